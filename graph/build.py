@@ -1,0 +1,41 @@
+"""The graph of a turn: five steps, two decisions."""
+
+from langgraph.graph import END, START, StateGraph
+
+from ..nodes import (
+    CallContext,
+    call_llm,
+    execute_tool,
+    heartbeat,
+    persist_and_trim,
+    rebuild_memory,
+)
+from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from .resources import Resources
+from .routing import after_heartbeat, after_llm
+from .turn_graph import TurnGraph
+
+
+def build_graph(resources: Resources) -> TurnGraph:
+    """Return LangGraph's compiled graph over these resources; each of its runs is a turn of a thread.
+
+    `await graph.ainvoke({"messages": [("user", "Hello")]}, {"configurable": {"thread_id": "call-42"}})`
+    is all it takes. `organization`, `user` and `agent` have defaults and may be given in `configurable` or
+    as context.
+    """
+    graph = StateGraph(VoiceState, CallContext, input_schema=VoiceInput, output_schema=VoiceOutput)
+
+    graph.add_node("rebuild_memory", rebuild_memory)
+    graph.add_node("call_llm", call_llm)
+    graph.add_node("execute_tool", execute_tool)
+    graph.add_node("heartbeat", heartbeat)
+    graph.add_node("persist_and_trim", persist_and_trim)
+
+    graph.add_edge(START, "rebuild_memory")
+    graph.add_edge("rebuild_memory", "call_llm")
+    graph.add_conditional_edges("call_llm", after_llm)
+    graph.add_edge("execute_tool", "heartbeat")
+    graph.add_conditional_edges("heartbeat", after_heartbeat)
+    graph.add_edge("persist_and_trim", END)
+
+    return TurnGraph.over(graph.compile(checkpointer=resources.checkpointer, name="voicegraph"), resources)

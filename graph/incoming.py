@@ -1,0 +1,42 @@
+"""Check and complete what a caller puts into the graph, before anything of it is kept."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import uuid4
+
+from langchain_core.messages import AnyMessage, HumanMessage, convert_to_messages
+
+from ..nodes.limits import TurnLimits
+from ..nodes.reply import CREATED_AT
+from ..state.errors import InvalidMessage
+
+
+def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> list[AnyMessage]:
+    """Return the new messages of an input `{"messages": [...]}`, each with an id and its time.
+
+    `now` is in seconds since the epoch. Raises `InvalidMessage` when there is none, or one is empty, too
+    long or not a message.
+    """
+    raw: Any = cast(Mapping[str, Any], graph_input).get("messages") if isinstance(graph_input, Mapping) else None
+    if raw is None:
+        raise InvalidMessage('there is no message: give {"messages": [("user", "...")]}')
+    try:
+        messages = convert_to_messages(raw if isinstance(raw, list) else [raw])
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise InvalidMessage(f"that is not a message: {type(error).__name__}") from error
+    if not messages:
+        raise InvalidMessage("there is no message: the list is empty")
+    return [_complete(cast(AnyMessage, message), limits, now) for message in messages]
+
+
+def _complete(message: AnyMessage, limits: TurnLimits, now: float) -> AnyMessage:
+    text = str(message.text)
+    if len(text) > limits.max_message_chars:
+        raise InvalidMessage(
+            f"the message has {len(text):,} characters, {limits.max_message_chars:,} are taken at most "
+            "(setting max_message_chars)"
+        )
+    if isinstance(message, HumanMessage) and not text.strip():
+        raise InvalidMessage("the message is empty: say something")
+    extra = {CREATED_AT: now, **message.additional_kwargs}
+    return message.model_copy(update={"id": message.id or str(uuid4()), "additional_kwargs": extra})

@@ -1,0 +1,124 @@
+"""Everything a process holds open for its graphs: opened, owned and closed in one place."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from ..nodes.clock import Clock, SystemClock
+from ..nodes.context import Background
+from ..nodes.model import Models, default_model
+from ..nodes.tools.clock import current_time
+from ..nodes.tools.registry import Toolbox, ToolSource
+from ..state.actors import Actor
+from ..state.agents import DEFAULT_AGENT
+from ..state.checkpoints import open_checkpointer, prune_checkpoints
+from ..state.store import Store, open_store
+from .settings import Settings, load_settings
+from .threads import Threads
+
+
+@dataclass(kw_only=True)
+class Resources:
+    """Database, checkpoints, models and tools of a process. Made by `open_resources`."""
+
+    settings: Settings
+    store: Store
+    checkpointer: AsyncSqliteSaver
+    models: Models
+    toolbox: Toolbox
+    clock: Clock
+    threads: Threads
+    background: Background = field(default_factory=Background)
+    portal: BlockingPortal | None = None
+    """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
+    _owners: dict[str, tuple[Actor, str]] = field(default_factory=dict[str, tuple[Actor, str]])
+
+    async def claim(self, actor: Actor, agent: str, thread_id: str) -> bool:
+        """Make sure that the thread belongs to this agent of this actor; return true if it is new here.
+
+        Asks the database once a thread: owners never change. Raises `AgentNotFound`, `ThreadTaken`.
+        """
+        if self._owners.get(thread_id) == (actor, agent):
+            return False
+        await self.store.actors.ensure(actor)
+        if agent == DEFAULT_AGENT:
+            await self.store.agents.ensure_default(actor)
+        owner = await self.store.agents.get(actor, agent)
+        await self.store.threads.claim(actor, owner.id, thread_id)
+        self._owners[thread_id] = (actor, agent)
+        return True
+
+    def forget_thread(self, thread_id: str) -> None:
+        """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""
+        self._owners.pop(thread_id, None)
+
+    async def prune(self, thread_id: str) -> None:
+        """Delete the thread's old checkpoints."""
+        await prune_checkpoints(self.checkpointer, thread_id, self.settings.checkpoints_kept)
+
+
+@asynccontextmanager
+async def open_resources(
+    url: str | None = None,
+    *,
+    model: str | BaseChatModel | None = None,
+    tools: Iterable[ToolSource] = (),
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Resources]:
+    """Open database, checkpoints and models, and close them behind the body.
+
+    `url`: `sqlite:///path` (the user's data folder when `None`). `model`: `openai:NAME`, `local:smollm2` or
+    any LangChain chat model (OpenAI's with a key, else the embedded one, when `None`). `tools`: LangChain
+    tools, typed functions or paths `package.module:function`, offered to every agent beside the clock.
+    Turns that still run at the end are told to stop and are stored.
+
+    Raises `InvalidSetting` and `StorageError`, and leaves nothing half-open then.
+    """
+    settings = settings or load_settings()
+    url = url or settings.url()
+    async with AsyncExitStack() as stack:
+        toolbox = Toolbox([current_time, *tools])
+        models = Models(model or settings.model or default_model())
+        stack.push_async_callback(models.aclose)
+        store = await open_store(url)
+        stack.push_async_callback(store.close)
+        checkpointer = await stack.enter_async_context(open_checkpointer(store.database.path))
+        resources = Resources(
+            settings=settings,
+            store=store,
+            checkpointer=checkpointer,
+            models=models,
+            toolbox=toolbox,
+            clock=clock or SystemClock(),
+            threads=Threads(settings.overlap),
+        )
+        try:
+            yield resources
+        finally:
+            resources.threads.stop_all()
+            await resources.background.drain(settings.shutdown_seconds)
+
+
+@contextmanager
+def open_resources_sync(
+    url: str | None = None,
+    *,
+    model: str | BaseChatModel | None = None,
+    tools: Iterable[ToolSource] = (),
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Resources]:
+    """Open resources for a script without asyncio: graphs built on them have `invoke` and `stream`.
+
+    The event loop runs in a thread behind the scenes. Takes and raises what `open_resources` does.
+    """
+    with start_blocking_portal() as portal:
+        opened = open_resources(url, model=model, tools=tools, settings=settings, clock=clock)
+        with portal.wrap_async_context_manager(opened) as resources:
+            resources.portal = portal
+            yield resources

@@ -1,0 +1,100 @@
+"""Thin functions over the graph: stream a turn as typed events, resume one, interrupt one."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Overwrite
+
+from ..nodes.events import Event, TurnFailed, TurnFinished, decode_event
+from ..nodes.heard import audible, cut_turn
+from ..nodes.records import as_records
+from ..state.actors import Actor
+from ..state.errors import NothingToResume, ThreadBusy
+from .turn_graph import TurnGraph
+
+
+async def stream_turn(
+    graph: TurnGraph,
+    message: str | AnyMessage | list[AnyMessage],
+    config: RunnableConfig,
+    *,
+    context: Any = None,
+) -> AsyncGenerator[Event]:
+    """Run a turn and yield its events; ends with `TurnFinished` or `TurnFailed`, while storing goes on.
+
+    `message` is what the user said. Leaving early interrupts the turn; use `contextlib.aclosing` to leave
+    at once. Raises what `TurnGraph.astream` raises.
+    """
+    words = [("user", message)] if isinstance(message, str) else message
+    async for event in _events(graph, {"messages": words}, config, context):
+        yield event
+
+
+async def resume_turn(
+    graph: TurnGraph, config: RunnableConfig, *, context: Any = None
+) -> AsyncGenerator[Event]:
+    """Go on with a turn that a crash left in the middle, and yield its events as `stream_turn` does.
+
+    Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
+    """
+    thread_id = str(config.get("configurable", {}).get("thread_id"))
+    if graph.resources.threads.running(thread_id) is not None:
+        raise ThreadBusy(f"the turn of thread '{thread_id}' is still running")
+    if not (await graph.aget_state(config)).next:
+        raise NothingToResume(f"thread '{thread_id}' has nothing to resume: its last turn has ended")
+    async for event in _events(graph, None, config, context):
+        yield event
+
+
+async def _events(graph: TurnGraph, turn_input: Any, config: RunnableConfig, context: Any) -> AsyncGenerator[Event]:
+    run = await graph.begin_turn(turn_input, config, context=context, stream_mode="custom")
+    listener = run.listen()
+    try:
+        async for part in listener:
+            event = decode_event(part)
+            if event is None:
+                continue
+            run.kept = isinstance(event, TurnFinished | TurnFailed)  # Only storing is left, without us.
+            yield event
+            if run.kept and not run.failure.silent:
+                return
+    finally:
+        await listener.aclose()
+
+
+async def interrupt(
+    graph: TurnGraph, thread_id: str, heard: str | None = None, *, actor: Actor | None = None
+) -> bool:
+    """Stop the reply of a thread and keep what the caller `heard` of it: a prefix by words.
+
+    Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
+    and is still being played. Returns true when a turn was running, and then once it has ended.
+    """
+    run = graph.resources.threads.running(thread_id)
+    if run is not None:
+        run.stop.request(heard)
+        await run.done.wait()
+    if heard is not None and not (run is not None and run.stop.heard_applied):
+        await _cut_last_reply(graph, thread_id, heard, actor or Actor())
+    return run is not None
+
+
+async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
+    """Cut the last stored reply of a thread to what was heard, in the window and in the record."""
+    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    values = (await graph.aget_state(config)).values
+    if not values.get("messages") or "turn" not in values:
+        return
+    before: list[AnyMessage] = values["messages"]
+    said = cut_turn(before, heard)
+    changed = [new for new, old in zip(said, before, strict=True) if new is not old]
+    if not changed:
+        return
+    window = audible(said)
+    update = {"messages": Overwrite(window), "stored_through": window[-1].id}
+    await graph.aupdate_state(config, update, as_node="persist_and_trim")
+    await graph.resources.store.messages.save(
+        actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
+    )

@@ -1,0 +1,46 @@
+"""Settings from the environment (`VOICEGRAPH_...`), read once, at the edge."""
+
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ..nodes.limits import TurnLimits
+from ..state.errors import InvalidSetting
+
+
+class Settings(TurnLimits, BaseSettings):
+    """All settings of a process; each may be set as `VOICEGRAPH_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="VOICEGRAPH_", frozen=True, extra="ignore")
+
+    database_url: str | None = None
+    """Where memory is kept; `None` for a SQLite file in the user's data folder."""
+    model: str | None = None
+    """Model of agents that name none; `None` for OpenAI's with a key, else the embedded one."""
+    shutdown_seconds: float = 10.0
+    """How long closing waits for turns and tools that are still running."""
+
+    def url(self) -> str:
+        """Return the database URL, the default file when none is set."""
+        return self.database_url or f"sqlite:///{default_database_path()}"
+
+
+def default_database_path() -> Path:
+    """Return where memory is kept when nothing is said."""
+    return user_data_path("voicegraph", appauthor=False) / "voicegraph.db"
+
+
+def load_settings(**values: Any) -> Settings:
+    """Return the settings; `values` that are not `None` win over the environment.
+
+    Raises `InvalidSetting` that names the wrong setting.
+    """
+    try:
+        return Settings(**{key: value for key, value in values.items() if value is not None})
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in fault["loc"]) or "settings"
+        raise InvalidSetting(f"the setting {name} is wrong: {fault['msg']}") from error

@@ -1,0 +1,103 @@
+"""One turn at a time on a thread. A turn runs as a task of its own; whoever shows it is a listener."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, Literal
+
+from ..nodes.context import Failure
+from ..nodes.interruption import Interruption
+from ..state.errors import ThreadBusy
+
+log = logging.getLogger(__name__)
+
+_END = object()
+
+
+class TurnRun:
+    """A run of the graph on a thread: parts of its stream wait here for the listener.
+
+    When the listener leaves early, the turn is interrupted and stored; it is never torn down half-way.
+    """
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        self.stop = Interruption()
+        self.failure = Failure()
+        self.done = asyncio.Event()
+        self.kept = False
+        """True when the run may go on without its listener: only storing is left."""
+        self._before: TurnRun | None = None
+        self._parts: asyncio.Queue[Any] = asyncio.Queue()
+        self._error: BaseException | None = None
+
+    async def drive(self, parts: Callable[[], AsyncIterator[Any]]) -> None:
+        """Wait for the turn before, then run this one to its end."""
+        try:
+            if self._before is not None:
+                await self._before.done.wait()
+                self._before = None
+            async for part in parts():
+                self._parts.put_nowait(part)
+        except asyncio.CancelledError as error:
+            self._error = error
+            raise
+        except Exception as error:  # noqa: BLE001 - raised to the listener
+            self._error = error
+            if self.kept:
+                log.exception("a turn could not be stored", extra={"thread": self.thread_id})
+        finally:
+            self.done.set()
+            self._parts.put_nowait(_END)
+
+    async def listen(self) -> AsyncGenerator[Any]:
+        """Yield the parts of the run's stream; raise what it raised."""
+        try:
+            while (part := await self._parts.get()) is not _END:
+                yield part
+            if self._error is not None:
+                raise self._error
+        finally:
+            if not self.kept:
+                self.stop.request()
+
+    def wait_for(self, before: "TurnRun | None") -> None:
+        """Begin only when the run `before` has ended."""
+        self._before = before
+
+
+class Threads:
+    """The running turns of a process, by thread."""
+
+    def __init__(self, overlap: Literal["newest", "enqueue", "reject"]) -> None:
+        self._overlap = overlap
+        self._latest: dict[str, TurnRun] = {}
+
+    def running(self, thread_id: str) -> TurnRun | None:
+        """Return the newest run of the thread that has not ended."""
+        run = self._latest.get(thread_id)
+        return None if run is None or run.done.is_set() else run
+
+    def enter(self, run: TurnRun) -> None:
+        """Put `run` behind the thread's running turn, which is stopped, waited for or in the way.
+
+        Raises `ThreadBusy` in the last case.
+        """
+        before = self.running(run.thread_id)
+        if before is not None and not before.kept:
+            if self._overlap == "reject":
+                raise ThreadBusy(f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it")
+            if self._overlap == "newest":
+                before.stop.request()
+        run.wait_for(before)
+        self._latest[run.thread_id] = run
+
+    def leave(self, run: TurnRun) -> None:
+        """Forget a run that has ended."""
+        if self._latest.get(run.thread_id) is run:
+            del self._latest[run.thread_id]
+
+    def stop_all(self) -> None:
+        """Tell all running turns to end; they still store what was said."""
+        for run in self._latest.values():
+            run.stop.request()

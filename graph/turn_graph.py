@@ -1,0 +1,164 @@
+"""LangGraph's compiled graph, of which every run is a turn of a thread, one at a time."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from typing import Any, Self
+from uuid import uuid4
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END
+from langgraph.graph.state import CompiledStateGraph
+
+from ..nodes.context import Context
+from ..nodes.speech import Speaker
+from ..state.actors import Actor
+from ..state.agents import DEFAULT_AGENT
+from ..state.errors import InvalidSetting
+from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from .incoming import incoming_messages
+from .resources import Resources
+from .threads import TurnRun
+
+log = logging.getLogger(__name__)
+
+
+class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
+    """A compiled graph whose runs are turns.
+
+    Use it as any LangGraph graph: `ainvoke`, `astream`, `aget_state`, `aget_state_history` (`invoke`,
+    `stream` and so on when the resources were opened by `open_resources_sync`). A run that its listener
+    leaves, by `break` or by cancelling its task, is interrupted and stored.
+    """
+
+    def __init__(self, *, resources: Resources, **compiled: Any) -> None:
+        super().__init__(**compiled)
+        self.resources = resources
+
+    @classmethod
+    def over(cls, graph: CompiledStateGraph[Any, Any, Any, Any], resources: Resources) -> Self:
+        """Return `graph` with its runs as turns over these resources."""
+        return cls(resources=resources, **vars(graph))
+
+    async def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        input: Any,
+        config: RunnableConfig | None = None,
+        *,
+        context: Any = None,
+        **options: Any,
+    ) -> AsyncGenerator[Any]:
+        """Run a turn and yield its stream, in any of LangGraph's stream modes.
+
+        `input` is `{"messages": [...]}` with the user's words, or `None` to go on with a turn that a crash
+        left. Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy` before anything is kept,
+        `ModelRefused` when the provider refuses, behind the storing of the user's words.
+        """
+        run = await self.begin_turn(input, config, context=context, **options)
+        listener = run.listen()
+        try:
+            async for part in listener:
+                yield part
+        finally:
+            await listener.aclose()
+
+    async def begin_turn(
+        self,
+        input: Any,
+        config: RunnableConfig | None = None,
+        *,
+        context: Any = None,
+        **options: Any,
+    ) -> TurnRun:
+        """Start a turn as a task of its own and return it; listen to it by `TurnRun.listen`."""
+        resources = self.resources
+        now = resources.clock.now()
+        call = {**(config or {}).get("configurable", {}), **_as_mapping(context)}
+        thread_id = str(call.get("thread_id") or "")
+        if not thread_id:
+            raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
+        if input is not None:
+            input = {"messages": incoming_messages(input, resources.settings, now)}
+        actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
+        agent = str(call.get("agent", DEFAULT_AGENT))
+        fresh = await resources.claim(actor, agent, thread_id)
+        run = TurnRun(thread_id)
+        live = Context(
+            store=resources.store,
+            models=resources.models,
+            toolbox=resources.toolbox,
+            limits=resources.settings,
+            clock=resources.clock,
+            speaker=Speaker(resources.clock),
+            background=resources.background,
+            actor=actor,
+            agent=agent,
+            thread_id=thread_id,
+            turn_id=None if input is None else str(uuid4()),
+            started_at=now,
+            stop=run.stop,
+            failure=run.failure,
+        )
+        resources.threads.enter(run)
+        work = run.drive(lambda: self._turn(run, live, input, config or {}, fresh=fresh, **options))
+        resources.background.start(work).add_done_callback(lambda _: resources.threads.leave(run))
+        return run
+
+    async def _turn(
+        self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, *, fresh: bool, **options: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the parts of LangGraph's own run, and clear up behind it."""
+        if input is None:
+            values = (await self.aget_state(config)).values
+            if "turn" in values:
+                live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
+        elif fresh:
+            await self._close_crashed(config)
+        steps = 4 * live.limits.max_steps + 10
+        config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
+        try:
+            async for part in super().astream(input, config, context=live, **options):
+                yield part
+            await self.resources.prune(run.thread_id)
+        except BaseException:
+            self.resources.forget_thread(run.thread_id)
+            raise
+        if live.failure.silent and live.failure.error is not None:
+            raise live.failure.error
+
+    async def _close_crashed(self, config: RunnableConfig) -> None:
+        """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing."""
+        if (await self.aget_state(config)).next:
+            await self.aupdate_state(config, None, as_node=END)
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Run a turn from a script without asyncio; see `ainvoke`."""
+        portal = self._portal()
+
+        async def run() -> Any:
+            return await self.ainvoke(input, config, **options)
+
+        return portal.call(run)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Run a turn from a script without asyncio and yield its stream; see `astream`."""
+        portal = self._portal()
+        parts = self.astream(input, config, **options)
+        end = object()
+
+        async def following() -> Any:
+            return await anext(parts, end)
+
+        try:
+            while (part := portal.call(following)) is not end:
+                yield part
+        finally:
+            portal.call(parts.aclose)
+
+    def _portal(self) -> Any:
+        if self.resources.portal is None:
+            raise InvalidSetting("invoke and stream need open_resources_sync; with asyncio use ainvoke and astream")
+        return self.resources.portal
+
+
+def _as_mapping(context: Any) -> Mapping[str, Any]:
+    return context if isinstance(context, Mapping) else {}

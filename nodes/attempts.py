@@ -1,0 +1,134 @@
+"""Get a completion started: deadlines, retries, fallback models, and a second request when one is late.
+
+Everything here happens before the first token. After it nothing is tried again: the caller heard it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ..state.errors import ContextTooLong, ModelError, ModelProtocolError, ModelTimeout, ModelUnavailable
+from .completion import Delta, Request, stream_completion
+from .limits import TurnLimits
+from .model import VoiceModel
+
+log = logging.getLogger(__name__)
+
+_BACKOFF = 0.25
+_LONGEST_BACKOFF = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A completion that has begun: the deltas up to its first token, and the stream of the others."""
+
+    model: VoiceModel
+    first: list[Delta]
+    rest: AsyncGenerator[Delta]
+
+
+async def start_completion(
+    models: Sequence[VoiceModel], request: Callable[[VoiceModel], Request], limits: TurnLimits
+) -> Started:
+    """Return the first completion that begins; the caller closes its stream.
+
+    Tries each model in order, `model_attempts` times while its errors are retryable, within the latency
+    budget. Raises the last `ModelError` when none begins, `ContextTooLong` at once.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.latency_budget * models[0].patience
+    last: ModelError = ModelUnavailable("no model answered in time")
+    for model in models:
+        for attempt in range(limits.model_attempts):
+            left = deadline - loop.time()
+            if left <= 0:
+                raise last
+            try:
+                return await _attempt(model, request(model), limits, min(left, _patience(model, limits)))
+            except ContextTooLong:
+                raise
+            except ModelError as error:
+                last = error
+                log.warning(
+                    "model attempt failed",
+                    extra={"model": model.name, "attempt": attempt + 1, "error": error.code},
+                )
+            if not last.retryable or attempt + 1 == limits.model_attempts:
+                break
+            wait = _wait_before_retry(attempt, last)
+            if loop.time() + wait >= deadline:
+                break
+            await asyncio.sleep(wait)
+    raise last
+
+
+def _patience(model: VoiceModel, limits: TurnLimits) -> float:
+    return limits.first_token_timeout * model.patience
+
+
+def _wait_before_retry(attempt: int, error: ModelError) -> float:
+    """Return seconds: exponential with jitter, but never less than what the provider asked for."""
+    backoff = min(_LONGEST_BACKOFF, _BACKOFF * 2**attempt) * random.uniform(0.5, 1.0)
+    asked = error.retry_after if isinstance(error, ModelUnavailable) else None
+    return max(backoff, asked or 0.0)
+
+
+async def _attempt(model: VoiceModel, request: Request, limits: TurnLimits, timeout: float) -> Started:
+    async def begin() -> Started:
+        return await _begin(model, request, timeout)
+
+    if limits.hedge_after is None:
+        return await begin()
+    return await _first_to_speak(begin, limits.hedge_after)
+
+
+async def _begin(model: VoiceModel, request: Request, timeout: float) -> Started:
+    """Open a stream and read up to its first token, `timeout` seconds at most."""
+    stream = stream_completion(model, request)
+    first: list[Delta] = []
+    try:
+        async with asyncio.timeout(timeout):
+            async for delta in stream:
+                first.append(delta)
+                if delta.begins or delta.finish_reason in ("length", "content_filter"):
+                    return Started(model, first, stream)
+    except TimeoutError as error:
+        await stream.aclose()
+        raise ModelTimeout(f"{model.name}: no first token within {timeout:.1f} seconds") from error
+    except BaseException:
+        await stream.aclose()
+        raise
+    raise ModelProtocolError(f"{model.name}: the answer was empty")
+
+
+async def _first_to_speak(begin: Callable[[], Awaitable[Started]], hedge_after: float) -> Started:
+    """Race a second request against one that is late; the loser's connection is closed at once."""
+    running = {asyncio.ensure_future(begin())}
+    error: BaseException | None = None
+    try:
+        done, _ = await asyncio.wait(running, timeout=hedge_after)
+        if not done:
+            running.add(asyncio.ensure_future(begin()))
+        while running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            running -= done
+            winners = [task.result() for task in done if task.exception() is None]
+            for spare in winners[1:]:
+                await spare.rest.aclose()
+            if winners:
+                return winners[0]
+            error = next(task.exception() for task in done)
+    finally:
+        for task in running:
+            task.cancel()
+        await _close_losers(running)
+    assert error is not None
+    raise error
+
+
+async def _close_losers(tasks: set[asyncio.Future[Started]]) -> None:
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Started):
+            await outcome.rest.aclose()

@@ -1,0 +1,140 @@
+"""Step 2: stream one completion to the caller's ear and gather its tool calls."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from langchain_core.messages import AIMessage, SystemMessage
+from langgraph.runtime import Runtime
+
+from ..state.errors import ContextTooLong, ModelError, ModelRefused, ModelTimeout
+from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
+from .attempts import start_completion
+from .completion import Request
+from .context import Context
+from .filler import filled_silence
+from .model import VoiceModel
+from .reply import Reply
+from .trim import trim
+
+log = logging.getLogger(__name__)
+
+
+async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
+    """Ask the model for the next part of the reply, speaking it as it comes.
+
+    A reply with tool calls leaves the turn running. Any other ends it: finished, interrupted or failed.
+    """
+    context = runtime.context
+    turn = Turn(**{**state["turn"], "step": state["turn"]["step"] + 1, "instruction": None})
+    reply = Reply(context.speaker)
+    error: ModelError | None = None
+    await context.speaker.attach(runtime.stream_writer, reply.id)
+    try:
+        if not await context.stop.race(_listen(state, context, turn, reply)):
+            turn.update(outcome="interrupted", finish_reason="interrupted")
+    except ModelError as caught:
+        error = caught
+    message = await _conclude(state, context, turn, reply, error)
+    await context.speaker.detach()
+    turn.update(spoken=context.speaker.spoken, first_speech_at=context.speaker.first_speech_at)
+    turn["usage"] = _sum(turn["usage"], reply.usage)
+    return {"turn": turn, "messages": [message] if message else []}
+
+
+async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
+    """Feed the reply from the model until it ends; a window that is too long is cut once more."""
+    try:
+        await _stream(state, context, turn, reply)
+    except ContextTooLong:
+        fits = max(2, len(state["messages"]) // 2)
+        if reply.said or fits >= len(state["messages"]):
+            raise
+        turn["window_fits"] = fits
+        await _stream(state, context, turn, reply)
+
+
+async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
+    limits = context.limits
+    names = [state["agent"]["model"], *limits.fallback_models]
+    models = [context.models.get(name) for name in names]
+    async with filled_silence(context):
+        started = await start_completion(models, lambda model: _request(state, context, turn, model), limits)
+    async with aclosing(started.rest) as rest:
+        try:
+            for delta in started.first:
+                await reply.feed(delta)
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(limits.stall_timeout) as stall:
+                async for delta in rest:
+                    await reply.feed(delta)
+                    stall.reschedule(loop.time() + limits.stall_timeout)
+        except TimeoutError as error:
+            raise ModelTimeout(
+                f"{started.model.name}: nothing more came for {limits.stall_timeout} seconds"
+            ) from error
+        finally:
+            turn["model"] = started.model.name
+    await reply.close()
+
+
+def _request(state: VoiceState, context: Context, turn: Turn, model: VoiceModel) -> Request:
+    """Return the prompt, the window and the hidden instruction; the last step offers no tools."""
+    window = state["messages"]
+    fits = turn.get("window_fits")
+    if fits is not None:
+        _, window = trim(window, limit=fits, minimum=fits // 2)
+    instruction = state["turn"]["instruction"]
+    agent = state["agent"]
+    last = turn["step"] >= context.limits.max_steps
+    return Request(
+        messages=[
+            SystemMessage(state["system_prompt"]),
+            *window,
+            *([SystemMessage(instruction)] if instruction else []),
+        ],
+        tools=() if last else tuple(context.toolbox.of_agent(agent["tools"]).values()),
+        user=context.actor.user_id,
+        settings=agent["model_settings"],
+    )
+
+
+async def _conclude(
+    state: VoiceState, context: Context, turn: Turn, reply: Reply, error: ModelError | None
+) -> AIMessage | None:
+    """Decide how the step ended, say what the caller must hear, and return the message to keep."""
+    now, model, limits = context.clock.now(), turn.get("model", ""), context.limits
+    if turn["outcome"] == "interrupted":
+        return reply.spoken_message(model, now)
+    if error is not None:
+        turn.update(outcome="failed", finish_reason="error", error=error.code)
+        log.warning("the model failed", extra={"error": error.code, "thread": context.thread_id})
+        context.failure.error = error
+        context.failure.silent = isinstance(error, ModelRefused) and not context.speaker.spoken
+        if not context.failure.silent:
+            await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
+        return reply.spoken_message(model, now)
+    may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
+    if reply.has_calls and may_call:
+        used = {call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls}
+        return reply.message(model, now, used)
+    turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
+    if reply.finish_reason == "content_filter":
+        await reply.add_sentence(limits.filtered_reply)
+    elif not reply.said.strip():
+        await reply.add_sentence(limits.apology)
+        turn.update(outcome="failed", error="model_protocol")
+    return reply.spoken_message(model, now)
+
+
+def _final_reason(reason: str | None) -> str:
+    """Return the turn's finish reason; a stream that ends without one, or with a new one, has stopped."""
+    return reason if reason in ("length", "content_filter") else "stop"
+
+
+def _sum(a: Usage, b: Usage) -> Usage:
+    return Usage(
+        input_tokens=a["input_tokens"] + b["input_tokens"],
+        output_tokens=a["output_tokens"] + b["output_tokens"],
+        cached_tokens=a["cached_tokens"] + b["cached_tokens"],
+    )

@@ -1,0 +1,94 @@
+"""What a step may reach besides the state: the live objects of one run."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypedDict, TypeVar
+
+from ..state.actors import Actor
+from ..state.errors import ModelError
+from ..state.store import Store
+from .clock import Clock
+from .interruption import Interruption
+from .limits import TurnLimits
+from .model import VoiceModel
+from .speech import Speaker
+from .tools.registry import Toolbox
+
+T = TypeVar("T")
+
+
+class CallContext(TypedDict, total=False):
+    """Who speaks with whom: may be given as LangGraph context or in `configurable`; all have defaults."""
+
+    organization: str
+    user: str
+    agent: str
+    """Name or id of the agent."""
+
+
+class ModelSource(Protocol):
+    """Where a step finds a model by its name."""
+
+    def get(self, name: str | None) -> VoiceModel:
+        """Return the model, the default one for `None`."""
+        ...
+
+
+class Background:
+    """Work that goes on after its turn; whoever owns the process waits for it before it closes."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[Any], object] = {}
+
+    def start(self, work: Coroutine[Any, Any, T], *, key: object = None) -> asyncio.Task[T]:
+        """Run `work` as a task of its own and hold it until it is done."""
+        task = asyncio.create_task(work)
+        self._tasks[task] = key
+        task.add_done_callback(self._tasks.pop)
+        return task
+
+    def runs(self, key: object) -> bool:
+        """Tell if work that was started with this `key` is still going on."""
+        return key in self._tasks.values()
+
+    async def drain(self, timeout: float) -> None:
+        """Wait for all work, `timeout` seconds at most, then cancel what is left."""
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=timeout)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+
+@dataclass(slots=True)
+class Failure:
+    """Why the model did not answer."""
+
+    error: ModelError | None = None
+    silent: bool = False
+    """True when the caller heard nothing: then the run raises the error, once everything is stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The live objects of one run of the graph; made by the runner, never stored."""
+
+    store: Store
+    models: ModelSource
+    toolbox: Toolbox
+    limits: TurnLimits
+    clock: Clock
+    speaker: Speaker
+    background: Background
+    actor: Actor
+    agent: str
+    """Name or id of the agent."""
+    thread_id: str
+    turn_id: str | None
+    """The turn that this run begins; `None` when it goes on with the one in the checkpoint."""
+    started_at: float
+    """Seconds since the epoch, when the run was asked for."""
+    stop: Interruption = field(default_factory=Interruption)
+    failure: Failure = field(default_factory=Failure)

@@ -1,0 +1,87 @@
+"""Step 3: run all tool calls of the reply at once; each yields one result, in their order."""
+
+import asyncio
+
+from langchain_core.messages import AIMessage, ToolCall, ToolMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
+
+from ..state.schema import Turn, VoiceState, VoiceUpdate
+from ..state.tool_runs import ToolRun
+from .context import Context
+from .events import Event, encode_event
+from .filler import filled_silence
+from .reply import BAD_ARGUMENTS, SPOKEN
+from .tools.results import tool_message
+from .tools.run_call import CallRun
+
+
+async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
+    """Answer every call of the last reply: success, error, bad arguments, unknown tool, time-out, cancelled.
+
+    Results go into the window as a whole (`Overwrite`): LangGraph's `messages` mode would hand single
+    tool messages to hosts that read them aloud.
+    """
+    context, speaker = runtime.context, runtime.context.speaker
+    *window, reply = state["messages"]
+    if not isinstance(reply, AIMessage):
+        return {}
+    earlier = await _earlier_runs(context, reply)
+    await speaker.attach(runtime.stream_writer, reply.id or "")
+    before = len(speaker.spoken)
+    try:
+        async with filled_silence(context):
+            results = await asyncio.gather(
+                *(_answer(state, runtime, reply, call, earlier.get(call["id"] or "")) for call in reply.tool_calls)
+            )
+    finally:
+        await speaker.detach()
+    turn = Turn(
+        **{**state["turn"], "spoken": speaker.spoken, "first_speech_at": speaker.first_speech_at}
+    )
+    if context.stop.requested:
+        turn.update(outcome="interrupted", finish_reason="interrupted")
+    reply = _with_speech(reply, speaker.spoken[before:])
+    return {"messages": Overwrite([*window, reply, *results]), "turn": turn}
+
+
+async def _earlier_runs(context: Context, reply: AIMessage) -> dict[str, ToolRun]:
+    """Return what was run before a crash; a run that begins its own turn has nothing to look for."""
+    if context.turn_id is not None:
+        return {}
+    return await context.store.tool_runs.of_message(context.actor, context.thread_id, reply.id or "")
+
+
+async def _answer(
+    state: VoiceState, runtime: Runtime[Context], reply: AIMessage, call: ToolCall, earlier: ToolRun | None
+) -> ToolMessage:
+    context = runtime.context
+    limit, now = context.limits.tool_result_chars, context.clock.now()
+    tools = context.toolbox.of_agent(state["agent"]["tools"])
+    tool = tools.get(call["name"])
+    if tool is None:
+        text = f"There is no tool '{call['name'][:64]}'. There are: {', '.join(tools) or 'none'}."
+        return tool_message(call, "unknown_tool", text, created_at=now, limit=limit)
+    if call["id"] in reply.additional_kwargs.get(BAD_ARGUMENTS, ()):
+        text = "Wrong arguments: they were not a JSON object. Call again with valid JSON."
+        return tool_message(call, "bad_arguments", text, created_at=now, limit=limit)
+
+    def emit(event: Event) -> None:
+        runtime.stream_writer(encode_event(event))
+
+    run = CallRun(
+        context=context, agent=state["agent"], message_id=reply.id or "", call=call, tool=tool, emit=emit
+    )
+    return await run.result(earlier)
+
+
+def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
+    """Return the reply with a filler that was spoken while its tools ran."""
+    if not spoken:
+        return reply
+    said = reply.additional_kwargs.get(SPOKEN, reply.text)
+    return reply.model_copy(
+        update={"additional_kwargs": {**reply.additional_kwargs, SPOKEN: f"{said} {spoken.strip()}"}}
+    )
+
+

@@ -1,0 +1,33 @@
+"""Say something when the line has been silent for too long."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from .context import Context
+
+
+@asynccontextmanager
+async def filled_silence(context: Context) -> AsyncIterator[None]:
+    """Speak the configured filler once while the body waits, if nothing is heard for `filler_after` seconds.
+
+    The silence is counted from the last word, so a tool and the model behind it share one wait.
+    """
+    after = context.limits.filler_after
+    if after is None:
+        yield
+        return
+    watch = asyncio.create_task(_speak_filler(context, after))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.wait({watch})
+
+
+async def _speak_filler(context: Context, after: float) -> None:
+    speaker = context.speaker
+    while (left := speaker.quiet_since + after - time.monotonic()) > 0:
+        await asyncio.sleep(left)
+    await speaker.fill(context.limits.filler)

@@ -1,0 +1,30 @@
+"""Step 4: count the step and set the hidden instruction for the next model call.
+
+Not LangGraph's `Runtime.heartbeat`, which tells an idle time-out that a node is alive.
+"""
+
+from langchain_core.messages import ToolMessage
+from langgraph.runtime import Runtime
+
+from ..state.schema import Turn, VoiceState, VoiceUpdate
+from .context import Context
+
+FINISHED = "The tools have finished. Tell the user what came of it, briefly, or call another tool if needed."
+FAILED = "A tool did not succeed. Tell the user plainly, or try another way."
+LAST_STEP = "Answer the user now with what you know. No more tools can be called in this turn."
+
+
+async def heartbeat(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
+    """Prepare the next model call of the turn; the instruction is never stored as the user's words."""
+    failed = False
+    for message in reversed(state["messages"]):
+        if not isinstance(message, ToolMessage):
+            break
+        failed = failed or message.status == "error"
+    instruction = FAILED if failed else FINISHED
+    if state["turn"]["step"] + 1 >= runtime.context.limits.max_steps:
+        instruction = f"{instruction} {LAST_STEP}" if failed else LAST_STEP
+    turn = Turn(**{**state["turn"], "instruction": instruction})
+    if runtime.context.stop.requested and turn["outcome"] == "running":
+        turn.update(outcome="interrupted", finish_reason="interrupted")
+    return {"turn": turn}

@@ -1,0 +1,76 @@
+"""Step 5: after the last word has left, store the turn and keep the window within its limit."""
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AnyMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
+
+from ..state.schema import Turn, VoiceState, VoiceUpdate
+from .context import Context
+from .events import TurnFailed, TurnFinished, encode_event
+from .heard import audible, cut_turn
+from .records import as_records
+from .trim import trim
+
+
+async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
+    """Announce the end of the turn, then write its messages in one transaction and trim the window.
+
+    Messages are upserted by id, so that a replay after a crash writes nothing twice.
+    """
+    context, turn = runtime.context, state["turn"]
+    runtime.stream_writer(encode_event(_last_event(context, turn)))
+    said = list(state["messages"])
+    if context.stop.heard is not None:
+        said = cut_turn(said, context.stop.heard)
+        context.stop.heard_applied = True
+    window = audible(said)
+    limit = min(context.limits.message_buffer_limit, turn.get("window_fits", 1 << 30))
+    minimum = min(context.limits.message_buffer_min, max(2, limit // 2))
+    evicted, kept = trim(window, limit=limit, minimum=minimum)
+    fresh = _not_stored(said, state.get("stored_through"))
+    await context.store.messages.save(
+        context.actor,
+        state["agent"]["id"],
+        context.thread_id,
+        as_records(fresh, turn),
+        evicted=[message.id or "" for message in evicted],
+    )
+    update: VoiceUpdate = {"stored_through": window[-1].id or ""}
+    if kept != state["messages"]:
+        update["messages"] = Overwrite(kept)
+    return update
+
+
+def _not_stored(window: Sequence[AnyMessage], stored_through: str | None) -> list[AnyMessage]:
+    """Return the messages behind the last one that is in the database."""
+    for index in range(len(window) - 1, -1, -1):
+        if window[index].id == stored_through:
+            return list(window[index + 1 :])
+    return list(window)
+
+
+def _last_event(context: Context, turn: Turn) -> TurnFinished | TurnFailed:
+    now, began, first = context.clock.now(), turn["started_at"], turn["first_speech_at"]
+    first_speech = None if first is None else round(first - began, 4)
+    seconds = round(now - began, 4)
+    if turn["outcome"] == "failed":
+        error = context.failure.error
+        return TurnFailed(
+            turn_id=turn["id"],
+            error=turn["error"] or "error",
+            message=str(error) if error else "the model's answer was empty",
+            usage=turn["usage"],
+            steps=turn["step"],
+            first_speech_seconds=first_speech,
+            seconds=seconds,
+        )
+    return TurnFinished(
+        turn_id=turn["id"],
+        finish_reason=turn["finish_reason"] or "stop",
+        usage=turn["usage"],
+        steps=turn["step"],
+        first_speech_seconds=first_speech,
+        seconds=seconds,
+    )

@@ -1,0 +1,59 @@
+"""The system prompt: how to speak, what is remembered, and facts that change, in this order.
+
+What changes least comes first, so that the provider's prompt cache keeps its prefix.
+"""
+
+from collections.abc import Sequence
+
+from ..state.agents import Agent, MemoryCounts
+from ..state.blocks import Block
+
+SPEECH_INSTRUCTIONS = """\
+You are a voice assistant. Your words are spoken aloud by text-to-speech, and you hear the user through \
+speech-to-text.
+
+How you speak:
+- Be brief: one to three short sentences, like a person on the phone. Give more only when asked.
+- Write plain, speakable text. No markup, lists, headings, emoji, links or code. Spell out what is hard to \
+say: "twenty euros", not "20 EUR".
+- End every sentence with punctuation.
+- Speak the user's language. If something was misheard or is unclear, ask one short question.
+- Never mention these instructions, tools, or that you read or write text.
+
+Tools:
+- Before a tool runs you say one short sentence in its argument "pre_exec_msg". The user hears it at once.
+- Never claim that something was done before its tool has said so."""
+
+SMALL_MODEL_INSTRUCTIONS = "You are a friendly voice assistant. Answer in one or two short sentences of plain text."
+
+
+def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | None, *, small: bool) -> str:
+    """Return the system prompt of an agent with its memory blocks.
+
+    `small` gives the short form for models that follow no long one; it needs no `counts`.
+    """
+    if small:
+        known = [f"{block.value.strip()}" for block in blocks if block.value.strip()]
+        return "\n".join([agent.system or SMALL_MODEL_INSTRUCTIONS, *known])
+    parts = [agent.system or SPEECH_INSTRUCTIONS]
+    if blocks:
+        parts.append("What you remember:\n" + "\n".join(_render_block(block) for block in blocks))
+    if counts is not None:
+        parts.append(_render_facts(agent, counts))
+    return "\n\n".join(parts)
+
+
+def _render_block(block: Block) -> str:
+    return f'<block label="{block.label}">\n{block.value}\n</block>'
+
+
+def _render_facts(agent: Agent, counts: MemoryCounts) -> str:
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    edited = (counts.edited_at or agent.updated_at).replace(tzinfo=UTC).astimezone(ZoneInfo(agent.time_zone))
+    return (
+        f"Your memory also holds {counts.messages} messages of all conversations and {counts.passages} "
+        f"archived passages. It was last edited on {edited:%A}, {edited.day} {edited:%B %Y}, {edited:%H:%M} "
+        f"({agent.time_zone})."
+    )

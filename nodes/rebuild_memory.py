@@ -1,0 +1,86 @@
+"""Step 1: bring prompt and window up to date before the model is asked."""
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Overwrite
+
+from ..state.agents import AgentMemory
+from ..state.schema import AgentFacts, VoiceState, VoiceUpdate, new_turn
+from ..state.tool_runs import ToolRun
+from .context import Context
+from .mend import mend, unanswered
+from .prompt import render_prompt
+from .tools.results import SENTENCES, Outcome, tool_message
+
+
+async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
+    """Read the agent's memory, render the system prompt if a block changed, mend what a crash left.
+
+    Runs on each pass, so that a tool that edits memory is seen by the next model call.
+    """
+    context = runtime.context
+    memory = await context.store.agents.memory(context.actor, context.agent)
+    update: VoiceUpdate = {"agent": _facts(memory)}
+    small = context.models.get(memory.agent.model).small
+    stamp = f"{memory.stamp};small" if small else memory.stamp
+    if stamp != state.get("memory_stamp"):
+        counts = None if small else await context.store.agents.counts(context.actor, memory.agent.id)
+        update["system_prompt"] = render_prompt(memory.agent, memory.blocks, counts, small=small)
+        update["memory_stamp"] = stamp
+    turn = state.get("turn")
+    if context.turn_id is not None and (turn is None or turn["id"] != context.turn_id):
+        update["turn"] = new_turn(context.turn_id, context.started_at)
+    broken = unanswered(state["messages"])
+    if broken:
+        window = await _mended(state, context, broken)
+        update["messages"] = Overwrite(window)
+        update["stored_through"] = _last_unchanged(state["messages"], window)
+    return update
+
+
+def _facts(memory: AgentMemory) -> AgentFacts:
+    agent = memory.agent
+    return AgentFacts(
+        id=agent.id,
+        name=agent.name,
+        model=agent.model,
+        model_settings=dict(agent.model_settings),
+        tools=list(agent.tools),
+        time_zone=agent.time_zone,
+    )
+
+
+async def _mended(state: VoiceState, context: Context, broken: list[AIMessage]) -> list[AnyMessage]:
+    """Give each call without a result the one that its record tells of."""
+    runs: dict[tuple[str, str], ToolRun] = {}
+    for reply in broken:
+        known = await context.store.tool_runs.of_message(context.actor, context.thread_id, reply.id or "")
+        runs |= {(reply.id or "", call_id): run for call_id, run in known.items()}
+
+    def fate(reply: AIMessage, call: ToolCall) -> ToolMessage:
+        key = (reply.id or "", call["id"] or "")
+        outcome, text = _fate(runs.get(key), running=context.background.runs(key))
+        limit = context.limits.tool_result_chars
+        return tool_message(call, outcome, text, created_at=context.clock.now(), limit=limit)
+
+    return mend(state["messages"], fate)
+
+
+def _last_unchanged(before: list[AnyMessage], after: list[AnyMessage]) -> str:
+    """Return the id of the last message before the first change: all behind it is to be stored again."""
+    last = ""
+    for old, new in zip(before, after, strict=False):
+        if old is not new:
+            break
+        last = old.id or ""
+    return last
+
+
+def _fate(run: ToolRun | None, *, running: bool) -> tuple[Outcome, str]:
+    if running:
+        return "running", SENTENCES["running"]
+    if run is None:
+        return "cancelled", SENTENCES["cancelled"]
+    if run.finished_at is None:
+        return "unknown", SENTENCES["unknown"]
+    return run.outcome or "success", run.result or ""  # pyright: ignore[reportReturnType]

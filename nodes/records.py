@@ -1,0 +1,42 @@
+"""Messages of the window as records of recall memory."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+
+from ..state.messages import MessageRecord
+from ..state.schema import Turn
+from .heard import UNHEARD
+from .reply import CREATED_AT
+from .tools.results import OUTCOME
+
+_ROLES = {"human": "user", "ai": "assistant", "tool": "tool"}
+
+
+def as_records(messages: Sequence[AnyMessage], turn: Turn) -> list[MessageRecord]:
+    """Return the messages as they are stored, in order."""
+    return [_as_record(message, turn) for message in messages]
+
+
+def _as_record(message: AnyMessage, turn: Turn) -> MessageRecord:
+    extra: dict[str, Any] = message.additional_kwargs
+    at = extra.get(CREATED_AT, turn["started_at"])
+    reply = message if isinstance(message, AIMessage) else None
+    result = message if isinstance(message, ToolMessage) else None
+    name = message.name if isinstance(message, HumanMessage | ToolMessage) else None
+    return MessageRecord(
+        id=message.id or "",
+        turn_id=turn["id"],
+        role=_ROLES.get(message.type, "system"),
+        text=str(message.text),
+        unheard=extra.get(UNHEARD),
+        tool_calls=[dict(call) for call in reply.tool_calls] if reply and reply.tool_calls else None,
+        tool_call_id=result.tool_call_id if result else None,
+        name=name,
+        status=extra.get(OUTCOME),
+        model=reply.response_metadata.get("model") if reply else None,
+        usage=dict(reply.usage_metadata) if reply and reply.usage_metadata else None,
+        created_at=datetime.fromtimestamp(at, UTC),
+    )

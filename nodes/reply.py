@@ -1,0 +1,153 @@
+"""Turn the deltas of one completion into speech as they come, and into one message at the end."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages.ai import UsageMetadata
+
+from ..state.schema import Usage
+from .completion import CallFragment, Delta
+from .preamble import PreambleReader
+from .speech import Speaker, ThoughtFilter
+
+BAD_ARGUMENTS = "bad_arguments"
+"""Key in a message's `additional_kwargs`: ids of calls whose arguments were not a JSON object."""
+SPOKEN = "spoken"
+"""Key in a message's `additional_kwargs`: all that went out for it, where that is not its content."""
+CREATED_AT = "created_at"
+"""Key in a message's `additional_kwargs`: seconds since the epoch."""
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str | None = None
+    name: str = ""
+    arguments: str = ""
+    preamble: PreambleReader = field(default_factory=PreambleReader)
+    waiting: str = ""
+    """Preamble that may not be spoken yet: an earlier call's comes first."""
+
+
+class Reply:
+    """One reply of the model in the making: feed it deltas, then ask for the message."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self.id = str(uuid4())
+        self.finish_reason: str | None = None
+        self.usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
+        self.said = ""
+        """What this reply spoke, preambles included."""
+        self._speaker = speaker
+        self._start = len(speaker.spoken)
+        self._thoughts = ThoughtFilter()
+        self._text = ""
+        self._calls: dict[int, _Call] = {}
+        self._speaking = 0
+
+    @property
+    def has_calls(self) -> bool:
+        """True when the model called a tool."""
+        return bool(self._calls)
+
+    async def feed(self, delta: Delta) -> None:
+        """Take one delta in and speak what it adds."""
+        if delta.text:
+            self._text += await self._say(self._thoughts.feed(delta.text))
+        for fragment in delta.calls:
+            await self._feed_call(fragment)
+        self.finish_reason = delta.finish_reason or self.finish_reason
+        self.usage = delta.usage or self.usage
+
+    async def close(self) -> None:
+        """Speak what was held back, when the stream has ended."""
+        self._text += await self._say(self._thoughts.close())
+        for call in self._calls.values():
+            call.waiting += call.preamble.close()
+        await self._speak_preambles()
+
+    async def add_sentence(self, sentence: str) -> None:
+        """Speak a sentence that is not the model's, as the end of this reply."""
+        self._speaker.begin_sentence()
+        self._text += await self._say(sentence)
+
+    def message(self, model: str, created_at: float, used_ids: Collection[str]) -> AIMessage:
+        """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window."""
+        calls: list[ToolCall] = []
+        bad: list[str] = []
+        for _, call in sorted(self._calls.items()):
+            call_id = call.id
+            if not call_id or call_id in used_ids or call_id in {known["id"] for known in calls}:
+                call_id = f"call_{uuid4().hex}"
+            arguments = _arguments(call.arguments)
+            if arguments is None:
+                bad.append(call_id)
+            calls.append(ToolCall(name=call.name or "unnamed", args=arguments or {}, id=call_id))
+        return self._message(self._text, calls, model, created_at, {BAD_ARGUMENTS: bad} if bad else {})
+
+    def spoken_message(self, model: str, created_at: float) -> AIMessage | None:
+        """Return only what was spoken, for a reply that was cut off: its calls never came to be."""
+        return self._message(self.said, [], model, created_at, {}) if self.said.strip() else None
+
+    def _message(
+        self, text: str, calls: list[ToolCall], model: str, created_at: float, extra: dict[str, Any]
+    ) -> AIMessage:
+        text = text.strip()
+        all_spoken = self._speaker.spoken[self._start :].strip()
+        spoken = {SPOKEN: all_spoken} if all_spoken != text else {}
+        return AIMessage(
+            id=self.id,
+            content=text,
+            tool_calls=calls,
+            additional_kwargs={CREATED_AT: created_at, **spoken, **extra},
+            response_metadata={"model": model, "finish_reason": self.finish_reason},
+            usage_metadata=UsageMetadata(
+                input_tokens=self.usage["input_tokens"],
+                output_tokens=self.usage["output_tokens"],
+                total_tokens=self.usage["input_tokens"] + self.usage["output_tokens"],
+            ),
+        )
+
+    async def _feed_call(self, fragment: CallFragment) -> None:
+        call = self._calls.get(fragment.index)
+        if call is None:
+            call = self._calls[fragment.index] = _Call()
+        call.id = call.id or fragment.id
+        call.name = call.name or fragment.name or ""
+        call.arguments += fragment.arguments
+        call.waiting += call.preamble.feed(fragment.arguments)
+        await self._speak_preambles()
+
+    async def _speak_preambles(self) -> None:
+        """Speak the preambles in the order of their calls, one whole sentence after the other."""
+        order = sorted(self._calls)
+        while self._speaking < len(order):
+            call = self._calls[order[self._speaking]]
+            if call.waiting:
+                if not call.preamble.begun:
+                    call.preamble.begun = True
+                    self._speaker.begin_sentence()
+                await self._say(call.waiting)
+                call.waiting = ""
+            if not call.preamble.finished:
+                return
+            self._speaking += 1
+
+    async def _say(self, text: str) -> str:
+        out = await self._speaker.say(text)
+        self.said += out
+        return out
+
+
+def _arguments(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call, `None` when they are not a JSON object."""
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,168 @@
+"""The tools of a process: LangChain tools or plain typed functions, by object or by `module:function`."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from langchain_core.tools import BaseTool, StructuredTool
+
+from ...state.actors import Actor
+from ...state.errors import InvalidSetting
+from .schema import describe_tool, optional_arguments
+
+ToolSource = BaseTool | Callable[..., Any] | str
+
+_OPTIONS = "voice_tool_options"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOptions:
+    """How a tool is treated.
+
+    `side_effects`: it changes something outside, so it is never cancelled half-way and never run twice.
+    `idempotent`: running it again with the same tool-call id does no harm, so a crash may repeat it.
+    `timeout`: its longest run in seconds, `None` for the configured default.
+    """
+
+    side_effects: bool = False
+    idempotent: bool = False
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallInfo:
+    """What a running tool can know of its call; `tool_call_id` is the idempotency key."""
+
+    tool_call_id: str
+    thread_id: str
+    agent_id: str
+    agent_name: str
+    time_zone: str
+    actor: Actor
+
+
+_running_call: ContextVar[ToolCallInfo] = ContextVar("voicegraph_tool_call")
+
+
+def current_call() -> ToolCallInfo:
+    """Return the call that the running tool serves.
+
+    Raises `LookupError` outside a tool.
+    """
+    return _running_call.get()
+
+
+def set_current_call(info: ToolCallInfo) -> None:
+    """Make `info` what `current_call` returns in this task and the threads that it starts."""
+    _running_call.set(info)
+
+
+def voice_tool(
+    *, side_effects: bool = False, idempotent: bool = False, timeout: float | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark a function as a tool with these options (see `ToolOptions`)::
+
+        @voice_tool(side_effects=True, timeout=20)
+        async def book_table(guests: int) -> str:
+            "Book a table for so many guests."
+    """
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        options = ToolOptions(side_effects=side_effects, idempotent=idempotent, timeout=timeout)
+        setattr(function, _OPTIONS, options)
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True)
+class VoiceTool:
+    """A LangChain tool with its voice options and its description for the model, made once."""
+
+    tool: BaseTool
+    options: ToolOptions
+
+    @property
+    def name(self) -> str:
+        """The name that the model calls it by."""
+        return self.tool.name
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The tool in OpenAI's form."""
+        return describe_tool(self.tool)
+
+    @cached_property
+    def optional(self) -> frozenset[str]:
+        """The arguments that may be null for left out."""
+        return optional_arguments(self.tool)
+
+
+class Toolbox:
+    """All tools of a process. Some are offered to every agent, others only to agents that name them."""
+
+    def __init__(self, tools: Iterable[ToolSource] = ()) -> None:
+        self._common = [load_tool(tool) for tool in tools]
+        self._loaded: dict[str, VoiceTool] = {}
+        self._sets: dict[tuple[str, ...], dict[str, VoiceTool]] = {}
+
+    def of_agent(self, names: Sequence[str]) -> dict[str, VoiceTool]:
+        """Return the tools of an agent by name: the common ones, then those of its own list.
+
+        Raises `InvalidSetting` for a path that leads to no tool, or for two tools of one name.
+        """
+        key = tuple(names)
+        if key not in self._sets:
+            tools: dict[str, VoiceTool] = {}
+            for tool in [*self._common, *(self._load(name) for name in key)]:
+                if tools.setdefault(tool.name, tool).tool is not tool.tool:
+                    raise InvalidSetting(f"two tools are called '{tool.name}': rename one of them")
+            self._sets[key] = tools
+        return self._sets[key]
+
+    def _load(self, path: str) -> VoiceTool:
+        if path not in self._loaded:
+            self._loaded[path] = load_tool(path)
+        return self._loaded[path]
+
+
+def load_tool(source: ToolSource) -> VoiceTool:
+    """Return the tool of a LangChain tool, a typed function, or a path `package.module:function`.
+
+    Raises `InvalidSetting` when there is none.
+    """
+    if isinstance(source, str):
+        source = _import(source)
+    if isinstance(source, BaseTool):
+        return VoiceTool(source, _options_of(source))
+    if not callable(source):
+        raise InvalidSetting(f"{type(source).__name__} is not a tool: give a function or a LangChain tool")
+    if not inspect.getdoc(source):
+        raise InvalidSetting(f"the tool '{source.__name__}' needs a docstring: the model reads it")
+    is_async = inspect.iscoroutinefunction(source)
+    tool = StructuredTool.from_function(**{"coroutine" if is_async else "func": source})
+    return VoiceTool(tool, getattr(source, _OPTIONS, ToolOptions()))
+
+
+def _options_of(tool: BaseTool) -> ToolOptions:
+    for function in (getattr(tool, "coroutine", None), getattr(tool, "func", None)):
+        if hasattr(function, _OPTIONS):
+            return getattr(function, _OPTIONS)
+    known = {key: value for key, value in (tool.metadata or {}).items() if key in ToolOptions.__slots__}
+    return ToolOptions(**known)
+
+
+def _import(path: str) -> Any:
+    module_name, _, attribute = path.partition(":")
+    if not (module_name and attribute):
+        raise InvalidSetting(f"'{path}' is not a tool: write it as package.module:function")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except ImportError as error:
+        raise InvalidSetting(f"the tool '{path}' cannot be imported: {error}") from error
+    except AttributeError as error:
+        raise InvalidSetting(f"the module '{module_name}' has no '{attribute}'") from error

@@ -1,0 +1,131 @@
+"""Carry one tool call of a reply through: once, in its time, with a record that survives a crash."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from langchain_core.messages import ToolCall, ToolMessage
+
+from ...state.errors import StorageError
+from ...state.schema import AgentFacts
+from ...state.tool_runs import ToolRun
+from ..context import Context
+from ..events import Event, ToolFinished, ToolStarted
+from .invoke import invoke_tool, tool_arguments
+from .registry import ToolCallInfo, VoiceTool
+from .results import SENTENCES, Outcome, tool_message
+
+log = logging.getLogger(__name__)
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRun:
+    """One tool call on its way: what it needs to run, to be recorded and to be reported."""
+
+    context: Context
+    agent: AgentFacts
+    message_id: str
+    call: ToolCall
+    tool: VoiceTool
+    emit: Emit
+
+    @property
+    def call_id(self) -> str:
+        """The tool-call id, which is the idempotency key."""
+        return self.call["id"] or ""
+
+    async def result(self, earlier: ToolRun | None) -> ToolMessage:
+        """Run the tool unless `earlier` tells that a crash came behind it; return its one result."""
+        recalled = self._recall(earlier)
+        if recalled is not None:
+            return self._message(*recalled)
+        if self.context.stop.requested:
+            return self._message("cancelled", SENTENCES["cancelled"])
+        started = time.monotonic()
+        arguments = tool_arguments(self.tool, self.call["args"])
+        self.emit(ToolStarted(tool_call_id=self.call_id, name=self.tool.name, arguments=arguments))
+        try:
+            outcome, text = await self._run()
+        except StorageError:
+            log.exception("a tool was not run: it could not be recorded", extra={"tool": self.tool.name})
+            outcome, text = "error", SENTENCES["error"]
+        seconds = round(time.monotonic() - started, 3)
+        self.emit(
+            ToolFinished(tool_call_id=self.call_id, name=self.tool.name, status=outcome, seconds=seconds)
+        )
+        return self._message(outcome, text)
+
+    def _recall(self, earlier: ToolRun | None) -> tuple[Outcome, str] | None:
+        """Return what is known from before a crash, `None` when the tool is to be run."""
+        if earlier is None:
+            return None
+        if earlier.finished_at is not None:
+            return earlier.outcome or "success", earlier.result or ""  # pyright: ignore[reportReturnType]
+        if self.tool.options.side_effects and not self.tool.options.idempotent:
+            return "unknown", SENTENCES["unknown"]
+        return None
+
+    async def _run(self) -> tuple[Outcome, str]:
+        """Wait for the tool, its time-out or the interruption, whichever is first.
+
+        A tool with side effects is never cancelled: it goes on behind the turn and is found by the next.
+        """
+        context, options = self.context, self.tool.options
+        if options.side_effects:
+            await context.store.tool_runs.begin(
+                context.actor, context.thread_id, self.message_id, self.call_id, self.tool.name
+            )
+        key = (self.message_id, self.call_id)
+        task = context.background.start(self._perform(), key=key)
+        stopped = asyncio.ensure_future(context.stop.event.wait())
+        timeout = options.timeout or context.limits.tool_timeout
+        try:
+            done, _ = await asyncio.wait(
+                {task, stopped}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            stopped.cancel()
+            if not options.side_effects and not task.done():
+                task.cancel()
+        if task in done:
+            return task.result()
+        if options.side_effects:
+            return "running", SENTENCES["running"]
+        missed: Outcome = "cancelled" if done else "timeout"
+        return missed, SENTENCES[missed]
+
+    async def _perform(self) -> tuple[Outcome, str]:
+        """Run the tool and record its result, so that it is there whatever becomes of the turn."""
+        context = self.context
+        info = ToolCallInfo(
+            tool_call_id=self.call_id,
+            thread_id=context.thread_id,
+            agent_id=self.agent["id"],
+            agent_name=self.agent["name"],
+            time_zone=self.agent["time_zone"],
+            actor=context.actor,
+        )
+        outcome, text = await invoke_tool(self.tool, self.call, info)
+        text = text[: context.limits.tool_result_chars + 1]
+        try:
+            await context.store.tool_runs.finish(
+                context.actor, context.thread_id, self.message_id, self.call_id, outcome=outcome, result=text,
+                tool=self.tool.name,
+            )
+        except StorageError:
+            log.exception("the result of a tool could not be recorded", extra={"tool": self.tool.name})
+        return outcome, text
+
+    def _message(self, outcome: Outcome, text: str) -> ToolMessage:
+        context = self.context
+        return tool_message(
+            self.call,
+            outcome,
+            text,
+            created_at=context.clock.now(),
+            limit=context.limits.tool_result_chars,
+        )
