@@ -1,0 +1,64 @@
+"""Who acts: every read and write is scoped by an `Actor`."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .columns import utc_now
+from .database import Database
+from .models import OrganizationRow, UserRow
+from .names import checked_name
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A user of an organization: a person or a service."""
+
+    organization_id: str = "default"
+    user_id: str = "default"
+
+
+async def add_actor(session: AsyncSession, actor: Actor) -> None:
+    """Write the organization and the user that are not there yet.
+
+    Raises `InvalidInput` for ids that are not 1 to 200 characters or hold control characters.
+    """
+    checked_name("organization id", actor.organization_id)
+    checked_name("user id", actor.user_id)
+    if await session.get(UserRow, (actor.organization_id, actor.user_id)) is not None:
+        return
+    now = utc_now()
+    if await session.get(OrganizationRow, actor.organization_id) is None:
+        session.add(OrganizationRow(id=actor.organization_id, created_at=now))
+        # Nothing tells the session that the user's row needs the organization's.
+        await session.flush()
+    session.add(UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
+    await session.flush()
+
+
+class Actors:
+    """The organizations and users that are known."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+        self._known: set[Actor] = set()
+
+    async def ensure(self, actor: Actor) -> None:
+        """Make the organization and the user, if they are new; costs nothing once they were seen.
+
+        Raises `InvalidInput` for ids that are not 1 to 200 characters or hold control characters.
+        """
+        if actor in self._known:
+            return
+        try:
+            await self._add(actor)
+        except IntegrityError:
+            # Another process made one of the rows in between; what is still missing is made now.
+            await self._add(actor)
+        self._known.add(actor)
+
+    async def _add(self, actor: Actor) -> None:
+        async with self._database.writing() as session:
+            await add_actor(session, actor)

@@ -1,0 +1,235 @@
+"""Agents: an identity with a prompt, model settings, tools and memory."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .actors import Actor, add_actor
+from .agent_settings import checked_settings, checked_time_zone
+from .blocks import Block, add_block, as_block
+from .columns import utc_now
+from .database import Database
+from .errors import AgentNotFound, AlreadyExists, InvalidInput
+from .models import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
+from .names import checked_name, new_id
+from .ownership import owned_by
+
+DEFAULT_AGENT = "default"
+"""The name of the agent that answers when none is named."""
+
+DEFAULT_BLOCKS = {
+    "persona": "I am a helpful, friendly voice assistant. I keep my answers short and clear.",
+    "human": "Nothing is known about the user yet.",
+}
+"""The blocks of an agent that is made without any."""
+
+_LOOKS_LIKE_ID = re.compile(r"agent-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent; messages and passages are numbered from its `number`."""
+
+    id: str
+    number: int
+    name: str
+    system: str | None
+    model: str | None
+    model_settings: Mapping[str, Any]
+    tools: tuple[str, ...]
+    time_zone: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentMemory:
+    """An agent with its blocks in the order of the prompt.
+
+    `stamp` changes if and only if the agent, one of the blocks or their order changed.
+    """
+
+    agent: Agent
+    blocks: tuple[Block, ...]
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCounts:
+    """How much an agent remembers, and when one of its blocks was last edited (`None` without blocks)."""
+
+    messages: int
+    passages: int
+    edited_at: datetime | None
+
+
+class Agents:
+    """The agents of users."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    async def create(
+        self,
+        actor: Actor,
+        name: str,
+        *,
+        system: str | None = None,
+        model: str | None = None,
+        model_settings: Mapping[str, Any] | None = None,
+        tools: Sequence[str] = (),
+        time_zone: str = "UTC",
+        blocks: Mapping[str, str] | None = None,
+    ) -> Agent:
+        """Make an agent and its blocks in one transaction.
+
+        `blocks` gives texts by label; without it they are `persona` and `human`. Raises `AlreadyExists` for a
+        taken name, `InvalidSetting` for an unknown IANA time zone or settings that JSON cannot hold,
+        `InvalidInput` for a name or label that cannot be used, `BlockTooLong`.
+        """
+        checked_name("agent name", name)
+        if _LOOKS_LIKE_ID.fullmatch(name):
+            raise InvalidInput("an agent name must not look like an agent id")
+        await checked_time_zone(time_zone)
+        now = utc_now()
+        row = AgentRow(
+            id=new_id("agent"),
+            organization_id=actor.organization_id,
+            user_id=actor.user_id,
+            name=name,
+            system=system,
+            model=model,
+            model_settings=checked_settings(model_settings or {}),
+            tools=list(tools),
+            time_zone=time_zone,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            async with self._database.writing() as session:
+                await add_actor(session, actor)
+                session.add(row)
+                await session.flush()
+                await _add_blocks(session, actor, row.id, DEFAULT_BLOCKS if blocks is None else blocks)
+        except IntegrityError as error:
+            raise AlreadyExists(f"an agent '{name}' exists already: choose another name") from error
+        return _as_agent(row)
+
+    async def ensure_default(self, actor: Actor) -> Agent:
+        """Return the agent named `default`; make it when it is not there."""
+        try:
+            return await self.get(actor, DEFAULT_AGENT)
+        except AgentNotFound:
+            pass
+        try:
+            return await self.create(actor, DEFAULT_AGENT)
+        except AlreadyExists:
+            return await self.get(actor, DEFAULT_AGENT)
+
+    async def get(self, actor: Actor, name_or_id: str) -> Agent:
+        """Return the agent, or raise `AgentNotFound`."""
+        async with self._database.reading() as session:
+            return _as_agent(await _row(session, actor, name_or_id))
+
+    async def list(self, actor: Actor) -> tuple[Agent, ...]:
+        """Return all agents of the user, the oldest first."""
+        query = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
+        async with self._database.reading() as session:
+            return tuple(_as_agent(row) for row in await session.scalars(query))
+
+    async def delete(self, actor: Actor, name_or_id: str) -> None:
+        """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
+        async with self._database.writing() as session:
+            agent_id = (await _row(session, actor, name_or_id)).id
+            held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
+            shared = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id != agent_id)
+            await session.execute(
+                delete(BlockRow).where(BlockRow.id.in_(held), BlockRow.id.not_in(shared)),
+                execution_options={"synchronize_session": False},
+            )
+            await session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
+
+    async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
+        """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
+        query = (
+            select(AgentRow, BlockRow)
+            .outerjoin(AgentBlockRow, AgentBlockRow.agent_id == AgentRow.id)
+            .outerjoin(BlockRow, BlockRow.id == AgentBlockRow.block_id)
+            .where(_is(actor, name_or_id))
+            .order_by(AgentBlockRow.position)
+        )
+        async with self._database.reading() as session:
+            # The types do not know that an outer join gives `None` for what is missing.
+            rows: list[tuple[AgentRow, BlockRow | None]] = [
+                (row[0], row[1]) for row in await session.execute(query)
+            ]
+        if not rows:
+            raise AgentNotFound(name_or_id)
+        agent = _as_agent(rows[0][0])
+        blocks = tuple(as_block(block) for _, block in rows if block is not None)
+        stamp = ",".join(
+            [f"{agent.id}:{agent.version}", *(f"{block.id}:{block.version}" for block in blocks)]
+        )
+        return AgentMemory(agent=agent, blocks=blocks, stamp=stamp)
+
+    async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
+        """Return how much the agent remembers, by one query. Raises `AgentNotFound`."""
+        messages = select(func.count()).where(MessageRow.agent_id == agent_id).scalar_subquery()
+        passages = select(func.count()).where(PassageRow.agent_id == agent_id).scalar_subquery()
+        edited_at = (
+            select(func.max(BlockRow.updated_at))
+            .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
+            .where(AgentBlockRow.agent_id == agent_id)
+            .scalar_subquery()
+        )
+        query = select(messages, passages, edited_at).where(
+            AgentRow.id == agent_id, owned_by(actor, AgentRow)
+        )
+        async with self._database.reading() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            raise AgentNotFound(agent_id)
+        return MemoryCounts(messages=row[0], passages=row[1], edited_at=row[2])
+
+
+def _is(actor: Actor, name_or_id: str) -> ColumnElement[bool]:
+    # No name looks like an id, so that at most one agent is meant.
+    return owned_by(actor, AgentRow) & or_(AgentRow.id == name_or_id, AgentRow.name == name_or_id)
+
+
+async def _row(session: AsyncSession, actor: Actor, name_or_id: str) -> AgentRow:
+    row = (await session.scalars(select(AgentRow).where(_is(actor, name_or_id)))).one_or_none()
+    if row is None:
+        raise AgentNotFound(name_or_id)
+    return row
+
+
+async def _add_blocks(session: AsyncSession, actor: Actor, agent_id: str, blocks: Mapping[str, str]) -> None:
+    for position, (label, value) in enumerate(blocks.items()):
+        block = await add_block(session, actor, label, value)
+        session.add(AgentBlockRow(agent_id=agent_id, block_id=block.id, position=position))
+
+
+def _as_agent(row: AgentRow) -> Agent:
+    return Agent(
+        id=row.id,
+        number=row.number,
+        name=row.name,
+        system=row.system,
+        model=row.model,
+        model_settings=dict(row.model_settings),
+        tools=tuple(row.tools),
+        time_zone=row.time_zone,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,73 @@
+"""Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+# Before LangGraph's import: the default rebuilds any importable type that stands in a checkpoint.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from .errors import StorageError
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
+
+
+def checkpoint_path(database: Path | None) -> str:
+    """Return the file beside `NAME.db` (two writers on one file would block each other), or `:memory:`."""
+    if database is None:
+        return ":memory:"
+    return str(database.with_name(f"{database.stem}.checkpoints{database.suffix or '.db'}"))
+
+
+@asynccontextmanager
+async def open_checkpointer(database: Path | None) -> AsyncIterator[AsyncSqliteSaver]:
+    """Open the saver beside a SQLite database file, in memory for `None`, and close it behind the body.
+
+    Raises `StorageError` when the file cannot be opened or is no database.
+    """
+    path = checkpoint_path(database)
+    try:
+        connection = await aiosqlite.connect(path)
+        try:
+            for pragma in _PRAGMAS:
+                await connection.execute(f"PRAGMA {pragma}")
+            saver = AsyncSqliteSaver(connection)
+            await saver.setup()
+        except BaseException:
+            await connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"the checkpoint file {path} cannot be used ({error}): check its folder, or move it away"
+        ) from error
+    try:
+        yield saver
+    finally:
+        await connection.close()
+
+
+async def prune_checkpoints(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints of a thread, and the writes that belong to them.
+
+    LangGraph's saver keeps all for ever. Ids are ordered by time (UUID version 6).
+    """
+    async with saver.lock:
+        newest = await saver.conn.execute_fetchall(
+            "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
+            "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?",
+            (thread_id, keep - 1),
+        )
+        oldest_kept = next((row[0] for row in newest), None)
+        if oldest_kept is None:
+            return
+        for table in ("checkpoints", "writes"):
+            await saver.conn.execute(
+                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < ?",
+                (thread_id, oldest_kept),
+            )
+        await saver.conn.commit()

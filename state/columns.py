@@ -1,0 +1,61 @@
+"""Column types that store and give back the same values on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Integer, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+def utc_now() -> datetime:
+    """Return the present instant, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, kept in UTC; SQLite, which knows no time zones, keeps the naive UTC time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an instant of any time zone into UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give an aware instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text of any length and any characters.
+
+    Half a surrogate pair, which models do send, cannot be encoded: it becomes U+FFFD, since losing the
+    whole turn for it would be worse.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Replace what UTF-8 cannot hold."""
+        if value is None or value.isascii():
+            return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return value
+
+
+Plain = JSON(none_as_null=True)
+"""Lists and dicts of plain data; `None` is SQL's NULL."""
+
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits; on SQLite only a column of type INTEGER is the row id itself."""
+
+PlainDict = dict[str, Any]
+PlainList = list[dict[str, Any]]

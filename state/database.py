@@ -1,0 +1,86 @@
+"""The database: one engine, short transactions, errors that say what to do."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from .faults import storage_faults
+from .location import Location, parse_location
+from .sqlite import BEGIN, WRITE, prepare_file, set_up
+from .upgrade import HEAD, upgrade
+
+
+class Database:
+    """An open database. Make one with `open_database`, end it with `close`."""
+
+    def __init__(self, url: str, location: Location) -> None:
+        """Open the engine of `location`; connections are made when they are needed."""
+        self.url = url
+        self.location = location
+        # A database in memory lives as long as one connection to it.
+        self._memory = (
+            sqlite3.connect(location.memory, uri=True, check_same_thread=False) if location.memory else None
+        )
+        if location.sqlite:
+            self.engine: AsyncEngine = create_async_engine(
+                location.engine_url, connect_args={"isolation_level": None}
+            )
+            set_up(self.engine.sync_engine)
+        else:
+            self.engine = create_async_engine(location.engine_url, pool_pre_ping=True)
+        self._writer = self.engine.execution_options(**{BEGIN: WRITE})
+
+    @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database, `None` for others."""
+        return self.location.path
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session in a short transaction that sees one state of the database and writes nothing."""
+        return self._transaction(self.engine)
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session in a short transaction that is committed at the end, or rolled back by an error.
+
+        Raises `StorageError` for all errors of the database but `IntegrityError`, as `reading` does.
+        """
+        return self._transaction(self._writer)
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession, None]:
+        with storage_faults(self.location.shown):
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    async def close(self) -> None:
+        """Close all connections; the second time it does nothing."""
+        await self.engine.dispose()
+        if self._memory is not None:
+            self._memory.close()
+
+
+async def open_database(url: str, *, migrate: bool = True) -> Database:
+    """Open the database at `url` and bring its tables up to date.
+
+    Takes `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, `sqlite://` and
+    `postgresql://...`. The folder and file of SQLite are made when missing. With `migrate` false the tables
+    are left as they are. Raises `InvalidSetting` for other URLs, `MissingExtra` without PostgreSQL's driver,
+    `StorageError` when it cannot be opened, written or understood.
+    """
+    location = parse_location(url)
+    revision = None
+    if location.path is not None:
+        revision = await asyncio.to_thread(prepare_file, location.path)
+    with storage_faults(location.shown):
+        database = Database(url, location)
+    if migrate and revision != HEAD:
+        try:
+            await upgrade(database)
+        except BaseException:
+            await database.close()
+            raise
+    return database

@@ -1,0 +1,195 @@
+"""The tables. Rows never leave this package: repositories give out frozen dataclasses."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .columns import Instant, Plain, PlainDict, PlainList, RowNumber, Words
+
+SEQUENCE_BITS = 32
+"""A message's number is `agent.number << 32 | sequence`, so that BETWEEN keeps a query inside one agent."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraints have the same names on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Words(),
+        datetime: Instant(),
+        list[str]: Plain,
+        PlainDict: Plain,
+        PlainList: Plain,
+    }
+
+
+def _of_user() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["organization_id", "user_id"], ["users.organization_id", "users.id"], ondelete="CASCADE"
+    )
+
+
+class Owned:
+    """Columns of what belongs to one user of one organization."""
+
+    organization_id: Mapped[str]
+    user_id: Mapped[str]
+
+
+class OrganizationRow(Base):
+    """A tenant."""
+
+    __tablename__ = "organizations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class UserRow(Base):
+    """A person or service of an organization."""
+
+    __tablename__ = "users"
+
+    organization_id: Mapped[str] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class AgentRow(Owned, Base):
+    """An agent; its number is never given out twice, as numbers of messages are made from it."""
+
+    __tablename__ = "agents"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "user_id", "name"),
+        _of_user(),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    system: Mapped[str | None]
+    model: Mapped[str | None]
+    model_settings: Mapped[PlainDict]
+    tools: Mapped[list[str]]
+    time_zone: Mapped[str] = mapped_column(default="UTC")
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class BlockRow(Owned, Base):
+    """A memory block at its newest version."""
+
+    __tablename__ = "blocks"
+    __table_args__ = (_of_user(), Index(None, "organization_id", "user_id"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    value: Mapped[str]
+    limit: Mapped[int]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class AgentBlockRow(Base):
+    """An agent holds a block; `position` is its place in the prompt."""
+
+    __tablename__ = "agents_blocks"
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    block_id: Mapped[str] = mapped_column(
+        ForeignKey("blocks.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    position: Mapped[int]
+
+
+class BlockVersionRow(Base):
+    """The text of a block at one version."""
+
+    __tablename__ = "block_versions"
+
+    block_id: Mapped[str] = mapped_column(ForeignKey("blocks.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[str]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime]
+
+
+class ThreadRow(Owned, Base):
+    """One conversation or call."""
+
+    __tablename__ = "threads"
+    __table_args__ = (_of_user(), Index(None, "organization_id", "user_id", "updated_at"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class MessageRow(Base):
+    """A message of a thread."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("thread_id", "id"), Index(None, "thread_id", "number"))
+
+    number: Mapped[int] = mapped_column(RowNumber, primary_key=True, autoincrement=False)
+    id: Mapped[str]
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"))
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
+    turn_id: Mapped[str]
+    role: Mapped[str]
+    text: Mapped[str]
+    unheard: Mapped[str | None]
+    tool_calls: Mapped[PlainList | None]
+    tool_call_id: Mapped[str | None]
+    name: Mapped[str | None]
+    status: Mapped[str | None]
+    model: Mapped[str | None]
+    usage: Mapped[PlainDict | None]
+    created_at: Mapped[datetime]
+    evicted_at: Mapped[datetime | None]
+    consolidated_at: Mapped[datetime | None]
+
+
+class PassageRow(Base):
+    """A passage of archival memory, numbered like messages."""
+
+    __tablename__ = "passages"
+
+    number: Mapped[int] = mapped_column(RowNumber, primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(unique=True)
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
+    text: Mapped[str]
+    context: Mapped[str | None]
+    tags: Mapped[list[str]]
+    created_at: Mapped[datetime]
+
+
+class ToolRunRow(Base):
+    """A tool call that was begun, and how it ended."""
+
+    __tablename__ = "tool_runs"
+
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(primary_key=True)
+    tool_call_id: Mapped[str] = mapped_column(primary_key=True)
+    tool: Mapped[str]
+    status: Mapped[str]
+    result: Mapped[str | None]
+    outcome: Mapped[str | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,38 @@
+"""What belongs to an actor: the conditions and look-ups that all repositories share."""
+
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .actors import Actor
+from .errors import AgentNotFound, ThreadNotFound
+from .models import SEQUENCE_BITS, AgentRow, Owned, ThreadRow
+
+
+def owned_by(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
+    """Return the condition that a row of `table` belongs to `actor`."""
+    return and_(table.organization_id == actor.organization_id, table.user_id == actor.user_id)
+
+
+async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lock: bool = False) -> int:
+    """Return the number of an agent of `actor`, or raise `AgentNotFound`.
+
+    With `lock` other transactions that number rows of this agent wait (SQLite has one writer anyway).
+    """
+    query = select(AgentRow.number).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
+    number = (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    if number is None:
+        raise AgentNotFound(agent_id)
+    return number
+
+
+async def require_thread(session: AsyncSession, actor: Actor, thread_id: str) -> None:
+    """Raise `ThreadNotFound` unless the thread belongs to `actor`."""
+    query = select(ThreadRow.id).where(ThreadRow.id == thread_id, owned_by(actor, ThreadRow))
+    if (await session.execute(query)).first() is None:
+        raise ThreadNotFound(thread_id)
+
+
+def numbers_of(agent: int) -> tuple[int, int]:
+    """Return the first and the last number that messages and passages of the agent can have."""
+    first = agent << SEQUENCE_BITS
+    return first, first + (1 << SEQUENCE_BITS) - 1

@@ -1,0 +1,110 @@
+"""The graph's state: plain data that a checkpoint can hold, and what goes in and out."""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+
+Outcome = Literal["running", "finished", "interrupted", "failed"]
+
+
+class Usage(TypedDict):
+    """Tokens that the models of one turn used, summed over its steps."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+
+
+class Turn(TypedDict):
+    """How far the current turn is."""
+
+    id: str
+    outcome: Outcome
+    step: int
+    """Model calls made so far."""
+    started_at: float
+    """Seconds since the epoch, when the user's message came in."""
+    first_speech_at: float | None
+    """Seconds since the epoch, when the first sound of the reply went out."""
+    spoken: str
+    """All text that went out to the caller in this turn."""
+    instruction: str | None
+    """Hidden words for the next model call; never stored as the user's."""
+    finish_reason: str | None
+    """`stop`, `length`, `content_filter`, `interrupted` or `error`."""
+    error: str | None
+    """The code of the error that failed the turn."""
+    usage: Usage
+    model: NotRequired[str]
+    """The model that spoke last."""
+    window_fits: NotRequired[int]
+    """How many messages the model's context takes, once it refused more."""
+
+
+class AgentFacts(TypedDict):
+    """What the steps need to know of the agent."""
+
+    id: str
+    name: str
+    model: str | None
+    model_settings: dict[str, float | int | str]
+    tools: list[str]
+    time_zone: str
+
+
+class VoiceInput(TypedDict):
+    """What a caller puts in: the new messages of the user."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class VoiceState(TypedDict):
+    """What is kept between steps and turns."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    """The window: the messages that the model sees."""
+    turn: NotRequired[Turn]
+    agent: NotRequired[AgentFacts]
+    system_prompt: NotRequired[str]
+    memory_stamp: NotRequired[str]
+    """The versions of agent and blocks that `system_prompt` was rendered from."""
+    stored_through: NotRequired[str]
+    """Id of the last message that is in the database; all after it are this turn's."""
+
+
+class VoiceOutput(TypedDict):
+    """What `invoke` gives back: the window, the reply last, and how the turn went."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    turn: NotRequired[Turn]
+
+
+class VoiceUpdate(TypedDict, total=False):
+    """What a step gives back: the keys that it changes.
+
+    `messages` may be a list to merge or LangGraph's `Overwrite` with the whole window.
+    """
+
+    messages: object
+    turn: Turn
+    agent: AgentFacts
+    system_prompt: str
+    memory_stamp: str
+    stored_through: str
+
+
+def new_turn(turn_id: str, started_at: float) -> Turn:
+    """Return the turn that begins with the user's message, `started_at` in seconds since the epoch."""
+    return Turn(
+        id=turn_id,
+        outcome="running",
+        step=0,
+        started_at=started_at,
+        first_speech_at=None,
+        spoken="",
+        instruction=None,
+        finish_reason=None,
+        error=None,
+        usage=Usage(input_tokens=0, output_tokens=0, cached_tokens=0),
+    )

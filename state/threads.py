@@ -1,0 +1,129 @@
+"""Threads: the conversations of agents."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.exc import IntegrityError
+
+from .actors import Actor
+from .columns import utc_now
+from .database import Database
+from .errors import InvalidInput, ThreadNotFound, ThreadTaken
+from .models import AgentRow, MessageRow, ThreadRow
+from .names import checked_name
+from .ownership import agent_number, owned_by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """One conversation; `messages` is their number, or `None` from `claim`, which does not count them."""
+
+    id: str
+    agent_id: str
+    agent_name: str
+    created_at: datetime
+    updated_at: datetime
+    messages: int | None = None
+
+
+class Threads:
+    """The threads of users. Ids are chosen by callers and unique among all users."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
+        """Return the agent's thread of this id, made when the id is free.
+
+        Raises `ThreadTaken` when the thread belongs to another agent or user, `AgentNotFound`, and
+        `InvalidInput` for an id that is not 1 to 200 characters or holds control characters.
+        """
+        checked_name("thread id", thread_id)
+        known = await self._claimed(actor, agent_id, thread_id)
+        if known is not None:
+            return known
+        now = utc_now()
+        try:
+            async with self._database.writing() as session:
+                await agent_number(session, actor, agent_id)
+                session.add(
+                    ThreadRow(
+                        id=thread_id,
+                        organization_id=actor.organization_id,
+                        user_id=actor.user_id,
+                        agent_id=agent_id,
+                        created_at=now,
+                        updated_at=now,
+                    )
+                )
+        except IntegrityError:
+            pass  # Somebody was faster; whether it was this agent is seen below.
+        made = await self._claimed(actor, agent_id, thread_id)
+        if made is None:
+            raise ThreadNotFound(thread_id)
+        return made
+
+    async def get(self, actor: Actor, thread_id: str) -> Thread:
+        """Return the thread with the number of its messages, or raise `ThreadNotFound`."""
+        query = _with_count(actor).where(ThreadRow.id == thread_id)
+        async with self._database.reading() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            raise ThreadNotFound(thread_id)
+        return _as_thread(row[0], row[1], row[2])
+
+    async def list(self, actor: Actor, *, agent_id: str | None = None, limit: int = 50) -> tuple[Thread, ...]:
+        """Return the `limit` threads that were last used, the newest first; of one agent if given."""
+        if limit < 1:
+            raise InvalidInput(f"the limit must be at least 1, it is {limit}")
+        query = _with_count(actor).order_by(ThreadRow.updated_at.desc(), ThreadRow.id).limit(limit)
+        if agent_id is not None:
+            query = query.where(ThreadRow.agent_id == agent_id)
+        async with self._database.reading() as session:
+            return tuple(_as_thread(*row) for row in await session.execute(query))
+
+    async def delete(self, actor: Actor, thread_id: str) -> None:
+        """Delete the thread with its messages and tool runs, or raise `ThreadNotFound`."""
+        query = delete(ThreadRow).where(ThreadRow.id == thread_id, owned_by(actor, ThreadRow))
+        async with self._database.writing() as session:
+            if (await session.execute(query.returning(ThreadRow.id))).first() is None:
+                raise ThreadNotFound(thread_id)
+
+    async def _claimed(self, actor: Actor, agent_id: str, thread_id: str) -> Thread | None:
+        query = (
+            select(ThreadRow, AgentRow.name)
+            .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+            .where(ThreadRow.id == thread_id)
+        )
+        async with self._database.reading() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            return None
+        thread: ThreadRow = row[0]
+        owner = (thread.organization_id, thread.user_id, thread.agent_id)
+        if owner != (actor.organization_id, actor.user_id, agent_id):
+            # Not whose it is: that is nobody else's business.
+            raise ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
+        return _as_thread(thread, row[1])
+
+
+def _with_count(actor: Actor) -> Select[ThreadRow, str, int]:
+    count = select(func.count()).where(MessageRow.thread_id == ThreadRow.id).scalar_subquery()
+    return (
+        select(ThreadRow, AgentRow.name, count)
+        .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+        .where(owned_by(actor, ThreadRow))
+    )
+
+
+def _as_thread(thread: ThreadRow, agent_name: str, messages: int | None = None) -> Thread:
+    return Thread(
+        id=thread.id,
+        agent_id=thread.agent_id,
+        agent_name=agent_name,
+        created_at=thread.created_at,
+        updated_at=thread.updated_at,
+        messages=messages,
+    )

@@ -1,0 +1,85 @@
+"""Bring the tables of a database up to date."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from .errors import StorageError
+from .faults import storage_faults
+from .location import Location
+from .models import Base
+from .sqlite import BEGIN, MIGRATE, set_up
+
+if TYPE_CHECKING:
+    from .database import Database
+
+HEAD = "0001"
+"""The newest revision. A constant, so that a database that has it is opened without importing Alembic."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Alembic's environment is global to the process.
+_one_at_a_time = threading.Lock()
+
+_ADVISORY_LOCK = 0x766F696365
+
+
+async def upgrade(database: "Database") -> tuple[str | None, str]:
+    """Apply all migrations that `database` lacks, in one transaction; return the revision before and after.
+
+    The write lock comes first: of two processes that start at once, one migrates and the other finds it done.
+    Raises `StorageError` when a newer version of voicegraph made the database.
+    """
+    # Alembic blocks, and so does importing it: not on the event loop.
+    return await asyncio.to_thread(_upgrade, database.location)
+
+
+def _upgrade(location: Location) -> tuple[str | None, str]:
+    engine = _engine(location)
+    try:
+        with _one_at_a_time, storage_faults(location.shown), engine.begin() as connection:
+            if not location.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            before = _revision(connection)
+            if before != HEAD:
+                _migrate(connection, before, location.shown)
+            return before, HEAD
+    finally:
+        engine.dispose()
+
+
+def _engine(location: Location) -> Engine:
+    if not location.sqlite:
+        return create_engine(location.blocking_url, poolclass=NullPool)
+    engine = create_engine(location.blocking_url, poolclass=NullPool, connect_args={"isolation_level": None})
+    set_up(engine)
+    return engine.execution_options(**{BEGIN: MIGRATE})
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(connection: Connection, before: str | None, shown: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = Base.metadata
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if before is not None and before not in known:
+        raise StorageError(
+            f"database {shown} was made by a newer version of voicegraph (its revision is {before}, this "
+            f"version knows {HEAD}): upgrade voicegraph or choose another database"
+        )
+    command.upgrade(config, "head")
