@@ -23,6 +23,12 @@ def build_graph(resources: Resources) -> TurnGraph:
     is all it takes. `organization`, `user` and `agent` have defaults and may be given in `configurable` or
     as context.
     """
+    compiled = wire().compile(checkpointer=resources.checkpointer, name="voicegraph")
+    return TurnGraph.over(compiled, resources)
+
+
+def wire() -> StateGraph[VoiceState, CallContext, VoiceInput, VoiceOutput]:
+    """Return the steps and the edges between them, not compiled: it needs no resources."""
     graph = StateGraph(VoiceState, CallContext, input_schema=VoiceInput, output_schema=VoiceOutput)
 
     graph.add_node("rebuild_memory", rebuild_memory)
@@ -38,4 +44,4 @@ def build_graph(resources: Resources) -> TurnGraph:
     graph.add_conditional_edges("heartbeat", after_heartbeat)
     graph.add_edge("persist_and_trim", END)
 
-    return TurnGraph.over(graph.compile(checkpointer=resources.checkpointer, name="voicegraph"), resources)
+    return graph

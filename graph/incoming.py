@@ -17,7 +17,9 @@ def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> li
     `now` is in seconds since the epoch. Raises `InvalidMessage` when there is none, or one is empty, too
     long or not a message.
     """
-    raw: Any = cast(Mapping[str, Any], graph_input).get("messages") if isinstance(graph_input, Mapping) else None
+    raw: Any = (
+        cast(Mapping[str, Any], graph_input).get("messages") if isinstance(graph_input, Mapping) else None
+    )
     if raw is None:
         raise InvalidMessage('there is no message: give {"messages": [("user", "...")]}')
     try:

@@ -22,10 +22,11 @@ async def stream_turn(
     *,
     context: Any = None,
 ) -> AsyncGenerator[Event]:
-    """Run a turn and yield its events; ends with `TurnFinished` or `TurnFailed`, while storing goes on.
+    """Run a turn and yield its events, `TurnFinished` or `TurnFailed` last.
 
-    `message` is what the user said. Leaving early interrupts the turn; use `contextlib.aclosing` to leave
-    at once. Raises what `TurnGraph.astream` raises.
+    The last event comes when the last word has left; the stream ends once the turn is stored, and whoever
+    will not wait for that may leave then. Leaving earlier interrupts the turn; use `contextlib.aclosing` to
+    leave at once. `message` is what the user said. Raises what `TurnGraph.astream` raises.
     """
     words = [("user", message)] if isinstance(message, str) else message
     async for event in _events(graph, {"messages": words}, config, context):
@@ -48,7 +49,9 @@ async def resume_turn(
         yield event
 
 
-async def _events(graph: TurnGraph, turn_input: Any, config: RunnableConfig, context: Any) -> AsyncGenerator[Event]:
+async def _events(
+    graph: TurnGraph, turn_input: Any, config: RunnableConfig, context: Any
+) -> AsyncGenerator[Event]:
     run = await graph.begin_turn(turn_input, config, context=context, stream_mode="custom")
     listener = run.listen()
     try:
@@ -56,10 +59,8 @@ async def _events(graph: TurnGraph, turn_input: Any, config: RunnableConfig, con
             event = decode_event(part)
             if event is None:
                 continue
-            run.kept = isinstance(event, TurnFinished | TurnFailed)  # Only storing is left, without us.
+            run.kept = isinstance(event, TurnFinished | TurnFailed)  # Only storing is left.
             yield event
-            if run.kept and not run.failure.silent:
-                return
     finally:
         await listener.aclose()
 

@@ -42,10 +42,10 @@ class TurnRun:
         except asyncio.CancelledError as error:
             self._error = error
             raise
-        except Exception as error:  # noqa: BLE001 - raised to the listener
+        except Exception as error:
             self._error = error
             if self.kept:
-                log.exception("a turn could not be stored", extra={"thread": self.thread_id})
+                log.exception("a turn could not be stored", extra={"thread_id": self.thread_id})
         finally:
             self.done.set()
             self._parts.put_nowait(_END)
@@ -86,7 +86,9 @@ class Threads:
         before = self.running(run.thread_id)
         if before is not None and not before.kept:
             if self._overlap == "reject":
-                raise ThreadBusy(f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it")
+                raise ThreadBusy(
+                    f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it"
+                )
             if self._overlap == "newest":
                 before.stop.request()
         run.wait_for(before)

@@ -156,7 +156,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
 
     def _portal(self) -> Any:
         if self.resources.portal is None:
-            raise InvalidSetting("invoke and stream need open_resources_sync; with asyncio use ainvoke and astream")
+            raise InvalidSetting(
+                "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"
+            )
         return self.resources.portal
 
 

@@ -108,7 +108,7 @@ async def _conclude(
         return reply.spoken_message(model, now)
     if error is not None:
         turn.update(outcome="failed", finish_reason="error", error=error.code)
-        log.warning("the model failed", extra={"error": error.code, "thread": context.thread_id})
+        log.warning("the model failed", extra={"error": error.code, "thread_id": context.thread_id})
         context.failure.error = error
         context.failure.silent = isinstance(error, ModelRefused) and not context.speaker.spoken
         if not context.failure.silent:
@@ -116,7 +116,9 @@ async def _conclude(
         return reply.spoken_message(model, now)
     may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
     if reply.has_calls and may_call:
-        used = {call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls}
+        used = {
+            call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls
+        }
         return reply.message(model, now, used)
     turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
     if reply.finish_reason == "content_filter":

@@ -32,13 +32,14 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
     try:
         async with filled_silence(context):
             results = await asyncio.gather(
-                *(_answer(state, runtime, reply, call, earlier.get(call["id"] or "")) for call in reply.tool_calls)
+                *(
+                    _answer(state, runtime, reply, call, earlier.get(call["id"] or ""))
+                    for call in reply.tool_calls
+                )
             )
     finally:
         await speaker.detach()
-    turn = Turn(
-        **{**state["turn"], "spoken": speaker.spoken, "first_speech_at": speaker.first_speech_at}
-    )
+    turn = Turn(**{**state["turn"], "spoken": speaker.spoken, "first_speech_at": speaker.first_speech_at})
     if context.stop.requested:
         turn.update(outcome="interrupted", finish_reason="interrupted")
     reply = _with_speech(reply, speaker.spoken[before:])
@@ -83,5 +84,3 @@ def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
     return reply.model_copy(
         update={"additional_kwargs": {**reply.additional_kwargs, SPOKEN: f"{said} {spoken.strip()}"}}
     )
-
-

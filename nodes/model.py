@@ -56,7 +56,7 @@ class Models:
     def __init__(self, default: str | BaseChatModel) -> None:
         self._made: dict[str, VoiceModel] = {}
         self._client: httpx.AsyncClient | None = None
-        self._local: "LocalServer | None" = None
+        self._local: LocalServer | None = None
         if isinstance(default, BaseChatModel):
             self.default = "custom"
             self._made["custom"] = VoiceModel(name="custom", chat=default)
@@ -131,5 +131,3 @@ def check_model_name(name: str) -> None:
     provider, _, model = name.partition(":")
     if not (provider == "openai" and model) and name != LOCAL_MODEL:
         raise InvalidSetting(f"no model '{name}': write openai:NAME or {LOCAL_MODEL}")
-
-

@@ -5,12 +5,15 @@ other arguments are still coming, so it is read with jiter's partial mode: only 
 no longer change go out, never a byte of JSON.
 """
 
+import re
 from typing import Any
 
 import jiter
 
 PREAMBLE = "pre_exec_msg"
 HEARTBEAT = "request_heartbeat"
+_KEY = f'"{PREAMBLE}"'
+_VALUE = re.compile(rf'{_KEY}\s*:\s*(?:(?P<string>"(?:[^"\\]|\\.)*)(?P<end>"?)|[^\s"])', re.DOTALL)
 
 
 class PreambleReader:
@@ -25,51 +28,65 @@ class PreambleReader:
         self.begun = False
         """True once some of it was spoken; kept here for whoever speaks it."""
         self._json = ""
+        self._key_at: int | None = None
+        self._open_braces = 0
         self._given = 0
 
     def feed(self, fragment: str) -> str:
         """Return the new speakable text that `fragment` completes; empty when there is none."""
         if self.finished:
             return ""
+        seen = len(self._json)
         self._json += fragment
-        if f'"{PREAMBLE}"' not in self._json:
-            # Parsing can wait: long arguments in tiny fragments would cost their square.
-            self.finished = fragment.rstrip().endswith("}") and _is_complete(self._json)
+        if self._key_at is None:
+            # The parser waits for the key: long arguments in tiny fragments would cost their square.
+            self._key_at = _find_key(self._json, max(0, seen - len(_KEY)))
+        if self._key_at is None:
+            self._open_braces += fragment.count("{") - fragment.count("}")
+            closed = self._open_braces == 0 and fragment.rstrip().endswith("}")
+            self.finished = closed and isinstance(_parse(self._json, False), dict)
             return ""
-        complete = _preamble_in(self._json, "on")
-        self.finished = complete is not None
-        return self._advance(complete if complete is not None else _preamble_in(self._json, "trailing-strings"))
+        return self._advance(self._key_at)
 
-    def close(self) -> str:
-        """Return what is still unspoken, when all arguments have come."""
-        if self.finished:
-            return ""
+    def close(self) -> None:
+        """Take note that all arguments have come: what was certain of the preamble is out already."""
         self.finished = True
-        return self._advance(_preamble_in(self._json, "trailing-strings"))
 
-    def _advance(self, text: str | None) -> str:
-        fresh = (text or "")[self._given :]
+    def _advance(self, key_at: int) -> str:
+        found = _VALUE.match(self._json, key_at)
+        if found is None:
+            return ""
+        text = _parse(found["string"] or "", "trailing-strings")
+        if not isinstance(text, str):  # Another type, or no JSON: nothing more will come of it.
+            self.finished = True
+            return ""
+        self.finished = bool(found["end"])
+        fresh = text[self._given :]
         self._given += len(fresh)
         return fresh
 
 
-def _is_complete(json_text: str) -> bool:
-    try:
-        jiter.from_json(json_text.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return False
-    return True
+def _find_key(partial_json: str, start: int) -> int | None:
+    """Return where the preamble's key stands in the arguments, `None` while it has not come.
+
+    Values and nested objects may hold the same name, so the parser has to tell.
+    """
+    at = partial_json.find(_KEY, start)
+    while at >= 0:
+        arguments = _parse(f"{partial_json[:at]}{_KEY}:0", "on")
+        if isinstance(arguments, dict) and PREAMBLE in arguments:
+            return at
+        at = partial_json.find(_KEY, at + 1)
+    return None
 
 
-def _preamble_in(partial_json: str, mode: Any) -> str | None:
-    """Return the preamble in the beginning of a JSON object, or `None`.
+def _parse(partial_json: str, mode: Any) -> Any:
+    """Return the value that the text begins with, `None` when it is no JSON.
 
-    jiter reports an escape or a surrogate pair that is cut in the middle as an error; the characters
-    before it were given out already, the rest follows with the next fragment.
+    In the mode `trailing-strings` an escape or a surrogate pair that is cut in the middle is left out; it
+    comes with a later fragment.
     """
     try:
-        arguments = jiter.from_json(partial_json.encode("utf-8", "surrogatepass"), partial_mode=mode)
+        return jiter.from_json(partial_json.encode("utf-8", "surrogatepass"), partial_mode=mode)
     except ValueError:
         return None
-    text = arguments.get(PREAMBLE) if isinstance(arguments, dict) else None
-    return text if isinstance(text, str) else None

@@ -24,7 +24,9 @@ Tools:
 - Before a tool runs you say one short sentence in its argument "pre_exec_msg". The user hears it at once.
 - Never claim that something was done before its tool has said so."""
 
-SMALL_MODEL_INSTRUCTIONS = "You are a friendly voice assistant. Answer in one or two short sentences of plain text."
+SMALL_MODEL_INSTRUCTIONS = (
+    "You are a friendly voice assistant. Answer in one or two short sentences of plain text."
+)
 
 
 def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | None, *, small: bool) -> str:

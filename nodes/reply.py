@@ -66,7 +66,7 @@ class Reply:
         """Speak what was held back, when the stream has ended."""
         self._text += await self._say(self._thoughts.close())
         for call in self._calls.values():
-            call.waiting += call.preamble.close()
+            call.preamble.close()
         await self._speak_preambles()
 
     async def add_sentence(self, sentence: str) -> None:

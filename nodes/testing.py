@@ -66,7 +66,9 @@ class RecordedRequest:
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def calls(name: str, /, preamble: str | None = None, id: str | None = None, **arguments: Any) -> ScriptedReply:
+def calls(
+    name: str, /, preamble: str | None = None, id: str | None = None, **arguments: Any
+) -> ScriptedReply:
     """Return a reply that calls one tool: `calls("get_weather", "Let me look.", city="Rome")`."""
     import json
 
@@ -89,7 +91,9 @@ class ScriptedChatModel(BaseChatModel):
     requests: list[RecordedRequest] = Field(default_factory=list[RecordedRequest])
     _next: int = PrivateAttr(0)
 
-    def __init__(self, script: Sequence[ScriptItem] | Callable[[list[BaseMessage]], ScriptItem], **data: Any) -> None:
+    def __init__(
+        self, script: Sequence[ScriptItem] | Callable[[list[BaseMessage]], ScriptItem], **data: Any
+    ) -> None:
         super().__init__(script=script, **data)  # pyright: ignore[reportCallIssue]
 
     @property
@@ -168,7 +172,9 @@ def _chunks(reply: ScriptedReply) -> Iterator[ChatGenerationChunk]:
             yield _call_chunk(index, call.arguments[start : start + reply.fragment])
     reason = reply.finish_reason or ("tool_calls" if reply.calls else "stop")
     if reply.error is None:
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={"finish_reason": reason}))
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(content="", response_metadata={"finish_reason": reason})
+        )
         size = len(words) + sum(len(call.arguments) // 4 for call in reply.calls)
         usage = UsageMetadata(input_tokens=10, output_tokens=size, total_tokens=10 + size)
         yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))

@@ -29,8 +29,7 @@ def turn_starts(messages: Sequence[AnyMessage]) -> list[int]:
     return [
         index
         for index, message in enumerate(messages)
-        if isinstance(message, HumanMessage)
-        and not (index and isinstance(messages[index - 1], HumanMessage))
+        if isinstance(message, HumanMessage) and not (index and isinstance(messages[index - 1], HumanMessage))
     ]
 
 

@@ -1,5 +1,7 @@
 """What most tests need: a database of their own, resources over it, and turns in one line."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 
 from voicegraph.graph import Resources, Settings, open_resources
+from voicegraph.state import open_store
 
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 
@@ -23,9 +26,23 @@ def no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the tables once: each test starts from a copy."""
+    path = tmp_path_factory.mktemp("empty") / "voice.db"
+
+    async def make() -> None:
+        store = await open_store(f"sqlite:///{path}")
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(tmp_path: Path, empty_database: Path) -> str:
     """Return the URL of a SQLite file that only this test uses."""
+    shutil.copy(empty_database, tmp_path / "voice.db")
     return f"sqlite:///{tmp_path}/voice.db"
 
 
@@ -34,7 +51,9 @@ def open_voice(database_url: str) -> Open:
     """Return how to open resources over the test's database; settings are given by name."""
 
     @asynccontextmanager
-    async def open_it(model: str | BaseChatModel, *, tools: Any = (), **settings: Any) -> AsyncIterator[Resources]:
+    async def open_it(
+        model: str | BaseChatModel, *, tools: Any = (), **settings: Any
+    ) -> AsyncIterator[Resources]:
         settings.setdefault("filler_after", None)
         async with open_resources(
             database_url, model=model, tools=tools, settings=Settings(**settings)

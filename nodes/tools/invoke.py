@@ -45,7 +45,7 @@ async def invoke_tool(tool: VoiceTool, call: ToolCall, info: ToolCallInfo) -> tu
         return "bad_arguments", _validation_text(error)
     except ToolException as error:
         return "error", str(error)  # Raised by a tool's author for the model to read.
-    except Exception as error:  # noqa: BLE001 - a tool may raise anything; the turn goes on
+    except Exception as error:
         log.warning("tool failed", extra={"tool": tool.name, "error": type(error).__name__})
         return "error", SENTENCES["error"]
     if isinstance(answer, ToolMessage):
@@ -85,7 +85,7 @@ async def in_thread(work: Callable[[], Any]) -> Any:
     def run() -> None:
         try:
             value = context.run(work)
-        except BaseException as error:  # noqa: BLE001 - handed to the task that waits
+        except BaseException as error:
             outcome, value = result.set_exception, error
         else:
             outcome = result.set_result

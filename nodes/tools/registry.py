@@ -66,9 +66,9 @@ def voice_tool(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a function as a tool with these options (see `ToolOptions`)::
 
-        @voice_tool(side_effects=True, timeout=20)
-        async def book_table(guests: int) -> str:
-            "Book a table for so many guests."
+    @voice_tool(side_effects=True, timeout=20)
+    async def book_table(guests: int) -> str:
+        "Book a table for so many guests."
     """
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:

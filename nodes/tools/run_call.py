@@ -113,7 +113,12 @@ class CallRun:
         text = text[: context.limits.tool_result_chars + 1]
         try:
             await context.store.tool_runs.finish(
-                context.actor, context.thread_id, self.message_id, self.call_id, outcome=outcome, result=text,
+                context.actor,
+                context.thread_id,
+                self.message_id,
+                self.call_id,
+                outcome=outcome,
+                result=text,
                 tool=self.tool.name,
             )
         except StorageError:

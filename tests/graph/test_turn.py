@@ -95,12 +95,17 @@ async def test_two_calls_of_a_reply_are_answered_in_their_order(open_voice: Any)
     model = ScriptedChatModel([both, "Both sunny."])
     async with open_voice(model, tools=[get_weather]) as resources:
         result = await build_graph(resources).ainvoke(say("Rome and Oslo?"), CALL)
-    assert [m.text for m in result["messages"] if isinstance(m, ToolMessage)] == ["Sunny in Rome.", "Sunny in Oslo."]
+    assert [m.text for m in result["messages"] if isinstance(m, ToolMessage)] == [
+        "Sunny in Rome.",
+        "Sunny in Oslo.",
+    ]
     assert result["turn"]["spoken"] == "Rome first. Then Oslo. Both sunny."
 
 
 async def test_messages_mode_holds_exactly_the_spoken_text(open_voice: Any) -> None:
-    model = ScriptedChatModel([calls("get_weather", "Let me look.", city="Rome"), "<think>hm</think>It is sunny."])
+    model = ScriptedChatModel(
+        [calls("get_weather", "Let me look.", city="Rome"), "<think>hm</think>It is sunny."]
+    )
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)
         parts = [part async for part in graph.astream(say("Weather?"), CALL, stream_mode="messages")]
@@ -134,7 +139,13 @@ async def test_the_clock_tool_is_always_there(open_voice: Any) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"messages": []}, {"messages": [("user", "  ")]}, {}, {"messages": [("user", "x" * 1_000_000)]}, {"messages": [3]}],
+    [
+        {"messages": []},
+        {"messages": [("user", "  ")]},
+        {},
+        {"messages": [("user", "x" * 1_000_000)]},
+        {"messages": [3]},
+    ],
 )
 async def test_bad_input_is_refused_and_leaves_nothing(open_voice: Any, bad: Any) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
@@ -154,7 +165,9 @@ async def test_a_turn_without_a_thread_says_what_is_missing(open_voice: Any) -> 
 async def test_an_unknown_agent_is_an_error(open_voice: Any) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         with pytest.raises(AgentNotFound, match="nobody"):
-            await build_graph(resources).ainvoke(say("Hi."), {"configurable": {"thread_id": "x", "agent": "nobody"}})
+            await build_graph(resources).ainvoke(
+                say("Hi."), {"configurable": {"thread_id": "x", "agent": "nobody"}}
+            )
 
 
 async def test_a_thread_belongs_to_one_user(open_voice: Any) -> None:
@@ -182,7 +195,9 @@ async def test_the_prompt_is_rendered_again_only_when_a_block_changed(open_voice
         await graph.ainvoke(say("1"), CALL)
         await graph.ainvoke(say("2"), CALL)
         agent = await resources.store.agents.get(Actor(), "default")
-        human = next(b for b in await resources.store.blocks.of_agent(Actor(), agent.id) if b.label == "human")
+        human = next(
+            b for b in await resources.store.blocks.of_agent(Actor(), agent.id) if b.label == "human"
+        )
         await resources.store.blocks.write(Actor(), human.id, "The user is called Ada.")
         await graph.ainvoke(say("3"), CALL)
     prompts = [request.messages[0].text for request in model.requests]

@@ -1,0 +1,245 @@
+"""Barge-in, hang-up and overlap: a turn that is stopped at any point leaves the thread usable."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from voicegraph.graph import build_graph, interrupt, stream_turn
+from voicegraph.nodes import Speech, TurnFinished, voice_tool
+from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
+from voicegraph.state import Actor
+from voicegraph.state.errors import ThreadBusy
+
+CALL: Any = {"configurable": {"thread_id": "call-42"}}
+LONG = "One two three four five six seven eight nine ten."
+
+
+def say(text: str) -> dict[str, Any]:
+    return {"messages": [("user", text)]}
+
+
+def held(text: str, after: int) -> ScriptedReply:
+    """Return a reply that speaks so many words and then waits for ever."""
+    return ScriptedReply(text=text, hold=asyncio.Event(), hold_after=after)
+
+
+async def spoken_until(graph: Any, words: int, text: str = "Count.") -> Any:
+    """Start a turn and listen until so many words were spoken; return the still open stream."""
+    stream = stream_turn(graph, text, CALL)
+    for _ in range(words):
+        await anext(stream)
+    return stream
+
+
+async def window(graph: Any) -> list[tuple[str, str]]:
+    values = (await graph.aget_state(CALL)).values
+    return [(message.type, message.text) for message in values.get("messages", [])]
+
+
+async def test_an_interrupted_reply_is_kept_as_far_as_it_was_spoken(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 3)])) as resources:
+        graph = build_graph(resources)
+        await spoken_until(graph, 3)
+        assert await interrupt(graph, "call-42") is True
+        assert await window(graph) == [("human", "Count."), ("ai", "One two three")]
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [record.text for record in stored] == ["Count.", "One two three"]
+
+
+async def test_the_reply_is_cut_to_what_was_heard(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 6)])) as resources:
+        graph = build_graph(resources)
+        await spoken_until(graph, 6)
+        await interrupt(graph, "call-42", heard="one, TWO three")
+        assert (await window(graph))[-1] == ("ai", "One two three")
+        record = (await resources.store.messages.history(Actor(), "call-42"))[-1]
+    assert (record.text, record.unheard) == ("One two three", "four five six")
+
+
+async def test_a_reply_of_which_nothing_was_heard_leaves_the_window_but_not_the_record(
+    open_voice: Any,
+) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 2), "Hello again."])) as resources:
+        graph = build_graph(resources)
+        await spoken_until(graph, 2)
+        await interrupt(graph, "call-42", heard="")
+        assert await window(graph) == [("human", "Count.")]
+        await graph.ainvoke(say("Hello?"), CALL)
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [(record.text, record.unheard) for record in stored][:2] == [("Count.", None), ("", "One two")]
+    assert len(stored) == 4
+
+
+async def test_a_reply_in_playback_can_be_cut_after_it_was_streamed(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([LONG])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(say("Count."), CALL)
+        assert await interrupt(graph, "call-42", heard="One two three four") is False
+        assert (await window(graph))[-1] == ("ai", "One two three four")
+        record = (await resources.store.messages.history(Actor(), "call-42"))[-1]
+    assert record.text == "One two three four"
+
+
+async def test_interrupting_a_quiet_thread_changes_nothing(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([LONG])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(say("Count."), CALL)
+        assert await interrupt(graph, "call-42") is False
+        assert await interrupt(graph, "call-unknown", heard="Hello") is False
+        assert (await window(graph))[-1] == ("ai", LONG)
+
+
+async def test_leaving_the_stream_interrupts_the_turn(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 3), "Yes?"])) as resources:
+        graph = build_graph(resources)
+        async with aclosing(stream_turn(graph, "Count.", CALL)) as stream:
+            await anext(stream)
+        await graph.ainvoke(say("Hey."), CALL)
+        texts = [text for _, text in await window(graph)]
+    assert texts[0] == "Count."
+    assert texts[-2:] == ["Hey.", "Yes?"]
+
+
+async def test_cancelling_the_task_loses_nothing(open_voice: Any) -> None:
+    model = ScriptedChatModel([held(LONG, 3), "Yes?"])
+    async with open_voice(model) as resources:
+        graph = build_graph(resources)
+        task = asyncio.create_task(graph.ainvoke(say("Count."), CALL))
+        while not model.requests:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await graph.ainvoke(say("Hey."), CALL)
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [record.text for record in stored if record.role == "user"] == ["Count.", "Hey."]
+
+
+async def test_the_newest_turn_wins(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 3), "Second."])) as resources:
+        graph = build_graph(resources)
+        first = await spoken_until(graph, 3)
+        result = await graph.ainvoke(say("Stop."), CALL)
+        rest = [event async for event in first]
+    assert isinstance(rest[-1], TurnFinished)
+    assert rest[-1].finish_reason == "interrupted"
+    assert [message.text for message in result["messages"]] == ["Count.", "One two three", "Stop.", "Second."]
+
+
+async def test_turns_may_wait_for_each_other_instead(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([LONG, "Second."]), overlap="enqueue") as resources:
+        graph = build_graph(resources)
+        first, second = await asyncio.gather(
+            graph.ainvoke(say("Count."), CALL), graph.ainvoke(say("And then?"), CALL)
+        )
+    assert first["messages"][-1].text == LONG
+    assert [m.text for m in second["messages"]] == ["Count.", LONG, "And then?", "Second."]
+
+
+async def test_turns_may_be_refused_while_one_runs(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 3)]), overlap="reject") as resources:
+        graph = build_graph(resources)
+        await spoken_until(graph, 3)
+        with pytest.raises(ThreadBusy):
+            await graph.ainvoke(say("Me too."), CALL)
+        await interrupt(graph, "call-42")
+
+
+async def test_different_threads_do_not_wait_for_each_other(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 3), "Hi."])) as resources:
+        graph = build_graph(resources)
+        await spoken_until(graph, 3)
+        other = await graph.ainvoke(say("Hello."), {"configurable": {"thread_id": "call-43"}})
+        assert other["messages"][-1].text == "Hi."
+        await interrupt(graph, "call-42")
+
+
+async def test_a_running_read_only_tool_is_cancelled(open_voice: Any) -> None:
+    began, ended = asyncio.Event(), []
+
+    async def look_up(word: str) -> str:
+        """Look a word up."""
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return word
+
+    model = ScriptedChatModel([calls("look_up", "Let me see.", word="graph")])
+    async with open_voice(model, tools=[look_up]) as resources:
+        graph = build_graph(resources)
+        run = asyncio.create_task(graph.ainvoke(say("What is a graph?"), CALL))
+        await began.wait()
+        await interrupt(graph, "call-42")
+        result = (await run)["messages"][-1]
+    assert ended == ["cancelled"]
+    assert isinstance(result, ToolMessage)
+    assert "interrupted" in result.text
+
+
+async def test_a_tool_with_side_effects_ends_behind_the_turn_and_the_next_turn_knows(open_voice: Any) -> None:
+    began, go_on, booked = asyncio.Event(), asyncio.Event(), []
+
+    @voice_tool(side_effects=True)
+    async def book(guests: int) -> str:
+        """Book a table."""
+        began.set()
+        await go_on.wait()
+        booked.append(guests)
+        return f"Booked for {guests}."
+
+    model = ScriptedChatModel([calls("book", "I book it.", guests=4), "It is booked."])
+    async with open_voice(model, tools=[book]) as resources:
+        graph = build_graph(resources)
+        run = asyncio.create_task(graph.ainvoke(say("A table for four."), CALL))
+        await began.wait()
+        await interrupt(graph, "call-42")
+        assert "Still running" in (await run)["messages"][-1].text
+        go_on.set()
+        while not booked or resources.background.runs((model_reply_id(await run), call_id(await run))):
+            await asyncio.sleep(0)
+        after = await graph.ainvoke(say("And?"), CALL)
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert booked == [4]
+    assert [m.text for m in after["messages"] if isinstance(m, ToolMessage)] == ["Booked for 4."]
+    assert [record.text for record in stored if record.role == "tool"] == ["Booked for 4."]
+
+
+def model_reply_id(result: Any) -> str:
+    return next(m.id for m in result["messages"] if isinstance(m, AIMessage))
+
+
+def call_id(result: Any) -> str:
+    return next(m.tool_calls[0]["id"] for m in result["messages"] if isinstance(m, AIMessage))
+
+
+async def test_calls_that_had_not_started_get_a_result_that_says_so(open_voice: Any) -> None:
+    ran = []
+
+    async def look_up(word: str) -> str:
+        """Look a word up."""
+        ran.append(word)
+        return word
+
+    model = ScriptedChatModel([calls("look_up", "Let me see.", word="graph"), "Hello."])
+    async with open_voice(model, tools=[look_up]) as resources:
+        graph = build_graph(resources)
+        async for event in stream_turn(graph, "What is a graph?", CALL):
+            if isinstance(event, Speech):
+                resources.threads.running("call-42").stop.request()
+        result = await graph.ainvoke(say("Hi."), CALL)
+    assert ran == []
+    assert [type(m) for m in result["messages"]][:2] == [HumanMessage, AIMessage]
+
+
+async def test_closing_the_resources_stores_what_was_said(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([held(LONG, 3)])) as resources:
+        await spoken_until(build_graph(resources), 3)
+    async with open_voice(ScriptedChatModel([])) as resources:
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [record.text for record in stored] == ["Count.", "One two three"]
