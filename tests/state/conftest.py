@@ -1,0 +1,64 @@
+"""A store on a real SQLite file, with an agent and a thread in it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from voicegraph.state.actors import Actor
+from voicegraph.state.agents import Agent
+from voicegraph.state.messages import MessageRecord
+from voicegraph.state.store import Store, open_store
+
+ADA = Actor("acme", "ada")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Ada's agent and her thread `call-1`."""
+
+    store: Store
+    actor: Actor
+    agent: Agent
+    thread_id: str
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'voice.db'}"
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    opened = await open_store(url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def home(store: Store) -> Home:
+    agent = await store.agents.create(ADA, "nina")
+    await store.threads.claim(ADA, agent.id, "call-1")
+    return Home(store=store, actor=ADA, agent=agent, thread_id="call-1")
+
+
+@pytest.fixture
+def say() -> Callable[..., MessageRecord]:
+    def make(id_: str, text: str = "hello", **rest: object) -> MessageRecord:
+        return MessageRecord(id=id_, turn_id="turn-1", role="user", text=text, **rest)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def statements(store: Store) -> list[str]:
+    """Every statement that the store sends from now on, without those that begin a transaction."""
+    seen: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
+    return seen

@@ -1,0 +1,178 @@
+"""Every function of every repository sees and changes only what belongs to its actor."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from voicegraph.state.actors import Actor
+from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
+from voicegraph.state.messages import MessageRecord
+from voicegraph.state.models import Base
+from voicegraph.state.store import Store
+
+ADA = Actor("acme", "ada")
+STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "bob"), Actor("nobody", "nobody")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What belongs to Ada, and ids of what belongs to the stranger."""
+
+    store: Store
+    agent: str
+    block: str
+    passage: str
+    loose: str
+
+
+@pytest.fixture
+async def world(home: Any) -> World:
+    store, agent = home.store, home.agent
+    record = MessageRecord(id="m1", turn_id="t1", role="user", text="hello")
+    await store.messages.save(ADA, agent.id, "call-1", [record])
+    await store.tool_runs.begin(ADA, "call-1", "m1", "c1", "clock")
+    passage = await store.passages.insert(ADA, agent.id, "She likes tea.")
+    loose = await store.blocks.create(ADA, "goals", "none")
+    for stranger in STRANGERS[:3]:
+        await store.agents.create(stranger, "nina" if stranger.user_id == "ada" else "robert")
+    block = (await store.blocks.of_agent(ADA, agent.id))[0]
+    return World(store=store, agent=agent.id, block=block.id, passage=passage.id, loose=loose.id)
+
+
+Attempt = Callable[[World, Actor], Awaitable[object]]
+RECORD = MessageRecord(id="m1", turn_id="t1", role="user", text="changed")
+
+REFUSED: dict[str, Attempt] = {
+    "agents.get": lambda w, a: w.store.agents.get(a, w.agent),
+    "agents.memory": lambda w, a: w.store.agents.memory(a, w.agent),
+    "agents.counts": lambda w, a: w.store.agents.counts(a, w.agent),
+    "agents.delete": lambda w, a: w.store.agents.delete(a, w.agent),
+    "blocks.get": lambda w, a: w.store.blocks.get(a, w.block),
+    "blocks.of_agent": lambda w, a: w.store.blocks.of_agent(a, w.agent),
+    "blocks.write": lambda w, a: w.store.blocks.write(a, w.block, "changed"),
+    "blocks.history": lambda w, a: w.store.blocks.history(a, w.block),
+    "blocks.attach": lambda w, a: w.store.blocks.attach(a, w.agent, w.loose),
+    "blocks.detach": lambda w, a: w.store.blocks.detach(a, w.agent, w.block),
+    "blocks.delete": lambda w, a: w.store.blocks.delete(a, w.block),
+    "threads.claim": lambda w, a: w.store.threads.claim(a, w.agent, "call-1"),
+    "threads.get": lambda w, a: w.store.threads.get(a, "call-1"),
+    "threads.delete": lambda w, a: w.store.threads.delete(a, "call-1"),
+    "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
+    "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
+    "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
+    "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),
+    "passages.list": lambda w, a: w.store.passages.list(a, w.agent),
+    "passages.delete": lambda w, a: w.store.passages.delete(a, w.passage),
+    "passages.count": lambda w, a: w.store.passages.count(a, w.agent),
+    "tool_runs.begin": lambda w, a: w.store.tool_runs.begin(a, "call-1", "m1", "c1", "clock"),
+    "tool_runs.finish": lambda w, a: w.store.tool_runs.finish(
+        a, "call-1", "m1", "c1", outcome="success", result="false", tool="clock"
+    ),
+}
+
+EMPTY: dict[str, Attempt] = {
+    "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
+    "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
+}
+
+# These make or list what is the actor's own; below is shown that they leave what is Ada's alone.
+OWN: dict[str, Attempt] = {
+    "actors.ensure": lambda w, a: w.store.actors.ensure(a),
+    "agents.create": lambda w, a: w.store.agents.create(a, "new"),
+    "agents.ensure_default": lambda w, a: w.store.agents.ensure_default(a),
+    "agents.list": lambda w, a: w.store.agents.list(a),
+    "blocks.create": lambda w, a: w.store.blocks.create(a, "goals", "other"),
+    "blocks.list": lambda w, a: w.store.blocks.list(a),
+}
+
+
+async def contents(store: Store) -> dict[str, Any]:
+    async with store.database.reading() as session:
+        return {
+            table.name: (await session.execute(select(table).order_by(*table.primary_key))).all()
+            for table in Base.metadata.sorted_tables
+        }
+
+
+async def owned(store: Store, actor: Actor) -> list[object]:
+    agents = await store.agents.list(actor)
+    return [agents, await store.blocks.list(actor), [await store.agents.memory(actor, a.id) for a in agents]]
+
+
+def test_the_tables_of_this_test_name_every_function_of_every_repository(store: Store) -> None:
+    repositories = {name: getattr(store, name) for name in type(store).__slots__ if name != "database"}
+    functions = {
+        f"{name}.{function}"
+        for name, repository in repositories.items()
+        for function, _ in inspect.getmembers(repository, inspect.ismethod)
+        if not function.startswith("_")
+    }
+    assert functions == {*REFUSED, *EMPTY, *OWN}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=str)
+@pytest.mark.parametrize("function", REFUSED)
+async def test_a_stranger_finds_nothing_and_changes_nothing(
+    world: World, function: str, stranger: Actor
+) -> None:
+    before = await contents(world.store)
+    with pytest.raises((NotFound, ThreadTaken)):
+        await REFUSED[function](world, stranger)
+    assert await contents(world.store) == before
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=str)
+@pytest.mark.parametrize("function", EMPTY)
+async def test_a_stranger_gets_an_empty_list(world: World, function: str, stranger: Actor) -> None:
+    assert not await EMPTY[function](world, stranger)
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=str)
+@pytest.mark.parametrize("function", OWN)
+async def test_what_a_stranger_makes_or_lists_is_his_own(
+    world: World, function: str, stranger: Actor
+) -> None:
+    before = await owned(world.store, ADA)
+    await OWN[function](world, stranger)
+    assert await owned(world.store, ADA) == before
+    ids = {row.id for part in before[:2] for row in part}  # type: ignore[attr-defined]
+    theirs = await owned(world.store, stranger)
+    assert not ids & {row.id for part in theirs[:2] for row in part}  # type: ignore[attr-defined]
+
+
+async def test_a_stranger_cannot_attach_ada_s_block_to_an_agent_of_his(world: World) -> None:
+    agent = await world.store.agents.create(STRANGERS[0], "new")
+    before = await contents(world.store)
+    with pytest.raises(NotFound):
+        await world.store.blocks.attach(STRANGERS[0], agent.id, world.loose)
+    assert await contents(world.store) == before
+
+
+async def test_ada_cannot_attach_a_stranger_s_block_to_her_agent(world: World) -> None:
+    block = await world.store.blocks.create(STRANGERS[0], "other", "text")
+    with pytest.raises(NotFound):
+        await world.store.blocks.attach(ADA, world.agent, block.id)
+
+
+async def test_a_stranger_may_use_the_name_of_ada_s_agent(world: World) -> None:
+    agent = await world.store.agents.create(Actor("nobody", "nobody"), "nina")
+    assert agent.id != world.agent
+
+
+async def test_a_known_actor_costs_nothing(store: Store, statements: list[str]) -> None:
+    await store.actors.ensure(ADA)
+    statements.clear()
+    await store.actors.ensure(ADA)
+    assert statements == []
+
+
+@pytest.mark.parametrize(
+    "actor", [Actor("", "ada"), Actor("acme", ""), Actor("a" * 201, "ada"), Actor("acme", "a\0")], ids=repr
+)
+async def test_an_actor_with_ids_that_cannot_be_used_is_refused(store: Store, actor: Actor) -> None:
+    with pytest.raises(InvalidInput):
+        await store.actors.ensure(actor)
+    assert await contents(store) == {table.name: [] for table in Base.metadata.sorted_tables}

@@ -1,0 +1,91 @@
+"""Threads: claimed by one agent of one user, for good."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from voicegraph.state.actors import Actor
+from voicegraph.state.errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
+from voicegraph.state.store import Store
+
+ADA = Actor("acme", "ada")
+
+
+async def test_a_thread_is_made_once_and_found_again(store: Store) -> None:
+    agent = await store.agents.create(ADA, "nina")
+    made = await store.threads.claim(ADA, agent.id, "call-42")
+    assert (made.agent_id, made.agent_name) == (agent.id, "nina")
+    assert await store.threads.claim(ADA, agent.id, "call-42") == made
+
+
+async def test_a_known_thread_is_claimed_by_one_query(home: Any, statements: list[str]) -> None:
+    await home.store.threads.claim(ADA, home.agent.id, "call-1")
+    assert len(statements) == 1
+
+
+async def test_tasks_that_claim_one_thread_at_once_all_get_it(store: Store) -> None:
+    agent = await store.agents.create(ADA, "nina")
+    threads = await asyncio.gather(*(store.threads.claim(ADA, agent.id, "call-42") for _ in range(10)))
+    assert len(set(threads)) == 1
+
+
+async def test_agents_that_claim_one_thread_at_once_see_one_winner(store: Store) -> None:
+    agents = [await store.agents.create(ADA, f"agent {number}", blocks={}) for number in range(5)]
+    outcomes = await asyncio.gather(
+        *(store.threads.claim(ADA, agent.id, "call-42") for agent in agents), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, ThreadTaken) for outcome in outcomes) == 4
+
+
+async def test_the_thread_of_another_user_is_taken_and_nobody_is_told_whose_it_is(home: Any) -> None:
+    bob = Actor("acme", "bob")
+    agent = await home.store.agents.create(bob, "robert")
+    with pytest.raises(ThreadTaken) as caught:
+        await home.store.threads.claim(bob, agent.id, "call-1")
+    assert str(caught.value) == "the thread id 'call-1' is taken: choose another one"
+
+
+async def test_a_claim_for_an_unknown_agent_makes_no_thread(store: Store) -> None:
+    with pytest.raises(AgentNotFound):
+        await store.threads.claim(ADA, "agent-x", "call-42")
+    assert await store.threads.list(ADA) == ()
+
+
+@pytest.mark.parametrize("thread_id", ["", "x" * 201, "call\n42", "call\x7f"])
+async def test_an_id_that_cannot_be_used_is_refused(home: Any, thread_id: str) -> None:
+    with pytest.raises(InvalidInput):
+        await home.store.threads.claim(ADA, home.agent.id, thread_id)
+
+
+async def test_threads_are_listed_with_the_last_used_first(home: Any, say: Any) -> None:
+    store, agent = home.store, home.agent
+    other = await store.agents.create(ADA, "omar")
+    await store.threads.claim(ADA, agent.id, "call-2")
+    await store.threads.claim(ADA, other.id, "call-3")
+    await store.messages.save(ADA, agent.id, "call-1", [say("m1"), say("m2")])
+    threads = await store.threads.list(ADA)
+    assert [(thread.id, thread.messages) for thread in threads] == [("call-1", 2), ("call-3", 0), ("call-2", 0)]
+    assert [thread.id for thread in await store.threads.list(ADA, limit=1)] == ["call-1"]
+    assert [thread.id for thread in await store.threads.list(ADA, agent_id=other.id)] == ["call-3"]
+    assert await store.threads.get(ADA, "call-1") == threads[0]
+
+
+async def test_a_limit_below_one_is_refused(home: Any) -> None:
+    with pytest.raises(InvalidInput):
+        await home.store.threads.list(ADA, limit=0)
+
+
+async def test_a_deleted_thread_takes_its_messages_and_tool_runs_along(home: Any, say: Any) -> None:
+    store, agent = home.store, home.agent
+    await store.messages.save(ADA, agent.id, "call-1", [say("m1")])
+    await store.tool_runs.begin(ADA, "call-1", "m1", "c1", "clock")
+    await store.threads.delete(ADA, "call-1")
+    assert (await store.agents.counts(ADA, agent.id)).messages == 0
+    await store.threads.claim(ADA, agent.id, "call-1")
+    assert await store.tool_runs.of_message(ADA, "call-1", "m1") == {}
+
+
+async def test_an_unknown_thread_is_not_found(store: Store) -> None:
+    for look in (store.threads.get, store.threads.delete, store.messages.history, store.messages.count):
+        with pytest.raises(ThreadNotFound, match="no thread 'call-42'"):
+            await look(ADA, "call-42")
