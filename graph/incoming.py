@@ -38,6 +38,10 @@ def _complete(message: AnyMessage, limits: TurnLimits, now: float) -> AnyMessage
             f"the message has {len(text):,} characters, {limits.max_message_chars:,} are taken at most "
             "(setting max_message_chars)"
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidMessage("the message is not valid Unicode: no database takes it") from None
     if isinstance(message, HumanMessage) and not text.strip():
         raise InvalidMessage("the message is empty: say something")
     extra = {CREATED_AT: now, **message.additional_kwargs}

@@ -1,10 +1,8 @@
 """Everything a process holds open for its graphs: opened, owned and closed in one place."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.language_models import BaseChatModel
@@ -37,9 +35,6 @@ class Resources:
     background: Background = field(default_factory=Background)
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
-    _claiming: "WeakValueDictionary[str, asyncio.Lock]" = field(
-        default_factory=WeakValueDictionary[str, asyncio.Lock]
-    )
     _owners: dict[str, tuple[Actor, str]] = field(default_factory=dict[str, tuple[Actor, str]])
 
     async def claim(self, actor: Actor, agent: str, thread_id: str) -> bool:
@@ -49,17 +44,17 @@ class Resources:
         """
         if self._owners.get(thread_id) == (actor, agent):
             return False
-        # Turns that come in together for a new thread keep their order.
-        async with self._claiming.setdefault(thread_id, asyncio.Lock()):
-            if self._owners.get(thread_id) == (actor, agent):
-                return False
-            await self.store.actors.ensure(actor)
-            if agent == DEFAULT_AGENT:
-                await self.store.agents.ensure_default(actor)
-            owner = await self.store.agents.get(actor, agent)
-            await self.store.threads.claim(actor, owner.id, thread_id)
-            self._owners[thread_id] = (actor, agent)
-            return True
+        await self.store.actors.ensure(actor)
+        if agent == DEFAULT_AGENT:
+            await self.store.agents.ensure_default(actor)
+        owner = await self.store.agents.get(actor, agent)
+        await self.store.threads.claim(actor, owner.id, thread_id)
+        self._owners[thread_id] = (actor, agent)
+        return True
+
+    def is_claimed(self, thread_id: str) -> bool:
+        """Tell if the thread's owner is known here."""
+        return thread_id in self._owners
 
     def forget_thread(self, thread_id: str) -> None:
         """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""

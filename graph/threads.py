@@ -27,16 +27,17 @@ class TurnRun:
         self.done = asyncio.Event()
         self.kept = False
         """True when the run may go on without its listener: only storing is left."""
-        self._before: TurnRun | None = None
+        self.before: TurnRun | None = None
+        """The run that has to end first; `None` once it has."""
         self._parts: asyncio.Queue[Any] = asyncio.Queue()
         self._error: BaseException | None = None
 
     async def drive(self, parts: Callable[[], AsyncIterator[Any]]) -> None:
         """Wait for the turn before, then run this one to its end."""
         try:
-            if self._before is not None:
-                await self._before.done.wait()
-                self._before = None
+            if self.before is not None:
+                await self.before.done.wait()
+                self.before = None
             async for part in parts():
                 self._parts.put_nowait(part)
         except asyncio.CancelledError as error:
@@ -60,10 +61,6 @@ class TurnRun:
         finally:
             if not self.kept:
                 self.stop.request()
-
-    def wait_for(self, before: "TurnRun | None") -> None:
-        """Begin only when the run `before` has ended."""
-        self._before = before
 
 
 class Threads:
@@ -91,7 +88,7 @@ class Threads:
                 )
             if self._overlap == "newest":
                 before.stop.request()
-        run.wait_for(before)
+        run.before = before
         self._latest[run.thread_id] = run
 
     def leave(self, run: TurnRun) -> None:
@@ -101,5 +98,8 @@ class Threads:
 
     def stop_all(self) -> None:
         """Tell all running turns to end; they still store what was said."""
-        for run in self._latest.values():
-            run.stop.request()
+        for latest in self._latest.values():
+            run: TurnRun | None = latest
+            while run is not None:
+                run.stop.request()
+                run = run.before

@@ -80,7 +80,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             input = {"messages": incoming_messages(input, resources.settings, now)}
         actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
         agent = str(call.get("agent", DEFAULT_AGENT))
-        fresh = await resources.claim(actor, agent, thread_id)
+        if resources.is_claimed(thread_id):
+            await resources.claim(actor, agent, thread_id)  # A stranger must not stop the running turn.
         run = TurnRun(thread_id)
         live = Context(
             store=resources.store,
@@ -99,14 +100,15 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             failure=run.failure,
         )
         resources.threads.enter(run)
-        work = run.drive(lambda: self._turn(run, live, input, config or {}, fresh=fresh, **options))
+        work = run.drive(lambda: self._turn(run, live, input, config or {}, **options))
         resources.background.start(work).add_done_callback(lambda _: resources.threads.leave(run))
         return run
 
     async def _turn(
-        self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, *, fresh: bool, **options: Any
+        self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clear up behind it."""
+        fresh = await self.resources.claim(live.actor, live.agent, live.thread_id)
         if input is None:
             values = (await self.aget_state(config)).values
             if "turn" in values:

@@ -92,4 +92,7 @@ def decode_event(data: object) -> Event | None:
         return None
     fields: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
     kind = _KINDS.get(str(fields.get("type")))
-    return kind(**fields) if kind else None
+    try:
+        return kind(**fields) if kind else None
+    except TypeError:  # Somebody else's event of the same name.
+        return None

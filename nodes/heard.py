@@ -6,7 +6,7 @@ Speech-to-text drops punctuation and changes white space and case, so only lette
 import re
 from collections.abc import Sequence
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
 
 from .preamble import PREAMBLE
 from .reply import SPOKEN
@@ -55,12 +55,15 @@ def _is_empty(message: AnyMessage) -> bool:
 def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
     """Return how many characters of `spoken` were heard, what is left of `heard`, and if it was all.
 
-    `heard` is bare, without blanks, so that "ice cream" matches "ice-cream"; only whole words count.
+    `heard` is bare, without blanks, so that "ice cream" matches "ice-cream"; only whole words count. What
+    has no letters, a dash or an emoji, makes no difference.
     """
     end = 0
     for word in _WORD.finditer(spoken):
         bare = _bare(word.group())
-        if not heard or not heard.startswith(bare):
+        if not bare:
+            continue
+        if not heard.startswith(bare):
             return end, "", False
         heard = heard[len(bare) :]
         end = word.end()
@@ -73,24 +76,36 @@ def _bare(text: str) -> str:
 
 def _cut(message: AIMessage, size: int) -> AIMessage:
     spoken = spoken_text(message)
-    heard, unheard = spoken[:size].strip(), spoken[size:].strip()
-    extra = {**message.additional_kwargs, UNHEARD: unheard}
+    rest = [spoken[size:].strip(), message.additional_kwargs.get(UNHEARD, "")]
+    extra = {**message.additional_kwargs, UNHEARD: " ".join(part for part in rest if part)}
+    heard = spoken[:size].strip()
     if not message.tool_calls:
         extra.pop(SPOKEN, None)
         return message.model_copy(update={"content": heard, "additional_kwargs": extra})
-    text = message.text if heard.startswith(message.text) else heard
+    text, *preambles = _heard_parts(spoken, size, [message.text, *map(_preamble, message.tool_calls)])
     calls = [
-        {**call, "args": {**call["args"], PREAMBLE: _heard_part(call["args"].get(PREAMBLE, ""), heard)}}
-        for call in message.tool_calls
+        {**call, "args": {**call["args"], PREAMBLE: preamble}} if PREAMBLE in call["args"] else call
+        for call, preamble in zip(message.tool_calls, preambles, strict=True)
     ]
     return message.model_copy(
         update={"content": text, "tool_calls": calls, "additional_kwargs": {**extra, SPOKEN: heard}}
     )
 
 
-def _heard_part(preamble: object, heard: str) -> str:
-    """Return the beginning of the preamble that was heard: all, a part at the end of `heard`, or nothing."""
-    text = preamble if isinstance(preamble, str) else ""
-    if text in heard:
-        return text
-    return next((text[:size] for size in range(len(text), 0, -1) if heard.endswith(text[:size])), "")
+def _preamble(call: ToolCall) -> str:
+    text = call["args"].get(PREAMBLE)
+    return text if isinstance(text, str) else ""
+
+
+def _heard_parts(spoken: str, size: int, parts: Sequence[str]) -> list[str]:
+    """Return what of each part was heard; the parts were spoken in this order, fillers in between."""
+    heard: list[str] = []
+    begin = 0
+    for part in parts:
+        at = spoken.find(part.strip(), begin)
+        if at < 0:  # It was not spoken, so it was not heard.
+            heard.append("")
+            continue
+        begin = at + len(part.strip())
+        heard.append(part if begin <= size else spoken[at : max(at, size)].strip())
+    return heard

@@ -5,12 +5,14 @@ whoever asks for it; it listens on loopback alone, on a free port. What a client
 
 - Send `Connection: close`. About one kept connection in five is dropped by the server as the next request is
   being sent on it, and that request fails.
-- Close the client before `stop()`, which then takes 50 ms; while an answer streams it takes up to two seconds.
+- Close the client before `stop()`, which then takes 50 ms; while an answer streams it takes up to two
+  seconds.
 - A request over `CONTEXT_TOKENS` is a 400 of type `exceed_context_size_error`.
 """
 
 import atexit
 import gc
+import importlib
 import importlib.util
 import os
 import threading
@@ -106,7 +108,7 @@ def find_weights() -> Path:
 
 def _serve(weights: Path) -> Any:
     try:
-        import xllamacpp
+        xllamacpp: Any = importlib.import_module("xllamacpp")  # Untyped.
     except ImportError as error:
         raise MissingExtra("local", "the embedded model") from error
     params = xllamacpp.CommonParams()
@@ -118,8 +120,7 @@ def _serve(weights: Path) -> Any:
     params.n_ctx = CONTEXT_TOKENS * _PARALLEL
     params.verbosity = _SILENT
     params.cache_ram_mib = _PROMPT_CACHE_MIB  # The default may grow to 8 GB.
-    params.cpuparams.n_threads = _threads(spare=True)
-    params.cpuparams_batch.n_threads = _threads(spare=False)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     params.sse_ping_interval = 1  # Seconds; a stop in mid-answer may wait for it, and the default is 30.
     params.ui = params.endpoint_slots = False
     params.cors_origins = ""  # The default lets any page in a browser read answers.
@@ -128,15 +129,14 @@ def _serve(weights: Path) -> Any:
         server = xllamacpp.Server(params)
     except Exception as error:
         raise ModelUnavailable("the embedded model could not be loaded") from error
-    # This goes through the queue of the server's main loop, so it returns only once that runs. A server that is
-    # ended before its loop has started misses the word, and its destructor waits for it for ever.
+    # This goes through the queue of the server's main loop, so it returns only once that runs. A server that
+    # is ended before its loop has started misses the word, and its destructor waits for it for ever.
     server.handle_metrics()
     return server
 
 
-def _threads(*, spare: bool) -> int:
+def _threads() -> int:
     # llama.cpp's threads wait for each other by spinning, many times a token. With one on each core, any other
-    # work on the machine brought 75 tokens a second down to 5; with half the cores left alone it did not. Reading
-    # a prompt waits less often and gains from each core.
-    cores = os.cpu_count() or 1
-    return max(1, min(4, cores // 2 if spare else cores))
+    # work on the machine brought 75 tokens a second down to 5, and two replies at once to half of what they
+    # reach with half the cores left alone. A short prompt of 60 tokens takes 0.1 s longer for it.
+    return max(1, min(4, (os.cpu_count() or 1) // 2))

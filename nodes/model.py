@@ -75,6 +75,10 @@ class Models:
             self._made[name] = self._make(name)
         return self._made[name]
 
+    def substitute(self, name: str, other: str) -> None:
+        """Serve the model `other` to whoever asks for `name` from now on; raises what `get` does."""
+        self._made[name] = self.get(other)
+
     async def aclose(self) -> None:
         """Close the HTTP client and the embedded server."""
         if self._client is not None:

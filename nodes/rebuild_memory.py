@@ -34,7 +34,7 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     if broken:
         window = await _mended(state, context, broken)
         update["messages"] = Overwrite(window)
-        update["stored_through"] = _last_unchanged(state["messages"], window)
+        update["stored_through"] = _still_stored(state, window)
     return update
 
 
@@ -66,14 +66,14 @@ async def _mended(state: VoiceState, context: Context, broken: list[AIMessage]) 
     return mend(state["messages"], fate)
 
 
-def _last_unchanged(before: list[AnyMessage], after: list[AnyMessage]) -> str:
-    """Return the id of the last message before the first change: all behind it is to be stored again."""
-    last = ""
-    for old, new in zip(before, after, strict=False):
-        if old is not new:
+def _still_stored(state: VoiceState, mended: list[AnyMessage]) -> str:
+    """Return the last stored message before the first that was mended: all behind it is stored again."""
+    last, through = "", state.get("stored_through")
+    for old, new in zip(state["messages"], mended, strict=False):
+        if old is not new or last == through:
             break
         last = old.id or ""
-    return last
+    return last if through else ""
 
 
 def _fate(run: ToolRun | None, *, running: bool) -> tuple[Outcome, str]:

@@ -1,11 +1,12 @@
 """Turn the deltas of one completion into speech as they come, and into one message at the end."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+import jiter
+import orjson
 from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.messages.ai import UsageMetadata
 
@@ -78,7 +79,7 @@ class Reply:
         """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window."""
         calls: list[ToolCall] = []
         bad: list[str] = []
-        for _, call in sorted(self._calls.items()):
+        for call in self._calls.values():
             call_id = call.id
             if not call_id or call_id in used_ids or call_id in {known["id"] for known in calls}:
                 call_id = f"call_{uuid4().hex}"
@@ -123,9 +124,9 @@ class Reply:
 
     async def _speak_preambles(self) -> None:
         """Speak the preambles in the order of their calls, one whole sentence after the other."""
-        order = sorted(self._calls)
+        order = list(self._calls.values())
         while self._speaking < len(order):
-            call = self._calls[order[self._speaking]]
+            call = order[self._speaking]
             if call.waiting:
                 if not call.preamble.begun:
                     call.preamble.begun = True
@@ -135,6 +136,8 @@ class Reply:
             if not call.preamble.finished:
                 return
             self._speaking += 1
+            if call.preamble.begun:
+                self._speaker.begin_sentence()
 
     async def _say(self, text: str) -> str:
         out = await self._speaker.say(text)
@@ -143,11 +146,12 @@ class Reply:
 
 
 def _arguments(text: str) -> dict[str, Any] | None:
-    """Return the arguments of a call, `None` when they are not a JSON object."""
+    """Return the arguments of a call, `None` when they are not a JSON object that a checkpoint can hold."""
     if not text.strip():
         return {}
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = jiter.from_json(text.encode(), allow_inf_nan=False)
+        orjson.dumps(value)  # Refuses integers of more than 64 bits, as a checkpoint does.
+    except (ValueError, TypeError):
         return None
     return value if isinstance(value, dict) else None

@@ -1,6 +1,5 @@
 """What the caller hears: speech events in `custom` mode, message chunks in `messages` mode."""
 
-import re
 import time
 from typing import Any
 
@@ -14,34 +13,54 @@ from langgraph.types import StreamWriter
 from .clock import Clock
 from .events import Speech, encode_event
 
-_THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class ThoughtFilter:
-    """Take `<think>...</think>` out of text that comes in fragments: thoughts are never spoken."""
+    """Take `<think>...</think>` out of text that comes in fragments: thoughts are never spoken.
+
+    The blanks behind a thought go with it, unless they part two words.
+    """
 
     def __init__(self) -> None:
         self._pending = ""
+        self._thinking = False
+        self._last = " "
+        self._skip_blanks = False
 
     def feed(self, fragment: str) -> str:
         """Return the speakable text that is certain now; what may be the start of a tag waits."""
-        self._pending = _THOUGHT.sub("", self._pending + fragment)
-        cut = self._pending.find(_OPEN)
-        if cut < 0:
-            cut = len(self._pending) - _tag_start(self._pending)
-        speakable, self._pending = self._pending[:cut], self._pending[cut:]
-        return speakable
+        self._pending += fragment
+        speakable = ""
+        while (tag := _CLOSE if self._thinking else _OPEN) in self._pending:
+            before, _, self._pending = self._pending.partition(tag)
+            speakable += self._outside(before)
+            self._thinking = not self._thinking
+            self._skip_blanks = self._last.isspace()
+        cut = len(self._pending) - _tag_start(self._pending, tag)
+        certain, self._pending = self._pending[:cut], self._pending[cut:]
+        return speakable + self._outside(certain)
 
     def close(self) -> str:
         """Return the rest when the reply ends; a thought that was never closed stays unspoken."""
         rest, self._pending = self._pending, ""
-        return "" if rest.startswith(_OPEN) else rest
+        return self._outside(rest)
+
+    def _outside(self, text: str) -> str:
+        """Return the text if it is no thought."""
+        if self._thinking:
+            return ""
+        if self._skip_blanks:
+            text = text.lstrip()
+        if text:
+            self._skip_blanks = False
+            self._last = text[-1]
+        return text
 
 
-def _tag_start(text: str) -> int:
-    """Return how many characters at the end of `text` may be the beginning of `<think>`."""
-    return next((size for size in range(len(_OPEN) - 1, 0, -1) if text.endswith(_OPEN[:size])), 0)
+def _tag_start(text: str, tag: str) -> int:
+    """Return how many characters at the end of `text` may be the beginning of `tag`."""
+    return next((size for size in range(len(tag) - 1, 0, -1) if text.endswith(tag[:size])), 0)
 
 
 class Speaker:

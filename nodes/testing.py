@@ -14,6 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from ..state.errors import ModelRefused
@@ -107,7 +108,7 @@ class ScriptedChatModel(BaseChatModel):
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, Any]:
         """Return the model with these tools on offer."""
-        return self.bind(tools=list(tools), **kwargs)
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     async def _astream(
         self,
@@ -146,7 +147,7 @@ class ScriptedChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=whole)])
 
     def _take(self, messages: list[BaseMessage], settings: dict[str, Any]) -> ScriptedReply:
-        tools = [tool.get("function", tool).get("name", "") for tool in settings.pop("tools", [])]
+        tools = [tool["function"]["name"] for tool in settings.pop("tools", [])]
         self.requests.append(RecordedRequest(messages=list(messages), tools=tools, settings=settings))
         if callable(self.script):
             item = self.script(messages)

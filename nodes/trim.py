@@ -41,13 +41,14 @@ def _shorten(
     while head < len(turn) and isinstance(turn[head], HumanMessage):
         head += 1
     opening, rest = turn[:head], turn[head:]
+    dropped: list[AnyMessage] = []
     while rest and len(opening) + len(rest) > limit:
         size = _step_size(rest)
         if size == len(rest) and isinstance(rest[0], AIMessage) and not rest[0].tool_calls:
             break
-        evicted, rest = [*evicted, *rest[:size]], rest[size:]
+        dropped, rest = [*dropped, *rest[:size]], rest[size:]
     spare = max(0, len(opening) + len(rest) - limit)
-    return [*evicted, *opening[:spare]], [*opening[spare:], *rest]
+    return [*evicted, *opening[:spare], *dropped], [*opening[spare:], *rest]
 
 
 def _step_size(messages: Sequence[AnyMessage]) -> int:

@@ -1,0 +1,102 @@
+"""The command line `voicegraph`: the only part that prints.
+
+Modules of this package import LangGraph and the database inside their commands alone, so that help is quick.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from . import agents, database
+from .chat import chat
+from .draw import draw
+from .failures import INTERRUPTED, report
+from .options import Caller
+from .say import say
+from .threads import history, resume, threads
+
+_EPILOG = (
+    "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command cannot be "
+    "run as typed (unknown thread, agent, model, tool or URL, an empty message); 130 interrupted.\n\n"
+    "Example: voicegraph say 'Hello, I am Ada.' --thread call-42"
+)
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A voice agent that talks and remembers: talk with it, look at what it keeps, draw its graph.",
+    epilog=_EPILOG,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voicegraph {version('voicegraph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    user: Annotated[
+        str, typer.Option("--user", envvar="VOICEGRAPH_USER", help="Whose agents and conversations.")
+    ] = "default",
+    organization: Annotated[
+        str, typer.Option("--organization", envvar="VOICEGRAPH_ORGANIZATION", help="Whose users.")
+    ] = "default",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write logs to the error stream.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options before the command."""
+    _set_logs(verbose=verbose)
+    context.obj = Caller(organization=organization, user=user)
+
+
+app.command("chat", epilog="Example: voicegraph chat --thread call-42 --model openai:gpt-4.1-mini")(chat)
+app.command("say", epilog="Example: voicegraph say 'What time is it?' --thread call-42 --json")(say)
+app.command("draw", epilog="Example: voicegraph draw --out graph.png")(draw)
+app.command("threads", epilog="Example: voicegraph threads --agent default --limit 10")(threads)
+app.command("history", epilog="Example: voicegraph history call-42")(history)
+app.command("resume", epilog="Example: voicegraph resume call-42")(resume)
+app.add_typer(agents.commands, name="agents")
+app.add_typer(database.commands, name="db")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and end the process with its exit code; `arguments` are those of the process if `None`."""
+    # As `python -m` does, so that tools of the current folder are found; last, so that it hides nothing.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code: object = app(args=arguments or ["--help"], prog_name="voicegraph", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - this is where errors end
+        code = report(error)
+    if code == INTERRUPTED:
+        sys.stderr.write("\n")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _set_logs(*, verbose: bool) -> None:
+    """Keep logs and warnings of libraries off the terminal, unless they are asked for."""
+    if verbose:
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+        logging.getLogger("voicegraph").setLevel(logging.DEBUG)
+        return
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")

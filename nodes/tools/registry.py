@@ -4,19 +4,21 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from ...state.actors import Actor
 from ...state.errors import InvalidSetting
-from .schema import describe_tool, optional_arguments
+from .schema import describe_tool
 
 ToolSource = BaseTool | Callable[..., Any] | str
 
 _OPTIONS = "voice_tool_options"
+_T = TypeVar("_T", bound=Callable[..., Any] | BaseTool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +65,20 @@ def set_current_call(info: ToolCallInfo) -> None:
 
 def voice_tool(
     *, side_effects: bool = False, idempotent: bool = False, timeout: float | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a function as a tool with these options (see `ToolOptions`)::
+) -> Callable[[_T], _T]:
+    """Mark a function or a LangChain tool as a tool with these options (see `ToolOptions`)::
 
     @voice_tool(side_effects=True, timeout=20)
     async def book_table(guests: int) -> str:
         "Book a table for so many guests."
     """
 
-    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+    def mark(function: _T) -> _T:
         options = ToolOptions(side_effects=side_effects, idempotent=idempotent, timeout=timeout)
-        setattr(function, _OPTIONS, options)
+        if isinstance(function, BaseTool):
+            function.metadata = {**(function.metadata or {}), **asdict(options)}
+        else:
+            setattr(function, _OPTIONS, options)
         return function
 
     return mark
@@ -97,9 +102,9 @@ class VoiceTool:
         return describe_tool(self.tool)
 
     @cached_property
-    def optional(self) -> frozenset[str]:
-        """The arguments that may be null for left out."""
-        return optional_arguments(self.tool)
+    def parameters(self) -> dict[str, Any]:
+        """The JSON schema of the arguments that the tool itself takes."""
+        return convert_to_openai_tool(self.tool)["function"].get("parameters") or {}
 
 
 class Toolbox:
@@ -137,15 +142,25 @@ def load_tool(source: ToolSource) -> VoiceTool:
     """
     if isinstance(source, str):
         source = _import(source)
-    if isinstance(source, BaseTool):
-        return VoiceTool(source, _options_of(source))
-    if not callable(source):
+    try:
+        tool = source if isinstance(source, BaseTool) else _from_function(source)
+        loaded = VoiceTool(tool, _options_of(tool))
+        _ = loaded.schema  # What cannot be described is found now, not in a call.
+    except InvalidSetting:
+        raise
+    except Exception as error:
+        name = getattr(source, "name", None) or getattr(source, "__name__", "?")
+        raise InvalidSetting(f"the arguments of the tool '{name}' have no JSON schema") from error
+    return loaded
+
+
+def _from_function(source: object) -> BaseTool:
+    if not inspect.isroutine(source):
         raise InvalidSetting(f"{type(source).__name__} is not a tool: give a function or a LangChain tool")
     if not inspect.getdoc(source):
         raise InvalidSetting(f"the tool '{source.__name__}' needs a docstring: the model reads it")
     is_async = inspect.iscoroutinefunction(source)
-    tool = StructuredTool.from_function(**{"coroutine" if is_async else "func": source})
-    return VoiceTool(tool, getattr(source, _OPTIONS, ToolOptions()))
+    return StructuredTool.from_function(**{"coroutine" if is_async else "func": source})
 
 
 def _options_of(tool: BaseTool) -> ToolOptions:
@@ -161,8 +176,11 @@ def _import(path: str) -> Any:
     if not (module_name and attribute):
         raise InvalidSetting(f"'{path}' is not a tool: write it as package.module:function")
     try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except ImportError as error:
-        raise InvalidSetting(f"the tool '{path}' cannot be imported: {error}") from error
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InvalidSetting(f"the tool '{path}' cannot be imported: {reason}") from error
+    try:
+        return getattr(module, attribute)
     except AttributeError as error:
         raise InvalidSetting(f"the module '{module_name}' has no '{attribute}'") from error

@@ -18,7 +18,13 @@ _PREAMBLE_SCHEMA = {
     "description": "One short sentence, spoken to the user at once, before the tool runs. "
     "Say what you are about to do, in the user's language.",
 }
-_UNSUPPORTED = {"default", "title", "$schema"}
+_STRICT = frozenset(
+    "type description enum const anyOf $ref $defs definitions properties required additionalProperties items "
+    "pattern format minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minItems maxItems".split()
+)
+_STRICT_FORMATS = frozenset("date-time time date duration email hostname ipv4 ipv6 uuid".split())
+_LEFT_OUT = frozenset("default title $schema examples deprecated minLength maxLength uniqueItems".split())
+"""Keywords that strict form has not; the tool checks its arguments by itself."""
 
 
 def describe_tool(tool: BaseTool) -> dict[str, Any]:
@@ -46,34 +52,49 @@ def describe_tool(tool: BaseTool) -> dict[str, Any]:
     return described
 
 
-def optional_arguments(tool: BaseTool) -> frozenset[str]:
-    """Return the arguments that strict form made required: a null there means that it was left out."""
-    parameters = convert_to_openai_tool(tool)["function"].get("parameters") or {}
-    return frozenset(parameters.get("properties", {})) - frozenset(parameters.get("required", []))
+def drop_nulls(arguments: Any, schema: Mapping[str, Any]) -> Any:
+    """Return arguments of this JSON schema without the nulls that stand for what was left out.
+
+    Strict form makes every property required, in nested objects too, so a model has no other way.
+    """
+    options = [schema, *schema.get("anyOf", [])]
+    if isinstance(arguments, list):
+        items = next((option["items"] for option in options if isinstance(option.get("items"), Mapping)), {})
+        return [drop_nulls(item, items) for item in arguments]
+    if not isinstance(arguments, dict):
+        return arguments
+    properties = {name: part for option in options for name, part in option.get("properties", {}).items()}
+    optional = properties.keys() - {name for option in options for name in option.get("required", [])}
+    return {
+        name: drop_nulls(value, properties.get(name, {}))
+        for name, value in arguments.items()
+        if value is not None or name not in optional
+    }
 
 
 def _strict(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the schema in strict form, or `None` when it has none."""
-    result = {key: value for key, value in schema.items() if key not in _UNSUPPORTED}
-    for key in ("anyOf", "allOf"):
-        if key in result:
-            options = [_strict(option) for option in result[key]]
-            if None in options:
-                return None
-            result[key] = options
-    if "oneOf" in result or "patternProperties" in result:
+    result = {key: value for key, value in schema.items() if key not in _LEFT_OUT}
+    if not (result.keys() <= _STRICT and result.keys() & {"type", "anyOf", "$ref"}):
         return None
+    if result.get("format") not in _STRICT_FORMATS:
+        result.pop("format", None)
+    if "(?" in result.get("pattern", ""):
+        del result["pattern"]
     for key in ("$defs", "definitions"):
         if key in result:
             definitions = {name: _strict(value) for name, value in result[key].items()}
             if None in definitions.values():
                 return None
             result[key] = definitions
-    if isinstance(result.get("items"), Mapping):
-        items = _strict(result["items"])
-        if items is None:
+    if "anyOf" in result:
+        result["anyOf"] = [_strict(option) for option in result["anyOf"]]
+        if None in result["anyOf"]:
             return None
-        result["items"] = items
+    if result.get("type") == "array":
+        result["items"] = _strict(result["items"]) if isinstance(result.get("items"), Mapping) else None
+        if result["items"] is None:
+            return None
     if result.get("type") == "object" or "properties" in result:
         return _strict_object(result)
     return result
@@ -98,6 +119,6 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
         if any(option.get("type") == "null" for option in schema["anyOf"]):
             return schema
         return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
-    if isinstance(kind, str) and "enum" not in schema:
+    if isinstance(kind, str) and not schema.keys() & {"enum", "const"}:
         return schema if kind == "null" else {**schema, "type": [kind, "null"]}
     return {"anyOf": [schema, {"type": "null"}]}

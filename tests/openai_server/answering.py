@@ -64,7 +64,7 @@ class Answering:
             cast(dict[str, Any], body) if isinstance(body, dict) else {}, request.headers
         )
         reply = self._refusal(request, recorded) or self._next(recorded)
-        sending = asyncio.ensure_future(Exchange(connection, reply, recorded).run())
+        sending = asyncio.ensure_future(Exchange(connection, reply, recorded, self._recording).run())
         connection.on_leave = sending.cancel
         if connection.left_at is not None:
             sending.cancel()
@@ -75,14 +75,9 @@ class Answering:
                 self._recording.ended(recorded, "dropped")
                 raise
             self._recording.ended(recorded, "client_closed", connection.left_at)
-        except Dropped:
-            self._recording.ended(recorded, "dropped")
-            raise
         except ConnectionError:
             self._recording.ended(recorded, "client_closed", connection.left_at)
             raise
-        else:
-            self._recording.ended(recorded, "complete")
         finally:
             connection.on_leave = None
 

@@ -4,11 +4,11 @@ import asyncio
 import time
 import uuid
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from .chunks import Rendering, encode, event
 from .failures import error_object
-from .recording import Recorded
+from .recording import Recorded, Recording
 from .script import Reply
 from .watched import Gate
 from .wire import LAST_CHUNK, Connection, http_chunk
@@ -25,9 +25,15 @@ PING = ": ping"
 
 
 class Exchange:
-    """Send one reply to one request."""
+    """Send one reply to one request.
 
-    def __init__(self, connection: Connection, reply: Reply, recorded: Recorded) -> None:
+    All that a client can see is recorded just before it is sent: who has the last byte finds the request complete.
+    """
+
+    def __init__(
+        self, connection: Connection, reply: Reply, recorded: Recorded, recording: Recording
+    ) -> None:
+        self._recording = recording
         self._connection = connection
         self._reply = reply
         self._recorded = recorded
@@ -40,10 +46,9 @@ class Exchange:
         await self._delay(reply.header_delay)
         await self._hold(reply.hold_before_headers)
         if reply.drop_before_headers:
-            raise self._connection.drop(reply.drop_how)
+            self._drop()
         if reply.body is not None:
-            self._recorded.status = reply.status
-            await self._connection.send_whole(reply.status, self._headers({}), reply.body.encode())
+            await self._send_whole(self._headers({}), reply.body.encode())
         elif self._recorded.body.get("stream"):
             await self._stream()
         else:
@@ -58,7 +63,7 @@ class Exchange:
         await self._pinging(self._delay(reply.first_token_delay))
         await self._pinging(self._hold(reply.hold_before_first_token))
         if reply.drop_before_first_token:
-            raise self._connection.drop(reply.drop_how)
+            self._drop()
         if reply.role == "first_token":
             await self._event(encode(rendering.role_chunk()))
         for at, delta in enumerate(rendering.tokens()):
@@ -66,8 +71,8 @@ class Exchange:
                 await self._pinging(self._delay(reply.token_delay))
             if await self._faults(at, delta):
                 return
-            await self._event(encode(rendering.chunk(delta)))
             self._count_token()
+            await self._event(encode(rendering.chunk(delta)))
         if not await self._faults(reply.token_count, {}):
             await self._close_stream()
 
@@ -80,7 +85,7 @@ class Exchange:
             if reply.drop_half:
                 data = event(encode(self._rendering.chunk(delta)), reply.newline)
                 await self._bytes(data[: len(data) // 2])
-            raise self._connection.drop(reply.drop_how)
+            self._drop()
         if reply.pings:
             await self._bytes(self._comment())
         if at in reply.empty_choices_at:
@@ -125,8 +130,17 @@ class Exchange:
             sent = b"" if reply.drop_before_first_token else body[: len(body) // 2]
             await self._connection.send_head(reply.status, {**headers, "content-length": str(len(body))})
             await self._connection.send(sent)
-            raise self._connection.drop(reply.drop_how)
-        await self._connection.send_whole(reply.status, headers, body)
+            self._drop()
+        await self._send_whole(headers, body)
+
+    async def _send_whole(self, headers: dict[str, str], body: bytes) -> None:
+        self._recorded.status = self._reply.status
+        self._recording.ended(self._recorded, "complete")
+        await self._connection.send_whole(self._reply.status, headers, body)
+
+    def _drop(self) -> NoReturn:
+        self._recording.ended(self._recorded, "dropped")
+        raise self._connection.drop(self._reply.drop_how)
 
     async def _event(self, data: bytes) -> None:
         await self._bytes(event(data, self._reply.newline))
@@ -136,8 +150,11 @@ class Exchange:
         size = self._reply.split_bytes or max(len(data), 1)
         chunks = [http_chunk(data[at : at + size]) for at in range(0, len(data), size)] or [b""]
         chunks[-1] += ending
-        for chunk in chunks:
+        for chunk in chunks[:-1]:
             await self._connection.send(chunk)
+        if ending:
+            self._recording.ended(self._recorded, "complete")
+        await self._connection.send(chunks[-1])
 
     async def _delay(self, seconds: float) -> None:
         """Wait by the clock of the whole reply, so that a late wake-up does not shift all later tokens."""

@@ -1,0 +1,93 @@
+"""Create and delete agents: all is checked before anything is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...nodes.model import check_model_name
+from ...nodes.tools.clock import current_time
+from ...nodes.tools.registry import Toolbox
+from ...state.actors import Actor
+from ...state.agents import DEFAULT_BLOCKS
+from ...state.checkpoints import open_checkpointer
+from ...state.errors import InvalidInput
+from .options import Caller
+from .output import console
+from .storage import reading, writing
+
+_ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAgent:
+    """An agent as it was typed."""
+
+    name: str
+    model: str | None
+    system_file: Path | None
+    tools: tuple[str, ...]
+    blocks: tuple[str, ...]
+    time_zone: str
+
+
+async def create_agent(caller: Caller, wanted: NewAgent, url: str | None) -> None:
+    """Check what was typed, then store the agent.
+
+    Raises `InvalidSetting` for a model, tool or time zone that cannot be used, `InvalidInput` for a file or
+    block, `AlreadyExists`.
+    """
+    if wanted.model is not None:
+        check_model_name(wanted.model)
+    for tool in Toolbox([current_time]).of_agent(wanted.tools).values():
+        _ = tool.schema  # Describes it for the model: arguments that cannot be described are found now.
+    system = _read(wanted.system_file) if wanted.system_file else None
+    blocks = {**DEFAULT_BLOCKS, **_parse_blocks(wanted.blocks)}
+    async with writing(url) as store:
+        agent = await store.agents.create(
+            Actor(caller.organization, caller.user),
+            wanted.name,
+            system=system,
+            model=wanted.model,
+            tools=wanted.tools,
+            time_zone=wanted.time_zone,
+            blocks=blocks,
+        )
+    console(errors=False).print(f"Agent '{agent.name}' is there. Talk with: voicegraph chat --agent {agent.name}")
+
+
+async def delete_agent(caller: Caller, name: str, url: str | None) -> None:
+    """Delete the agent with its threads, their checkpoints, messages and blocks. Raises `AgentNotFound`."""
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store:
+        agent = await store.agents.get(actor, name)
+        threads = await store.threads.list(actor, agent_id=agent.id, limit=_ALL)
+        # Checkpoints first: a new thread with the id of an old one must never find its words.
+        async with open_checkpointer(store.database.path) as saver:
+            for thread in threads:
+                await saver.adelete_thread(thread.id)
+        await store.agents.delete(actor, agent.id)
+    console(errors=False).print(f"Agent '{agent.name}' and its {len(threads)} conversations are deleted.")
+
+
+def _read(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the file {file} is not text in UTF-8") from error
+    if not text:
+        raise InvalidInput(f"the file {file} is empty")
+    return text
+
+
+def _parse_blocks(typed: Sequence[str]) -> dict[str, str]:
+    blocks: dict[str, str] = {}
+    for item in typed:
+        label, equals, text = item.partition("=")
+        if not (label.strip() and equals):
+            raise InvalidInput(f"'{item[:40]}' is not a block: write it as label=text")
+        if label in blocks:
+            raise InvalidInput(f"there are two blocks '{label}': give one")
+        blocks[label] = text
+    return blocks

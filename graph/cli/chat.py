@@ -1,0 +1,18 @@
+"""`voicegraph chat`: a conversation at the keyboard."""
+
+import typer
+
+from .options import Agent, Database, Model, Thread, Wish, caller_of
+
+
+def chat(
+    context: typer.Context,
+    thread: Thread = None,
+    agent: Agent = None,
+    model: Model = None,
+    database: Database = None,
+) -> None:
+    """Talk with an agent. Ctrl-C interrupts a reply and keeps the conversation, Ctrl-D leaves it."""
+    from .keyboard import converse
+
+    converse(Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database))

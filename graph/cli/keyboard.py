@@ -1,0 +1,154 @@
+"""A conversation at the keyboard: the event loop runs in a thread, the main thread waits for keys.
+
+So editing a line blocks no turn, and Ctrl-C, which Python gives to the main thread, finds it free to act.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from anyio.from_thread import BlockingPortal
+
+from ...nodes.model import LOCAL_MODEL
+from ...state.errors import VoicegraphError
+from ...state.messages import StoredMessage
+from ..resources import open_resources_sync
+from ..run import interrupt, stream_turn
+from ..settings import Settings, load_settings
+from .failures import report
+from .options import Wish
+from .output import SpokenView, console, printable
+from .turns import Conversation, checked_words, open_conversation, show_turn
+
+_PROMPT = "you> "
+_SMALL_MODEL = (
+    "a small embedded model: it talks, it calls no tools. For a better one set OPENAI_API_KEY, "
+    "or take --model openai:NAME with OPENAI_BASE_URL for a server of your own."
+)
+
+
+def converse(wish: Wish) -> None:
+    """Hold a conversation until the input ends. Raises what opening it raises; a turn that fails is told."""
+    settings = load_settings()
+    with open_resources_sync(wish.url, model=wish.model, settings=settings) as resources:
+        portal = resources.portal
+        assert portal is not None  # set by open_resources_sync
+        conversation = portal.call(_open, resources, wish)
+        chat = _Chat(portal, conversation, settings)
+        chat.greet()
+        while (words := chat.listen()) is not None:
+            if words:
+                chat.reply(words)
+        chat.leave()
+
+
+async def _open(resources: Any, wish: Wish) -> Conversation:
+    return await open_conversation(resources, wish, kind="chat")
+
+
+class _Chat:
+    """The main thread's side of a conversation."""
+
+    def __init__(self, portal: BlockingPortal, conversation: Conversation, settings: Settings) -> None:
+        self._portal = portal
+        self._conversation = conversation
+        self._settings = settings
+        # What is not said goes beside the replies only where somebody reads both.
+        self._notes = console(errors=not sys.stdout.isatty())
+        self._at_keyboard = sys.stdin.isatty()
+        if self._at_keyboard:
+            with suppress(ImportError):  # not on Windows
+                import readline  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    def greet(self) -> None:
+        """Say who talks on which thread, and what was said last."""
+        call = self._conversation
+        self._note(f"Thread {call.thread_id}, agent {call.agent.name}, model {call.model.name}")
+        if call.model.name == LOCAL_MODEL:
+            self._note(f"{LOCAL_MODEL} is {_SMALL_MODEL}")
+        if call.known is not None and call.known.messages:
+            self._note(f"Going on after {call.known.messages} messages; the last ones:")
+            for message in self._portal.call(_last_exchange, call):
+                self._note(f"  {message.role}: {message.text}")
+        if self._at_keyboard:
+            self._note("Ctrl-C interrupts a reply, Ctrl-D leaves.")
+
+    def listen(self) -> str | None:
+        """Return the next words, empty for none, or `None` at the end of the input."""
+        try:
+            return self._read().strip()
+        except EOFError:
+            return None
+        except KeyboardInterrupt:
+            if not self._at_keyboard:
+                raise
+            self._notes.print()
+            self._note("Ctrl-D leaves.")
+            return ""
+
+    def reply(self, words: str) -> None:
+        """Run a turn; Ctrl-C interrupts it, a second one gives up waiting for it."""
+        view = SpokenView(self._notes)
+        try:
+            checked_words(words, self._settings)
+            turn = self._portal.start_task_soon(_turn, self._conversation, words, view)
+            with self._interrupting(turn), suppress(CancelledError):
+                turn.result()
+        except VoicegraphError as error:
+            report(error)
+
+    def leave(self) -> None:
+        """Say how to come back."""
+        if self._at_keyboard:
+            self._notes.print()
+        self._note(f"Come back with: voicegraph chat --thread {self._conversation.thread_id}")
+
+    @contextmanager
+    def _interrupting(self, turn: "Future[None]") -> Iterator[None]:
+        asked = False
+
+        async def stop() -> None:
+            if not await interrupt(self._conversation.graph, self._conversation.thread_id):
+                turn.cancel()  # It had not begun.
+
+        def on_ctrl_c(signal_number: int, frame: FrameType | None) -> None:
+            nonlocal asked
+            if asked:
+                raise KeyboardInterrupt
+            asked = True
+            self._portal.start_task_soon(stop)
+
+        before = signal.signal(signal.SIGINT, on_ctrl_c)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _read(self) -> str:
+        if self._at_keyboard and sys.stdout.isatty():
+            return input(_PROMPT)
+        if self._at_keyboard:
+            sys.stderr.write(_PROMPT)
+            sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line
+
+    def _note(self, line: str) -> None:
+        self._notes.print(printable(line), style="dim")
+
+
+async def _turn(call: Conversation, words: str, view: SpokenView) -> None:
+    await show_turn(stream_turn(call.graph, words, call.config), view)
+
+
+async def _last_exchange(call: Conversation) -> tuple[StoredMessage, ...]:
+    """Return the last words of the user and what was said to them."""
+    messages = await call.graph.resources.store.messages.history(call.actor, call.thread_id, limit=20)
+    starts = [place for place, message in enumerate(messages) if message.role == "user"]
+    return tuple(m for m in messages[starts[-1] if starts else 0 :] if m.text and m.role != "tool")

@@ -1,0 +1,125 @@
+"""How a turn looks: the words as they come, the rest beside them."""
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from ...nodes.events import Event, Speech, ToolFinished, ToolStarted, TurnFinished, encode_event
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNPRINTABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_LONGEST_ARGUMENT = 40
+
+
+def console(*, errors: bool) -> "Console":
+    """Return a console on the output or the error stream; it writes no colours where they do not belong."""
+    from rich.console import Console
+
+    return Console(stderr=errors, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Return `text` without control characters: they could take a terminal over."""
+    return text.translate(_UNPRINTABLE)
+
+
+class View(Protocol):
+    """Something that shows the events of a turn."""
+
+    def show(self, event: Event) -> None:
+        """Show one event at once."""
+        ...
+
+    def end(self) -> None:
+        """Close what is open; the turn sends no more."""
+        ...
+
+
+class JsonView:
+    """Events as JSON on the output stream, one a line."""
+
+    def show(self, event: Event) -> None:
+        """Write the event."""
+        sys.stdout.write(orjson.dumps(encode_event(event), default=str).decode() + "\n")
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        """Do nothing: each line is complete."""
+
+
+class SpokenView:
+    """The reply on the output stream, tool use as lines on the console `notes`."""
+
+    def __init__(self, notes: "Console") -> None:
+        self._notes = notes
+        self._same_place = sys.stdout.isatty() or not notes.stderr
+        self._in_line = False
+        self._after_note = False
+
+    def show(self, event: Event) -> None:
+        """Write words as they are, and tool use dimmed."""
+        match event:
+            case Speech():
+                self._speak(event.content)
+            case ToolStarted():
+                self._note(f"{event.name}({shown_arguments(event.arguments)})")
+            case ToolFinished():
+                self._note(f"{event.name}: {event.status}, {event.seconds:.1f} s")
+            case TurnFinished(finish_reason="interrupted"):
+                self._note("(interrupted)")
+            case _:
+                pass
+
+    def end(self) -> None:
+        """Close the line of the reply."""
+        if self._in_line:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+        self._in_line = False
+
+    def _speak(self, words: str) -> None:
+        words = printable(words) if sys.stdout.isatty() else words
+        if self._after_note:
+            words = words.lstrip()
+        if words:
+            self._after_note = False
+            self._in_line = not words.endswith("\n")
+            sys.stdout.write(words)
+            sys.stdout.flush()
+
+    def _note(self, line: str) -> None:
+        if self._in_line and self._same_place:
+            self._notes.print()
+            self._in_line, self._after_note = False, True
+        self._notes.print(f"  {printable(line)}", style="dim")
+
+
+def shown_arguments(arguments: Any) -> str:
+    """Return the arguments of a tool call as they are written in Python, long ones cut."""
+    return ", ".join(f"{name}={_short(value)}" for name, value in dict(arguments).items())
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_ARGUMENT else f"{text[:_LONGEST_ARGUMENT]}..."
+
+
+def write_rows(titles: list[str], rows: list[list[str]], *, nothing: str) -> None:
+    """Write a table: aligned with titles on a terminal, else one row a line with tabs between.
+
+    `nothing` is told on the error stream when there are no rows.
+    """
+    if not rows:
+        console(errors=True).print(nothing)
+    elif not sys.stdout.isatty():
+        sys.stdout.writelines("\t".join(printable(cell) for cell in row) + "\n" for row in rows)
+    else:
+        from rich.table import Table
+
+        table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(printable(cell) for cell in row))
+        console(errors=False).print(table)

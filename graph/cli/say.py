@@ -1,0 +1,27 @@
+"""`voicegraph say`: one turn, for scripts."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .failures import FAILED
+from .options import Agent, AsJson, Database, Model, Thread, Wish, caller_of
+
+
+def say(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What the user says; - reads it from the input stream.")],
+    thread: Thread = None,
+    agent: Agent = None,
+    model: Model = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say one thing and write the reply. Nothing else goes to the output stream."""
+    from .turns import say_once
+
+    words = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").strip() if text == "-" else text
+    wish = Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database)
+    if not say_once(words, wish, as_json=as_json):
+        raise typer.Exit(FAILED)

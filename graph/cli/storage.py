@@ -1,0 +1,40 @@
+"""The database for commands that need no model."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ...state.location import parse_location
+from ...state.store import Store, open_store
+from ..settings import Settings, load_settings
+
+_EMPTY = "sqlite:///:memory:"
+
+
+def url_to_read(url: str | None, settings: Settings) -> str:
+    """Return the URL of the database; of an empty one when there is no file yet.
+
+    Looking for something must not make a file.
+    """
+    url = url or settings.url()
+    path = parse_location(url).path
+    return _EMPTY if path is not None and not path.exists() else url
+
+
+@asynccontextmanager
+async def reading(url: str | None) -> AsyncIterator[Store]:
+    """Open the database to look at it."""
+    store = await open_store(url_to_read(url, load_settings()))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def writing(url: str | None) -> AsyncIterator[Store]:
+    """Open the database to change it; it is made when it is not there."""
+    store = await open_store(url or load_settings().url())
+    try:
+        yield store
+    finally:
+        await store.close()

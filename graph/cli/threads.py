@@ -1,0 +1,98 @@
+"""`voicegraph threads`, `history` and `resume`: conversations that are there."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .failures import FAILED
+from .options import AsJson, Caller, Database, Model, Wish, caller_of
+
+if TYPE_CHECKING:
+    from ...state.messages import StoredMessage
+
+_WHEN = "%Y-%m-%d %H:%M"
+
+Known = Annotated[str, typer.Argument(metavar="THREAD", help="Its id, as `voicegraph threads` shows it.")]
+
+
+def threads(
+    context: typer.Context,
+    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only of this agent.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    database: Database = None,
+) -> None:
+    """List the conversations. The last used comes first: id, agent, number of messages, last use."""
+    asyncio.run(_threads(caller_of(context), agent, limit, database))
+
+
+def history(
+    context: typer.Context,
+    thread: Known,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the last ones. [default: all]")] = None,
+    database: Database = None,
+) -> None:
+    """Write all that was said on a thread, tool use included."""
+    asyncio.run(_history(caller_of(context), thread, limit, database))
+
+
+def resume(
+    context: typer.Context,
+    thread: Known,
+    model: Model = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a turn that a crash left. What it still says goes to the output stream."""
+    from .turns import resume_once
+
+    wish = Wish(caller=caller_of(context), thread=thread, model=model, url=database)
+    if not resume_once(wish, as_json=as_json):
+        raise typer.Exit(FAILED)
+
+
+async def _threads(caller: Caller, agent: str | None, limit: int, url: str | None) -> None:
+    from ...state.actors import Actor
+    from .output import write_rows
+    from .storage import reading
+
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store:
+        agent_id = (await store.agents.get(actor, agent)).id if agent else None
+        found = await store.threads.list(actor, agent_id=agent_id, limit=limit)
+    write_rows(
+        ["thread", "agent", "messages", "last used"],
+        [
+            [thread.id, thread.agent_name, str(thread.messages), f"{thread.updated_at.astimezone():{_WHEN}}"]
+            for thread in found
+        ],
+        nothing="No conversations yet. Begin one with: voicegraph chat",
+    )
+
+
+async def _history(caller: Caller, thread: str, limit: int | None, url: str | None) -> None:
+    from ...state.actors import Actor
+    from .output import console
+    from .storage import reading
+
+    async with reading(url) as store:
+        messages = await store.messages.history(Actor(caller.organization, caller.user), thread, limit=limit)
+    screen = console(errors=False)
+    for message in messages:
+        for line in _lines(message):
+            screen.print(line, style="dim" if message.role == "tool" else "")
+
+
+def _lines(message: "StoredMessage") -> list[str]:
+    from .output import printable, shown_arguments
+
+    lead = f"{message.created_at.astimezone():{_WHEN}}  {message.role:<9}  "
+    lines: list[str] = []
+    if message.role == "tool":
+        lines.append(f"{message.name}: {message.status}: {message.text}")
+    elif message.text or not message.tool_calls:
+        lines.append(message.text)
+    lines += [f"calls {call['name']}({shown_arguments(call['args'])})" for call in message.tool_calls or ()]
+    if message.unheard:
+        lines.append(f"(not heard: {message.unheard})")
+    return [lead + printable(line) for line in lines]

@@ -1,0 +1,183 @@
+"""A conversation as a command wants it, and one turn of it."""
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from langchain_core.runnables import RunnableConfig
+
+from ...nodes.events import Event, TurnFailed
+from ...nodes.model import LOCAL_MODEL, VoiceModel
+from ...state.actors import Actor
+from ...state.agents import DEFAULT_AGENT, Agent
+from ...state.errors import InvalidMessage, InvalidSetting, ThreadNotFound
+from ...state.threads import Thread
+from ..build import build_graph
+from ..incoming import incoming_messages
+from ..resources import Resources, open_resources
+from ..run import resume_turn, stream_turn
+from ..settings import Settings, load_settings
+from ..turn_graph import TurnGraph
+from .failures import say_error
+from .options import Caller, Wish
+from .output import JsonView, SpokenView, View, console
+from .storage import url_to_read
+
+# Without those that look alike.
+_ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A thread with its agent and model: all that its turns need is there."""
+
+    graph: TurnGraph
+    actor: Actor
+    agent: Agent
+    model: VoiceModel
+    thread_id: str
+    known: Thread | None
+    """The thread as it is stored, `None` for a new one."""
+
+    @property
+    def config(self) -> RunnableConfig:
+        """What a run of the graph needs to know."""
+        return {
+            "configurable": {
+                "thread_id": self.thread_id,
+                "agent": self.agent.name,
+                "organization": self.actor.organization_id,
+                "user": self.actor.user_id,
+            }
+        }
+
+
+def actor_of(caller: Caller) -> Actor:
+    """Return who acts in the database."""
+    return Actor(caller.organization, caller.user)
+
+
+def checked_words(text: str, settings: Settings) -> str:
+    """Return `text` when a turn can begin with it, or raise `InvalidMessage`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidMessage("the message is not valid text: write it in UTF-8") from None
+    incoming_messages({"messages": [("user", text)]}, settings, 0.0)
+    return text
+
+
+async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> Conversation:
+    """Find the thread, its agent and its model; a thread that is new is called after `kind`.
+
+    Nothing is stored but the default agent. Raises `AgentNotFound`, and `InvalidSetting` for a thread of
+    another agent, a model that cannot be used or a tool that cannot be loaded.
+    """
+    actor = actor_of(wish.caller)
+    thread_id = wish.thread or await _new_id(resources, actor, kind)
+    known = await _find(resources, actor, thread_id)
+    agent = await _find_agent(resources, actor, wish.agent or (known.agent_name if known else DEFAULT_AGENT))
+    if known is not None and known.agent_id != agent.id:
+        raise InvalidSetting(
+            f"the thread '{thread_id}' belongs to agent '{known.agent_name}': leave --agent out or start a new thread"
+        )
+    if wish.model and agent.model:
+        resources.models.substitute(agent.model, wish.model)
+    with _loading(agent.model or resources.models.default):
+        model = resources.models.get(agent.model)
+    resources.toolbox.of_agent(agent.tools)
+    graph = build_graph(resources)
+    return Conversation(
+        graph=graph, actor=actor, agent=agent, model=model, thread_id=thread_id, known=known
+    )
+
+
+async def show_turn(events: AsyncGenerator[Event], view: View) -> Event | None:
+    """Show a turn to its end and return its last event; a failed turn is also told on the error stream."""
+    last: Event | None = None
+    try:
+        async with aclosing(events):
+            async for event in events:
+                view.show(event)
+                last = event
+    finally:
+        view.end()
+    if isinstance(last, TurnFailed):
+        say_error(f"the turn failed: {last.message}")
+    return last
+
+
+def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
+    """Run one turn with `text` as the user's words; return true when it went well."""
+    settings = load_settings()
+    words = checked_words(text, settings)
+
+    async def run() -> bool:
+        async with open_resources(wish.url, model=wish.model, settings=settings) as resources:
+            conversation = await open_conversation(resources, wish, kind="say")
+            if wish.thread is None:
+                _note(f"Go on with: voicegraph say --thread {conversation.thread_id} TEXT")
+            events = stream_turn(conversation.graph, words, conversation.config)
+            return not isinstance(await show_turn(events, _view(as_json=as_json)), TurnFailed)
+
+    return asyncio.run(run())
+
+
+def resume_once(wish: Wish, *, as_json: bool) -> bool:
+    """Go on with the turn that a crash left on the thread; return true when it went well."""
+    settings = load_settings()
+
+    async def run() -> bool:
+        url = url_to_read(wish.url, settings)
+        async with open_resources(url, model=wish.model, settings=settings) as resources:
+            # Known first: whoever mistypes an id gets no new thread.
+            await resources.store.threads.get(actor_of(wish.caller), wish.thread or "")
+            conversation = await open_conversation(resources, wish, kind="say")
+            events = resume_turn(conversation.graph, conversation.config)
+            return not isinstance(await show_turn(events, _view(as_json=as_json)), TurnFailed)
+
+    return asyncio.run(run())
+
+
+def _view(*, as_json: bool) -> View:
+    return JsonView() if as_json else SpokenView(console(errors=True))
+
+
+def _note(line: str) -> None:
+    console(errors=True).print(line, style="dim")
+
+
+async def _new_id(resources: Resources, actor: Actor, kind: str) -> str:
+    while True:
+        letters = "".join(random.choices(_ID_LETTERS, k=4))  # noqa: S311 - a name, not a secret
+        thread_id = f"{kind}-{datetime.now():%Y%m%d}-{letters}"
+        if await _find(resources, actor, thread_id) is None:
+            return thread_id
+
+
+async def _find(resources: Resources, actor: Actor, thread_id: str) -> Thread | None:
+    try:
+        return await resources.store.threads.get(actor, thread_id)
+    except ThreadNotFound:
+        return None
+
+
+async def _find_agent(resources: Resources, actor: Actor, name: str) -> Agent:
+    if name == DEFAULT_AGENT:
+        await resources.store.actors.ensure(actor)
+        return await resources.store.agents.ensure_default(actor)
+    return await resources.store.agents.get(actor, name)
+
+
+@contextmanager
+def _loading(model: str) -> Iterator[None]:
+    """Say what takes a second, and take it back when it is done."""
+    if model != LOCAL_MODEL or not sys.stderr.isatty():
+        yield
+        return
+    with console(errors=True).status("Loading the embedded model..."):
+        yield

@@ -1,0 +1,52 @@
+"""Processes to be killed. Started once, it forks one process a line: `DATABASE_URL COUNTER_FILE`.
+
+Each prints its number, begins the swept turn and prints `spoken` for each piece of speech, until it is killed.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from sweeps.turn import reply_by_need, sweep_tools
+
+from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
+from voicegraph.nodes.testing import ScriptedChatModel
+
+CALL: Any = {"configurable": {"thread_id": "call-42"}}
+
+
+async def run_turn(url: str, counter: Path) -> None:
+    """Run the swept turn to its end, telling when it has begun."""
+
+    def ran(call_id: str) -> None:
+        with counter.open("a") as file:
+            file.write(f"{call_id}\n")
+
+    model = ScriptedChatModel(reply_by_need)
+    settings = Settings(filler_after=None)
+    async with open_resources(url, model=model, tools=sweep_tools(ran), settings=settings) as resources:
+        graph = build_graph(resources)
+        events = stream_turn(graph, "Both, please.", CALL)
+        await anext(events)
+        print(f"begun {os.getpid()}", flush=True)
+        async for _ in events:
+            pass
+    print(f"ended {os.getpid()}", flush=True)
+
+
+def main() -> None:
+    """Fork a process for each line; it is reaped when the next one comes."""
+    for line in sys.stdin:
+        url, counter = line.split()
+        pid = os.fork()
+        if pid == 0:
+            asyncio.run(run_turn(url, Path(counter)))
+            os._exit(0)
+        os.waitpid(pid, 0)
+        print(f"gone {pid}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

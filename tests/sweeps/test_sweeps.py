@@ -1,0 +1,134 @@
+"""A turn may be stopped at any instant, in any way: nothing is lost, nothing runs twice, the next turn works."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicegraph.graph import TurnGraph, build_graph, interrupt, resume_turn, stream_turn
+from voicegraph.nodes import Speech
+from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.state.errors import NothingToResume
+
+from .turn import assert_no_double_runs, check_thread, reply_by_need, sweep_tools
+
+STEP = 0.005
+AT_ONCE = 25
+SPAN = 0.6
+"""Seconds from the first word of the swept turn to its end."""
+Stop = Callable[[TurnGraph, str, "asyncio.Task[Any]"], Awaitable[object]]
+
+
+async def by_interrupt(graph: TurnGraph, thread_id: str, turn: "asyncio.Task[Any]") -> None:
+    """Stop the turn as a barge-in does."""
+    await interrupt(graph, thread_id)
+    await turn
+
+
+async def by_cancelling(graph: TurnGraph, thread_id: str, turn: "asyncio.Task[Any]") -> None:
+    """Stop the turn as a web framework does when its client has gone."""
+    turn.cancel()
+    await asyncio.wait({turn})
+
+
+@pytest.mark.parametrize("instants", [40, pytest.param(240, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stop", [by_interrupt, by_cancelling])
+async def test_a_turn_may_be_stopped_at_any_instant(stop: Stop, instants: int, open_voice: Any) -> None:
+    runs: list[str] = []
+    model = ScriptedChatModel(reply_by_need)
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with open_voice(model, tools=sweep_tools(runs.append)) as resources:
+        graph = build_graph(resources)
+
+        async def one(number: int) -> None:
+            thread_id = f"call-{number}"
+            config: Any = {"configurable": {"thread_id": thread_id}}
+            async with gate:
+                turn = asyncio.create_task(graph.ainvoke({"messages": [("user", "Both, please.")]}, config))
+                await asyncio.wait({turn}, timeout=(number + 1) * STEP * 240 / instants)
+                await stop(graph, thread_id, turn)
+                after = await graph.ainvoke({"messages": [("user", "Hello?")]}, config)
+            assert after["messages"][-1].text == "Here I am."
+            await check_thread(graph, resources, thread_id, ["Both, please.", "Hello?"])
+
+        await asyncio.gather(*(one(number) for number in range(instants)))
+    assert_no_double_runs(runs)
+
+
+class Killed:
+    """A process that forks the turns to be killed, so that each costs no start of Python."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sweeps.killed_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def run(self, url: str, counter: Path, seconds: float) -> None:
+        """Begin a turn and kill its process so many seconds after its first word."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{url} {counter}\n")
+        self._process.stdin.flush()
+        pid = int(self._process.stdout.readline().split()[1])
+        threading.Event().wait(seconds)
+        with suppress(ProcessLookupError):  # The turn was quicker.
+            os.kill(pid, signal.SIGKILL)
+        while not self._process.stdout.readline().startswith("gone"):
+            pass
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+@pytest.fixture
+def killed() -> Iterator[Killed]:
+    process = Killed()
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize("then", ["resume", "go on"])
+@pytest.mark.parametrize("instants", [12, pytest.param(70, marks=pytest.mark.soak)])
+async def test_a_process_may_be_killed_at_any_instant(
+    instants: int, then: str, killed: Killed, open_voice: Any, tmp_path: Path, empty_database: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/voice.db"
+    for number in range(instants):
+        for old in tmp_path.glob("voice*"):
+            old.unlink()
+        shutil.copy(empty_database, tmp_path / "voice.db")
+        counter = tmp_path / f"runs-{number}"
+        await asyncio.to_thread(killed.run, url, counter, number * SPAN / instants)
+
+        def count(call_id: str, file: Path = counter) -> None:
+            with file.open("a") as lines:
+                lines.write(f"{call_id}\n")
+
+        async with open_voice(ScriptedChatModel(reply_by_need), tools=sweep_tools(count)) as resources:
+            graph = build_graph(resources)
+            config: Any = {"configurable": {"thread_id": "call-42"}}
+            if then == "resume":
+                try:
+                    spoken = [e.content async for e in resume_turn(graph, config) if isinstance(e, Speech)]
+                    assert spoken
+                except NothingToResume:
+                    pass
+            events = [e async for e in stream_turn(graph, "Hello?", config) if isinstance(e, Speech)]
+            assert "".join(event.content for event in events) == "Here I am."
+            await check_thread(graph, resources, "call-42", ["Both, please.", "Hello?"])
+        assert_no_double_runs(counter.read_text().split() if counter.exists() else [])
