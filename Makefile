@@ -1,10 +1,9 @@
-# `make` prints what there is. Needs Python 3.11 or newer and make, nothing else; no activated environment.
-# Everything is installed into .venv from requirements.lock (exact versions, with hashes).
+# Needs Python 3.11 or newer and make, nothing else: no activated environment, no uv.
+# Everything goes into .venv, in the exact versions of requirements.lock, whose hashes are checked.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.SUFFIXES:
-MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,34 +11,110 @@ PYTHON := $(BIN)/python
 STAMP := $(VENV)/.installed
 
 # An environment that happens to be active is none of ours.
-unexport VIRTUAL_ENV
-unexport PYTHONPATH
-unexport PYTHONHOME
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
+export UV_PYTHON_DOWNLOADS := never
+# Certificates that the machine trusts, such as a company's own, where it keeps any; uv brings others of its own.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
 
-# The uv of the machine, else one of our own in the environment.
-UV = $$(command -v uv || echo $(BIN)/uv)
-PATHS := graph nodes state tests
+# The first Python that is new enough. Another one: make install BASE_PYTHON=python3.13
+BASE_PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
+# The machine's uv when it has a working one, else one of our own.
+UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(VENV)/uv/bin/uv)
+UV_MADE = uv --version >/dev/null 2>&1 || $(VENV)/uv/bin/uv --version >/dev/null 2>&1
 
 ##@ Use
 
-.PHONY: help
-help: ## print this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
 .PHONY: chat
-chat: install ## start a conversation (options: make chat ARGS="--thread call-42")
+chat: install ## start a conversation (make chat ARGS="--thread call-42")
 	@$(BIN)/voicegraph chat $(ARGS)
 
-.PHONY: install
-install: $(STAMP) ## install everything into .venv (other targets do so by themselves)
+.PHONY: test
+test: install ## run the tests (some of them: make test ARGS="tests/nodes -k trim")
+	@$(PYTHON) -m pytest $(ARGS)
 
-$(STAMP): requirements.lock pyproject.toml tools/install.sh
-	@sh tools/install.sh $(VENV)
+.PHONY: install
+install: $(STAMP) ## install all it needs into .venv (the other targets do it by themselves)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(BASE_PYTHON)" || { echo "error: no Python 3.11 or newer found on the PATH" >&2; exit 1; }
+	@$(UV_MADE) || $(BASE_PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(BASE_PYTHON) cannot make \
+	environments: install its venv package (Debian: apt install python3-venv) or uv, then try again" >&2; exit 1; }
+	@echo "installing into $(VENV), which takes a minute the first time ..."
+	@$(UV_MADE) || { $(BASE_PYTHON) -m venv --clear $(VENV)/uv \
+		&& $(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+		|| $(UV) venv --quiet --allow-existing --python $(BASE_PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@mkdir -p .typecheck/voicegraph
+	@for name in graph nodes state; do ln -sfn ../../$$name .typecheck/voicegraph/$$name; done
 	@touch $@
 
-##@ Work
+##@ Check
 
-.PHONY: test
-test: install ## run the tests (some: make test ARGS="tests/nodes -k trim")
-	@$(PYTHON) -m pytest $(ARGS)
+.PHONY: check
+check: format-check lint type imports test wheel-test ## all that CI runs
+
+.PHONY: format
+format: install ## format the code and mend what the linter can
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: format-check
+format-check: install
+	@$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: install ## look for mistakes (ruff)
+	@$(BIN)/ruff check .
+
+.PHONY: type
+type: install ## check the types (pyright, strict)
+	@$(BIN)/pyright
+
+.PHONY: imports
+imports: install ## check the layers (import-linter)
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: wheel-test
+wheel-test: install ## build a wheel, install it elsewhere and try it
+	@rm -rf build; folder=$$(mktemp -d); trap 'rm -rf build "$$folder"' EXIT; set -e; \
+	$(UV) build --quiet --wheel --python $(PYTHON) --no-build-isolation --out-dir "$$folder" .; \
+	$(UV) venv --quiet --python $(PYTHON) "$$folder/venv"; \
+	$(UV) pip install --quiet --python "$$folder/venv/bin/python" --constraints requirements.lock "$$folder"/*.whl; \
+	here=$$(pwd); cd "$$folder"; venv/bin/python -I -W error "$$here/tests/smoke_wheel.py"
+
+.PHONY: soak
+soak: install ## run the long tests
+	@$(PYTHON) -m pytest -m soak $(ARGS)
+
+.PHONY: bench
+bench: install ## measure the speed
+	@test -d tests/benchmarks || { echo "no benchmarks in tests/benchmarks"; exit 0; }; \
+	$(PYTHON) -m pytest -s tests/benchmarks $(ARGS)
+
+.PHONY: notebooks
+notebooks: install ## run every notebook, offline
+	@set -e; for notebook in notebooks/*.ipynb; do test -e "$$notebook" || continue; \
+	echo "$$notebook"; $(BIN)/jupyter-execute "$$notebook"; done
+
+##@ Keep up
+
+.PHONY: lock
+lock: ## renew requirements.lock after a change of pyproject.toml (newest versions: make lock ARGS=--upgrade)
+	@$(UV_MADE) || $(MAKE) install
+	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
+
+.PHONY: clean
+clean: ## remove all that was installed or made here, but no conversation
+	@rm -rf $(VENV) .typecheck build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## print this list
+	@awk 'BEGIN {FS = ":[^#]*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
@@ -10,6 +10,7 @@ from ..state.schema import Turn, VoiceState, VoiceUpdate
 from .context import Context
 from .events import TurnFailed, TurnFinished, encode_event
 from .heard import audible, cut_turn
+from .mend import unanswered
 from .records import as_records
 from .trim import trim
 
@@ -37,6 +38,9 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
         as_records(fresh, turn),
         evicted=[message.id or "" for message in evicted],
     )
+    settled = _settled_calls(fresh, window)
+    if settled:
+        await context.store.tool_runs.discard(context.actor, context.thread_id, settled)
     update: VoiceUpdate = {"stored_through": window[-1].id or ""}
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)
@@ -49,6 +53,16 @@ def _not_stored(window: Sequence[AnyMessage], stored_through: str | None) -> lis
         if window[index].id == stored_through:
             return list(window[index + 1 :])
     return list(window)
+
+
+def _settled_calls(fresh: Sequence[AnyMessage], window: Sequence[AnyMessage]) -> list[str]:
+    """Return the ids of the replies whose calls all have their last result; their runs need no record."""
+    open_ids = {reply.id for reply in unanswered(window)}
+    return [
+        message.id or ""
+        for message in fresh
+        if isinstance(message, AIMessage) and message.tool_calls and message.id not in open_ids
+    ]
 
 
 def _last_event(context: Context, turn: Turn) -> TurnFinished | TurnFailed:

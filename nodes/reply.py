@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import jiter
@@ -154,4 +154,4 @@ def _arguments(text: str) -> dict[str, Any] | None:
         orjson.dumps(value)  # Refuses integers of more than 64 bits, as a checkpoint does.
     except (ValueError, TypeError):
         return None
-    return value if isinstance(value, dict) else None
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None

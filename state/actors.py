@@ -9,6 +9,7 @@ from .columns import utc_now
 from .database import Database
 from .models import OrganizationRow, UserRow
 from .names import checked_name
+from .unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Actors:
         self._database = database
         self._known: set[Actor] = set()
 
+    @unbroken
     async def ensure(self, actor: Actor) -> None:
         """Make the organization and the user, if they are new; costs nothing once they were seen.
 

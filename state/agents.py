@@ -19,6 +19,7 @@ from .errors import AgentNotFound, AlreadyExists, InvalidInput
 from .models import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
 from .names import checked_name, new_id
 from .ownership import owned_by
+from .unbroken import unbroken
 
 DEFAULT_AGENT = "default"
 """The name of the agent that answers when none is named."""
@@ -77,6 +78,7 @@ class Agents:
         """Work on `database`."""
         self._database = database
 
+    @unbroken
     async def create(
         self,
         actor: Actor,
@@ -124,6 +126,7 @@ class Agents:
             raise AlreadyExists(f"an agent '{name}' exists already: choose another name") from error
         return _as_agent(row)
 
+    @unbroken
     async def ensure_default(self, actor: Actor) -> Agent:
         """Return the agent named `default`; make it when it is not there."""
         try:
@@ -135,17 +138,20 @@ class Agents:
         except AlreadyExists:
             return await self.get(actor, DEFAULT_AGENT)
 
+    @unbroken
     async def get(self, actor: Actor, name_or_id: str) -> Agent:
         """Return the agent, or raise `AgentNotFound`."""
         async with self._database.reading() as session:
             return _as_agent(await _row(session, actor, name_or_id))
 
+    @unbroken
     async def list(self, actor: Actor) -> tuple[Agent, ...]:
         """Return all agents of the user, the oldest first."""
         query = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
         async with self._database.reading() as session:
             return tuple(_as_agent(row) for row in await session.scalars(query))
 
+    @unbroken
     async def delete(self, actor: Actor, name_or_id: str) -> None:
         """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
         async with self._database.writing() as session:
@@ -158,6 +164,7 @@ class Agents:
             )
             await session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
 
+    @unbroken
     async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
         """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
         query = (
@@ -181,6 +188,7 @@ class Agents:
         )
         return AgentMemory(agent=agent, blocks=blocks, stamp=stamp)
 
+    @unbroken
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
         """Return how much the agent remembers, by one query. Raises `AgentNotFound`."""
         messages = select(func.count()).where(MessageRow.agent_id == agent_id).scalar_subquery()

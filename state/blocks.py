@@ -13,6 +13,7 @@ from .errors import AlreadyExists, BlockNotFound, BlockTooLong, InvalidInput, St
 from .models import AgentBlockRow, AgentRow, BlockRow, BlockVersionRow
 from .names import checked_name, new_id
 from .ownership import agent_number, owned_by
+from .unbroken import unbroken
 
 DEFAULT_LIMIT = 5000
 """Characters that a block holds unless it is made with another limit."""
@@ -101,6 +102,7 @@ class Blocks:
         """Work on `database`."""
         self._database = database
 
+    @unbroken
     async def create(self, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT) -> Block:
         """Make a block that no agent holds yet; `limit` in characters.
 
@@ -111,17 +113,20 @@ class Blocks:
             row = await add_block(session, actor, label, value, limit=limit)
         return as_block(row)
 
+    @unbroken
     async def get(self, actor: Actor, block_id: str) -> Block:
         """Return the block, or raise `BlockNotFound`."""
         async with self._database.reading() as session:
             return as_block(await _row(session, actor, block_id))
 
+    @unbroken
     async def list(self, actor: Actor) -> tuple[Block, ...]:
         """Return all blocks of the user, the oldest first."""
         query = select(BlockRow).where(owned_by(actor, BlockRow)).order_by(BlockRow.created_at, BlockRow.id)
         async with self._database.reading() as session:
             return tuple(as_block(row) for row in await session.scalars(query))
 
+    @unbroken
     async def of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:
         """Return the blocks that the agent holds, in the order of the prompt."""
         query = (
@@ -137,6 +142,7 @@ class Blocks:
                 await agent_number(session, actor, agent_id)
         return blocks
 
+    @unbroken
     async def write(
         self,
         actor: Actor,
@@ -163,6 +169,7 @@ class Blocks:
                 await _keep_version(session, row, value, changed_by)
         return as_block(row)
 
+    @unbroken
     async def history(self, actor: Actor, block_id: str) -> tuple[BlockVersion, ...]:
         """Return every version of the block, the first one first."""
         query = (
@@ -182,6 +189,7 @@ class Blocks:
                 for row in await session.scalars(query)
             )
 
+    @unbroken
     async def attach(self, actor: Actor, agent_id: str, block_id: str) -> None:
         """Let the agent hold the block, behind those that it has; it may hold it already.
 
@@ -191,6 +199,7 @@ class Blocks:
             await agent_number(session, actor, agent_id, lock=True)
             await _attach(session, agent_id, await _row(session, actor, block_id, lock=True))
 
+    @unbroken
     async def detach(self, actor: Actor, agent_id: str, block_id: str) -> None:
         """Take the block from the agent; the block itself stays. Raises `BlockNotFound` if not held."""
         query = delete(AgentBlockRow).where(
@@ -201,6 +210,7 @@ class Blocks:
             if (await session.execute(query.returning(AgentBlockRow.block_id))).first() is None:
                 raise BlockNotFound(f"agent '{agent_id}' holds no block '{block_id}'")
 
+    @unbroken
     async def delete(self, actor: Actor, block_id: str) -> None:
         """Delete the block with its history; agents that held it hold it no more."""
         async with self._database.writing() as session:

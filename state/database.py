@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from .faults import storage_faults
 from .location import Location, parse_location
 from .sqlite import BEGIN, WRITE, prepare_file, set_up
+from .unbroken import unbroken
 from .upgrade import HEAD, upgrade
 
 
@@ -40,13 +41,16 @@ class Database:
         return self.location.path
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session in a short transaction that sees one state of the database and writes nothing."""
+        """Give a session in a short transaction that sees one state of the database and writes nothing.
+
+        Use it in an `unbroken` function: a cancelled statement leaves locks behind.
+        """
         return self._transaction(self.engine)
 
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Give a session in a short transaction that is committed at the end, or rolled back by an error.
 
-        Raises `StorageError` for all errors of the database but `IntegrityError`, as `reading` does.
+        Use it in an `unbroken` function: a cancelled statement leaves locks behind. Raises `StorageError` for all errors of the database but `IntegrityError`, as `reading` does.
         """
         return self._transaction(self._writer)
 
@@ -56,6 +60,7 @@ class Database:
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 yield session
 
+    @unbroken
     async def close(self) -> None:
         """Close all connections; the second time it does nothing."""
         await self.engine.dispose()

@@ -15,6 +15,7 @@ from .database import Database
 from .errors import InvalidInput, ThreadNotFound
 from .models import MessageRow, ThreadRow
 from .ownership import agent_number, numbers_of, owned_by, require_thread
+from .unbroken import unbroken
 
 Role = Literal["user", "assistant", "tool", "system"]
 
@@ -62,6 +63,7 @@ class Messages:
         """Work on `database`."""
         self._database = database
 
+    @unbroken
     async def save(
         self,
         actor: Actor,
@@ -91,6 +93,7 @@ class Messages:
             await _change(session, known, by_id)
             await _evict(session, thread_id, evicted)
 
+    @unbroken
     async def history(
         self, actor: Actor, thread_id: str, *, limit: int | None = None, before: int | None = None
     ) -> tuple[StoredMessage, ...]:
@@ -109,6 +112,7 @@ class Messages:
             rows = (await session.execute(query)).mappings().all()
         return tuple(StoredMessage(**row) for row in reversed(rows))
 
+    @unbroken
     async def count(self, actor: Actor, thread_id: str) -> int:
         """Return the number of the thread's messages, or raise `ThreadNotFound`."""
         async with self._database.reading() as session:

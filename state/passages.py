@@ -13,6 +13,7 @@ from .errors import InvalidInput, NotFound
 from .models import AgentRow, PassageRow
 from .names import new_id
 from .ownership import agent_number, numbers_of, owned_by
+from .unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Passages:
         """Work on `database`."""
         self._database = database
 
+    @unbroken
     async def insert(
         self, actor: Actor, agent_id: str, text: str, *, tags: Sequence[str] = (), context: str | None = None
     ) -> Passage:
@@ -56,6 +58,7 @@ class Passages:
             session.add(row)
         return _as_passage(row)
 
+    @unbroken
     async def list(
         self, actor: Actor, agent_id: str, *, limit: int | None = None, before: int | None = None
     ) -> tuple[Passage, ...]:
@@ -71,6 +74,7 @@ class Passages:
             rows = (await session.scalars(query)).all()
         return tuple(_as_passage(row) for row in reversed(rows))
 
+    @unbroken
     async def delete(self, actor: Actor, passage_id: str) -> None:
         """Delete the passage, or raise `NotFound`."""
         mine = select(AgentRow.id).where(owned_by(actor, AgentRow))
@@ -79,6 +83,7 @@ class Passages:
             if (await session.execute(query.returning(PassageRow.id))).first() is None:
                 raise NotFound(f"no passage '{passage_id}'")
 
+    @unbroken
     async def count(self, actor: Actor, agent_id: str) -> int:
         """Return the number of the agent's passages, or raise `AgentNotFound`."""
         async with self._database.reading() as session:

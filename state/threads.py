@@ -13,6 +13,7 @@ from .errors import InvalidInput, ThreadNotFound, ThreadTaken
 from .models import AgentRow, MessageRow, ThreadRow
 from .names import checked_name
 from .ownership import agent_number, owned_by
+from .unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Threads:
         """Work on `database`."""
         self._database = database
 
+    @unbroken
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
         """Return the agent's thread of this id, made when the id is free.
 
@@ -65,6 +67,7 @@ class Threads:
             raise ThreadNotFound(thread_id)
         return made
 
+    @unbroken
     async def get(self, actor: Actor, thread_id: str) -> Thread:
         """Return the thread with the number of its messages, or raise `ThreadNotFound`."""
         query = _with_count(actor).where(ThreadRow.id == thread_id)
@@ -74,6 +77,7 @@ class Threads:
             raise ThreadNotFound(thread_id)
         return _as_thread(row[0], row[1], row[2])
 
+    @unbroken
     async def list(self, actor: Actor, *, agent_id: str | None = None, limit: int = 50) -> tuple[Thread, ...]:
         """Return the `limit` threads that were last used, the newest first; of one agent if given."""
         if limit < 1:
@@ -84,6 +88,7 @@ class Threads:
         async with self._database.reading() as session:
             return tuple(_as_thread(*row) for row in await session.execute(query))
 
+    @unbroken
     async def delete(self, actor: Actor, thread_id: str) -> None:
         """Delete the thread with its messages and tool runs, or raise `ThreadNotFound`."""
         query = delete(ThreadRow).where(ThreadRow.id == thread_id, owned_by(actor, ThreadRow))

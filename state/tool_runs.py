@@ -1,10 +1,11 @@
 """Tool runs: which tool calls were begun and how they ended, so that a crash runs nothing twice."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +15,7 @@ from .database import Database
 from .errors import NotFound
 from .models import ThreadRow, ToolRunRow
 from .ownership import owned_by, require_thread
+from .unbroken import unbroken
 
 Status = Literal["started", "finished"]
 
@@ -40,6 +42,7 @@ class ToolRuns:
         """Work on `database`."""
         self._database = database
 
+    @unbroken
     async def begin(
         self, actor: Actor, thread_id: str, message_id: str, tool_call_id: str, tool: str
     ) -> ToolRun | None:
@@ -60,6 +63,7 @@ class ToolRuns:
                 row = await session.get(ToolRunRow, key)
         return None if row is None else _as_run(row)
 
+    @unbroken
     async def finish(
         self,
         actor: Actor,
@@ -86,6 +90,7 @@ class ToolRuns:
                 row.status, row.outcome, row.result = "finished", outcome, result
                 row.finished_at = utc_now()
 
+    @unbroken
     async def of_message(self, actor: Actor, thread_id: str, message_id: str) -> dict[str, ToolRun]:
         """Return the runs that the message asked for, by the id of their call; none for unknown threads."""
         query = (
@@ -96,6 +101,16 @@ class ToolRuns:
         )
         async with self._database.reading() as session:
             return {row.tool_call_id: _as_run(row) for row in await session.scalars(query)}
+
+    async def discard(self, actor: Actor, thread_id: str, message_ids: Collection[str]) -> None:
+        """Delete the runs that these messages asked for: their results are stored as messages now."""
+        async with self._database.writing() as session:
+            await require_thread(session, actor, thread_id)
+            await session.execute(
+                delete(ToolRunRow).where(
+                    ToolRunRow.thread_id == thread_id, ToolRunRow.message_id.in_(message_ids)
+                )
+            )
 
 
 def _begun(session: AsyncSession, key: tuple[str, str, str], tool: str | None) -> ToolRunRow:

@@ -43,7 +43,8 @@ class JsonView:
 
     def show(self, event: Event) -> None:
         """Write the event."""
-        sys.stdout.write(orjson.dumps(encode_event(event), default=str).decode() + "\n")
+        fields = {"type": event.type, **encode_event(event)}
+        sys.stdout.write(orjson.dumps(fields, default=str).decode() + "\n")
         sys.stdout.flush()
 
     def end(self) -> None:

@@ -78,7 +78,7 @@ async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> C
     another agent, a model that cannot be used or a tool that cannot be loaded.
     """
     actor = actor_of(wish.caller)
-    thread_id = wish.thread or await _new_id(resources, actor, kind)
+    thread_id = await _new_id(resources, actor, kind) if wish.thread is None else wish.thread
     known = await _find(resources, actor, thread_id)
     agent = await _find_agent(resources, actor, wish.agent or (known.agent_name if known else DEFAULT_AGENT))
     if known is not None and known.agent_id != agent.id:

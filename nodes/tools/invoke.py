@@ -58,7 +58,7 @@ def _is_async(tool: BaseTool) -> bool:
     """Tell if the tool has a coroutine of its own; LangChain's stand-in runs it in the loop's executor."""
     if isinstance(tool, StructuredTool | Tool):
         return tool.coroutine is not None
-    return type(tool)._arun is not BaseTool._arun
+    return type(tool)._arun is not BaseTool._arun  # pyright: ignore[reportPrivateUsage]
 
 
 def _is_cancelled() -> bool:

@@ -73,7 +73,7 @@ def voice_tool(
         "Book a table for so many guests."
     """
 
-    def mark(function: _T) -> _T:
+    def mark(function: Any) -> Any:
         options = ToolOptions(side_effects=side_effects, idempotent=idempotent, timeout=timeout)
         if isinstance(function, BaseTool):
             function.metadata = {**(function.metadata or {}), **asdict(options)}
@@ -154,13 +154,14 @@ def load_tool(source: ToolSource) -> VoiceTool:
     return loaded
 
 
-def _from_function(source: object) -> BaseTool:
+def _from_function(source: Any) -> BaseTool:
     if not inspect.isroutine(source):
         raise InvalidSetting(f"{type(source).__name__} is not a tool: give a function or a LangChain tool")
     if not inspect.getdoc(source):
         raise InvalidSetting(f"the tool '{source.__name__}' needs a docstring: the model reads it")
-    is_async = inspect.iscoroutinefunction(source)
-    return StructuredTool.from_function(**{"coroutine" if is_async else "func": source})
+    if inspect.iscoroutinefunction(source):
+        return StructuredTool.from_function(coroutine=source)
+    return StructuredTool.from_function(source)
 
 
 def _options_of(tool: BaseTool) -> ToolOptions:

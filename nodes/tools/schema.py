@@ -6,7 +6,7 @@ property required; what was optional may be null instead.
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -57,17 +57,19 @@ def drop_nulls(arguments: Any, schema: Mapping[str, Any]) -> Any:
 
     Strict form makes every property required, in nested objects too, so a model has no other way.
     """
-    options = [schema, *schema.get("anyOf", [])]
+    options: list[dict[str, Any]] = [dict(schema), *schema.get("anyOf", [])]
     if isinstance(arguments, list):
-        items = next((option["items"] for option in options if isinstance(option.get("items"), Mapping)), {})
-        return [drop_nulls(item, items) for item in arguments]
+        items = next((option["items"] for option in options if "items" in option), dict[str, Any]())
+        return [drop_nulls(item, items) for item in cast(list[Any], arguments)]
     if not isinstance(arguments, dict):
         return arguments
-    properties = {name: part for option in options for name, part in option.get("properties", {}).items()}
+    properties: dict[str, Any] = {
+        name: part for option in options for name, part in option.get("properties", {}).items()
+    }
     optional = properties.keys() - {name for option in options for name in option.get("required", [])}
     return {
         name: drop_nulls(value, properties.get(name, {}))
-        for name, value in arguments.items()
+        for name, value in cast(dict[str, Any], arguments).items()
         if value is not None or name not in optional
     }
 

@@ -1,10 +1,10 @@
 """Switches Python's garbage collector off while a server runs.
 
 The collector runs in whatever thread allocates. In the server's it would finalize what the client under test
-left open (httpx leaves suspended generators behind in reference cycles), while the client's own loop, woken by
-the first of them, is already closing the next: "async generator already executing", by the server's mere
-presence, and pytest makes an error of it. Garbage waits until the last server has ended; a test that needs the
-collector meanwhile runs the server as a process.
+left open (httpx leaves suspended generators behind in reference cycles), while the client's own loop, woken
+by the first of them, is already closing the next: "async generator already executing", by the server's mere
+presence, and pytest makes an error of it. Garbage waits until the last server has ended; a test that needs
+the collector meanwhile runs the server as a process.
 """
 
 import gc

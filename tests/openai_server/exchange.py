@@ -27,7 +27,7 @@ PING = ": ping"
 class Exchange:
     """Send one reply to one request.
 
-    All that a client can see is recorded just before it is sent: who has the last byte finds the request complete.
+    What a client can see is recorded before it is sent: who has the last byte finds the request complete.
     """
 
     def __init__(

@@ -169,19 +169,3 @@ async def test_an_unknown_agent_is_not_found(store: Store) -> None:
     for look in (store.agents.get, store.agents.memory, store.agents.counts, store.agents.delete):
         with pytest.raises(AgentNotFound, match="no agent 'nobody'"):
             await look(ADA, "nobody")
-
-
-async def test_a_database_that_another_process_keeps_locked_is_a_retryable_error(store: Store) -> None:
-    async with store.database.engine.connect() as connection:
-        await connection.exec_driver_sql("PRAGMA busy_timeout=0")
-    async with store.database.writing() as session:
-        await store.database.engine.dispose()
-        await session.execute(select(1))
-        with pytest.raises(StorageError, match="try again") as caught:
-            await _write_without_waiting(store)
-        assert caught.value.retryable
-
-
-async def _write_without_waiting(store: Store) -> None:
-    async with store.database.writing() as session:
-        await session.connection()

@@ -64,7 +64,11 @@ async def test_threads_are_listed_with_the_last_used_first(home: Any, say: Any) 
     await store.threads.claim(ADA, other.id, "call-3")
     await store.messages.save(ADA, agent.id, "call-1", [say("m1"), say("m2")])
     threads = await store.threads.list(ADA)
-    assert [(thread.id, thread.messages) for thread in threads] == [("call-1", 2), ("call-3", 0), ("call-2", 0)]
+    assert [(thread.id, thread.messages) for thread in threads] == [
+        ("call-1", 2),
+        ("call-3", 0),
+        ("call-2", 0),
+    ]
     assert [thread.id for thread in await store.threads.list(ADA, limit=1)] == ["call-1"]
     assert [thread.id for thread in await store.threads.list(ADA, agent_id=other.id)] == ["call-3"]
     assert await store.threads.get(ADA, "call-1") == threads[0]
