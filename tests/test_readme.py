@@ -1,0 +1,42 @@
+"""What the README shows is true: its programs run, its tables are complete."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from voicegraph.graph import Settings
+from voicegraph.graph.cli import app
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(PROGRAMS)))
+def test_a_program_of_the_readme_runs_as_it_stands(number: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAMS[number]], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_readme_tells_of_every_setting() -> None:
+    assert [name for name in Settings.model_fields if f"`{name}`" not in README] == []
+
+
+def test_the_readme_tells_of_every_command() -> None:
+    root = get_command(app)
+    assert [name for name in root.commands if f"`voicegraph {name}" not in README] == []
+
+
+def test_the_readme_draws_the_edges_of_the_graph() -> None:
+    from voicegraph.graph.build import wire
+
+    drawn = wire().compile().get_graph()
+    block = README.split("```mermaid")[1].split("```")[0]
+    shown = {(line.split()[0].partition("([")[0], re.sub(r"\(.*", "", line.split()[-1])) for line in block.splitlines() if ">" in line}
+    assert shown == {(edge.source, edge.target) for edge in drawn.edges}
