@@ -1,9 +1,12 @@
 """The graph of a turn: five steps, two decisions."""
 
+from typing import cast
+
 from langgraph.graph import END, START, StateGraph
 
 from ..nodes import (
     CallContext,
+    Context,
     call_llm,
     execute_tool,
     heartbeat,
@@ -27,9 +30,11 @@ def build_graph(resources: Resources) -> TurnGraph:
     return TurnGraph.over(compiled, resources)
 
 
-def wire() -> StateGraph[VoiceState, CallContext, VoiceInput, VoiceOutput]:
+def wire() -> StateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:
     """Return the steps and the edges between them, not compiled: it needs no resources."""
-    graph = StateGraph(VoiceState, CallContext, input_schema=VoiceInput, output_schema=VoiceOutput)
+    # Callers may give a `CallContext`; `TurnGraph` makes of it the `Context` that the steps get.
+    context_schema = cast(type[Context], CallContext)
+    graph = StateGraph(VoiceState, context_schema, input_schema=VoiceInput, output_schema=VoiceOutput)
 
     graph.add_node("rebuild_memory", rebuild_memory)
     graph.add_node("call_llm", call_llm)

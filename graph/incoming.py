@@ -17,13 +17,12 @@ def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> li
     `now` is in seconds since the epoch. Raises `InvalidMessage` when there is none, or one is empty, too
     long or not a message.
     """
-    raw: Any = (
-        cast(Mapping[str, Any], graph_input).get("messages") if isinstance(graph_input, Mapping) else None
-    )
+    fields = cast(Mapping[str, Any], graph_input) if isinstance(graph_input, Mapping) else {}
+    raw: Any = fields.get("messages")
     if raw is None:
         raise InvalidMessage('there is no message: give {"messages": [("user", "...")]}')
     try:
-        messages = convert_to_messages(raw if isinstance(raw, list) else [raw])
+        messages = convert_to_messages(cast(list[Any], raw) if isinstance(raw, list) else [raw])
     except (ValueError, TypeError, NotImplementedError) as error:
         raise InvalidMessage(f"that is not a message: {type(error).__name__}") from error
     if not messages:

@@ -1,6 +1,6 @@
 """Everything a process holds open for its graphs: opened, owned and closed in one place."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -73,7 +73,7 @@ async def open_resources(
     tools: Iterable[ToolSource] = (),
     settings: Settings | None = None,
     clock: Clock | None = None,
-) -> AsyncIterator[Resources]:
+) -> AsyncGenerator[Resources]:
     """Open database, checkpoints and models, and close them behind the body.
 
     `url`: `sqlite:///path` (the user's data folder when `None`). `model`: `openai:NAME`, `local:smollm2` or
@@ -116,7 +116,7 @@ def open_resources_sync(
     tools: Iterable[ToolSource] = (),
     settings: Settings | None = None,
     clock: Clock | None = None,
-) -> Iterator[Resources]:
+) -> Generator[Resources]:
     """Open resources for a script without asyncio: graphs built on them have `invoke` and `stream`.
 
     The event loop runs in a thread behind the scenes. Takes and raises what `open_resources` does.

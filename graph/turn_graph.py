@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import uuid4
 
+from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.graph.state import CompiledStateGraph
@@ -156,7 +157,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         finally:
             portal.call(parts.aclose)
 
-    def _portal(self) -> Any:
+    def _portal(self) -> BlockingPortal:
         if self.resources.portal is None:
             raise InvalidSetting(
                 "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"
@@ -165,4 +166,4 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
 
 
 def _as_mapping(context: Any) -> Mapping[str, Any]:
-    return context if isinstance(context, Mapping) else {}
+    return cast(Mapping[str, Any], context) if isinstance(context, Mapping) else {}

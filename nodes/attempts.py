@@ -6,8 +6,9 @@ Everything here happens before the first token. After it nothing is tried again:
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..state.errors import ContextTooLong, ModelError, ModelProtocolError, ModelTimeout, ModelUnavailable
 from .completion import Delta, Request, stream_completion
@@ -103,14 +104,14 @@ async def _begin(model: VoiceModel, request: Request, timeout: float) -> Started
     raise ModelProtocolError(f"{model.name}: the answer was empty")
 
 
-async def _first_to_speak(begin: Callable[[], Awaitable[Started]], hedge_after: float) -> Started:
+async def _first_to_speak(begin: Callable[[], Coroutine[Any, Any, Started]], hedge_after: float) -> Started:
     """Race a second request against one that is late; the loser's connection is closed at once."""
-    running = {asyncio.ensure_future(begin())}
+    running = {asyncio.create_task(begin())}
     error: BaseException | None = None
     try:
         done, _ = await asyncio.wait(running, timeout=hedge_after)
         if not done:
-            running.add(asyncio.ensure_future(begin()))
+            running.add(asyncio.create_task(begin()))
         while running:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             running -= done
@@ -128,7 +129,7 @@ async def _first_to_speak(begin: Callable[[], Awaitable[Started]], hedge_after: 
     raise error
 
 
-async def _close_losers(tasks: set[asyncio.Future[Started]]) -> None:
+async def _close_losers(tasks: set[asyncio.Task[Started]]) -> None:
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Started):
             await outcome.rest.aclose()

@@ -26,7 +26,8 @@ async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     A reply with tool calls leaves the turn running. Any other ends it: finished, interrupted or failed.
     """
     context = runtime.context
-    turn = Turn(**{**state["turn"], "step": state["turn"]["step"] + 1, "instruction": None})
+    turn = state["turn"].copy()
+    turn.update(step=turn["step"] + 1, instruction=None)
     reply = Reply(context.speaker)
     error: ModelError | None = None
     await context.speaker.attach(runtime.stream_writer, reply.id)

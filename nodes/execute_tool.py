@@ -6,7 +6,7 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from ..state.schema import Turn, VoiceState, VoiceUpdate
+from ..state.schema import VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
 from .context import Context
 from .events import Event, encode_event
@@ -39,7 +39,8 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
             )
     finally:
         await speaker.detach()
-    turn = Turn(**{**state["turn"], "spoken": speaker.spoken, "first_speech_at": speaker.first_speech_at})
+    turn = state["turn"].copy()
+    turn.update(spoken=speaker.spoken, first_speech_at=speaker.first_speech_at)
     if context.stop.requested:
         turn.update(outcome="interrupted", finish_reason="interrupted")
     reply = _with_speech(reply, speaker.spoken[before:])

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from .context import Context
 
 
 @asynccontextmanager
-async def filled_silence(context: Context) -> AsyncIterator[None]:
+async def filled_silence(context: Context) -> AsyncGenerator[None]:
     """Speak the configured filler once while the body waits, if nothing is heard for `filler_after` seconds.
 
     The silence is counted from the last word, so a tool and the model behind it share one wait.

@@ -6,7 +6,7 @@ Not LangGraph's `Runtime.heartbeat`, which tells an idle time-out that a node is
 from langchain_core.messages import ToolMessage
 from langgraph.runtime import Runtime
 
-from ..state.schema import Turn, VoiceState, VoiceUpdate
+from ..state.schema import VoiceState, VoiceUpdate
 from .context import Context
 
 FINISHED = "The tools have finished. Tell the user what came of it, briefly, or call another tool if needed."
@@ -24,7 +24,8 @@ async def heartbeat(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate
     instruction = FAILED if failed else FINISHED
     if state["turn"]["step"] + 1 >= runtime.context.limits.max_steps:
         instruction = f"{instruction} {LAST_STEP}" if failed else LAST_STEP
-    turn = Turn(**{**state["turn"], "instruction": instruction})
+    turn = state["turn"].copy()
+    turn.update(instruction=instruction)
     if runtime.context.stop.requested and turn["outcome"] == "running":
         turn.update(outcome="interrupted", finish_reason="interrupted")
     return {"turn": turn}

@@ -136,7 +136,7 @@ def _serve(weights: Path) -> Any:
 
 
 def _threads() -> int:
-    # llama.cpp's threads wait for each other by spinning, many times a token. With one on each core, any other
-    # work on the machine brought 75 tokens a second down to 5, and two replies at once to half of what they
-    # reach with half the cores left alone. A short prompt of 60 tokens takes 0.1 s longer for it.
+    # llama.cpp's threads wait for each other by spinning, many times a token. With one on each core, any
+    # other work on the machine brought 75 tokens a second down to 5, and two replies at once to half of what
+    # they reach with half the cores left alone. A prompt of 60 tokens takes 0.1 s longer for it.
     return max(1, min(4, (os.cpu_count() or 1) // 2))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .local_model import LocalServer
 
 LOCAL_MODEL = "local:smollm2"
-_CONNECTIONS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
-_TIMEOUTS = httpx.Timeout(None, connect=5.0)
+_CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
+_TIMEOUTS = httpx2.Timeout(None, connect=5.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Models:
 
     def __init__(self, default: str | BaseChatModel) -> None:
         self._made: dict[str, VoiceModel] = {}
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
         self._local: LocalServer | None = None
         if isinstance(default, BaseChatModel):
             self.default = "custom"
@@ -107,7 +107,7 @@ class Models:
         from langchain_openai import ChatOpenAI  # Half a second to import: only when a model is used.
 
         if self._client is None:
-            self._client = httpx.AsyncClient(limits=_CONNECTIONS, timeout=_TIMEOUTS, follow_redirects=True)
+            self._client = httpx2.AsyncClient(limits=_CONNECTIONS, timeout=_TIMEOUTS, follow_redirects=True)
         return ChatOpenAI(
             model=model,
             base_url=base_url,

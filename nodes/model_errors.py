@@ -5,11 +5,8 @@ the caller said. The cause stays attached for those who debug.
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
-
-import httpx
 
 from ..state.errors import (
     ContextTooLong,
@@ -35,13 +32,14 @@ def as_model_error(error: Exception, model: str) -> ModelError:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return _from_status(error, status, model)
-    if isinstance(error, TimeoutError | httpx.TimeoutException) or _is_openai(error, "APITimeoutError"):
+    kinds = _kinds(error)
+    if kinds & {"TimeoutError", "TimeoutException", "APITimeoutError"}:
         return ModelTimeout(f"{model}: no answer in time")
-    if isinstance(error, httpx.HTTPError | OSError) or _is_openai(error, "APIConnectionError"):
+    if kinds & {"OSError", "TransportError", "APIConnectionError"}:
         return ModelUnavailable(f"{model}: the connection failed ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError):
         return ModelProtocolError(f"{model}: sent a chunk that is not JSON")
-    if _is_openai(error, "APIError"):
+    if "APIError" in kinds:
         return ModelUnavailable(f"{model}: reported an error inside its answer")
     return ModelProtocolError(f"{model}: the answer could not be read ({type(error).__name__})")
 
@@ -67,7 +65,6 @@ def _retry_after(error: Exception) -> float | None:
         return None
 
 
-def _is_openai(error: Exception, name: str) -> bool:
-    """Tell if `error` is of that class of the OpenAI SDK, without importing the SDK for it."""
-    sdk = sys.modules.get("openai")
-    return sdk is not None and isinstance(error, getattr(sdk, name))
+def _kinds(error: Exception) -> set[str]:
+    """Return the names of the classes that `error` is of: the SDKs and HTTP clients need no import for it."""
+    return {kind.__name__ for kind in type(error).__mro__}

@@ -27,8 +27,8 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
         counts = None if small else await context.store.agents.counts(context.actor, memory.agent.id)
         update["system_prompt"] = render_prompt(memory.agent, memory.blocks, counts, small=small)
         update["memory_stamp"] = stamp
-    turn = state.get("turn")
-    if context.turn_id is not None and (turn is None or turn["id"] != context.turn_id):
+    began = "turn" in state and state["turn"]["id"] == context.turn_id
+    if context.turn_id is not None and not began:
         update["turn"] = new_turn(context.turn_id, context.started_at)
     broken = unanswered(state["messages"])
     if broken:

@@ -6,13 +6,13 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-from ..state.messages import MessageRecord
+from ..state.messages import MessageRecord, Role
 from ..state.schema import Turn
 from .heard import UNHEARD
 from .reply import CREATED_AT
 from .tools.results import OUTCOME
 
-_ROLES = {"human": "user", "ai": "assistant", "tool": "tool"}
+_ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "tool": "tool"}
 
 
 def as_records(messages: Sequence[AnyMessage], turn: Turn) -> list[MessageRecord]:

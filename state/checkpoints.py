@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def checkpoint_path(database: Path | None) -> str:
 
 
 @asynccontextmanager
-async def open_checkpointer(database: Path | None) -> AsyncIterator[AsyncSqliteSaver]:
+async def open_checkpointer(database: Path | None) -> AsyncGenerator[AsyncSqliteSaver]:
     """Open the saver beside a SQLite database file, in memory for `None`, and close it behind the body.
 
     Raises `StorageError` when the file cannot be opened or is no database.

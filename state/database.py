@@ -50,7 +50,8 @@ class Database:
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Give a session in a short transaction that is committed at the end, or rolled back by an error.
 
-        Use it in an `unbroken` function: a cancelled statement leaves locks behind. Raises `StorageError` for all errors of the database but `IntegrityError`, as `reading` does.
+        Use it in an `unbroken` function, as `reading`. Both raise `StorageError` for all errors of the
+        database but `IntegrityError`.
         """
         return self._transaction(self._writer)
 

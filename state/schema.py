@@ -60,16 +60,16 @@ class VoiceInput(TypedDict):
 
 
 class VoiceState(TypedDict):
-    """What is kept between steps and turns."""
+    """What is kept between steps and turns; before the first turn all but `messages` is absent."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     """The window: the messages that the model sees."""
-    turn: NotRequired[Turn]
-    agent: NotRequired[AgentFacts]
-    system_prompt: NotRequired[str]
-    memory_stamp: NotRequired[str]
+    turn: Turn
+    agent: AgentFacts
+    system_prompt: str
+    memory_stamp: str
     """The versions of agent and blocks that `system_prompt` was rendered from."""
-    stored_through: NotRequired[str]
+    stored_through: str
     """Id of the last message that is in the database; all after it are this turn's."""
 
 

@@ -102,8 +102,12 @@ class ToolRuns:
         async with self._database.reading() as session:
             return {row.tool_call_id: _as_run(row) for row in await session.scalars(query)}
 
+    @unbroken
     async def discard(self, actor: Actor, thread_id: str, message_ids: Collection[str]) -> None:
-        """Delete the runs that these messages asked for: their results are stored as messages now."""
+        """Delete the runs that these messages asked for: their results are stored as messages now.
+
+        Raises `ThreadNotFound`.
+        """
         async with self._database.writing() as session:
             await require_thread(session, actor, thread_id)
             await session.execute(

@@ -1,4 +1,4 @@
-"""Try an installed voicegraph: run by `make wheel-test` with the Python of an environment that holds the wheel alone."""
+"""Try an installed voicegraph: `make wheel-test` runs it in an environment that holds the wheel alone."""
 
 import asyncio
 import importlib
@@ -43,7 +43,9 @@ async def check_turn(folder: Path) -> None:
     call = {"configurable": {"thread_id": "smoke"}}
     async with open_resources(f"sqlite:///{folder}/turn.db", model=model) as resources:
         graph = build_graph(resources)
-        spoken = [event.content async for event in stream_turn(graph, "I'm Ada.", call) if event.type == "speech"]
+        spoken = [
+            event.content async for event in stream_turn(graph, "I'm Ada.", call) if event.type == "speech"
+        ]
         window = (await graph.aget_state(call)).values["messages"]
     assert "".join(spoken).strip() == "Hello, Ada.", spoken
     assert [message.text for message in window] == ["I'm Ada.", "Hello, Ada."], window

@@ -1,7 +1,7 @@
 """What the model is told of a tool call: one safe text a call, whatever happened."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.messages import ToolCall, ToolMessage
 
@@ -43,6 +43,10 @@ def result_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        parts = [part.get("text", "") if isinstance(part, dict) else str(part) for part in content]
+        parts = [_part_text(part) for part in cast(list[Any], content)]
         return "\n".join(part for part in parts if part)
     return str(content)
+
+
+def _part_text(part: Any) -> str:
+    return str(cast(dict[str, Any], part).get("text", "")) if isinstance(part, dict) else str(part)

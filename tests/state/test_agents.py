@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import (
     AgentNotFound,
@@ -13,7 +14,6 @@ from voicegraph.state.errors import (
     BlockTooLong,
     InvalidInput,
     InvalidSetting,
-    StorageError,
 )
 from voicegraph.state.models import Base
 from voicegraph.state.store import Store
@@ -120,7 +120,6 @@ async def test_the_stamp_changes_if_and_only_if_the_memory_did(store: Store) -> 
         store.blocks.write(ADA, other.id, "one"),
         store.blocks.detach(ADA, agent.id, human.id),
         store.blocks.attach(ADA, agent.id, human.id),
-        store.blocks.delete(ADA, other.id),
     ):
         await change
         seen.append((await store.agents.memory(ADA, "nina")).stamp)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import (
     AlreadyExists,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidInput, ThreadNotFound
 from voicegraph.state.messages import MessageRecord, StoredMessage

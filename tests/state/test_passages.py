@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import InvalidInput, NotFound
 

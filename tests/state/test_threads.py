@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from voicegraph.state.store import Store

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import NotFound, ThreadNotFound
 from voicegraph.state.store import open_store
@@ -60,3 +61,11 @@ async def test_a_run_that_was_never_begun_is_recorded_with_its_tool_or_not_found
 async def test_a_run_needs_a_thread(home: Any) -> None:
     with pytest.raises(ThreadNotFound):
         await home.store.tool_runs.begin(ADA, "call-42", "m1", "c1", "clock")
+
+
+async def test_discarded_runs_are_gone_and_those_of_other_messages_stay(home: Any) -> None:
+    for message_id in ("m1", "m2", "m3"):
+        await home.store.tool_runs.begin(ADA, "call-1", message_id, "c1", "clock")
+    await home.store.tool_runs.discard(ADA, "call-1", ["m1", "m2"])
+    left = [await home.store.tool_runs.of_message(ADA, "call-1", name) for name in ("m1", "m2", "m3")]
+    assert [len(runs) for runs in left] == [0, 0, 1]

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
+
 from voicegraph.state.database import open_database
 from voicegraph.state.errors import StorageError
 from voicegraph.state.models import Base

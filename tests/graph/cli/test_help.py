@@ -1,0 +1,64 @@
+"""Help: quick, complete, with examples."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+COMMANDS = [
+    ["chat"],
+    ["say"],
+    ["draw"],
+    ["threads"],
+    ["history"],
+    ["resume"],
+    ["agents", "list"],
+    ["agents", "show"],
+    ["agents", "create"],
+    ["agents", "delete"],
+    ["db", "upgrade"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_each_command_ends_in_an_example_of_it(run: Run, command: list[str]) -> None:
+    ran = run(*command, "--help")
+    assert ran.code == 0
+    assert f"Example: voicegraph {' '.join(command)}" in " ".join(ran.out.split())
+
+
+def test_the_help_tells_the_exit_codes(run: Run) -> None:
+    ran = run("--help")
+    assert ran.code == 0
+    assert "130 interrupted" in " ".join(ran.out.split())
+
+
+def test_a_bare_command_shows_the_help(run: Run) -> None:
+    assert run().out == run("--help").out
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version").out == f"voicegraph {version('voicegraph')}\n"
+
+
+def test_help_imports_neither_langgraph_nor_the_database() -> None:
+    heavy = "{'langgraph', 'langchain_core', 'sqlalchemy', 'openai', 'pydantic'}"
+    program = f"import sys, voicegraph.graph.cli; print({heavy} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sing"], ["say"], ["say", "a", "b"], ["say", "--loud", "a"], ["agents"], ["draw", "--format", "jpg"]],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str]) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out, ran.errors.count("\n")) == (2, "", 1)
+    assert ran.errors.startswith("voicegraph: ")

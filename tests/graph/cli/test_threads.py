@@ -1,0 +1,67 @@
+"""`voicegraph threads`, `history` and `resume`."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from openai_server import OpenAIServer, ToolCall, text, tool_calls
+
+Run = Callable[..., Any]
+
+
+def test_looking_makes_no_database(run: Run, folder: Path) -> None:
+    assert (run("threads").code, run("agents", "list").code) == (0, 0)
+    assert list(folder.iterdir()) == []
+
+
+def test_threads_are_listed_with_the_last_used_first(run: Run, server: OpenAIServer) -> None:
+    server.add(*[text("Hello.")] * 3)
+    for thread in ("one", "two", "one"):
+        run("say", "Hi", "--thread", thread)
+    rows = [line.split("\t")[:3] for line in run("threads").out.splitlines()]
+    assert rows == [["one", "default", "4"], ["two", "default", "2"]]
+    assert [line.split("\t")[0] for line in run("threads", "--limit", "1").out.splitlines()] == ["one"]
+
+
+def test_another_user_sees_no_thread_of_ours(run: Run, server: OpenAIServer) -> None:
+    server.add(text("Hello."))
+    run("say", "Hi", "--thread", "one")
+    assert run("--user", "eve", "threads").out == ""
+    assert run("--user", "eve", "history", "one").code == 2
+
+
+def test_history_tells_words_calls_and_results(run: Run, server: OpenAIServer) -> None:
+    server.add(tool_calls([ToolCall("current_time", '{"pre_exec_msg": "A moment."}')]), text("It is late."))
+    run("say", "What time is it?", "--thread", "one")
+    lines = [line[18:] for line in run("history", "one").out.splitlines()]
+    assert lines[:3] == [
+        "user       What time is it?",
+        "assistant  A moment.",
+        "assistant  calls current_time()",
+    ] or lines[:2] == ["user       What time is it?", "assistant  calls current_time()"]
+    assert lines[-2].startswith("tool       current_time: success: ")
+    assert lines[-1] == "assistant  It is late."
+    assert run("history", "one", "--limit", "1").out.endswith("  It is late.\n")
+
+
+def test_resume_ends_the_turn_of_a_killed_process(
+    run: Run, server: OpenAIServer, start: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    held = text("One two three.", hold_after=2)
+    server.add(held, text("One two three."), text("Fine."))
+    process = start("say", "Count.", "--thread", "one")
+    held.gate.wait_reached(within=60)
+    process.kill()
+    process.wait()
+    assert run("resume", "one").code == 0
+    assert [line.split("  ")[-1] for line in run("history", "one").out.splitlines()] == ["Count.", "One two three."]
+    again = run("resume", "one")
+    assert (again.code, "nothing to resume" in again.errors) == (2, True)
+    assert run("say", "And you?", "--thread", "one").out == "Fine.\n"
+
+
+def test_db_upgrade_tells_what_it_did(run: Run, folder: Path) -> None:
+    assert "brought from nothing up to date" in run("db", "upgrade").out
+    assert "is up to date" in run("db", "upgrade").out
+    assert (folder / "voice.db").exists()

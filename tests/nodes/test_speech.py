@@ -1,0 +1,185 @@
+"""What goes out to the caller: no thoughts, sentences parted by blanks, and a memory of what was said."""
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
+
+from voicegraph.nodes.speech import ThoughtFilter
+
+TAGS = ["<think>", "</think>", "<think>hm. </think>"]
+replies = st.lists(st.text("ab <>/think.\n", max_size=12) | st.sampled_from(TAGS), max_size=8).map("".join)
+cuts = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+
+
+def filtered(text: str, sizes: list[int]) -> str:
+    thoughts, spoken, start = ThoughtFilter(), "", 0
+    while start < len(text):
+        size = sizes[0]
+        sizes = [*sizes[1:], size]
+        spoken += thoughts.feed(text[start : start + size])
+        start += size
+    return spoken + thoughts.close()
+
+
+def without_thoughts(text: str) -> str:
+    """Take the thoughts out of the whole text, each with the blanks behind it unless they part two words."""
+    spoken = ""
+    while "<think>" in text:
+        before, _, text = text.partition("<think>")
+        spoken += before
+        _, closed, text = text.partition("</think>")
+        if not closed:
+            return spoken
+        if not spoken or spoken[-1].isspace():
+            text = text.lstrip()
+    return spoken + text
+
+
+@settings(max_examples=600, deadline=None)
+@given(replies, cuts)
+def test_thoughts_are_taken_out_of_any_fragments(text: str, sizes: list[int]) -> None:
+    assert filtered(text, sizes) == without_thoughts(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("<think>The user asks.</think>\n\nHello.", "Hello."),
+        ("Well, <think>what</think> then?", "Well, then?"),
+        ("Well<think>what</think> then?", "Well then?"),
+        ("<think>a</think><think>b</think> Yes.", "Yes."),
+        ("Hello. <think>never closed", "Hello. "),
+        ("<think>a <b> c </thin</think>Yes.", "Yes."),
+        ("3 < 4 and <b>bold</b> <thin <", "3 < 4 and <b>bold</b> <thin <"),
+        ("a <think", "a <think"),
+        ("", ""),
+    ],
+)
+def test_only_thoughts_are_unspoken(text: str, spoken: str) -> None:
+    for size in range(1, 12):
+        assert filtered(text, [size]) == spoken
+
+
+def test_text_without_a_tag_waits_for_nothing() -> None:
+    assert ThoughtFilter().feed("Hello, it is 3 < 4 o'clock. ") == "Hello, it is 3 < 4 o'clock. "
+
+
+def test_what_may_begin_a_tag_waits_for_the_next_fragment() -> None:
+    thoughts = ThoughtFilter()
+    assert [thoughts.feed("a <th"), thoughts.feed("ree")] == ["a ", "<three"]
+
+
+async def test_all_that_is_said_is_heard_and_remembered(ear: Any) -> None:
+    speaker = await ear.listen()
+    for text in ("Hel", "lo", " Ada."):
+        await speaker.say(text)
+    assert ear.heard == speaker.spoken == "Hello Ada."
+    assert {event["type"] for event in ear.events} == {"speech"}
+
+
+async def test_a_new_sentence_is_parted_by_one_blank(ear: Any) -> None:
+    speaker = await ear.listen()
+    await speaker.say("One.")
+    speaker.begin_sentence()
+    assert await speaker.say("Two. ") == " Two. "
+    speaker.begin_sentence()
+    await speaker.say("Three.")
+    speaker.begin_sentence()
+    await speaker.say(" Four.")
+    assert ear.heard == "One. Two. Three. Four."
+
+
+async def test_the_first_sentence_has_no_blank_before_it(ear: Any) -> None:
+    speaker = await ear.listen()
+    speaker.begin_sentence()
+    assert await speaker.say("One.") == "One."
+
+
+async def test_each_step_begins_a_sentence(ear: Any) -> None:
+    speaker = await ear.listen()
+    await speaker.say("Let me look.")
+    await speaker.detach()
+    await ear.listen()
+    await speaker.say("It is sunny.")
+    assert ear.heard == "Let me look. It is sunny."
+
+
+async def test_nothing_is_said_between_the_steps(ear: Any) -> None:
+    speaker = await ear.listen()
+    await speaker.detach()
+    assert await speaker.say("Lost.") == ""
+    assert speaker.spoken == ""
+
+
+async def test_empty_text_is_no_speech(ear: Any) -> None:
+    speaker = await ear.listen()
+    assert await speaker.say("") == ""
+    assert ear.events == []
+    assert speaker.first_speech_at is None
+
+
+async def test_the_time_of_the_first_speech_stays(ear: Any) -> None:
+    speaker = await ear.listen()
+    await speaker.say("One.")
+    ear.clock.seconds += 5
+    await speaker.say(" Two.")
+    assert speaker.first_speech_at == 1000.0
+
+
+async def test_the_filler_is_spoken_once_until_the_next_word(ear: Any) -> None:
+    speaker = await ear.listen()
+    await speaker.say("Let me look.")
+    await speaker.fill("One moment.")
+    await speaker.fill("One moment.")
+    await speaker.say("It is sunny.")
+    await speaker.fill("One moment.")
+    assert ear.heard == "Let me look. One moment. It is sunny. One moment."
+
+
+async def test_silence_is_counted_from_the_last_word(ear: Any) -> None:
+    speaker = await ear.listen()
+    before = time.monotonic()
+    await speaker.say("One.")
+    assert before <= speaker.quiet_since <= time.monotonic()
+
+
+async def test_a_resumed_turn_goes_on_behind_what_it_had_said(ear: Any) -> None:
+    ear.speaker.resume("Let me look.", 990.0)
+    speaker = await ear.listen()
+    await speaker.say("It is sunny.")
+    assert speaker.spoken == "Let me look. It is sunny."
+    assert ear.heard == " It is sunny."
+    assert speaker.first_speech_at == 990.0
+
+
+class Listener(AsyncCallbackHandler):
+    """Takes down what LangGraph's `messages` mode would see."""
+
+    def __init__(self) -> None:
+        self.nodes: list[str] = []
+        self.tokens: list[tuple[str, str]] = []
+        self.ended = 0
+
+    async def on_chat_model_start(self, *_: Any, metadata: Any = None, **__: Any) -> None:
+        self.nodes.append(metadata["langgraph_node"])
+
+    async def on_llm_new_token(self, token: str, *, chunk: Any = None, **_: Any) -> None:
+        self.tokens.append((token, chunk.message.id))
+
+    async def on_llm_end(self, *_: Any, **__: Any) -> None:
+        self.ended += 1
+
+
+async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: Any) -> None:
+    listener = Listener()
+    manager = AsyncCallbackManager([listener], [listener])
+    speaker = await ear.listen(callbacks=manager, metadata={"langgraph_node": "execute_tool"})
+    await speaker.say("One moment.")
+    await speaker.detach()
+    assert listener.tokens == [("One moment.", "reply-1")]
+    assert listener.nodes == ["call_llm"]
+    assert listener.ended == 1
