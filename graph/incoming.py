@@ -17,8 +17,8 @@ def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> li
     `now` is in seconds since the epoch. Raises `InvalidMessage` when there is none, or one is empty, too
     long or not a message.
     """
-    fields = cast(Mapping[str, Any], graph_input) if isinstance(graph_input, Mapping) else {}
-    raw: Any = fields.get("messages")
+    fields: Mapping[str, Any] = cast(Any, graph_input) if isinstance(graph_input, Mapping) else {}
+    raw = fields.get("messages")
     if raw is None:
         raise InvalidMessage('there is no message: give {"messages": [("user", "...")]}')
     try:

@@ -140,7 +140,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         async def run() -> Any:
             return await self.ainvoke(input, config, **options)
 
-        return portal.call(run)
+        return cast(Any, portal.call(run))
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Run a turn from a script without asyncio and yield its stream; see `astream`."""
