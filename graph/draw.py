@@ -48,8 +48,7 @@ def _drawing(graph: "CompiledStateGraph[Any, Any, Any, Any] | None") -> "Graph":
     """Return LangGraph's own drawing with labels on the conditional edges that we know."""
     drawing = (graph or wire().compile()).get_graph()
     drawing.edges[:] = [
-        edge._replace(data=_WHY.get((edge.source, edge.target), edge.data))
-        for edge in drawing.edges
+        edge._replace(data=_WHY.get((edge.source, edge.target), edge.data)) for edge in drawing.edges
     ]
     return drawing
 

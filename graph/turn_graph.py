@@ -138,9 +138,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         portal = self._portal()
 
         async def run() -> Any:
-            return await self.ainvoke(input, config, **options)
+            return cast(Any, await self.ainvoke(input, config, **options))
 
-        return cast(Any, portal.call(run))
+        return portal.call(run)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Run a turn from a script without asyncio and yield its stream; see `astream`."""

@@ -21,8 +21,8 @@ from .say import say
 from .threads import history, resume, threads
 
 _EPILOG = (
-    "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command cannot be "
-    "run as typed (unknown thread, agent, model, tool or URL, an empty message); 130 interrupted.\n\n"
+    "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command "
+    "cannot be run as typed (unknown thread, agent, model, tool or URL, an empty message); 130 interrupted.\n\n"
     "Example: voicegraph say 'Hello, I am Ada.' --thread call-42"
 )
 
@@ -71,7 +71,7 @@ app.add_typer(database.commands, name="db")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and end the process with its exit code; `arguments` are those of the process if `None`."""
+    """Run a command and end the process with its exit code; `arguments` are the process's own if `None`."""
     # As `python -m` does, so that tools of the current folder are found; last, so that it hides nothing.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - this is where errors end
+    except Exception as error:  # This is where errors end.
         code = report(error)
     if code == INTERRUPTED:
         sys.stderr.write("\n")

@@ -52,7 +52,9 @@ async def create_agent(caller: Caller, wanted: NewAgent, url: str | None) -> Non
             time_zone=wanted.time_zone,
             blocks=blocks,
         )
-    console(errors=False).print(f"Agent '{agent.name}' is there. Talk with: voicegraph chat --agent {agent.name}")
+    console(errors=False).print(
+        f"Agent '{agent.name}' is there. Talk with: voicegraph chat --agent {agent.name}"
+    )
 
 
 async def delete_agent(caller: Caller, name: str, url: str | None) -> None:

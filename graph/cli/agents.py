@@ -36,10 +36,12 @@ def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")],
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="openai:NAME or local:smollm2. [default: any]")
+        str | None,
+        typer.Option("--model", metavar="NAME", help="openai:NAME or local:smollm2. [default: any]"),
     ] = None,
     system_file: Annotated[
-        Path | None, typer.Option("--system-file", metavar="FILE", help="Its instructions. [default: built in]")
+        Path | None,
+        typer.Option("--system-file", metavar="FILE", help="Its instructions. [default: built in]"),
     ] = None,
     tool: Annotated[
         list[str] | None,
@@ -47,9 +49,13 @@ def create(
     ] = None,
     block: Annotated[
         list[str] | None,
-        typer.Option("--block", metavar="LABEL=TEXT", help="A memory block beside persona and human; may be repeated."),
+        typer.Option(
+            "--block", metavar="LABEL=TEXT", help="A memory block beside persona and human; may be repeated."
+        ),
     ] = None,
-    time_zone: Annotated[str, typer.Option("--time-zone", metavar="ZONE", help="Such as Europe/Paris.")] = "UTC",
+    time_zone: Annotated[
+        str, typer.Option("--time-zone", metavar="ZONE", help="Such as Europe/Paris.")
+    ] = "UTC",
     database: Database = None,
 ) -> None:
     """Create an agent. Modules of tools are found where Python finds them, and in the current folder."""
@@ -70,7 +76,9 @@ def create(
 def delete(
     context: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; nobody is asked in a script.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; nobody is asked in a script.")
+    ] = False,
     database: Database = None,
 ) -> None:
     """Delete an agent with its conversations and its memory."""

@@ -19,9 +19,12 @@ class Format(StrEnum):
 
 def draw(
     kind: Annotated[
-        Format | None, typer.Option("--format", help="[default: what --out ends in, else mermaid]", show_default=False)
+        Format | None,
+        typer.Option("--format", help="[default: what --out ends in, else mermaid]", show_default=False),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: the output stream]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: the output stream]")
+    ] = None,
 ) -> None:
     """Draw the graph of a turn. svg, png and ascii need the extra `viz`."""
     from ...state.errors import InvalidInput
@@ -42,7 +45,9 @@ def draw(
 
 def _by_name(out: Path | None) -> Format:
     ending = out.suffix.lower().lstrip(".") if out else ""
-    return next((kind for kind in Format if kind == ending), Format.ASCII if ending == "txt" else Format.MERMAID)
+    return next(
+        (kind for kind in Format if kind == ending), Format.ASCII if ending == "txt" else Format.MERMAID
+    )
 
 
 def _draw(kind: Format) -> bytes:

@@ -5,7 +5,7 @@ So editing a line blocks no turn, and Ctrl-C, which Python gives to the main thr
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -108,7 +108,7 @@ class _Chat:
         self._note(f"Come back with: voicegraph chat --thread {self._conversation.thread_id}")
 
     @contextmanager
-    def _interrupting(self, turn: "Future[None]") -> Iterator[None]:
+    def _interrupting(self, turn: "Future[None]") -> Generator[None]:
         asked = False
 
         async def stop() -> None:

@@ -6,21 +6,28 @@ from typing import Annotated, cast
 import typer
 
 Thread = Annotated[
-    str | None, typer.Option("--thread", metavar="ID", help="The conversation to go on with. [default: a new one]")
+    str | None,
+    typer.Option("--thread", metavar="ID", help="The conversation to go on with. [default: a new one]"),
 ]
 Agent = Annotated[
     str | None,
-    typer.Option("--agent", metavar="NAME", help="Who answers. [default: the thread's agent, else 'default']"),
+    typer.Option(
+        "--agent", metavar="NAME", help="Who answers. [default: the thread's agent, else 'default']"
+    ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="NAME", help="openai:NAME or local:smollm2. [default: the agent's own, VOICEGRAPH_MODEL]"
+        "--model",
+        metavar="NAME",
+        help="openai:NAME or local:smollm2. [default: the agent's own, VOICEGRAPH_MODEL]",
     ),
 ]
 Database = Annotated[
     str | None,
-    typer.Option("--db", metavar="URL", help="sqlite:///FILE. [default: VOICEGRAPH_DATABASE_URL, your data folder]"),
+    typer.Option(
+        "--db", metavar="URL", help="sqlite:///FILE. [default: VOICEGRAPH_DATABASE_URL, your data folder]"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one event a line, as JSON with its `type`.")]
 

@@ -116,7 +116,8 @@ def write_rows(titles: list[str], rows: list[list[str]], *, nothing: str) -> Non
     if not rows:
         console(errors=True).print(nothing)
     elif not sys.stdout.isatty():
-        sys.stdout.writelines("\t".join(printable(cell) for cell in row) + "\n" for row in rows)
+        lines = ("\t".join(" ".join(printable(cell).split()) for cell in row) for row in rows)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
     else:
         from rich.table import Table
 

@@ -1,6 +1,6 @@
 """The database for commands that need no model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from ...state.location import parse_location
@@ -21,7 +21,7 @@ def url_to_read(url: str | None, settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def reading(url: str | None) -> AsyncIterator[Store]:
+async def reading(url: str | None) -> AsyncGenerator[Store]:
     """Open the database to look at it."""
     store = await open_store(url_to_read(url, load_settings()))
     try:
@@ -31,7 +31,7 @@ async def reading(url: str | None) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def writing(url: str | None) -> AsyncIterator[Store]:
+async def writing(url: str | None) -> AsyncGenerator[Store]:
     """Open the database to change it; it is made when it is not there."""
     store = await open_store(url or load_settings().url())
     try:

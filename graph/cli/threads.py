@@ -29,7 +29,9 @@ def threads(
 def history(
     context: typer.Context,
     thread: Known,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the last ones. [default: all]")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the last ones. [default: all]")
+    ] = None,
     database: Database = None,
 ) -> None:
     """Write all that was said on a thread, tool use included."""
@@ -84,6 +86,7 @@ async def _history(caller: Caller, thread: str, limit: int | None, url: str | No
 
 
 def _lines(message: "StoredMessage") -> list[str]:
+    from ...nodes.preamble import PREAMBLE
     from .output import printable, shown_arguments
 
     lead = f"{message.created_at.astimezone():{_WHEN}}  {message.role:<9}  "
@@ -92,7 +95,11 @@ def _lines(message: "StoredMessage") -> list[str]:
         lines.append(f"{message.name}: {message.status}: {message.text}")
     elif message.text or not message.tool_calls:
         lines.append(message.text)
-    lines += [f"calls {call['name']}({shown_arguments(call['args'])})" for call in message.tool_calls or ()]
+    for call in message.tool_calls or ():
+        arguments = dict(call["args"])
+        preamble = str(arguments.pop(PREAMBLE, ""))
+        lines += [preamble] if preamble else []
+        lines.append(f"calls {call['name']}({shown_arguments(arguments)})")
     if message.unheard:
         lines.append(f"(not heard: {message.unheard})")
     return [lead + printable(line) for line in lines]

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +83,8 @@ async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> C
     agent = await _find_agent(resources, actor, wish.agent or (known.agent_name if known else DEFAULT_AGENT))
     if known is not None and known.agent_id != agent.id:
         raise InvalidSetting(
-            f"the thread '{thread_id}' belongs to agent '{known.agent_name}': leave --agent out or start a new thread"
+            f"the thread '{thread_id}' belongs to agent '{known.agent_name}': "
+            "leave --agent out or start a new thread"
         )
     if wish.model and agent.model:
         resources.models.substitute(agent.model, wish.model)
@@ -91,9 +92,7 @@ async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> C
         model = resources.models.get(agent.model)
     resources.toolbox.of_agent(agent.tools)
     graph = build_graph(resources)
-    return Conversation(
-        graph=graph, actor=actor, agent=agent, model=model, thread_id=thread_id, known=known
-    )
+    return Conversation(graph=graph, actor=actor, agent=agent, model=model, thread_id=thread_id, known=known)
 
 
 async def show_turn(events: AsyncGenerator[Event], view: View) -> Event | None:
@@ -153,7 +152,7 @@ def _note(line: str) -> None:
 
 async def _new_id(resources: Resources, actor: Actor, kind: str) -> str:
     while True:
-        letters = "".join(random.choices(_ID_LETTERS, k=4))  # noqa: S311 - a name, not a secret
+        letters = "".join(random.choices(_ID_LETTERS, k=4))
         thread_id = f"{kind}-{datetime.now():%Y%m%d}-{letters}"
         if await _find(resources, actor, thread_id) is None:
             return thread_id
@@ -174,7 +173,7 @@ async def _find_agent(resources: Resources, actor: Actor, name: str) -> Agent:
 
 
 @contextmanager
-def _loading(model: str) -> Iterator[None]:
+def _loading(model: str) -> Generator[None]:
     """Say what takes a second, and take it back when it is done."""
     if model != LOCAL_MODEL or not sys.stderr.isatty():
         yield
