@@ -93,8 +93,7 @@ soak: install ## run the long tests
 
 .PHONY: bench
 bench: install ## measure the speed
-	@test -d tests/benchmarks || { echo "no benchmarks in tests/benchmarks"; exit 0; }; \
-	$(PYTHON) -m pytest -s tests/benchmarks $(ARGS)
+	@$(PYTHON) -m pytest -q -s -o python_files='bench_*.py' tests/benchmarks $(ARGS)
 
 .PHONY: notebooks
 notebooks: install ## run every notebook, offline

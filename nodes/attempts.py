@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _BACKOFF = 0.25
 _LONGEST_BACKOFF = 2.0
+_MOST_REQUESTS = 3
+"""How many requests may run at once for one completion when they are late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +107,21 @@ async def _begin(model: VoiceModel, request: Request, timeout: float) -> Started
 
 
 async def _first_to_speak(begin: Callable[[], Coroutine[Any, Any, Started]], hedge_after: float) -> Started:
-    """Race a second request against one that is late; the loser's connection is closed at once."""
+    """Race further requests against one that is late; the losers' connections are closed at once.
+
+    A third one covers the case that the second is late as well: with one request in ten slow, that is one
+    turn in a hundred.
+    """
     running = {asyncio.create_task(begin())}
-    error: BaseException | None = None
+    begun, error = 1, None
     try:
-        done, _ = await asyncio.wait(running, timeout=hedge_after)
-        if not done:
-            running.add(asyncio.create_task(begin()))
         while running:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            timeout = hedge_after if begun < _MOST_REQUESTS else None
+            done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                running.add(asyncio.create_task(begin()))
+                begun += 1
+                continue
             running -= done
             winners = [task.result() for task in done if task.exception() is None]
             for spare in winners[1:]:

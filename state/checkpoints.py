@@ -1,15 +1,12 @@
 """Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
 
-import os
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-# Before LangGraph's import: the default rebuilds any importable type that stands in a checkpoint.
-os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-
 import aiosqlite
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .errors import StorageError
@@ -36,7 +33,8 @@ async def open_checkpointer(database: Path | None) -> AsyncGenerator[AsyncSqlite
         try:
             for pragma in _PRAGMAS:
                 await connection.execute(f"PRAGMA {pragma}")
-            saver = AsyncSqliteSaver(connection)
+            # Strict: the default rebuilds any importable type that stands in a checkpoint.
+            saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
             await saver.setup()
         except BaseException:
             await connection.close()
