@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from langchain_core.messages import AnyMessage, HumanMessage, convert_to_messages
 
+from ..nodes.characters import whole_characters
 from ..nodes.limits import TurnLimits
 from ..nodes.reply import CREATED_AT
 from ..state.errors import InvalidMessage
@@ -37,11 +38,10 @@ def _complete(message: AnyMessage, limits: TurnLimits, now: float) -> AnyMessage
             f"the message has {len(text):,} characters, {limits.max_message_chars:,} are taken at most "
             "(setting max_message_chars)"
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidMessage("the message is not valid Unicode: no database takes it") from None
     if isinstance(message, HumanMessage) and not text.strip():
         raise InvalidMessage("the message is empty: say something")
     extra = {CREATED_AT: now, **message.additional_kwargs}
-    return message.model_copy(update={"id": message.id or str(uuid4()), "additional_kwargs": extra})
+    update: dict[str, Any] = {"id": message.id or str(uuid4()), "additional_kwargs": extra}
+    if isinstance(message.content, str):
+        update["content"] = whole_characters(message.content)
+    return message.model_copy(update=update)

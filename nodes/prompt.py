@@ -50,10 +50,9 @@ def _render_block(block: Block) -> str:
 
 
 def _render_facts(agent: Agent, counts: MemoryCounts) -> str:
-    from datetime import UTC
     from zoneinfo import ZoneInfo
 
-    edited = (counts.edited_at or agent.updated_at).replace(tzinfo=UTC).astimezone(ZoneInfo(agent.time_zone))
+    edited = (counts.edited_at or agent.updated_at).astimezone(ZoneInfo(agent.time_zone))
     return (
         f"Your memory also holds {counts.messages} messages of all conversations and {counts.passages} "
         f"archived passages. It was last edited on {edited:%A}, {edited.day} {edited:%B %Y}, {edited:%H:%M} "

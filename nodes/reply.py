@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.messages.ai import UsageMetadata
 
 from ..state.schema import Usage
+from .characters import first_half, whole_characters
 from .completion import CallFragment, Delta
 from .preamble import PreambleReader
 from .speech import Speaker, ThoughtFilter
@@ -46,6 +47,7 @@ class Reply:
         self._start = len(speaker.spoken)
         self._thoughts = ThoughtFilter()
         self._text = ""
+        self._half = ""
         self._calls: dict[int, _Call] = {}
         self._speaking = 0
 
@@ -57,7 +59,7 @@ class Reply:
     async def feed(self, delta: Delta) -> None:
         """Take one delta in and speak what it adds."""
         if delta.text:
-            self._text += await self._say(self._thoughts.feed(delta.text))
+            await self._feed_text(delta.text)
         for fragment in delta.calls:
             await self._feed_call(fragment)
         self.finish_reason = delta.finish_reason or self.finish_reason
@@ -65,6 +67,7 @@ class Reply:
 
     async def close(self) -> None:
         """Speak what was held back, when the stream has ended."""
+        await self._feed_text("")
         self._text += await self._say(self._thoughts.close())
         for call in self._calls.values():
             call.preamble.close()
@@ -112,6 +115,13 @@ class Reply:
             ),
         )
 
+    async def _feed_text(self, text: str) -> None:
+        """Speak text; without any, what waited for its other half."""
+        whole = self._half + text
+        self._half = first_half(whole) if text else ""
+        whole = whole_characters(whole.removesuffix(self._half))
+        self._text += await self._say(self._thoughts.feed(whole))
+
     async def _feed_call(self, fragment: CallFragment) -> None:
         call = self._calls.get(fragment.index)
         if call is None:
@@ -150,7 +160,7 @@ def _arguments(text: str) -> dict[str, Any] | None:
     if not text.strip():
         return {}
     try:
-        value = jiter.from_json(text.encode(), allow_inf_nan=False)
+        value = jiter.from_json(whole_characters(text).encode(), allow_inf_nan=False)
         orjson.dumps(value)  # Refuses integers of more than 64 bits, as a checkpoint does.
     except (ValueError, TypeError):
         return None

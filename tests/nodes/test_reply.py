@@ -59,6 +59,23 @@ async def test_thoughts_are_neither_spoken_nor_kept(ear: Any) -> None:
     assert reply.message("m", 1.0, ()).text == "Yes. <"
 
 
+@pytest.mark.parametrize(
+    ("pieces", "spoken"),
+    [
+        (["Hi \ud83d", "\ude42!"], "Hi 🙂!"),
+        (["\ud83d\ude42"], "🙂"),
+        (["Hi \ud83d", "there"], "Hi \ufffdthere"),
+        (["Hi", "\ude42"], "Hi\ufffd"),
+        (["Hi \ud83d"], "Hi \ufffd"),
+    ],
+)
+async def test_a_character_that_comes_in_halves_is_spoken_whole(
+    ear: Any, pieces: list[str], spoken: str
+) -> None:
+    reply = await made(ear, *(Delta(text=piece) for piece in pieces))
+    assert ear.heard == reply.message("m", 1.0, ()).text == spoken
+
+
 async def test_usage_and_finish_reason_come_in_chunks_of_their_own(ear: Any) -> None:
     usage = Usage(input_tokens=7, output_tokens=3, cached_tokens=2)
     reply = await made(ear, Delta(text="Hi."), Delta(finish_reason="length"), Delta(usage=usage))

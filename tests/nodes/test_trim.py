@@ -82,9 +82,7 @@ def test_after_each_turn_the_window_fits_and_every_provider_takes_it(
 
 @settings(max_examples=100, deadline=None)
 @given(limits, st.lists(turns, min_size=1, max_size=10))
-def test_an_answer_is_never_evicted_before_the_steps_that_led_to_it(
-    sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]
-) -> None:
+def test_the_last_reply_always_stays(sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]) -> None:
     numbers = count()
     window = [message for turn in each for message in make_turn(numbers, turn[0], turn[1])]
     _, kept = trim(window, limit=sizes[0], minimum=sizes[1])

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from openai_server import OpenAIServer
+
 from voicegraph.graph.cli import main
 
 
@@ -24,6 +25,11 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+def heed_ctrl_c() -> None:
+    """Take SIGINT as usual, in a new process: one that a shell started in the background would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return how to start a command as a process of its own, in which warnings are shown."""
+    """Return how to start a command as a process of its own, killed at the end if need be."""
     started: list[subprocess.Popen[str]] = []
 
     def start_it(*arguments: str) -> subprocess.Popen[str]:
@@ -78,6 +84,7 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_ctrl_c,
         )
         started.append(process)
         return process

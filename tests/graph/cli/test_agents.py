@@ -13,7 +13,9 @@ def test_an_agent_is_created_shown_listed_and_deleted(run: Run, folder: Path) ->
     (folder / "system.txt").write_text("Be kind.\n")
     (folder / "little_tools.py").write_text('def look() -> str:\n    "Look."\n    return ""\n')
     options = ["--model", "openai:x", "--system-file", "system.txt", "--tool", "little_tools:look"]
-    created = run("agents", "create", "waiter", *options, "--block", "persona=I wait.", "--time-zone", "Asia/Tokyo")
+    created = run(
+        "agents", "create", "waiter", *options, "--block", "persona=I wait.", "--time-zone", "Asia/Tokyo"
+    )
     assert created.code == 0
     shown = run("agents", "show", "waiter").out
     for kept in ("openai:x", "Be kind.", "little_tools:look", "I wait.", "Asia/Tokyo", "block human"):
@@ -23,7 +25,9 @@ def test_an_agent_is_created_shown_listed_and_deleted(run: Run, folder: Path) ->
     assert run("agents", "show", "waiter").code == 2
 
 
-def test_a_thread_of_a_deleted_agent_is_forgotten_with_its_checkpoints(run: Run, server: OpenAIServer) -> None:
+def test_a_thread_of_a_deleted_agent_is_forgotten_with_its_checkpoints(
+    run: Run, server: OpenAIServer
+) -> None:
     server.add(text("Hello Ada."), text("Who are you?"))
     run("agents", "create", "waiter")
     run("say", "I am Ada.", "--agent", "waiter", "--thread", "one")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from openai_server import OpenAIServer, text
 
 Run = Callable[..., Any]
@@ -32,7 +31,15 @@ BEFORE_THE_DATABASE = {
     "a tool that is no function": (["agents", "create", "a", "--tool", "string:digits"], "is not a tool"),
     "a tool that breaks": (["agents", "create", "a", "--tool", "broken_tool:run"], "cannot be imported"),
     "a tool named twice over": (
-        ["agents", "create", "a", "--tool", "voicegraph.nodes.tools.clock:current_time", "--tool", "my_clock:current_time"],
+        [
+            "agents",
+            "create",
+            "a",
+            "--tool",
+            "voicegraph.nodes.tools.clock:current_time",
+            "--tool",
+            "my_clock:current_time",
+        ],
         "two tools are called 'current_time'",
     ),
     "a block without text": (["agents", "create", "a", "--block", "persona"], "label=text"),

@@ -3,14 +3,15 @@
 import os
 import re
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from openai_server import OpenAIServer, text
+
 from voicegraph.nodes.testing import ScriptedChatModel
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
@@ -24,7 +25,12 @@ class Terminal:
     def __init__(self, *arguments: str) -> None:
         self.process, self._end = pty.fork()
         if self.process == 0:
-            os.execve(sys.executable, [sys.executable, "-m", "voicegraph.graph", *arguments], {**os.environ, "TERM": "dumb"})
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.execve(
+                sys.executable,
+                [sys.executable, "-m", "voicegraph.graph", *arguments],
+                {**os.environ, "TERM": "dumb"},
+            )
         self._shown = ""
 
     def type(self, keys: str) -> None:
@@ -40,6 +46,17 @@ class Terminal:
         place = self._shown.index(words) + len(words)
         shown, self._shown = self._shown[:place], self._shown[place:]
         return re.sub(r"\x1b\[[0-9;?]*[a-z]", "", shown).replace("\r\n", "\n")
+
+    def type_until(self, keys: str, words: str) -> None:
+        """Press keys until `words` are shown.
+
+        Python overlooks a Ctrl-C in the moment between the prompt and its wait for a key.
+        """
+        while words not in self._shown:
+            self.type(keys)
+            while words not in self._shown and select.select([self._end], [], [], 1)[0]:
+                self._shown += os.read(self._end, 4096).decode()
+        self.until(words)
 
     def exit_code(self) -> int:
         """Wait for the end of the process."""
@@ -80,8 +97,7 @@ def test_a_conversation_with_an_interrupted_reply(
     terminal.type("\x03")
     assert "(interrupted)\nyou> " in terminal.until("you> ")
 
-    terminal.type("\x03")
-    assert "Ctrl-D leaves." in terminal.until("you> ")
+    terminal.type_until("\x03", "Ctrl-D leaves.")
 
     terminal.type("Go on.\n")
     terminal.until("Back again.\nyou> ".replace("\n", "\r\n"))
@@ -126,22 +142,12 @@ def test_a_failed_turn_does_not_end_the_conversation(
     assert "voicegraph: the message has 21 characters" in ran.errors
 
 
-def test_control_characters_of_a_reply_do_not_reach_the_terminal(
-    server: OpenAIServer, open_terminal: Callable[..., Terminal]
-) -> None:
-    server.add(text(["Be\x07 \x1b]0;mine\x07careful"]))
-    terminal = open_terminal("chat", "--thread", "call-1")
-    terminal.until("you> ")
-    terminal.type("Hi\n")
-    assert "\nBe ]0;minecareful\n" in terminal.until("you> ")
-
-
-def test_the_embedded_model_says_what_it_is(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_embedded_model_says_what_it_is(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from voicegraph.nodes import model
 
-    embedded = model.VoiceModel(name=model.LOCAL_MODEL, chat=ScriptedChatModel([]), small=True, calls_tools=False)
+    embedded = model.VoiceModel(
+        name=model.LOCAL_MODEL, chat=ScriptedChatModel([]), small=True, calls_tools=False
+    )
     monkeypatch.setattr(model.Models, "get", lambda self, name: embedded)
     told = run("chat").errors
     assert "model local:smollm2" in told
