@@ -10,7 +10,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Background
-from ..nodes.model import Models, default_model
+from ..nodes.model import LOCAL_MODEL, Models, default_model
 from ..nodes.tools.clock import current_time
 from ..nodes.tools.registry import Toolbox, ToolSource
 from ..state.actors import Actor
@@ -89,6 +89,8 @@ async def open_resources(
         toolbox = Toolbox([current_time, *tools])
         models = Models(model or settings.model or default_model())
         stack.push_async_callback(models.aclose)
+        if models.default == LOCAL_MODEL:
+            models.get(None)  # It takes a second to load: before the first turn, not in it.
         store = await open_store(url)
         stack.push_async_callback(store.close)
         checkpointer = await stack.enter_async_context(open_checkpointer(store.database.path))

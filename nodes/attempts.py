@@ -78,28 +78,28 @@ def _wait_before_retry(attempt: int, error: ModelError) -> float:
     return max(backoff, asked or 0.0)
 
 
-async def _attempt(model: VoiceModel, request: Request, limits: TurnLimits, timeout: float) -> Started:
+async def _attempt(model: VoiceModel, request: Request, limits: TurnLimits, patience: float) -> Started:
     async def begin() -> Started:
-        return await _begin(model, request, timeout)
+        return await _begin(model, request, patience)
 
     if limits.hedge_after is None:
         return await begin()
     return await _first_to_speak(begin, limits.hedge_after)
 
 
-async def _begin(model: VoiceModel, request: Request, timeout: float) -> Started:
-    """Open a stream and read up to its first token, `timeout` seconds at most."""
+async def _begin(model: VoiceModel, request: Request, patience: float) -> Started:
+    """Open a stream and read up to its first token, `patience` seconds at most."""
     stream = stream_completion(model, request)
     first: list[Delta] = []
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             async for delta in stream:
                 first.append(delta)
                 if delta.begins or delta.finish_reason in ("length", "content_filter"):
                     return Started(model, first, stream)
     except TimeoutError as error:
         await stream.aclose()
-        raise ModelTimeout(f"{model.name}: no first token within {timeout:.1f} seconds") from error
+        raise ModelTimeout(f"{model.name}: no first token within {patience:.1f} seconds") from error
     except BaseException:
         await stream.aclose()
         raise

@@ -52,10 +52,10 @@ class Background:
         """Tell if work that was started with this `key` is still going on."""
         return key in self._tasks.values()
 
-    async def drain(self, timeout: float) -> None:
-        """Wait for all work, `timeout` seconds at most, then cancel what is left."""
+    async def drain(self, within: float) -> None:
+        """Wait for all work, `within` seconds at most, then cancel what is left."""
         if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=timeout)
+            _, late = await asyncio.wait(set(self._tasks), timeout=within)
             for task in late:
                 task.cancel()
             if late:

@@ -28,6 +28,6 @@ async def filled_silence(context: Context) -> AsyncGenerator[None]:
 
 async def _speak_filler(context: Context, after: float) -> None:
     speaker = context.speaker
-    while (left := speaker.quiet_since + after - time.monotonic()) > 0:
+    while (left := speaker.quiet_since + after - time.monotonic()) > 0:  # noqa: ASYNC110 - each word moves it
         await asyncio.sleep(left)
     await speaker.fill(context.limits.filler)

@@ -26,7 +26,7 @@ class TurnLimits(BaseModel):
     latency_budget: float = Field(12.0, gt=0)
     """Longest time from the first attempt of a model call until no further attempt is begun."""
     hedge_after: float | None = Field(None, gt=0)
-    """Start another request (two more at most) each time none has spoken for so long; the first to speak wins."""
+    """Start another request, two more at most, each time none has spoken for so long; the first wins."""
     fallback_models: tuple[str, ...] = ()
     """Models to try, in this order, when the agent's own does not answer."""
 

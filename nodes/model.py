@@ -91,7 +91,9 @@ class Models:
             from .local_model import LocalServer
 
             self._local = LocalServer()
-            chat = self._chat_openai("smollm2", base_url=self._local.start(), api_key="local")
+            # The embedded server drops kept connections now and then.
+            headers = {"Connection": "close"}
+            chat = self._chat_openai("smollm2", self._local.start(), "local", headers)
             return VoiceModel(
                 name=name, chat=chat, calls_tools=False, small=True, patience=8.0, settings=LOCAL_SETTINGS
             )
@@ -100,10 +102,12 @@ class Models:
             raise InvalidSetting(
                 f"'{name}' needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own)"
             )
-        chat = self._chat_openai(name.partition(":")[2], base_url=None, api_key=key or "none")
+        chat = self._chat_openai(name.partition(":")[2], None, key or "none")
         return VoiceModel(name=name, chat=chat, takes_user=True)
 
-    def _chat_openai(self, model: str, *, base_url: str | None, api_key: str) -> BaseChatModel:
+    def _chat_openai(
+        self, model: str, base_url: str | None, api_key: str, headers: Mapping[str, str] | None = None
+    ) -> BaseChatModel:
         from langchain_openai import ChatOpenAI  # Half a second to import: only when a model is used.
 
         if self._client is None:
@@ -111,6 +115,7 @@ class Models:
         return ChatOpenAI(
             model=model,
             base_url=base_url,
+            default_headers=headers,
             api_key=api_key,  # pyright: ignore[reportArgumentType]
             max_retries=0,  # Retries are the turn's: they know its latency budget.
             stream_usage=True,

@@ -1,4 +1,4 @@
-"""A chat model that says what it is told: for tests, examples and notebooks. Nothing of it is a language model."""
+"""A chat model that says what it is told, for tests, examples and notebooks: no language model at all."""
 
 import asyncio
 import re

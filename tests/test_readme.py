@@ -38,5 +38,9 @@ def test_the_readme_draws_the_edges_of_the_graph() -> None:
 
     drawn = wire().compile().get_graph()
     block = README.split("```mermaid")[1].split("```")[0]
-    shown = {(line.split()[0].partition("([")[0], re.sub(r"\(.*", "", line.split()[-1])) for line in block.splitlines() if ">" in line}
+    shown = {
+        (line.split()[0].partition("([")[0], re.sub(r"\(.*", "", line.split()[-1]))
+        for line in block.splitlines()
+        if ">" in line
+    }
     assert shown == {(edge.source, edge.target) for edge in drawn.edges}

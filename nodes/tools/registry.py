@@ -66,7 +66,9 @@ def set_current_call(info: ToolCallInfo) -> None:
 def voice_tool(
     *, side_effects: bool = False, idempotent: bool = False, timeout: float | None = None
 ) -> Callable[[_T], _T]:
-    """Mark a function or a LangChain tool as a tool with these options (see `ToolOptions`)::
+    """Mark a function or a LangChain tool as a tool with these options (see `ToolOptions`).
+
+    ::
 
     @voice_tool(side_effects=True, timeout=20)
     async def book_table(guests: int) -> str:

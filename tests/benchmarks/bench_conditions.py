@@ -15,8 +15,8 @@ from statistics import median
 from typing import Any
 
 import pytest
-
 from openai_server import OpenAIServer, Reply, text
+
 from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import TurnFinished
 
@@ -101,7 +101,8 @@ async def test_interrupting(open_voice: Any, monkeypatch: Any) -> None:
                 recorded = await server.async_wait_closed(number)
                 closed.append((recorded.closed_at or 0) - before)
     print(
-        f"\ninterrupt() to the end of the run: median {median(times) * 1000:.1f} ms, worst {max(times) * 1000:.1f} ms; "
+        f"\ninterrupt() to the end of the run: median {median(times) * 1000:.1f} ms, "
+        f"worst {max(times) * 1000:.1f} ms; "
         f"to the closed connection: median {median(closed) * 1000:.1f} ms, worst {max(closed) * 1000:.1f} ms"
     )
     assert len(times) == 50

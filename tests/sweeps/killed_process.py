@@ -1,6 +1,6 @@
 """Processes to be killed. Started once, it forks one process a line: `DATABASE_URL COUNTER_FILE`.
 
-Each prints its number, begins the swept turn and prints `spoken` for each piece of speech, until it is killed.
+Each begins the swept turn, prints its number at the first word, and goes on until it is killed.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.turn import reply_by_need, sweep_tools
-
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 from voicegraph.nodes.testing import ScriptedChatModel
 

@@ -1,4 +1,4 @@
-"""A turn may be stopped at any instant, in any way: nothing is lost, nothing runs twice, the next turn works."""
+"""A turn may be stopped at any instant, in any way: nothing is lost or run twice, the next turn works."""
 
 import asyncio
 import os

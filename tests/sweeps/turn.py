@@ -26,7 +26,9 @@ WITH_TOOLS = ScriptedReply(
     token_seconds=PACE,
     fragment=6,
 )
-AT_THE_END = ScriptedReply(text="The table is booked, and ivy was found in the book of plants.", token_seconds=PACE)
+AT_THE_END = ScriptedReply(
+    text="The table is booked, and ivy was found in the book of plants.", token_seconds=PACE
+)
 
 
 def reply_by_need(messages: list[BaseMessage]) -> ScriptedReply:
@@ -64,7 +66,9 @@ async def check_thread(graph: TurnGraph, resources: Resources, thread_id: str, s
     assert validate_messages(convert_to_openai_messages(window)) == []
     stored = await resources.store.messages.history(Actor(), thread_id)
     assert [record.text for record in stored if record.role == "user"] == said, (
-        [(record.role, record.text, record.id) for record in stored], window)
+        [(record.role, record.text, record.id) for record in stored],
+        window,
+    )
     assert len({record.id for record in stored}) == len(stored)
     kept = {record.id for record in stored}
     assert all(message.id in kept for message in window)
