@@ -38,9 +38,6 @@ def test_the_readme_draws_the_edges_of_the_graph() -> None:
 
     drawn = wire().compile().get_graph()
     block = README.split("```mermaid")[1].split("```")[0]
-    shown = {
-        (line.split()[0].partition("([")[0], re.sub(r"\(.*", "", line.split()[-1]))
-        for line in block.splitlines()
-        if ">" in line
-    }
+    arrows = [line.split() for line in block.splitlines() if ">" in line]
+    shown = {(words[0].partition("([")[0], words[-1].partition("([")[0]) for words in arrows}
     assert shown == {(edge.source, edge.target) for edge in drawn.edges}

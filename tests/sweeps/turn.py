@@ -1,4 +1,4 @@
-"""The turn that is swept: text, preambles and two tools, one with side effects; and what must hold after it."""
+"""The turn that is swept: text, preambles, two tools, one with side effects; what must hold after it."""
 
 import asyncio
 import json
