@@ -13,6 +13,8 @@ STAMP := $(VENV)/.installed
 # An environment that happens to be active is none of ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
 export UV_PYTHON_DOWNLOADS := never
+# Every command would compile its imports again, for seconds, where Python may not write beside them.
+export UV_COMPILE_BYTECODE := 1
 # Certificates that the machine trusts, such as a company's own, where it keeps any; uv brings others of its own.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
 export UV_SYSTEM_CERTS ?= true

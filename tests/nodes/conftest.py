@@ -1,11 +1,15 @@
-"""A caller's ear without a graph."""
+"""A caller's ear without a graph, and a tool call without a turn."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from langchain_core.runnables.config import var_child_runnable_config
 
 from voicegraph.nodes.speech import Speaker
+from voicegraph.nodes.tools.invoke import invoke_tool
+from voicegraph.nodes.tools.registry import ToolCallInfo, load_tool
+from voicegraph.state.actors import Actor
 
 
 class HandClock:
@@ -46,3 +50,25 @@ def ear() -> Ear:
 def new_ear() -> type[Ear]:
     """Return how to make ears: a property test needs a new one for each example."""
     return Ear
+
+
+INFO = ToolCallInfo(
+    tool_call_id="call_1",
+    thread_id="call-42",
+    agent_id="agent-1",
+    agent_name="default",
+    time_zone="UTC",
+    actor=Actor(),
+)
+
+
+@pytest.fixture
+def run() -> Callable[..., Awaitable[tuple[str, str]]]:
+    """Return how to run a tool with arguments: it gives the outcome and the text for the model."""
+
+    async def run_it(source: Any, **arguments: Any) -> tuple[str, str]:
+        loaded = load_tool(source)
+        call: Any = {"name": loaded.name, "args": arguments, "id": "call_1", "type": "tool_call"}
+        return await invoke_tool(loaded, call, INFO)
+
+    return run_it

@@ -54,6 +54,7 @@ def unheard(message: AnyMessage) -> str | None:
         ("I don't know, let's see.", "i dont know", "I don't know,"),
         ("Straße – groß. Ja.", "STRASSE GROSS", "Straße – groß."),
         ("Well — then I go.", "well then", "Well — then"),
+        ("Well — then I go.", "well", "Well"),
         ("明日は 晴れ です。", "明日は晴れ", "明日は 晴れ"),
     ],
 )

@@ -50,9 +50,23 @@ USER, ANSWER = HumanMessage("?"), AIMessage("!")
         ([result("x"), USER, calling("a"), result("a"), result("y")], ["?", "calls a", "a=ok"]),
         ([USER, calling("a"), result("a"), result("a"), ANSWER], ["?", "calls a", "a=ok", "!"]),
         ([USER, calling("a"), result("a", "wait", "running")], ["?", "calls a", "a=lost of reply"]),
+        (
+            [USER, calling("a"), result("a"), calling("a", id="2")],
+            ["?", "calls a", "a=ok", "calls a", "a=lost of 2"],
+        ),
         ([], []),
     ],
-    ids=["none", "one missing", "wrong order", "late", "orphans", "doubled", "still running", "empty"],
+    ids=[
+        "none",
+        "one missing",
+        "wrong order",
+        "late",
+        "orphans",
+        "doubled",
+        "still running",
+        "same id",
+        "empty",
+    ],
 )
 def test_each_call_is_answered_once_and_in_order(window: list[AnyMessage], mended: list[str]) -> None:
     assert written(mend(window, fate)) == mended
