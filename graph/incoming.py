@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import uuid4
 
-from langchain_core.messages import AnyMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
 
 from ..nodes.characters import whole_characters
 from ..nodes.limits import TurnLimits
@@ -32,6 +39,8 @@ def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> li
 
 
 def _complete(message: AnyMessage, limits: TurnLimits, now: float) -> AnyMessage:
+    if not isinstance(message, HumanMessage | AIMessage | SystemMessage | ToolMessage):
+        raise InvalidMessage(f"a turn takes no message of type '{message.type}'")
     text = str(message.text)
     if len(text) > limits.max_message_chars:
         raise InvalidMessage(

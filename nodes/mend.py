@@ -27,6 +27,19 @@ def unanswered(messages: Sequence[AnyMessage]) -> list[AIMessage]:
     ]
 
 
+def has_orphans(messages: Sequence[AnyMessage]) -> bool:
+    """Tell if a tool result stands somewhere else than behind its call: a client may put one in."""
+    awaited: set[str | None] = set()
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            if message.tool_call_id not in awaited:
+                return True
+            awaited.discard(message.tool_call_id)
+        else:
+            awaited = {call["id"] for call in message.tool_calls} if isinstance(message, AIMessage) else set()
+    return False
+
+
 def mend(messages: Sequence[AnyMessage], fate: Fate) -> list[AnyMessage]:
     """Return the window with every call answered once and in order; `fate` answers those without a result.
 

@@ -5,7 +5,7 @@ What changes least comes first, so that the provider's prompt cache keeps its pr
 
 from collections.abc import Sequence
 
-from ..state.agents import Agent, MemoryCounts
+from ..state.agents import DEFAULT_BLOCKS, Agent, MemoryCounts
 from ..state.blocks import Block
 
 SPEECH_INSTRUCTIONS = """\
@@ -24,9 +24,7 @@ Tools:
 - Before a tool runs you say one short sentence in its argument "pre_exec_msg". The user hears it at once.
 - Never claim that something was done before its tool has said so."""
 
-SMALL_MODEL_INSTRUCTIONS = (
-    "You are a friendly voice assistant. Answer in one or two short sentences of plain text."
-)
+SMALL_MODEL_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or two short sentences."
 
 
 def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | None, *, small: bool) -> str:
@@ -35,7 +33,9 @@ def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | 
     `small` gives the short form for models that follow no long one; it needs no `counts`.
     """
     if small:
-        known = [f"{block.value.strip()}" for block in blocks if block.value.strip()]
+        # Every word can lead it astray: it gets no text that an agent has without being told anything.
+        texts = [block.value.strip() for block in blocks if block.value not in DEFAULT_BLOCKS.values()]
+        known = [text for text in texts if text]
         return "\n".join([agent.system or SMALL_MODEL_INSTRUCTIONS, *known])
     parts = [agent.system or SPEECH_INSTRUCTIONS]
     if blocks:

@@ -8,7 +8,7 @@ from ..state.agents import AgentMemory
 from ..state.schema import AgentFacts, VoiceState, VoiceUpdate, new_turn
 from ..state.tool_runs import ToolRun
 from .context import Context
-from .mend import mend, unanswered
+from .mend import has_orphans, mend, unanswered
 from .prompt import render_prompt
 from .tools.results import SENTENCES, Outcome, tool_message
 
@@ -31,7 +31,7 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     if context.turn_id is not None and not began:
         update["turn"] = new_turn(context.turn_id, context.started_at)
     broken = unanswered(state["messages"])
-    if broken:
+    if broken or has_orphans(state["messages"]):
         window = await _mended(state, context, broken)
         update["messages"] = Overwrite(window)
         update["stored_through"] = _still_stored(state, window)

@@ -48,7 +48,8 @@ class Reply:
         self._thoughts = ThoughtFilter()
         self._text = ""
         self._half = ""
-        self._calls: dict[int, _Call] = {}
+        self._calls: list[_Call] = []
+        self._open: dict[int, _Call] = {}
         self._speaking = 0
 
     @property
@@ -69,7 +70,7 @@ class Reply:
         """Speak what was held back, when the stream has ended."""
         await self._feed_text("")
         self._text += await self._say(self._thoughts.close())
-        for call in self._calls.values():
+        for call in self._calls:
             call.preamble.close()
         await self._speak_preambles()
 
@@ -82,7 +83,7 @@ class Reply:
         """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window."""
         calls: list[ToolCall] = []
         bad: list[str] = []
-        for call in self._calls.values():
+        for call in self._calls:
             call_id = call.id
             if not call_id or call_id in used_ids or call_id in {known["id"] for known in calls}:
                 call_id = f"call_{uuid4().hex}"
@@ -123,9 +124,11 @@ class Reply:
         self._text += await self._say(self._thoughts.feed(whole))
 
     async def _feed_call(self, fragment: CallFragment) -> None:
-        call = self._calls.get(fragment.index)
-        if call is None:
-            call = self._calls[fragment.index] = _Call()
+        call = self._open.get(fragment.index)
+        if call is None or (fragment.name and fragment.id and call.id not in (None, fragment.id)):
+            # Some servers give all calls of a reply the index 0: only the id tells them apart.
+            call = self._open[fragment.index] = _Call()
+            self._calls.append(call)
         call.id = call.id or fragment.id
         call.name = call.name or fragment.name or ""
         call.arguments += fragment.arguments
@@ -134,7 +137,7 @@ class Reply:
 
     async def _speak_preambles(self) -> None:
         """Speak the preambles in the order of their calls, one whole sentence after the other."""
-        order = list(self._calls.values())
+        order = self._calls
         while self._speaking < len(order):
             call = order[self._speaking]
             if call.waiting:

@@ -110,7 +110,6 @@ class CallRun:
             actor=context.actor,
         )
         outcome, text = await invoke_tool(self.tool, self.call, info)
-        text = text[: context.limits.tool_result_chars + 1]
         try:
             await context.store.tool_runs.finish(
                 context.actor,
@@ -118,7 +117,7 @@ class CallRun:
                 self.message_id,
                 self.call_id,
                 outcome=outcome,
-                result=text,
+                result=text[: context.limits.tool_result_chars],
                 tool=self.tool.name,
             )
         except StorageError:

@@ -147,6 +147,10 @@ FAULTS = {
     "two calls interleaved by index": Fault(
         lambda: [tool_calls([ROME, OSLO], interleaved=True), text("Sunny.")], "Let me look. Then Oslo. Sunny."
     ),
+    "two calls that share the index 0": Fault(
+        lambda: [tool_calls([ROME, OSLO], ids="every").but(same_index=True), text("Sunny.")],
+        "Let me look. Then Oslo. Sunny.",
+    ),
     "text and calls": Fault(
         lambda: [tool_calls([ROME], content="Sure."), text("Sunny.")], "Sure. Let me look. Sunny."
     ),

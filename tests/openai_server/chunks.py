@@ -87,14 +87,14 @@ class Rendering:
         identity: Json = {"id": self._ids[at]}
         opening = call.text if call.fragment is None and isinstance(call.arguments, str) else ""
         yield {
-            "index": at,
+            "index": 0 if self.reply.same_index else at,
             **(identity if self.reply.ids != "never" else {}),
             "type": "function",
             "function": {"name": call.name, "arguments": opening},
         }
         for fragment in call.fragments:
             repeated = identity if self.reply.ids == "every" else {}
-            yield {"index": at, **repeated, "function": {"arguments": fragment}}
+            yield {"index": 0 if self.reply.same_index else at, **repeated, "function": {"arguments": fragment}}
 
     def _usage(self) -> Json:
         usage = self.reply.usage

@@ -59,6 +59,8 @@ class Reply:
     calls: tuple[ToolCall, ...] = ()
     interleaved: bool = False
     """The fragments of several calls alternate by index."""
+    same_index: bool = False
+    """All calls carry the index 0, as of some servers; only their ids tell them apart."""
     ids: Literal["first", "every", "never"] = "first"
     """Which tokens of a tool call carry its id."""
     finish_reason: str | None = "auto"
