@@ -94,7 +94,11 @@ class Rendering:
         }
         for fragment in call.fragments:
             repeated = identity if self.reply.ids == "every" else {}
-            yield {"index": 0 if self.reply.same_index else at, **repeated, "function": {"arguments": fragment}}
+            yield {
+                "index": 0 if self.reply.same_index else at,
+                **repeated,
+                "function": {"arguments": fragment},
+            }
 
     def _usage(self) -> Json:
         usage = self.reply.usage
