@@ -15,7 +15,7 @@ from ..nodes.speech import Speaker
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.errors import InvalidSetting
-from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from ..state.schema import VoiceInput, VoiceOutput, VoiceState, new_turn
 from .incoming import incoming_messages
 from .resources import Resources
 from .threads import TurnRun
@@ -78,7 +78,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         if not thread_id:
             raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
         if input is not None:
-            input = {"messages": incoming_messages(input, resources.settings, now)}
+            messages = incoming_messages(input, resources.settings, now)
+            input = VoiceInput(messages=messages, turn=new_turn(str(uuid4()), now))
         actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
         agent = str(call.get("agent", DEFAULT_AGENT))
         if resources.is_claimed(thread_id):
@@ -95,8 +96,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             actor=actor,
             agent=agent,
             thread_id=thread_id,
-            turn_id=None if input is None else str(uuid4()),
-            started_at=now,
+            resumed=input is None,
             stop=run.stop,
             failure=run.failure,
         )

@@ -86,9 +86,7 @@ class Context:
     agent: str
     """Name or id of the agent."""
     thread_id: str
-    turn_id: str | None
-    """The turn that this run begins; `None` when it goes on with the one in the checkpoint."""
-    started_at: float
-    """Seconds since the epoch, when the run was asked for."""
+    resumed: bool
+    """True when the run goes on with a turn that a crash left; false when it begins one."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)

@@ -49,7 +49,7 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
 
 async def _earlier_runs(context: Context, reply: AIMessage) -> dict[str, ToolRun]:
     """Return what was run before a crash; a run that begins its own turn has nothing to look for."""
-    if context.turn_id is not None:
+    if not context.resumed:
         return {}
     return await context.store.tool_runs.of_message(context.actor, context.thread_id, reply.id or "")
 

@@ -5,7 +5,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from ..state.agents import AgentMemory
-from ..state.schema import AgentFacts, VoiceState, VoiceUpdate, new_turn
+from ..state.schema import AgentFacts, VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
 from .context import Context
 from .mend import has_orphans, mend, unanswered
@@ -27,9 +27,6 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
         counts = None if small else await context.store.agents.counts(context.actor, memory.agent.id)
         update["system_prompt"] = render_prompt(memory.agent, memory.blocks, counts, small=small)
         update["memory_stamp"] = stamp
-    began = "turn" in state and state["turn"]["id"] == context.turn_id
-    if context.turn_id is not None and not began:
-        update["turn"] = new_turn(context.turn_id, context.started_at)
     broken = unanswered(state["messages"])
     if broken or has_orphans(state["messages"]):
         window = await _mended(state, context, broken)

@@ -54,9 +54,13 @@ class AgentFacts(TypedDict):
 
 
 class VoiceInput(TypedDict):
-    """What a caller puts in: the new messages of the user."""
+    """What a caller puts in: the new messages of the user.
+
+    The runner adds `turn`, so that words and turn come into being in one checkpoint.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages]
+    turn: NotRequired[Turn]
 
 
 class VoiceState(TypedDict):
