@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -34,6 +34,8 @@ class Database:
         else:
             self.engine = create_async_engine(location.engine_url, pool_pre_ping=True)
         self._writer = self.engine.execution_options(**{BEGIN: WRITE})
+        # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
+        self._turn_to_write = asyncio.Lock() if location.sqlite else nullcontext()
 
     @property
     def path(self) -> Path | None:
@@ -53,7 +55,12 @@ class Database:
         Use it in an `unbroken` function, as `reading`. Both raise `StorageError` for all errors of the
         database but `IntegrityError`.
         """
-        return self._transaction(self._writer)
+        return self._writing()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[AsyncSession]:
+        async with self._turn_to_write, self._transaction(self._writer) as session:
+            yield session
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession, None]:
