@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .columns import utc_now
 from .database import Database
+from .errors import NotFound
 from .models import OrganizationRow, UserRow
 from .names import checked_name
 from .unbroken import unbroken
@@ -60,6 +62,24 @@ class Actors:
             # Another process made one of the rows in between; what is still missing is made now.
             await self._add(actor)
         self._known.add(actor)
+
+    @unbroken
+    async def delete(self, actor: Actor) -> None:
+        """Delete the user with all agents, blocks and threads, and the organization with its last user.
+
+        Raises `NotFound` when there is no such user.
+        """
+        organization, user = actor.organization_id, actor.user_id
+        mine = delete(UserRow).where(UserRow.organization_id == organization, UserRow.id == user)
+        others = exists(select(UserRow.id).where(UserRow.organization_id == organization))
+        self._known.discard(actor)
+        async with self._database.erasing() as session:
+            if (await session.execute(mine.returning(UserRow.id))).first() is None:
+                raise NotFound(f"no user '{user}' in organization '{organization}'")
+            await session.execute(
+                delete(OrganizationRow).where(OrganizationRow.id == organization, ~others),
+                execution_options={"synchronize_session": False},
+            )
 
     async def _add(self, actor: Actor) -> None:
         async with self._database.writing() as session:

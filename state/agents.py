@@ -142,7 +142,7 @@ class Agents:
     async def get(self, actor: Actor, name_or_id: str) -> Agent:
         """Return the agent, or raise `AgentNotFound`."""
         async with self._database.reading() as session:
-            return _as_agent(await _row(session, actor, name_or_id))
+            return _as_agent(await agent_row(session, actor, name_or_id))
 
     @unbroken
     async def list(self, actor: Actor) -> tuple[Agent, ...]:
@@ -154,12 +154,10 @@ class Agents:
     @unbroken
     async def delete(self, actor: Actor, name_or_id: str) -> None:
         """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
-        async with self._database.writing() as session:
-            agent_id = (await _row(session, actor, name_or_id)).id
-            held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
-            shared = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id != agent_id)
+        async with self._database.erasing() as session:
+            agent_id = (await agent_row(session, actor, name_or_id)).id
             await session.execute(
-                delete(BlockRow).where(BlockRow.id.in_(held), BlockRow.id.not_in(shared)),
+                delete(BlockRow).where(held_by_none_but(agent_id)),
                 execution_options={"synchronize_session": False},
             )
             await session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
@@ -214,7 +212,15 @@ def _is(actor: Actor, name_or_id: str) -> ColumnElement[bool]:
     return owned_by(actor, AgentRow) & or_(AgentRow.id == name_or_id, AgentRow.name == name_or_id)
 
 
-async def _row(session: AsyncSession, actor: Actor, name_or_id: str) -> AgentRow:
+def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
+    """Return the condition that this agent holds the block and no other does."""
+    held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
+    shared = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id != agent_id)
+    return BlockRow.id.in_(held) & BlockRow.id.not_in(shared)
+
+
+async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str) -> AgentRow:
+    """Return the row of an agent of `actor`, or raise `AgentNotFound`."""
     row = (await session.scalars(select(AgentRow).where(_is(actor, name_or_id)))).one_or_none()
     if row is None:
         raise AgentNotFound(name_or_id)

@@ -1,123 +1,56 @@
 """Memory blocks: labelled texts of limited size that stand in the system prompt."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor, add_actor
-from .columns import utc_now
-from .database import Database
-from .errors import AlreadyExists, BlockNotFound, BlockTooLong, InvalidInput, StaleVersion
-from .models import AgentBlockRow, AgentRow, BlockRow, BlockVersionRow
-from .names import checked_name, new_id
+from .block_rows import (
+    DEFAULT_LIMIT,
+    Block,
+    BlockVersion,
+    add_block,
+    as_block,
+    row_to_change,
+)
+from .block_texts import BlockTexts
+from .errors import AlreadyExists, BlockNotFound
+from .models import AgentBlockRow, AgentRow, BlockRow
 from .ownership import agent_number, owned_by
 from .unbroken import unbroken
 
-DEFAULT_LIMIT = 5000
-"""Characters that a block holds unless it is made with another limit."""
+__all__ = ["DEFAULT_LIMIT", "Block", "BlockVersion", "Blocks", "add_block", "as_block", "attach_block"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A memory block at its newest version; `limit` in characters."""
+class Blocks(BlockTexts):
+    """The blocks of users, and which agents hold them.
 
-    id: str
-    label: str
-    value: str
-    limit: int
-    version: int
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockVersion:
-    """The text that a block had at one version, and who wrote it."""
-
-    version: int
-    value: str
-    changed_by: str
-    changed_at: datetime
-
-
-def as_block(row: BlockRow) -> Block:
-    """Return a row as what repositories give out."""
-    return Block(
-        id=row.id,
-        label=row.label,
-        value=row.value,
-        limit=row.limit,
-        version=row.version,
-        updated_at=row.updated_at,
-    )
-
-
-async def add_block(
-    session: AsyncSession, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT
-) -> BlockRow:
-    """Write a new block and its first version.
-
-    Raises `InvalidInput` for a label or limit that cannot be used, `BlockTooLong` for a value over the limit.
+    Functions that change a block take `expected_version`: when the block is at another version by then, they
+    change nothing and raise `StaleVersion`.
     """
-    checked_name("block label", label)
-    if limit < 1:
-        raise InvalidInput(f"the limit of block '{label}' must be at least 1 character")
-    if len(value) > limit:
-        raise BlockTooLong(label, len(value), limit)
-    row = BlockRow(
-        id=new_id("block"),
-        organization_id=actor.organization_id,
-        user_id=actor.user_id,
-        label=label,
-        limit=limit,
-        version=0,
-        created_at=utc_now(),
-    )
-    session.add(row)
-    await _keep_version(session, row, value, "user")
-    return row
-
-
-async def _keep_version(session: AsyncSession, row: BlockRow, value: str, changed_by: str) -> None:
-    """Make `value` the block's next version, and keep it in the history."""
-    row.value, row.version, row.updated_at = value, row.version + 1, utc_now()
-    # The block's row must be there before its version refers to it.
-    await session.flush()
-    session.add(
-        BlockVersionRow(
-            block_id=row.id,
-            version=row.version,
-            value=value,
-            changed_by=changed_by,
-            changed_at=row.updated_at,
-        )
-    )
-
-
-class Blocks:
-    """The blocks of users, and which agents hold them."""
-
-    def __init__(self, database: Database) -> None:
-        """Work on `database`."""
-        self._database = database
 
     @unbroken
-    async def create(self, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT) -> Block:
-        """Make a block that no agent holds yet; `limit` in characters.
+    async def create(
+        self,
+        actor: Actor,
+        label: str,
+        value: str,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        agent_id: str | None = None,
+    ) -> Block:
+        """Make a block that this agent holds, or none yet; `limit` in characters.
 
-        Raises `BlockTooLong`, and `InvalidInput` for a label that cannot be used.
+        Raises `BlockTooLong`, `InvalidInput` for a label, limit or text that cannot be used, `AgentNotFound`,
+        `AlreadyExists` when the agent holds a block of this label.
         """
         async with self._database.writing() as session:
             await add_actor(session, actor)
+            if agent_id is not None:
+                await agent_number(session, actor, agent_id, lock=True)
             row = await add_block(session, actor, label, value, limit=limit)
+            if agent_id is not None:
+                await attach_block(session, agent_id, row)
         return as_block(row)
-
-    @unbroken
-    async def get(self, actor: Actor, block_id: str) -> Block:
-        """Return the block, or raise `BlockNotFound`."""
-        async with self._database.reading() as session:
-            return as_block(await _row(session, actor, block_id))
 
     @unbroken
     async def list(self, actor: Actor) -> tuple[Block, ...]:
@@ -128,76 +61,32 @@ class Blocks:
 
     @unbroken
     async def of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:
-        """Return the blocks that the agent holds, in the order of the prompt."""
-        query = (
-            select(BlockRow)
-            .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
-            .join(AgentRow, AgentRow.id == AgentBlockRow.agent_id)
-            .where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
-            .order_by(AgentBlockRow.position)
-        )
-        async with self._database.reading() as session:
-            blocks = tuple(as_block(row) for row in await session.scalars(query))
-            if not blocks:
-                await agent_number(session, actor, agent_id)
-        return blocks
+        """Return the blocks that the agent holds, in the order of the prompt. Raises `AgentNotFound`."""
+        return await self._of_agent(actor, agent_id)
 
     @unbroken
-    async def write(
-        self,
-        actor: Actor,
-        block_id: str,
-        value: str,
-        *,
-        expected_version: int | None = None,
-        changed_by: str = "user",
-    ) -> Block:
-        """Give the block a new text, which makes a new version unless the text is the same.
+    async def by_label(self, actor: Actor, agent_id: str, label: str) -> Block:
+        """Return the block that the agent holds under `label`.
 
-        Raises `StaleVersion` when the block is not at `expected_version` any more, `BlockTooLong`,
-        `BlockNotFound`.
+        Raises `AgentNotFound`, and `BlockNotFound` that names the labels that there are.
         """
-        async with self._database.writing() as session:
-            row = await _row(session, actor, block_id, lock=True)
-            if expected_version is not None and row.version != expected_version:
-                raise StaleVersion(
-                    f"block '{row.label}' is at version {row.version}, not {expected_version}: read it again"
-                )
-            if len(value) > row.limit:
-                raise BlockTooLong(row.label, len(value), row.limit)
-            if value != row.value:
-                await _keep_version(session, row, value, changed_by)
-        return as_block(row)
-
-    @unbroken
-    async def history(self, actor: Actor, block_id: str) -> tuple[BlockVersion, ...]:
-        """Return every version of the block, the first one first."""
-        query = (
-            select(BlockVersionRow)
-            .where(BlockVersionRow.block_id == block_id)
-            .order_by(BlockVersionRow.version)
-        )
-        async with self._database.reading() as session:
-            await _row(session, actor, block_id)
-            return tuple(
-                BlockVersion(
-                    version=row.version,
-                    value=row.value,
-                    changed_by=row.changed_by,
-                    changed_at=row.changed_at,
-                )
-                for row in await session.scalars(query)
-            )
+        blocks = await self._of_agent(actor, agent_id)
+        for block in blocks:
+            if block.label == label:
+                return block
+        labels = ", ".join(block.label for block in blocks) or "none"
+        raise BlockNotFound(f"the agent holds no block '{label[:64]}' (it holds: {labels})")
 
     @unbroken
     async def attach(self, actor: Actor, agent_id: str, block_id: str) -> None:
         """Let the agent hold the block, behind those that it has; it may hold it already.
 
-        Raises `AlreadyExists` when it holds another block of this label.
+        Any number of agents may hold one block: what one changes, all see. Raises `AlreadyExists` when the
+        agent holds another block of this label, `AgentNotFound`, `BlockNotFound`.
         """
         async with self._database.writing() as session:
             await agent_number(session, actor, agent_id, lock=True)
-            await _attach(session, agent_id, await _row(session, actor, block_id, lock=True))
+            await attach_block(session, agent_id, await row_to_change(session, actor, block_id))
 
     @unbroken
     async def detach(self, actor: Actor, agent_id: str, block_id: str) -> None:
@@ -211,21 +100,34 @@ class Blocks:
                 raise BlockNotFound(f"agent '{agent_id}' holds no block '{block_id}'")
 
     @unbroken
-    async def delete(self, actor: Actor, block_id: str) -> None:
-        """Delete the block with its history; agents that held it hold it no more."""
-        async with self._database.writing() as session:
-            await session.delete(await _row(session, actor, block_id))
+    async def delete(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> None:
+        """Delete the block with its history; agents that held it hold it no more.
+
+        Raises `StaleVersion`, `BlockNotFound`.
+        """
+        async with self._database.erasing() as session:
+            await session.delete(await row_to_change(session, actor, block_id, expected_version))
+
+    async def _of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:
+        query = (
+            select(BlockRow)
+            .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
+            .join(AgentRow, AgentRow.id == AgentBlockRow.agent_id)
+            .where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
+            .order_by(AgentBlockRow.position)
+        )
+        async with self._database.reading() as session:
+            blocks = tuple(as_block(row) for row in await session.scalars(query))
+            if not blocks:
+                await agent_number(session, actor, agent_id)
+        return blocks
 
 
-async def _row(session: AsyncSession, actor: Actor, block_id: str, *, lock: bool = False) -> BlockRow:
-    query = select(BlockRow).where(BlockRow.id == block_id, owned_by(actor, BlockRow))
-    row = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
-    if row is None:
-        raise BlockNotFound(f"no block '{block_id}'")
-    return row
+async def attach_block(session: AsyncSession, agent_id: str, block: BlockRow) -> None:
+    """Let the agent, which the caller has locked, hold the block behind those that it has.
 
-
-async def _attach(session: AsyncSession, agent_id: str, block: BlockRow) -> None:
+    Raises `AlreadyExists` when it holds another block of this label.
+    """
     held = select(BlockRow.id, BlockRow.label).join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
     for held_id, label in await session.execute(held.where(AgentBlockRow.agent_id == agent_id)):
         if held_id == block.id:

@@ -1,7 +1,8 @@
 """Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
 
+import json
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from .errors import StorageError
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
+
+_TABLES = ("checkpoints", "writes")
+# One bound value, however many ids there are.
+_OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
 def checkpoint_path(database: Path | None) -> str:
@@ -63,9 +68,32 @@ async def prune_checkpoints(saver: AsyncSqliteSaver, thread_id: str, keep: int) 
         oldest_kept = next((row[0] for row in newest), None)
         if oldest_kept is None:
             return
-        for table in ("checkpoints", "writes"):
+        for table in _TABLES:
             await saver.conn.execute(
                 f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < ?",
                 (thread_id, oldest_kept),
             )
         await saver.conn.commit()
+
+
+async def erase_checkpoints(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
+    """Delete all checkpoints of these threads, and overwrite in the file what they held."""
+    async with saver.lock:
+        await saver.conn.execute("PRAGMA secure_delete=ON")
+        for table in _TABLES:
+            await saver.conn.execute(f"DELETE FROM {table} WHERE {_OF_THREADS}", (json.dumps(thread_ids),))
+        await saver.conn.commit()
+        await saver.conn.execute("PRAGMA secure_delete=OFF")
+        # The log would hold the words until it is full.
+        await saver.conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def count_checkpoints(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of each of the saver's tables belong to these threads."""
+    counts: dict[str, int] = {}
+    async with saver.lock:
+        for table in _TABLES:
+            query = f"SELECT count(*) FROM {table} WHERE {_OF_THREADS}"
+            for (count,) in await saver.conn.execute_fetchall(query, (json.dumps(thread_ids),)):
+                counts[table] = count
+    return counts

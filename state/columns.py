@@ -30,6 +30,27 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def as_stored(instant: datetime) -> str:
+    """Return the text that SQLite keeps of an instant, for statements that are not SQLAlchemy's."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def from_stored(text: str) -> datetime:
+    """Return the instant of which SQLite keeps `text`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def encodable(text: str) -> str:
+    """Return `text` with U+FFFD for what UTF-8 cannot hold."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 class Words(TypeDecorator[str]):
     """Text of any length and any characters.
 
@@ -42,13 +63,7 @@ class Words(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Replace what UTF-8 cannot hold."""
-        if value is None or value.isascii():
-            return value
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return value
+        return None if value is None else encodable(value)
 
 
 Plain = JSON(none_as_null=True)

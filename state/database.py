@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from .faults import storage_faults
 from .location import Location, parse_location
-from .sqlite import BEGIN, WRITE, prepare_file, set_up
+from .sqlite import BEGIN, ERASE, WRITE, prepare_file, set_up
 from .unbroken import unbroken
 from .upgrade import HEAD, upgrade
 
@@ -34,6 +34,7 @@ class Database:
         else:
             self.engine = create_async_engine(location.engine_url, pool_pre_ping=True)
         self._writer = self.engine.execution_options(**{BEGIN: WRITE})
+        self._eraser = self.engine.execution_options(**{BEGIN: ERASE})
         # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
         self._turn_to_write = asyncio.Lock() if location.sqlite else nullcontext()
 
@@ -55,11 +56,28 @@ class Database:
         Use it in an `unbroken` function, as `reading`. Both raise `StorageError` for all errors of the
         database but `IntegrityError`.
         """
-        return self._writing()
+        return self._writing(self._writer)
+
+    def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session as `writing` does; SQLite overwrites the words of rows that are deleted in it."""
+        return self._writing(self._eraser)
+
+    @unbroken
+    async def empty_log(self) -> None:
+        """Bring SQLite's file up to date and empty its log, which holds what the file no longer does.
+
+        Does what it can while others read. PostgreSQL looks after itself.
+        """
+        if self.path is None:
+            return
+        outside_transactions = self.engine.execution_options(**{BEGIN: ()})
+        with storage_faults(self.location.shown):
+            async with self._turn_to_write, outside_transactions.connect() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[AsyncSession]:
-        async with self._turn_to_write, self._transaction(self._writer) as session:
+    async def _writing(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+        async with self._turn_to_write, self._transaction(engine) as session:
             yield session
 
     @asynccontextmanager

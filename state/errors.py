@@ -12,6 +12,7 @@
     │   ├── AgentNotFound
     │   ├── ThreadNotFound
     │   ├── BlockNotFound
+    │   ├── NothingToUndo       no change of the block to take back, or to bring back
     │   └── NothingToResume     the thread's last turn has ended
     ├── Conflict
     │   ├── StaleVersion        somebody changed it in between
@@ -104,6 +105,12 @@ class BlockNotFound(NotFound):
     """No such memory block for this agent or user."""
 
     code = "block_not_found"
+
+
+class NothingToUndo(NotFound):
+    """The block has no change that an undo could take back, or a redo bring back."""
+
+    code = "nothing_to_undo"
 
 
 class NothingToResume(NotFound):

@@ -170,7 +170,8 @@ async def _change(
     for id_, stored in known.items():
         wanted = {name: getattr(by_id[id_], name) for name in _CHANGEABLE}
         if any(stored[name] != value for name, value in wanted.items()):
-            changes.append({"number": stored["number"], **wanted})
+            # Due again for the search index: its words may be others now.
+            changes.append({"number": stored["number"], "indexed_at": None, **wanted})
     if changes:
         await session.execute(update(MessageRow), changes)
 

@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, UniqueConstraint
+from sqlalchemy import (
+    DDL,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .columns import Instant, Plain, PlainDict, PlainList, RowNumber, Words
@@ -36,6 +47,12 @@ def _of_user() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["organization_id", "user_id"], ["users.organization_id", "users.id"], ondelete="CASCADE"
     )
+
+
+def _due(table: str) -> Index:
+    """Return the index of the rows that the search index has not taken in yet: few, so it costs little."""
+    due = text("indexed_at IS NULL")
+    return Index(f"ix_{table}_due", "number", sqlite_where=due, postgresql_where=due)
 
 
 class Owned:
@@ -144,7 +161,11 @@ class MessageRow(Base):
     """A message of a thread."""
 
     __tablename__ = "messages"
-    __table_args__ = (UniqueConstraint("thread_id", "id"), Index(None, "thread_id", "number"))
+    __table_args__ = (
+        UniqueConstraint("thread_id", "id"),
+        Index(None, "thread_id", "number"),
+        _due("messages"),
+    )
 
     number: Mapped[int] = mapped_column(RowNumber, primary_key=True, autoincrement=False)
     id: Mapped[str]
@@ -163,12 +184,14 @@ class MessageRow(Base):
     created_at: Mapped[datetime]
     evicted_at: Mapped[datetime | None]
     consolidated_at: Mapped[datetime | None]
+    indexed_at: Mapped[datetime | None]
 
 
 class PassageRow(Base):
     """A passage of archival memory, numbered like messages."""
 
     __tablename__ = "passages"
+    __table_args__ = (_due("passages"),)
 
     number: Mapped[int] = mapped_column(RowNumber, primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(unique=True)
@@ -177,6 +200,34 @@ class PassageRow(Base):
     context: Mapped[str | None]
     tags: Mapped[list[str]]
     created_at: Mapped[datetime]
+    indexed_at: Mapped[datetime | None]
+
+
+class RemovalRow(Base):
+    """A message or passage that was deleted and may still have an entry in the search index.
+
+    SQLite's triggers write them, so that no way to delete can forget it, cascades included.
+    """
+
+    __tablename__ = "index_removals"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str]
+    number: Mapped[int] = mapped_column(RowNumber)
+
+
+def _note_removals(table: Any) -> None:
+    assert isinstance(table, Table)
+    trigger = DDL(
+        f"CREATE TRIGGER {table.name}_removed AFTER DELETE ON {table.name} BEGIN "
+        f"INSERT INTO index_removals (kind, number) VALUES ('{table.name}', old.number); END"
+    )
+    event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+
+
+_note_removals(MessageRow.__table__)
+_note_removals(PassageRow.__table__)
 
 
 class ToolRunRow(Base):

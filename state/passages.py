@@ -1,5 +1,6 @@
 """Passages: what an agent keeps for good in its archival memory."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +8,20 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 
 from .actors import Actor
-from .columns import utc_now
+from .columns import encodable, utc_now
+from .cutting import cut_text
 from .database import Database
 from .errors import InvalidInput, NotFound
 from .models import AgentRow, PassageRow
 from .names import new_id
 from .ownership import agent_number, numbers_of, owned_by
+from .ranking import Found
+from .search import Order, Page, Wish, find, owned_agent, page_of
+from .search_index import SearchIndex
 from .unbroken import unbroken
+
+MOST_CHARACTERS = 1_000_000
+"""Characters that a text for archival memory holds at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,35 +36,106 @@ class Passage:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageHit:
+    """A passage that was found; a higher `score` answers better, it is 0 where nothing was ranked."""
+
+    passage: Passage
+    score: float
+
+
 class Passages:
     """The passages of agents."""
 
-    def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+    def __init__(self, database: Database, index: SearchIndex) -> None:
+        """Work on `database`, and search in the `index` that belongs to it."""
         self._database = database
+        self._index = index
 
     @unbroken
     async def insert(
-        self, actor: Actor, agent_id: str, text: str, *, tags: Sequence[str] = (), context: str | None = None
-    ) -> Passage:
-        """Store a passage. Raises `AgentNotFound`, and `InvalidInput` for an empty text."""
+        self,
+        actor: Actor,
+        agent_id: str,
+        text: str,
+        *,
+        tags: Sequence[str] = (),
+        context: str | None = None,
+        created_at: datetime | None = None,
+    ) -> tuple[Passage, ...]:
+        """Store a text, cut at the ends of sentences into passages of at most 1,000 characters.
+
+        All have the same tags, context and time, which is now unless given. Raises `AgentNotFound`, and
+        `InvalidInput` for an empty text, one of over a million characters and a time without time zone.
+        """
         if not text.strip():
             raise InvalidInput("the passage is empty")
+        if len(text) > MOST_CHARACTERS:
+            raise InvalidInput(
+                f"archival memory takes texts of at most {MOST_CHARACTERS} characters, this has {len(text)}"
+            )
+        if created_at is not None and created_at.tzinfo is None:
+            raise InvalidInput("a passage's `created_at` needs a time zone")
+        now = created_at or utc_now()
         async with self._database.writing() as session:
             agent = await agent_number(session, actor, agent_id, lock=True)
             first, last = numbers_of(agent)
             greatest = select(func.max(PassageRow.number)).where(PassageRow.number.between(first, last))
-            row = PassageRow(
-                number=((await session.execute(greatest)).scalar_one() or first) + 1,
-                id=new_id("passage"),
-                agent_id=agent_id,
-                text=text,
-                context=context,
-                tags=list(tags),
-                created_at=utc_now(),
-            )
-            session.add(row)
-        return _as_passage(row)
+            number = (await session.execute(greatest)).scalar_one() or first
+            rows = [
+                PassageRow(
+                    number=number + place,
+                    id=new_id("passage"),
+                    agent_id=agent_id,
+                    text=piece,
+                    context=context,
+                    tags=list(tags),
+                    created_at=now,
+                )
+                for place, piece in enumerate(cut_text(text), start=1)
+            ]
+            session.add_all(rows)
+        return tuple(_as_passage(row) for row in rows)
+
+    @unbroken
+    async def search(
+        self,
+        actor: Actor,
+        agent_id: str,
+        query: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        tags: Sequence[str] = (),
+        order: Order = "best",
+        limit: int = 10,
+        offset: int = 0,
+    ) -> Page[PassageHit]:
+        """Return the passages about `query` from `start` on and before `end` that have all of `tags`.
+
+        Any text is taken as plain words; words of the tags and of the context are found too. Passages are
+        found once `Recall.index_due` has run. Raises what `Recall.search` does.
+        """
+        wish = Wish(query=query, start=start, end=end, order=order, limit=limit, offset=offset)
+        wish.check()
+
+        def search(connection: sqlite3.Connection) -> Found:
+            scope = wish.scope("passages", owned_agent(connection, actor, agent_id))
+            for tag in tags:
+                scope.add("EXISTS (SELECT 1 FROM json_each(row.tags) WHERE value = ?)", encodable(tag))
+            return find(connection, wish, scope)
+
+        found = await self._index.reading(search)
+        numbers = [number for number, _ in found[:limit]]
+        async with self._database.reading() as session:
+            rows = await session.scalars(select(PassageRow).where(PassageRow.number.in_(numbers)))
+            passages = {row.number: _as_passage(row) for row in rows}
+        hits = [
+            PassageHit(passage=passages[number], score=score)
+            for number, score in found[:limit]
+            if number in passages  # Deleted, and still in the index.
+        ]
+        return page_of(wish, found, hits)
 
     @unbroken
     async def list(
@@ -79,7 +158,7 @@ class Passages:
         """Delete the passage, or raise `NotFound`."""
         mine = select(AgentRow.id).where(owned_by(actor, AgentRow))
         query = delete(PassageRow).where(PassageRow.id == passage_id, PassageRow.agent_id.in_(mine))
-        async with self._database.writing() as session:
+        async with self._database.erasing() as session:
             if (await session.execute(query.returning(PassageRow.id))).first() is None:
                 raise NotFound(f"no passage '{passage_id}'")
 

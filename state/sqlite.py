@@ -21,6 +21,9 @@ BEGIN = "sqlite_begin"
 WRITE = ("BEGIN IMMEDIATE",)
 """Takes the write lock at once: a transaction that reads first and writes later fails without waiting."""
 
+ERASE = ("PRAGMA secure_delete=ON", *WRITE)
+"""Overwrites what is deleted with zeros: else the words would stay in the file until their page is reused."""
+
 MIGRATE = ("PRAGMA foreign_keys=OFF", *WRITE)
 """Rebuilding a table drops the old one, and that would delete, by cascade, what refers to it."""
 
@@ -88,7 +91,7 @@ def _examine(connection: sqlite3.Connection, path: Path) -> str | None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and "alembic_version" not in tables:
         raise StorageError(f"database {path} belongs to another program: choose another file")
-    _use_wal(connection)
+    use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Whoever cannot write is told now, not in the middle of a call; BEGIN alone takes a read-only file.
@@ -102,7 +105,7 @@ def _examine(connection: sqlite3.Connection, path: Path) -> str | None:
         connection.execute("ROLLBACK")
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def use_wal(connection: sqlite3.Connection) -> None:
     """Set the journal to WAL, which stays with the file.
 
     While another process does the same SQLite answers "locked" at once, whatever the busy time-out.

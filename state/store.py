@@ -8,8 +8,11 @@ from .blocks import Blocks
 from .database import Database, open_database
 from .messages import Messages
 from .passages import Passages
+from .recall import Recall
+from .search_index import SearchIndex
 from .threads import Threads
 from .tool_runs import ToolRuns
+from .traces import Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,29 +20,37 @@ class Store:
     """Everything that is remembered. Make one with `open_store`, end it with `close`."""
 
     database: Database
+    index: SearchIndex
     actors: Actors
     agents: Agents
     blocks: Blocks
     threads: Threads
     messages: Messages
     passages: Passages
+    recall: Recall
     tool_runs: ToolRuns
+    traces: Traces
 
     async def close(self) -> None:
-        """Close the database; the second time it does nothing."""
+        """Close the database and its search index; the second time it does nothing."""
+        await self.index.close()
         await self.database.close()
 
 
 async def open_store(url: str) -> Store:
     """Open the database at `url`, its tables up to date; takes and raises what `open_database` does."""
     database = await open_database(url)
+    index = SearchIndex(database)
     return Store(
         database=database,
+        index=index,
         actors=Actors(database),
         agents=Agents(database),
         blocks=Blocks(database),
         threads=Threads(database),
         messages=Messages(database),
-        passages=Passages(database),
+        passages=Passages(database, index),
+        recall=Recall(database, index),
         tool_runs=ToolRuns(database),
+        traces=Traces(database),
     )

@@ -92,7 +92,7 @@ class Threads:
     async def delete(self, actor: Actor, thread_id: str) -> None:
         """Delete the thread with its messages and tool runs, or raise `ThreadNotFound`."""
         query = delete(ThreadRow).where(ThreadRow.id == thread_id, owned_by(actor, ThreadRow))
-        async with self._database.writing() as session:
+        async with self._database.erasing() as session:
             if (await session.execute(query.returning(ThreadRow.id))).first() is None:
                 raise ThreadNotFound(thread_id)
 

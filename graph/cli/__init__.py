@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from . import agents, database
+from . import agents, database, evaluate, memory
 from .chat import chat
 from .draw import draw
 from .failures import INTERRUPTED, report
@@ -68,7 +68,9 @@ app.command("threads", epilog="Example: voicegraph threads --agent default --lim
 app.command("history", epilog="Example: voicegraph history call-42")(history)
 app.command("resume", epilog="Example: voicegraph resume call-42")(resume)
 app.add_typer(agents.commands, name="agents")
+app.add_typer(memory.commands, name="memory")
 app.add_typer(database.commands, name="db")
+app.add_typer(evaluate.commands, name="eval")
 
 
 def main(arguments: list[str] | None = None) -> None:

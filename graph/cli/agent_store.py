@@ -11,11 +11,10 @@ from ...state.actors import Actor
 from ...state.agents import DEFAULT_BLOCKS
 from ...state.checkpoints import open_checkpointer
 from ...state.errors import InvalidInput
+from ...state.forget import forget_agent
 from .options import Caller
 from .output import console
 from .storage import reading, writing
-
-_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +61,10 @@ async def delete_agent(caller: Caller, name: str, url: str | None) -> None:
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
         agent = await store.agents.get(actor, name)
-        threads = await store.threads.list(actor, agent_id=agent.id, limit=_ALL)
-        # Checkpoints first: a new thread with the id of an old one must never find its words.
         async with open_checkpointer(store.database.path) as saver:
-            for thread in threads:
-                await saver.adelete_thread(thread.id)
-        await store.agents.delete(actor, agent.id)
-    console(errors=False).print(f"Agent '{agent.name}' and its {len(threads)} conversations are deleted.")
+            forgotten = await forget_agent(store, saver, actor, agent.id)
+    threads = len(forgotten.trace.threads)
+    console(errors=False).print(f"Agent '{agent.name}' and its {threads} conversations are deleted.")
 
 
 def _read(file: Path) -> str:

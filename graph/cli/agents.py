@@ -45,7 +45,12 @@ def create(
     ] = None,
     tool: Annotated[
         list[str] | None,
-        typer.Option("--tool", metavar="MODULE:FUNCTION", help="A tool that it may call; may be repeated."),
+        typer.Option(
+            "--tool",
+            metavar="TOOL",
+            help="A tool that it may call, as module:function, or memory_append, memory_replace or archive; "
+            "may be repeated.",
+        ),
     ] = None,
     block: Annotated[
         list[str] | None,

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from ...state.actors import Actor
+from ...state.agents import DEFAULT_AGENT
 from ...state.location import parse_location
 from ...state.store import Store, open_store
 from ..settings import Settings, load_settings
@@ -38,3 +40,10 @@ async def writing(url: str | None) -> AsyncGenerator[Store]:
         yield store
     finally:
         await store.close()
+
+
+async def ensured_agent(store: Store, actor: Actor, name: str) -> str:
+    """Return the id of the agent; the one that answers by default is made when it is not there."""
+    if name == DEFAULT_AGENT:
+        return (await store.agents.ensure_default(actor)).id
+    return (await store.agents.get(actor, name)).id

@@ -1,4 +1,4 @@
-"""The tools of a process: LangChain tools or plain typed functions, by object or by `module:function`."""
+"""The tools of a process: LangChain tools or plain typed functions, by object, `module:function` or name."""
 
 import importlib
 import inspect
@@ -13,9 +13,13 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from ...state.actors import Actor
 from ...state.errors import InvalidSetting
+from .agent_memory import Memory
 from .schema import describe_tool
 
 ToolSource = BaseTool | Callable[..., Any] | str
+
+BUILT_IN = {"memory_append": ".memory", "memory_replace": ".memory", "archive": ".memory"}
+"""Tools that an agent may name without a path, and their modules in this package."""
 
 _OPTIONS = "voice_tool_options"
 _T = TypeVar("_T", bound=Callable[..., Any] | BaseTool)
@@ -37,7 +41,10 @@ class ToolOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallInfo:
-    """What a running tool can know of its call; `tool_call_id` is the idempotency key."""
+    """What a running tool can know of its call; `tool_call_id` is the idempotency key.
+
+    `memory` is that of the calling agent; `None` when the tool does not run in a turn.
+    """
 
     tool_call_id: str
     thread_id: str
@@ -45,6 +52,7 @@ class ToolCallInfo:
     agent_name: str
     time_zone: str
     actor: Actor
+    memory: Memory | None = None
 
 
 _running_call: ContextVar[ToolCallInfo] = ContextVar("voicegraph_tool_call")
@@ -138,9 +146,9 @@ class Toolbox:
 
 
 def load_tool(source: ToolSource) -> VoiceTool:
-    """Return the tool of a LangChain tool, a typed function, or a path `package.module:function`.
+    """Return the tool of a LangChain tool, a typed function, a path `package.module:function` or a name.
 
-    Raises `InvalidSetting` when there is none.
+    A name is that of a built-in tool. Raises `InvalidSetting` when there is none.
     """
     if isinstance(source, str):
         source = _import(source)
@@ -175,9 +183,12 @@ def _options_of(tool: BaseTool) -> ToolOptions:
 
 
 def _import(path: str) -> Any:
+    if path in BUILT_IN:
+        return getattr(importlib.import_module(BUILT_IN[path], __package__), path)
     module_name, _, attribute = path.partition(":")
     if not (module_name and attribute):
-        raise InvalidSetting(f"'{path}' is not a tool: write it as package.module:function")
+        names = ", ".join(BUILT_IN)
+        raise InvalidSetting(f"'{path}' is not a tool: write package.module:function or one of {names}")
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

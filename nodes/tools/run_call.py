@@ -13,6 +13,7 @@ from ...state.schema import AgentFacts
 from ...state.tool_runs import ToolRun
 from ..context import Context
 from ..events import Event, ToolFinished, ToolStarted
+from .agent_memory import StoredMemory
 from .invoke import invoke_tool, tool_arguments
 from .registry import ToolCallInfo, VoiceTool
 from .results import SENTENCES, Outcome, tool_message
@@ -108,6 +109,7 @@ class CallRun:
             agent_name=self.agent["name"],
             time_zone=self.agent["time_zone"],
             actor=context.actor,
+            memory=StoredMemory(context.store, context.actor, self.agent["id"]),
         )
         outcome, text = await invoke_tool(self.tool, self.call, info)
         try:

@@ -11,6 +11,7 @@ from langchain_core.tools import BaseTool, tool
 
 from voicegraph.nodes.tools.clock import current_time
 from voicegraph.nodes.tools.registry import (
+    BUILT_IN,
     Toolbox,
     ToolCallInfo,
     ToolOptions,
@@ -82,10 +83,10 @@ def test_functions_langchain_tools_and_paths_are_tools(source: Any, name: str, d
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("get_weather", "write it as package.module:function"),
-        ("voicegraph.nodes:", "write it as package.module:function"),
-        (":get_weather", "write it as package.module:function"),
-        ("", "write it as package.module:function"),
+        ("get_weather", "write package.module:function"),
+        ("voicegraph.nodes:", "write package.module:function"),
+        (":get_weather", "write package.module:function"),
+        ("", "write package.module:function"),
         ("no_such_package.tools:run", "cannot be imported: No module named 'no_such_package'"),
         (".relative:run", "cannot be imported"),
         ("voicegraph.nodes.tools.clock:no_such", "has no 'no_such'"),
@@ -196,6 +197,25 @@ def test_two_tools_of_one_name_are_refused() -> None:
 
     with pytest.raises(InvalidSetting, match="two tools are called 'current_time'"):
         Toolbox([another]).of_agent([CLOCK])
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_tools_are_found_by_their_name(name: str) -> None:
+    box = Toolbox()
+    loaded = box.of_agent([name])[name]
+    function = loaded.schema["function"]
+    assert function["strict"] is True
+    assert all("description" in part for part in function["parameters"]["properties"].values())
+    assert box.of_agent([name, name]) == {name: loaded}
+
+
+def test_no_agent_has_the_memory_tools_unasked() -> None:
+    assert Toolbox([get_weather]).of_agent([]).keys() == {"get_weather"}
+
+
+def test_an_unknown_name_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(InvalidSetting, match="'memory_apend' is not a tool: .* one of memory_append, "):
+        load_tool("memory_apend")
 
 
 def test_a_toolbox_with_a_bad_tool_is_not_made() -> None:

@@ -120,3 +120,65 @@ async def test_a_deleted_block_is_gone_from_its_agents(store: Store) -> None:
     for look in (store.blocks.get, store.blocks.history, store.blocks.delete):
         with pytest.raises(VoicegraphError, match="no block"):
             await look(ADA, block.id)
+
+
+async def test_a_block_can_be_made_for_an_agent_at_once(store: Store) -> None:
+    agent = await store.agents.create(ADA, "nina", blocks={"human": "Ada."})
+    block = await store.blocks.create(ADA, "goals", "None.", agent_id=agent.id)
+    assert [held.label for held in await store.blocks.of_agent(ADA, agent.id)] == ["human", "goals"]
+    assert await store.blocks.by_label(ADA, agent.id, "goals") == block
+
+
+async def test_a_block_of_a_label_that_the_agent_holds_is_not_made(store: Store) -> None:
+    agent = await store.agents.create(ADA, "nina", blocks={"human": "Ada."})
+    with pytest.raises(AlreadyExists, match="already holds a block 'human': detach it first"):
+        await store.blocks.create(ADA, "human", "Bob.", agent_id=agent.id)
+    assert len(await store.blocks.list(ADA)) == 1
+
+
+async def test_an_unknown_label_is_told_with_those_that_there_are(store: Store) -> None:
+    agent = await store.agents.create(ADA, "nina", blocks={"persona": "Kind.", "human": "Ada."})
+    with pytest.raises(BlockNotFound, match=r"no block 'humans' \(it holds: persona, human\)"):
+        await store.blocks.by_label(ADA, agent.id, "humans")
+
+
+async def test_a_block_can_be_resized_down_to_its_text(store: Store) -> None:
+    block = await store.blocks.create(ADA, "human", "Ada.")
+    resized = await store.blocks.resize(ADA, block.id, 4)
+    assert (resized.limit, resized.version) == (4, 1)
+    with pytest.raises(BlockTooLong, match="at most 3 characters, the new text has 4"):
+        await store.blocks.resize(ADA, block.id, 3)
+    with pytest.raises(InvalidInput):
+        await store.blocks.resize(ADA, block.id, 0)
+
+
+async def test_resizing_and_deleting_can_expect_a_version(store: Store) -> None:
+    block = await store.blocks.create(ADA, "human", "Nobody.")
+    await store.blocks.write(ADA, block.id, "Ada.")
+    with pytest.raises(StaleVersion):
+        await store.blocks.resize(ADA, block.id, 10, expected_version=1)
+    with pytest.raises(StaleVersion):
+        await store.blocks.delete(ADA, block.id, expected_version=1)
+    await store.blocks.delete(ADA, block.id, expected_version=2)
+    assert await store.blocks.list(ADA) == ()
+
+
+@pytest.mark.parametrize("text", ["אדה גרה בחיפה", "👩‍👩‍👧 😀", "\u202eabc", "a\r\nb\tc", "' OR 1=1 --"])
+async def test_a_text_of_any_script_comes_back_as_it_was(store: Store, text: str) -> None:
+    block = await store.blocks.create(ADA, "human", text)
+    assert (await store.blocks.get(ADA, block.id)).value == text
+
+
+async def test_a_nul_character_is_refused(store: Store) -> None:
+    block = await store.blocks.create(ADA, "human", "Ada.")
+    with pytest.raises(InvalidInput, match="'human' holds a NUL character"):
+        await store.blocks.write(ADA, block.id, "A\0da.")
+    with pytest.raises(InvalidInput, match="NUL"):
+        await store.blocks.create(ADA, "goals", "\0")
+
+
+async def test_half_a_surrogate_pair_is_returned_as_it_is_stored(store: Store) -> None:
+    block = await store.blocks.create(ADA, "human", "Nobody.")
+    written = await store.blocks.write(ADA, block.id, "\ud83d!")
+    assert written.value == "\ufffd!"
+    assert await store.blocks.get(ADA, block.id) == written

@@ -15,6 +15,7 @@ from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
 from voicegraph.state.messages import MessageRecord
 from voicegraph.state.models import Base
 from voicegraph.state.store import Store
+from voicegraph.state.traces import Trace
 
 ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "bob"), Actor("nobody", "nobody")]
@@ -29,6 +30,8 @@ class World:
     block: str
     passage: str
     loose: str
+    undone: str
+    trace: Trace
 
 
 @pytest.fixture
@@ -37,12 +40,24 @@ async def world(home: Any) -> World:
     record = MessageRecord(id="m1", turn_id="t1", role="user", text="hello")
     await store.messages.save(ADA, agent.id, "call-1", [record])
     await store.tool_runs.begin(ADA, "call-1", "m1", "c1", "clock")
-    passage = await store.passages.insert(ADA, agent.id, "She likes tea.")
+    [passage] = await store.passages.insert(ADA, agent.id, "She likes tea.")
     loose = await store.blocks.create(ADA, "goals", "none")
+    undone = await store.blocks.create(ADA, "plans", "none")
+    for changed in (loose, undone):
+        await store.blocks.write(ADA, changed.id, "some")
+    await store.blocks.undo(ADA, undone.id)
     for stranger in STRANGERS[:3]:
         await store.agents.create(stranger, "nina" if stranger.user_id == "ada" else "robert")
     block = (await store.blocks.of_agent(ADA, agent.id))[0]
-    return World(store=store, agent=agent.id, block=block.id, passage=passage.id, loose=loose.id)
+    return World(
+        store=store,
+        agent=agent.id,
+        block=block.id,
+        passage=passage.id,
+        loose=loose.id,
+        undone=undone.id,
+        trace=await store.traces.of_user(ADA),
+    )
 
 
 Attempt = Callable[[World, Actor], Awaitable[object]]
@@ -55,6 +70,11 @@ REFUSED: dict[str, Attempt] = {
     "agents.delete": lambda w, a: w.store.agents.delete(a, w.agent),
     "blocks.get": lambda w, a: w.store.blocks.get(a, w.block),
     "blocks.of_agent": lambda w, a: w.store.blocks.of_agent(a, w.agent),
+    "blocks.by_label": lambda w, a: w.store.blocks.by_label(a, w.agent, "human"),
+    "blocks.resize": lambda w, a: w.store.blocks.resize(a, w.block, 9000),
+    "blocks.undo": lambda w, a: w.store.blocks.undo(a, w.loose),
+    "blocks.redo": lambda w, a: w.store.blocks.redo(a, w.undone),
+    "blocks.as_of": lambda w, a: w.store.blocks.as_of(a, w.block, 1),
     "blocks.write": lambda w, a: w.store.blocks.write(a, w.block, "changed"),
     "blocks.history": lambda w, a: w.store.blocks.history(a, w.block),
     "blocks.attach": lambda w, a: w.store.blocks.attach(a, w.agent, w.loose),
@@ -68,8 +88,13 @@ REFUSED: dict[str, Attempt] = {
     "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
     "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),
     "passages.list": lambda w, a: w.store.passages.list(a, w.agent),
+    "passages.search": lambda w, a: w.store.passages.search(a, w.agent, "tea"),
+    "recall.search": lambda w, a: w.store.recall.search(a, w.agent, "hello"),
     "passages.delete": lambda w, a: w.store.passages.delete(a, w.passage),
     "passages.count": lambda w, a: w.store.passages.count(a, w.agent),
+    "traces.of_agent": lambda w, a: w.store.traces.of_agent(a, w.agent),
+    "traces.of_thread": lambda w, a: w.store.traces.of_thread(a, "call-1"),
+    "traces.left": lambda w, a: w.store.traces.left(a, w.trace),
     "tool_runs.begin": lambda w, a: w.store.tool_runs.begin(a, "call-1", "m1", "c1", "clock"),
     "tool_runs.discard": lambda w, a: w.store.tool_runs.discard(a, "call-1", ["m1"]),
     "tool_runs.finish": lambda w, a: w.store.tool_runs.finish(
@@ -82,9 +107,23 @@ EMPTY: dict[str, Attempt] = {
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
 }
 
+
+async def come_and_go(world: World, actor: Actor) -> None:
+    await world.store.actors.ensure(actor)
+    await world.store.actors.delete(actor)
+
+
+async def come_and_be_traced(world: World, actor: Actor) -> None:
+    await world.store.actors.ensure(actor)
+    trace = await world.store.traces.of_user(actor)
+    assert not set(trace.ids) & set(world.trace.ids)
+
+
 # These make or list what is the actor's own; below is shown that they leave what is Ada's alone.
 OWN: dict[str, Attempt] = {
     "actors.ensure": lambda w, a: w.store.actors.ensure(a),
+    "actors.delete": come_and_go,
+    "traces.of_user": come_and_be_traced,
     "agents.create": lambda w, a: w.store.agents.create(a, "new"),
     "agents.ensure_default": lambda w, a: w.store.agents.ensure_default(a),
     "agents.list": lambda w, a: w.store.agents.list(a),
@@ -113,14 +152,19 @@ def ids(of: Owned) -> set[str]:
     return {memory.agent.id for memory in of[0]} | {block.id for block in of[1]}
 
 
+# The program's own upkeep, for all users at once: it gives nothing out.
+UPKEEP = {"recall.index_due", "recall.erase_deleted"}
+
+
 def functions(store: Store) -> dict[str, Any]:
-    return {
+    found = {
         f"{field.name}.{name}": function
         for field in fields(store)
-        if field.name != "database"
+        if field.name not in {"database", "index"}
         for name, function in inspect.getmembers(getattr(store, field.name), inspect.ismethod)
         if not name.startswith("_")
     }
+    return {name: function for name, function in found.items() if name not in UPKEEP}
 
 
 def test_the_tables_of_this_test_name_every_function_of_every_repository(store: Store) -> None:
@@ -158,6 +202,14 @@ async def test_what_a_stranger_makes_or_lists_is_his_own(world: World, function:
         await OWN[function](world, stranger)
         assert await owned(world.store, ADA) == before
         assert not ids(before) & ids(await owned(world.store, stranger))
+
+
+async def test_a_stranger_cannot_make_a_block_for_ada_s_agent(world: World) -> None:
+    before = await contents(world.store)
+    for stranger in STRANGERS:
+        with pytest.raises(NotFound):
+            await world.store.blocks.create(stranger, "goals", "false", agent_id=world.agent)
+    assert await contents(world.store) == before
 
 
 async def test_a_stranger_cannot_attach_ada_s_block_to_an_agent_of_his(world: World) -> None:

@@ -21,6 +21,7 @@ COMMANDS = [
     ["agents", "show"],
     ["agents", "create"],
     ["agents", "delete"],
+    *(["memory", name] for name in "show set history undo redo search archive forget export import".split()),
     ["db", "upgrade"],
 ]
 

@@ -1,0 +1,136 @@
+"""`voicegraph eval`: measure what memory finds, with questions whose answers are known."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ...state.store import Store
+    from .locomo import Conversation, Question
+
+commands = typer.Typer(help="Measure how well memory works.")
+
+_DEPTHS = (5, 10, 20)
+
+
+@dataclass(slots=True)
+class _Measured:
+    """What the questions found so far, one figure each; `seconds` is how long each query took."""
+
+    recall: dict[int, list[float]] = field(
+        default_factory=lambda: {depth: list[float]() for depth in _DEPTHS}
+    )
+    reciprocal_ranks: list[float] = field(default_factory=list[float])
+    seconds: list[float] = field(default_factory=list[float])
+
+    def add(self, question: "Question", found: list[str], seconds: float) -> None:
+        """Count the ids that a query found, the best first."""
+        for depth, shares in self.recall.items():
+            shares.append(len(question.evidence.intersection(found[:depth])) / len(question.evidence))
+        ranks = (1 / rank for rank, id_ in enumerate(found, start=1) if id_ in question.evidence)
+        self.reciprocal_ranks.append(next(ranks, 0.0))
+        self.seconds.append(seconds)
+
+    def figures(self) -> dict[str, float]:
+        """Return the means and the median time, by the names that `--json` gives."""
+        return {
+            **{f"recall_at_{depth}": round(fmean(shares), 4) for depth, shares in self.recall.items()},
+            "mrr": round(fmean(self.reciprocal_ranks), 4),
+            "median_ms": round(median(self.seconds) * 1000, 3),
+        }
+
+
+@commands.command("recall", epilog="Example: voicegraph eval recall --data locomo.json --json")
+def recall(
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Conversations in LoCoMo's format.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Write the figures as one JSON object.")] = False,
+) -> None:
+    """Ask recall memory the questions of a LoCoMo file. Nothing is kept, and no model is asked.
+
+    Tells which share of the messages that answer a question is among the first 5, 10 and 20 that recall
+    finds, how far up the first one stands (mean reciprocal rank), and how long a query takes.
+    """
+    figures = asyncio.run(_recall(data))
+    if as_json:
+        import orjson
+
+        sys.stdout.write(orjson.dumps(figures).decode() + "\n")
+        return
+    from .output import write_rows
+
+    write_rows(["figure", "value"], [[name, f"{value:g}"] for name, value in figures.items()], nothing="")
+
+
+async def _recall(data: Path) -> dict[str, float]:
+    from .locomo import read_locomo
+    from .output import console
+
+    progress, measured = console(errors=True), _Measured()
+    conversations = await asyncio.to_thread(read_locomo, data)
+    async with _temporary_store() as store:
+        loaded: list[str] = []
+        for number, conversation in enumerate(conversations, start=1):
+            loaded.append(await _load(store, conversation, number))
+            messages = sum(map(len, conversation.sessions))
+            progress.print(f"{number}/{len(conversations)} loaded: {messages} messages")
+        for number, (agent_id, conversation) in enumerate(zip(loaded, conversations, strict=True), start=1):
+            for question in conversation.questions:
+                await _ask(store, agent_id, question, measured)
+            progress.print(f"{number}/{len(conversations)} asked: {len(conversation.questions)} questions")
+    return measured.figures()
+
+
+@asynccontextmanager
+async def _temporary_store() -> AsyncGenerator["Store"]:
+    from ...state.store import open_store
+
+    with TemporaryDirectory(prefix="voicegraph-eval-") as folder:
+        store = await open_store(f"sqlite:///{folder}/voice.db")
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+async def _load(store: "Store", conversation: "Conversation", number: int) -> str:
+    """Store and index a conversation as an agent with a thread for each session; return the agent's id."""
+    from ...state.actors import Actor
+    from ...state.messages import MessageRecord
+
+    agent = await store.agents.create(Actor(), f"conversation {number}")
+    speakers = [turn.speaker for session in conversation.sessions for turn in session]
+    for place, session in enumerate(conversation.sessions, start=1):
+        thread_id = f"{number}-{place}"
+        await store.threads.claim(Actor(), agent.id, thread_id)
+        records = [
+            MessageRecord(
+                id=turn.id,
+                turn_id=turn.id,
+                role="user" if turn.speaker == speakers[0] else "assistant",
+                name=turn.speaker,
+                text=turn.text,
+                created_at=turn.at,
+            )
+            for turn in session
+        ]
+        await store.messages.save(Actor(), agent.id, thread_id, records)
+    await store.recall.index_due(agent.id)
+    return agent.id
+
+
+async def _ask(store: "Store", agent_id: str, question: "Question", measured: _Measured) -> None:
+    from ...state.actors import Actor
+
+    began = time.perf_counter()
+    page = await store.recall.search(Actor(), agent_id, question.text, limit=max(_DEPTHS))
+    seconds = time.perf_counter() - began
+    measured.add(question, [hit.message.id for hit in page.hits], seconds)

@@ -1,0 +1,25 @@
+"""`voicegraph memory`: what an agent remembers, in its user's hands."""
+
+import typer
+
+from .memory_archive import archive
+from .memory_blocks import history, redo, set_block, show, undo
+from .memory_files import export, forget, import_file
+from .memory_search import search
+
+commands = typer.Typer(help="See, correct, search, forget and carry away what an agent remembers.")
+
+commands.command("show", epilog="Example: voicegraph memory show --agent waiter")(show)
+commands.command("set", epilog="Example: voicegraph memory set human 'The user is called Ada.'")(set_block)
+commands.command("history", epilog="Example: voicegraph memory history human --limit 5")(history)
+commands.command("undo", epilog="Example: voicegraph memory undo human")(undo)
+commands.command("redo", epilog="Example: voicegraph memory redo human")(redo)
+commands.command("search", epilog="Example: voicegraph memory search 'train to Turin' --limit 3")(search)
+commands.command("archive", epilog="Example: voicegraph memory archive 'Ada eats no nuts.' --tag health")(
+    archive
+)
+commands.command("forget", epilog="Example: voicegraph memory forget thread call-42 --yes")(forget)
+commands.command("export", epilog="Example: voicegraph memory export --agent waiter --out waiter.json")(
+    export
+)
+commands.command("import", epilog="Example: voicegraph memory import waiter.json")(import_file)

@@ -1,0 +1,231 @@
+"""`voicegraph memory show`, `set`, `history`, `undo` and `redo`: the blocks of an agent."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Caller, Database, caller_of
+
+if TYPE_CHECKING:
+    from ...state.actors import Actor
+    from ...state.blocks import Block, BlockVersion
+    from ...state.store import Store
+
+_WHEN = "%Y-%m-%d %H:%M:%S"
+
+Holder = Annotated[str, typer.Option("--agent", metavar="NAME", help="Whose memory, by name or id.")]
+Label = Annotated[str, typer.Argument(metavar="LABEL", help="The label of the block, such as human.")]
+Expected = Annotated[
+    int | None,
+    typer.Option("--expect", metavar="VERSION", help="Change nothing unless the block is at this version."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A block as it was typed."""
+
+    label: str
+    text: str | None
+    limit: int | None
+    create: bool
+    expect: int | None
+
+
+def show(
+    context: typer.Context,
+    label: Annotated[
+        str | None, typer.Argument(metavar="[LABEL]", help="Write only the text of this block.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", metavar="NUMBER", help="As it was then; needs a label.")
+    ] = None,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """Show the blocks that stand in the agent's prompt: label, size and limit in characters, version."""
+    asyncio.run(_show(caller_of(context), agent, label, version, database))
+
+
+def set_block(
+    context: typer.Context,
+    label: Label,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="The new text; - reads it from the input stream.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Most characters that it may hold.")
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the block when the agent holds none of this label.")
+    ] = False,
+    expect: Expected = None,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """Give a block a new text or limit. The text before it stays in the history."""
+    if text is None and limit is None:
+        raise typer.BadParameter("give a text or --limit")
+    words = read_input() if text == "-" else text
+    wanted = _Wanted(label=label, text=words, limit=limit, create=create, expect=expect)
+    asyncio.run(_set(caller_of(context), agent, wanted, database))
+
+
+def history(
+    context: typer.Context,
+    label: Label,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")] = 20,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """List the versions of a block, the newest first: number, time, who wrote it, what changed."""
+    asyncio.run(_history(caller_of(context), agent, label, limit, database))
+
+
+def undo(
+    context: typer.Context,
+    label: Label,
+    expect: Expected = None,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """Take the last change of a block back; again, the one before it. Nothing is lost: see `redo`."""
+    asyncio.run(_step(caller_of(context), agent, label, expect, database, back=True))
+
+
+def redo(
+    context: typer.Context,
+    label: Label,
+    expect: Expected = None,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """Bring back what the last undo took away; not possible any more once the block was changed."""
+    asyncio.run(_step(caller_of(context), agent, label, expect, database, back=False))
+
+
+def read_input() -> str:
+    """Return the text of the input stream, without the line's end behind it."""
+    from ...state.errors import InvalidInput
+
+    try:
+        return sys.stdin.buffer.read().decode().rstrip("\n")
+    except UnicodeDecodeError:
+        raise InvalidInput("the text is not valid: write it in UTF-8") from None
+
+
+async def _show(caller: Caller, agent: str, label: str | None, version: int | None, url: str | None) -> None:
+    from ...state.actors import Actor
+    from ...state.errors import InvalidInput
+    from .output import console, printable
+    from .storage import reading
+
+    if label is None and version is not None:
+        raise InvalidInput("--version needs the label of a block")
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store:
+        memory = await store.agents.memory(actor, agent)
+        if label is not None:
+            block = await store.blocks.by_label(actor, memory.agent.id, label)
+            value = block.value
+            if version is not None:
+                value = (await store.blocks.as_of(actor, block.id, version)).value
+            sys.stdout.write((printable(value) if sys.stdout.isatty() else value) + "\n")
+            return
+    screen = console(errors=False)
+    if not memory.blocks:
+        console(errors=True).print("The agent holds no blocks.")
+    for number, block in enumerate(memory.blocks):
+        screen.print(("\n" if number else "") + _title(block), style="bold")
+        screen.print(printable(block.value))
+
+
+def _title(block: "Block") -> str:
+    return f"{block.label} ({len(block.value)} of {block.limit} characters, version {block.version})"
+
+
+async def _set(caller: Caller, agent: str, wanted: "_Wanted", url: str | None) -> None:
+    from ...state.actors import Actor
+    from ...state.blocks import DEFAULT_LIMIT
+    from ...state.errors import BlockNotFound
+    from .output import console
+    from .storage import ensured_agent, writing
+
+    actor = Actor(caller.organization, caller.user)
+    async with writing(url) as store:
+        agent_id = await ensured_agent(store, actor, agent)
+        try:
+            block = await store.blocks.by_label(actor, agent_id, wanted.label)
+        except BlockNotFound:
+            if not wanted.create:
+                raise
+            limit = wanted.limit or DEFAULT_LIMIT
+            block = await store.blocks.create(
+                actor, wanted.label, wanted.text or "", limit=limit, agent_id=agent_id
+            )
+        else:
+            block = await _change(store, actor, block, wanted)
+    console(errors=False).print(f"{_title(block)} is set.")
+
+
+async def _change(store: "Store", actor: "Actor", block: "Block", wanted: "_Wanted") -> "Block":
+    """Set text and limit in the order in which both fit."""
+    limit, expected = wanted.limit, wanted.expect
+    if limit is not None and limit > block.limit:
+        block = await store.blocks.resize(actor, block.id, limit, expected_version=expected)
+    if wanted.text is not None:
+        block = await store.blocks.write(actor, block.id, wanted.text, expected_version=expected)
+        expected = block.version
+    if limit is not None and limit < block.limit:
+        block = await store.blocks.resize(actor, block.id, limit, expected_version=expected)
+    return block
+
+
+async def _history(caller: Caller, agent: str, label: str, limit: int, url: str | None) -> None:
+    from ...state.actors import Actor
+    from .output import write_rows
+    from .storage import reading
+
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store:
+        agent_id = (await store.agents.get(actor, agent)).id
+        block = await store.blocks.by_label(actor, agent_id, label)
+        versions = await store.blocks.history(actor, block.id)
+    write_rows(["version", "when", "who", "change"], _rows(versions)[:limit], nothing="")
+
+
+def _rows(versions: "tuple[BlockVersion, ...]") -> list[list[str]]:
+    from .changes import shown_change
+
+    texts = ["", *(version.value for version in versions)]
+    return [
+        [
+            str(version.version),
+            f"{version.changed_at.astimezone():{_WHEN}}",
+            version.changed_by,
+            shown_change(before, version.value),
+        ]
+        for before, version in zip(texts, versions, strict=False)
+    ][::-1]
+
+
+async def _step(
+    caller: Caller, agent: str, label: str, expect: int | None, url: str | None, *, back: bool
+) -> None:
+    from ...state.actors import Actor
+    from .changes import shown_change
+    from .output import console, printable
+    from .storage import reading
+
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store:
+        agent_id = (await store.agents.get(actor, agent)).id
+        before = await store.blocks.by_label(actor, agent_id, label)
+        step = store.blocks.undo if back else store.blocks.redo
+        # What is shown is what was changed, also when somebody else writes in between.
+        block = await step(actor, before.id, expected_version=expect or before.version)
+    screen = console(errors=False)
+    screen.print(f"{_title(block)}: {printable(shown_change(before.value, block.value))}")

@@ -1,0 +1,174 @@
+"""`voicegraph memory forget`, `export` and `import`: memory taken away, out and in."""
+
+import asyncio
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .failures import FAILED, say_error
+from .options import Caller, Database, caller_of
+
+if TYPE_CHECKING:
+    from ...state.forget import Forgotten
+
+
+class What(StrEnum):
+    """What can be forgotten."""
+
+    USER = "user"
+    AGENT = "agent"
+    THREAD = "thread"
+
+
+def forget(
+    context: typer.Context,
+    what: Annotated[What, typer.Argument(metavar="user|agent|thread", help="What to forget.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; nobody is asked in a script.")
+    ] = False,
+    database: Database = None,
+) -> None:
+    """Forget a user, an agent or a conversation for good: every row, index entry and checkpoint.
+
+    It ends with a proof: how many rows of each table held anything of it before, and how many do now. The
+    exit code is 1 unless none is left. A user is forgotten with all agents, an agent with all conversations
+    and with the blocks that no other agent holds. What was noted from a conversation stays in blocks and
+    archive. Forget when nobody talks: a running turn would store its words anew.
+    """
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        if not typer.confirm(f"Forget {what} '{name}' for good?", err=True):
+            raise typer.Exit(FAILED)
+    if not asyncio.run(_forget(caller_of(context), what, name, database)):
+        raise typer.Exit(FAILED)
+
+
+def export(
+    context: typer.Context,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Only this one. [default: all]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: the output stream]")
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Write all that is remembered as one JSON file.
+
+    It holds agents, blocks with their history, threads with their messages, and passages; not checkpoints
+    and search indexes, which are made anew. Nobody but you may read a file made by --out.
+    """
+    asyncio.run(_export(caller_of(context), agent, out, database))
+
+
+def import_file(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of `export`; - for the input stream.")],
+    database: Database = None,
+) -> None:
+    """Add what a file of `export` holds to what is remembered, for the same user or another one.
+
+    What is there by its id stays as it is, so a second time nothing is added. Ids are kept; one that belongs
+    to another user becomes a new one, the same each time. An agent whose name is taken gets a number behind
+    it. A conversation that is gone on with begins with an empty window: what was said is found by search.
+    Import only files that you trust: they name the tools that an agent may call.
+    """
+    asyncio.run(_import(caller_of(context), file, database))
+
+
+async def _forget(caller: Caller, what: What, name: str, url: str | None) -> bool:
+    from ...state.actors import Actor
+    from ...state.checkpoints import open_checkpointer
+    from ...state.forget import forget_agent, forget_thread, forget_user
+    from .storage import reading
+
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store, open_checkpointer(store.database.path) as saver:
+        match what:
+            case What.USER:
+                forgotten = await forget_user(store, saver, Actor(caller.organization, name))
+            case What.AGENT:
+                forgotten = await forget_agent(store, saver, actor, name)
+            case What.THREAD:
+                forgotten = await forget_thread(store, saver, actor, name)
+    return _prove(forgotten, f"{what} '{name}'")
+
+
+def _prove(forgotten: "Forgotten", shown: str) -> bool:
+    from .output import console, printable, write_rows
+
+    counts = [(table, forgotten.before[table], left) for table, left in forgotten.left.items()]
+    rows = [[table, str(before), str(left)] for table, before, left in counts if before or left]
+    write_rows(["table", "rows before", "rows left"], rows, nothing="")
+    left = sum(forgotten.left.values())
+    if left:
+        say_error(f"of {shown} {left} rows are left: end what talks with it, then forget it again")
+    else:
+        console(errors=True).print(
+            f"The {printable(shown)} is forgotten: nothing is left in {len(forgotten.left)} tables."
+        )
+    return forgotten.complete
+
+
+async def _export(caller: Caller, agent: str | None, out: Path | None, url: str | None) -> None:
+    from ...state.actors import Actor
+    from ...state.export_memory import export_memory
+    from .output import console
+    from .storage import reading
+
+    async with reading(url) as store:
+        file = await export_memory(store, Actor(caller.organization, caller.user), agent=agent)
+    content = file.to_json()
+    if out is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    _write_privately(out, content)
+    console(errors=True).print(f"{len(file.agents)} agents and {len(file.blocks)} blocks are in {out}.")
+
+
+def _write_privately(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    from ...state.errors import InvalidInput
+
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+        part.replace(file)
+    except OSError as error:
+        raise InvalidInput(f"the file {file} cannot be written: {error.strerror}") from error
+
+
+async def _import(caller: Caller, file: str, url: str | None) -> None:
+    from ...state.actors import Actor
+    from ...state.import_memory import import_memory
+    from ...state.memory_file import read_memory_file
+    from .output import console, printable
+    from .storage import writing
+
+    content = read_memory_file(_read(file))
+    async with writing(url) as store:
+        done = await import_memory(store, Actor(caller.organization, caller.user), content)
+    screen = console(errors=False)
+    added = [f"{count} {what}" for what, count in done.added.items() if count]
+    screen.print(f"Added: {', '.join(added)}." if added else "Everything was there: nothing is added.")
+    for old, new in done.renamed.items():
+        screen.print(printable(f"'{old}' is called '{new}' here."))
+
+
+def _read(file: str) -> bytes:
+    from ...state.errors import InvalidInput
+
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error

@@ -1,0 +1,161 @@
+"""`voicegraph memory search`: what was said in any conversation, and what the archive holds."""
+
+import asyncio
+import sys
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .memory_blocks import Holder
+from .options import Caller, Database, caller_of
+
+if TYPE_CHECKING:
+    from ...state.neighbours import Said
+    from ...state.passages import PassageHit
+    from ...state.recall import RecallHit
+    from ...state.search import Page
+
+_WHEN = "%Y-%m-%d %H:%M"
+
+
+class Role(StrEnum):
+    """Who may have said it."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A search as it was typed; times are aware."""
+
+    query: str
+    start: datetime | None
+    end: datetime | None
+    role: Role | None
+    thread: str | None
+    newest: bool
+    limit: int
+    offset: int
+    archive: bool
+    as_json: bool
+
+    @property
+    def window(self) -> dict[str, Any]:
+        """What both searches take."""
+        order = "newest" if self.newest else "best"
+        return {
+            "start": self.start,
+            "end": self.end,
+            "order": order,
+            "limit": self.limit,
+            "offset": self.offset,
+        }
+
+
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="Plain words; '' finds all, newest first.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most so many.")] = 5,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Leave so many out: the next page.")] = 0,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first, not the best.")] = False,
+    since: Annotated[datetime | None, typer.Option("--since", help="From this time on, local.")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", help="Before this time, local.")] = None,
+    role: Annotated[Role | None, typer.Option("--role", help="Only what was said by.")] = None,
+    thread: Annotated[
+        str | None, typer.Option("--thread", metavar="ID", help="Only in this conversation.")
+    ] = None,
+    archive: Annotated[bool, typer.Option("--archive", help="In the archive instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one hit a line, as JSON.")] = False,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """Search all that was said with the agent. Each hit comes with the two messages before and after it."""
+    if archive and (role or thread):
+        raise typer.BadParameter("--role and --thread are for conversations, not for the archive")
+    asked = _Asked(
+        query=query,
+        start=since.astimezone() if since else None,
+        end=until.astimezone() if until else None,
+        role=role,
+        thread=thread,
+        newest=newest,
+        limit=limit,
+        offset=offset,
+        archive=archive,
+        as_json=as_json,
+    )
+    asyncio.run(_search(caller_of(context), agent, asked, database))
+
+
+async def _search(caller: Caller, agent: str, asked: _Asked, url: str | None) -> None:
+    from ...state.actors import Actor
+    from .output import console
+    from .storage import reading
+
+    actor = Actor(caller.organization, caller.user)
+    async with reading(url) as store:
+        agent_id = (await store.agents.get(actor, agent)).id
+        # What the last process said just before it ended is not indexed yet.
+        await store.recall.index_due(agent_id)
+        found: Page[RecallHit] | Page[PassageHit]
+        if asked.archive:
+            found = await store.passages.search(actor, agent_id, asked.query, **asked.window)
+        else:
+            found = await store.recall.search(
+                actor, agent_id, asked.query, role=asked.role, thread_id=asked.thread, **asked.window
+            )
+    if asked.as_json:
+        _write_json(found)
+        return
+    for number, hit in enumerate(found.hits):
+        _show(hit, first=number == 0)
+    notes = console(errors=True)
+    if not found.hits:
+        notes.print("Nothing was found.")
+    elif found.next_offset is not None:
+        notes.print(f"There is more: --offset {found.next_offset}", style="dim")
+
+
+def _write_json(found: "Page[RecallHit] | Page[PassageHit]") -> None:
+    import orjson
+
+    for hit in found.hits:
+        sys.stdout.write(orjson.dumps(asdict(hit)).decode() + "\n")
+
+
+def _show(hit: "RecallHit | PassageHit", *, first: bool) -> None:
+    from ...state.passages import PassageHit
+    from .output import console, printable
+
+    screen = console(errors=False)
+    if not first:
+        screen.print()
+    if isinstance(hit, PassageHit):
+        passage = hit.passage
+        tags = ", ".join(passage.tags)
+        screen.print(_head(passage.created_at, passage.id, tags, hit.score), style="bold")
+        screen.print(f"  {printable(passage.text)}")
+        return
+    screen.print(_head(hit.message.created_at, hit.message.thread_id, "", hit.score), style="bold")
+    for said in hit.before:
+        screen.print(_line(said), style="dim")
+    screen.print(_line(hit.message, mark=">"))
+    for said in hit.after:
+        screen.print(_line(said), style="dim")
+
+
+def _head(when: datetime, where: str, tags: str, score: float) -> str:
+    from .output import printable
+
+    parts = [f"{when.astimezone():{_WHEN}}", where, tags, f"score {score:.2f}" if score else ""]
+    return printable("  ".join(part for part in parts if part))
+
+
+def _line(said: "Said", *, mark: str = " ") -> str:
+    from .output import printable
+
+    return f"{mark} {printable(said.speaker):<9}  {printable(' '.join(said.text.split()))}"

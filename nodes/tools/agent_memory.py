@@ -1,0 +1,92 @@
+"""What a running tool may do to the memory of its agent."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ...state.actors import Actor
+from ...state.agents import DEFAULT_BLOCKS
+from ...state.blocks import Block
+from ...state.errors import InvalidInput, StaleVersion
+from ...state.store import Store
+
+# Whoever loses so many races in a row is told; each lost one means that another writer got through.
+_ATTEMPTS = 20
+
+CHANGED_BY = "agent"
+"""Who stands in the history of a block that a tool changed."""
+
+
+class Memory(Protocol):
+    """The memory of the agent whose tool runs, and of no other."""
+
+    async def append(self, label: str, content: str) -> Block:
+        """Add `content` as a new line at the end of a block."""
+        ...
+
+    async def replace(self, label: str, old: str, new: str) -> Block:
+        """Put `new` in the place of the only `old` in a block."""
+        ...
+
+    async def archive(self, content: str) -> None:
+        """Keep `content` in archival memory."""
+        ...
+
+
+class StoredMemory:
+    """The memory of one agent in the database.
+
+    All functions raise `InvalidInput`, `BlockTooLong` or `BlockNotFound` for what cannot be done, in words
+    that a model may read, and `StaleVersion` when other writers change the block all the time.
+    """
+
+    def __init__(self, store: Store, actor: Actor, agent_id: str) -> None:
+        self._store, self._actor, self._agent_id = store, actor, agent_id
+
+    async def append(self, label: str, content: str) -> Block:
+        """Add `content` as a new line at the end of a block; it replaces the text that says nothing yet."""
+        if not content.strip():
+            raise InvalidInput("the content is empty")
+
+        def longer(value: str) -> str:
+            known = "" if value == DEFAULT_BLOCKS.get("human") else value.rstrip()
+            return f"{known}\n{content.strip()}" if known else content.strip()
+
+        return await self._change(label, longer)
+
+    async def replace(self, label: str, old: str, new: str) -> Block:
+        """Put `new`, which may be empty, in the place of the only `old` in a block."""
+        if not old:
+            raise InvalidInput("the old text is empty: give words that stand in the block")
+
+        def changed(value: str) -> str:
+            found = value.count(old)
+            if found != 1:
+                how = f"stands in block '{label}' {found} times: give more of the words around it"
+                missing = f"does not stand in block '{label}': give the very words of the block"
+                raise InvalidInput(f"the old text {how if found else missing}")
+            return value.replace(old, new)
+
+        return await self._change(label, changed)
+
+    async def archive(self, content: str) -> None:
+        """Keep `content` in archival memory."""
+        await self._store.passages.insert(self._actor, self._agent_id, content)
+
+    async def _change(self, label: str, change: Callable[[str], str]) -> Block:
+        """Write what `change` makes of the block's text; again when another writer was faster."""
+        blocks = self._store.blocks
+        for attempt in range(1, _ATTEMPTS + 1):
+            block = await blocks.by_label(self._actor, self._agent_id, label)
+            value = change(block.value)
+            try:
+                return await blocks.write(
+                    self._actor,
+                    block.id,
+                    value,
+                    expected_version=block.version,
+                    changed_by=CHANGED_BY,
+                )
+            except StaleVersion:
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")

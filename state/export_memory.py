@@ -1,0 +1,129 @@
+"""Export all that is remembered for a user, or for one agent, as it is at one instant."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .actors import Actor
+from .agents import agent_row
+from .columns import utc_now
+from .memory_file import (
+    FileAgent,
+    FileBlock,
+    FileBlockVersion,
+    FileMessage,
+    FilePassage,
+    FileThread,
+    MemoryFile,
+)
+from .models import (
+    SEQUENCE_BITS,
+    AgentBlockRow,
+    AgentRow,
+    BlockRow,
+    BlockVersionRow,
+    MessageRow,
+    PassageRow,
+    ThreadRow,
+)
+from .ownership import owned_by
+from .store import Store
+from .unbroken import unbroken
+
+_MESSAGE_FIELDS = [name for name in FileMessage.model_fields if name != "sequence"]
+_MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _MESSAGE_FIELDS]
+
+
+@unbroken
+async def export_memory(store: Store, actor: Actor, *, agent: str | None = None) -> MemoryFile:
+    """Return the agents of the user, or the one of this name or id, with blocks, threads and passages.
+
+    With one agent, blocks are those that it holds; without, all. Raises `AgentNotFound`. Not in it: what is
+    made anew, such as checkpoints and search indexes, and the records of running tools.
+    """
+    async with store.database.reading() as session:
+        if agent is None:
+            mine = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
+            agents = (await session.scalars(mine)).all()
+        else:
+            agents = [await agent_row(session, actor, agent)]
+        exported = [await _agent(session, row) for row in agents]
+        held = None if agent is None else exported[0].blocks
+        return MemoryFile(
+            exported_at=utc_now(),
+            agents=tuple(exported),
+            blocks=await _blocks(session, actor, held),
+        )
+
+
+async def _agent(session: AsyncSession, row: AgentRow) -> FileAgent:
+    blocks = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == row.id)
+    passages = select(PassageRow).where(PassageRow.agent_id == row.id).order_by(PassageRow.number)
+    return FileAgent(
+        id=row.id,
+        name=row.name,
+        system=row.system,
+        model=row.model,
+        model_settings=row.model_settings,
+        tools=tuple(row.tools),
+        time_zone=row.time_zone,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        blocks=tuple(await session.scalars(blocks.order_by(AgentBlockRow.position))),
+        threads=await _threads(session, row.id),
+        passages=tuple(
+            FilePassage(
+                id=passage.id,
+                text=passage.text,
+                context=passage.context,
+                tags=tuple(passage.tags),
+                created_at=passage.created_at,
+            )
+            for passage in await session.scalars(passages)
+        ),
+    )
+
+
+async def _threads(session: AsyncSession, agent_id: str) -> tuple[FileThread, ...]:
+    threads = select(ThreadRow).where(ThreadRow.agent_id == agent_id)
+    messages = select(MessageRow.thread_id, MessageRow.number, *_MESSAGE_COLUMNS)
+    messages = messages.where(MessageRow.agent_id == agent_id).order_by(MessageRow.number)
+    said: dict[str, list[FileMessage]] = {}
+    for row in (await session.execute(messages)).mappings():
+        sequence = row["number"] & ((1 << SEQUENCE_BITS) - 1)
+        fields = {name: row[name] for name in _MESSAGE_FIELDS}
+        said.setdefault(row["thread_id"], []).append(FileMessage(sequence=sequence, **fields))
+    return tuple(
+        FileThread(
+            id=row.id,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            messages=tuple(said.get(row.id, ())),
+        )
+        for row in await session.scalars(threads.order_by(ThreadRow.created_at, ThreadRow.id))
+    )
+
+
+async def _blocks(session: AsyncSession, actor: Actor, held: Sequence[str] | None) -> tuple[FileBlock, ...]:
+    query = select(BlockRow).where(owned_by(actor, BlockRow)).order_by(BlockRow.created_at, BlockRow.id)
+    if held is not None:
+        query = query.where(BlockRow.id.in_(held))
+    rows = (await session.scalars(query)).all()
+    versions: dict[str, list[FileBlockVersion]] = {row.id: [] for row in rows}
+    history = select(BlockVersionRow).join(BlockRow, BlockRow.id == BlockVersionRow.block_id)
+    history = history.where(owned_by(actor, BlockRow)).order_by(BlockVersionRow.version)
+    for entry in await session.scalars(history):
+        if entry.block_id in versions:
+            versions[entry.block_id].append(
+                FileBlockVersion(
+                    version=entry.version,
+                    value=entry.value,
+                    changed_by=entry.changed_by,
+                    changed_at=entry.changed_at,
+                )
+            )
+    return tuple(
+        FileBlock(id=row.id, label=row.label, limit=row.limit, versions=tuple(versions[row.id]))
+        for row in rows
+    )

@@ -1,0 +1,58 @@
+"""What a user's text asks the search index for: plain quoted words, never its query language."""
+
+import re
+from dataclasses import dataclass
+
+_WORD = re.compile(r"[^\W_]+")
+_LONGEST = 64
+_MOST_WORDS = 32
+
+# Words that stand in nearly every sentence or question tell nothing about what it is about.
+_STOP_WORDS = frozenset(
+    """
+    a about am an and any are as at be been being but by can could d did do does doing don for from had has
+    have having he her here him his how i if in is it its just ll m may me might must my no nor not of off on
+    or our re s shall she should so t than that the their them then there these they this those to too us ve
+    very was we were what when where which who whom whose why will with would you your
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The words of a query, each once, and which of them follow each other in it."""
+
+    words: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+
+def wanted(query: str) -> Wanted:
+    """Return what `query` asks for: its content words, or all its words when it has no others.
+
+    Long queries are cut to their first 32 words. A query without letters and digits has no words.
+    """
+    spoken = [word[:_LONGEST] for word in _WORD.findall(query.lower())]
+    content = [word for word in spoken if word not in _STOP_WORDS] or spoken
+    words = tuple(dict.fromkeys(content))[:_MOST_WORDS]
+    pairs = tuple((one, other) for one, other in zip(words, words[1:], strict=False))
+    return Wanted(words, pairs)
+
+
+def match_word(word: str, *, column: str | None = None) -> str:
+    """Return the FTS5 expression for a word, in one column or in any."""
+    return f"{column} : {_quoted(word)}" if column else _quoted(word)
+
+
+def match_any(words: tuple[str, ...], *, column: str) -> str:
+    """Return the FTS5 expression for at least one of the words in a column."""
+    return f"{column} : ({' OR '.join(map(_quoted, words))})"
+
+
+def match_pair(one: str, other: str) -> str:
+    """Return the FTS5 expression for two words with at most three others between them, in any column."""
+    return f"NEAR({_quoted(one)} {_quoted(other)}, 3)"
+
+
+def _quoted(word: str) -> str:
+    # Inside quotes nothing is syntax but the quote itself, which is doubled.
+    return '"' + word.replace('"', '""') + '"'
