@@ -6,6 +6,7 @@ from .actors import Actors
 from .agents import Agents
 from .blocks import Blocks
 from .database import Database, open_database
+from .due_messages import DueMessages
 from .messages import Messages
 from .passages import Passages
 from .threads import Threads
@@ -24,6 +25,7 @@ class Store:
     messages: Messages
     passages: Passages
     tool_runs: ToolRuns
+    due: DueMessages
 
     async def close(self) -> None:
         """Close the database; the second time it does nothing."""
@@ -42,4 +44,5 @@ async def open_store(url: str) -> Store:
         messages=Messages(database),
         passages=Passages(database),
         tool_runs=ToolRuns(database),
+        due=DueMessages(database),
     )
