@@ -17,6 +17,7 @@ from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import open_checkpointer, prune_checkpoints
 from ..state.store import Store, open_store
+from .consolidate import Consolidator
 from .settings import Settings, load_settings
 from .threads import Threads
 
@@ -32,6 +33,7 @@ class Resources:
     toolbox: Toolbox
     clock: Clock
     threads: Threads
+    consolidator: Consolidator
     background: Background = field(default_factory=Background)
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
@@ -102,11 +104,14 @@ async def open_resources(
             toolbox=toolbox,
             clock=clock or SystemClock(),
             threads=Threads(settings.overlap),
+            consolidator=Consolidator(store, models, settings),
         )
+        resources.background.start(resources.consolidator.wake_all())
         try:
             yield resources
         finally:
             resources.threads.stop_all()
+            await resources.consolidator.close()
             await resources.background.drain(settings.shutdown_seconds)
 
 

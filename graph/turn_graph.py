@@ -97,6 +97,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             agent=agent,
             thread_id=thread_id,
             resumed=input is None,
+            consolidate=resources.consolidator.wake,
             stop=run.stop,
             failure=run.failure,
         )

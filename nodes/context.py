@@ -1,7 +1,7 @@
 """What a step may reach besides the state: the live objects of one run."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, TypeVar
 
@@ -88,5 +88,7 @@ class Context:
     thread_id: str
     resumed: bool
     """True when the run goes on with a turn that a crash left; false when it begins one."""
+    consolidate: Callable[[Actor, str], None] = lambda _actor, _agent_id: None
+    """Called when messages of the agent left the window; returns at once."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)

@@ -44,6 +44,19 @@ class TurnLimits(BaseModel):
     filtered_reply: str = "Sorry, I can't talk about that."
     """Spoken when the provider's content filter stops the answer."""
 
+    memory_model: str | None = None
+    """Model of recall and consolidation; `None` for the agent's own."""
+    memory_deadline: float = Field(6.0, gt=0)
+    """Longest wait for the memory model in a turn; then the bare search results are told."""
+    consolidate_after: float = Field(20.0, ge=0)
+    """How long messages that left the window wait for consolidation, so that it stays out of a quick call."""
+    recall_mode: Literal["compose", "search"] = "compose"
+    """What a recall does: rewrite the memory block from what was found, or tell the hits at once."""
+    recall_block: str = "human"
+    """Label of the block that a recall rewrites."""
+    recall_hits: int = Field(10, ge=1, le=50)
+    """Most messages that a recall finds."""
+
     overlap: Literal["newest", "enqueue", "reject"] = "newest"
     """What a new turn does to one that runs on the same thread: stop it, wait for it, or be refused."""
     checkpoints_kept: int = Field(16, ge=2)

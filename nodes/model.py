@@ -75,6 +75,10 @@ class Models:
             self._made[name] = self._make(name)
         return self._made[name]
 
+    def add(self, name: str, chat: BaseChatModel) -> None:
+        """Serve a LangChain chat model by this name."""
+        self._made[name] = VoiceModel(name=name, chat=chat)
+
     def substitute(self, name: str, other: str) -> None:
         """Serve the model `other` to whoever asks for `name` from now on; raises what `get` does."""
         self._made[name] = self.get(other)

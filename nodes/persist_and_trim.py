@@ -38,6 +38,8 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
         as_records(fresh, turn),
         evicted=[message.id or "" for message in evicted],
     )
+    if evicted:
+        context.consolidate(context.actor, state["agent"]["id"])
     settled = _settled_calls(fresh, window)
     if settled:
         await context.store.tool_runs.discard(context.actor, context.thread_id, settled)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -131,6 +131,16 @@ class ScriptedChatModel(BaseChatModel):
         if reply.error is not None:
             raise reply.error
 
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        parts = [chunk.message async for chunk in self._astream(messages, stop, None, **kwargs)]
+        return _whole(parts)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -141,10 +151,7 @@ class ScriptedChatModel(BaseChatModel):
         reply = self._take(messages, kwargs)
         if reply.error is not None:
             raise reply.error
-        whole, *others = [chunk.message for chunk in _chunks(reply)]
-        for part in others:
-            whole = whole + part  # pyright: ignore[reportAssignmentType]
-        return ChatResult(generations=[ChatGeneration(message=whole)])
+        return _whole([chunk.message for chunk in _chunks(reply)])
 
     def _take(self, messages: list[BaseMessage], settings: dict[str, Any]) -> ScriptedReply:
         tools = [tool["function"]["name"] for tool in settings.pop("tools", [])]
@@ -159,6 +166,13 @@ class ScriptedChatModel(BaseChatModel):
         if isinstance(item, Exception):
             raise item
         return ScriptedReply(text=item) if isinstance(item, str) else item
+
+
+def _whole(parts: Sequence[BaseMessageChunk]) -> ChatResult:
+    whole, *others = parts
+    for part in others:
+        whole = whole + part
+    return ChatResult(generations=[ChatGeneration(message=whole)])
 
 
 def _chunks(reply: ScriptedReply) -> Iterator[ChatGenerationChunk]:

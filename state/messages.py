@@ -53,7 +53,7 @@ class StoredMessage(MessageRecord):
 _STORED = tuple(name.name for name in fields(StoredMessage))
 # When a message came into being does not change with what is stored of it.
 _CHANGEABLE = tuple(name.name for name in fields(MessageRecord) if name.name not in {"id", "created_at"})
-_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
+MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
 
 
 class Messages:
@@ -103,7 +103,7 @@ class Messages:
         """
         if limit is not None and limit < 1:
             raise InvalidInput(f"the limit must be at least 1, it is {limit}")
-        query = select(*_COLUMNS).where(MessageRow.thread_id == thread_id)
+        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_id)
         query = query.order_by(MessageRow.number.desc()).limit(limit)
         if before is not None:
             query = query.where(MessageRow.number < before)

@@ -6,6 +6,7 @@ from .actors import Actors
 from .agents import Agents
 from .blocks import Blocks
 from .database import Database, open_database
+from .due_messages import DueMessages
 from .messages import Messages
 from .passages import Passages
 from .recall import Recall
@@ -30,6 +31,7 @@ class Store:
     recall: Recall
     tool_runs: ToolRuns
     traces: Traces
+    due: DueMessages
 
     async def close(self) -> None:
         """Close the database and its search index; the second time it does nothing."""
@@ -53,4 +55,5 @@ async def open_store(url: str) -> Store:
         recall=Recall(database, index),
         tool_runs=ToolRuns(database),
         traces=Traces(database),
+        due=DueMessages(database),
     )

@@ -89,9 +89,7 @@ async def test_words_that_stand_together_in_the_query_count_more_when_they_do_in
     home: Any,
 ) -> None:
     filler = ["So.", "Well.", "Right.", "Fine."]
-    await tell(
-        home, "A class about the long history of pottery.", *filler, "She takes a pottery class.", *filler
-    )
+    await tell(home, "A class on the long past of pottery.", *filler, "She takes a pottery class.", *filler)
     assert (await found(home, "pottery class"))[0] == "She takes a pottery class."
 
 
@@ -162,9 +160,7 @@ async def test_any_script_and_any_sign_is_found(home: Any, query: str, text: str
     assert await found(home, query) == [text]
 
 
-@pytest.mark.parametrize(
-    "query", ["text : dog", "dog NOT cat", "do*", '"dog cat"', "NEAR(dog cat, 1)", "^dog"]
-)
+@pytest.mark.parametrize("query", ["text : dog", "dog NOT cat", "do*", '"dog cat"', "NEAR(dog x, 1)", "^dog"])
 async def test_the_query_language_of_the_index_is_only_words(home: Any, query: str) -> None:
     await tell(home, "A dog is here.")
     await tell(home, "The bird sings.", thread="call-2")
@@ -177,9 +173,9 @@ async def test_the_query_language_of_the_index_is_only_words(home: Any, query: s
     query=st.one_of(
         st.text(max_size=60),
         st.text(st.characters(categories=["Cs", "Cc", "Mn", "Nl", "So", "Lo", "Co"]), max_size=30),
-        st.lists(
-            st.sampled_from(["dog", "OR", "AND", "NOT", "NEAR(", ")", '"', "*", "^", ":", "-", "\0"])
-        ).map(" ".join),
+        st.lists(st.sampled_from(["dog", "OR", "AND", "NOT", "NEAR(", ")", '"', "*", "^", ":", "\0"])).map(
+            " ".join
+        ),
     ),
     order=st.sampled_from(["best", "newest"]),
 )

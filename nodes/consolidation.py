@@ -1,0 +1,188 @@
+"""The steps of consolidation: what left the window is read again, and what matters of it is kept for good."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langgraph.runtime import Runtime
+from pydantic import BaseModel
+
+from ..state.actors import Actor
+from ..state.agents import DEFAULT_BLOCKS
+from ..state.blocks import Block
+from ..state.errors import StaleVersion
+from ..state.messages import StoredMessage
+from ..state.store import Store
+from .merge_facts import OUTDATED, merge_facts
+from .model import VoiceModel
+from .model_errors import as_model_error
+
+INSTRUCTIONS = """\
+You keep the memory of a voice assistant. You get a part of an old conversation and the memory blocks.
+- Keep what will matter in later calls by `store_memories`: each chunk is a short text that can be \
+understood alone, with one line of context (when, about whom).
+- Bring a block up to date by `rethink_memory`: its whole new text, one fact a line, all that still \
+holds kept. For a fact that is no longer true write the line `{outdated} ` followed by it.
+- Call `finish` when nothing is left to keep. Small talk is not worth keeping."""
+
+MOST_ROUNDS = 4
+
+
+class Chunk(BaseModel):
+    """A memory: its text, and a line that tells where it comes from."""
+
+    text: str
+    context: str
+
+
+def store_memories(chunks: list[Chunk]) -> None:
+    """Keep memories for good, each as a passage with a line of context."""
+
+
+def rethink_memory(label: str, value: str) -> None:
+    """Write the new text of a memory block."""
+
+
+def finish() -> None:
+    """End: all that matters is kept."""
+
+
+class ConsolidationState(TypedDict):
+    """A part of the conversation on its way into memory."""
+
+    due: list[int]
+    """Numbers of the messages that are read."""
+    messages: list[AnyMessage]
+    rounds: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsolidationContext:
+    """The live objects of one consolidation."""
+
+    store: Store
+    model: VoiceModel
+    actor: Actor
+    agent_id: str
+    block: str
+    """Label of the block that tells of the user."""
+
+
+async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
+    """Read the messages that are due, and the blocks."""
+    context = runtime.context
+    due = await context.store.due.of_agent(context.actor, context.agent_id)
+    blocks = await context.store.blocks.of_agent(context.actor, context.agent_id)
+    prompt = SystemMessage(INSTRUCTIONS.format(outdated=OUTDATED))
+    request = HumanMessage(f"{_render_blocks(blocks)}\n\n<conversation>\n{_render(due)}\n</conversation>")
+    return {
+        "due": [message.number for message in due],
+        "messages": [prompt, request],
+        "rounds": 0,
+        "finished": not any(message.text.strip() for message in due),
+    }
+
+
+async def think(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
+    """Ask the memory model what to keep. Raises `ModelError`; what is due stays due then."""
+    context = runtime.context
+    model = context.model.chat.bind_tools([store_memories, rethink_memory, finish])
+    try:
+        answer = await model.ainvoke(state["messages"], {"callbacks": []}, **context.model.settings)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        raise as_model_error(error, context.model.name) from error
+    return {"messages": [*state["messages"], answer], "rounds": state["rounds"] + 1}
+
+
+async def keep(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
+    """Do what the model asked for; an answer without calls ends it."""
+    answer = state["messages"][-1]
+    calls = answer.tool_calls if isinstance(answer, AIMessage) else []
+    results = [
+        ToolMessage(
+            await _carry_out(runtime.context, call["name"], call["args"]), tool_call_id=call["id"] or ""
+        )
+        for call in calls
+    ]
+    finished = not calls or any(call["name"] == "finish" for call in calls)
+    return {"messages": [*state["messages"], *results], "finished": finished}
+
+
+async def settle(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
+    """Mark the messages as consolidated."""
+    if state["due"]:
+        await runtime.context.store.due.settle(runtime.context.actor, runtime.context.agent_id, state["due"])
+    return {}
+
+
+def after_reading(state: ConsolidationState) -> Literal["think", "settle"]:
+    """Ask the model, unless nothing was said in what is due."""
+    return "settle" if state["finished"] else "think"
+
+
+def after_keeping(state: ConsolidationState) -> Literal["think", "settle"]:
+    """Ask again until the model has finished, or for long enough."""
+    return "settle" if state["finished"] or state["rounds"] >= MOST_ROUNDS else "think"
+
+
+async def _carry_out(context: ConsolidationContext, name: str, arguments: dict[str, Any]) -> str:
+    try:
+        if name == "store_memories":
+            return await _store(context, arguments["chunks"])
+        if name == "rethink_memory":
+            return await rewrite_block(context.store, context.actor, context.agent_id, **arguments)
+    except (KeyError, TypeError, ValueError):
+        return "Wrong arguments."
+    return "Done." if name == "finish" else "There is no such tool."
+
+
+async def _store(context: ConsolidationContext, chunks: list[dict[str, Any]]) -> str:
+    for chunk in [Chunk.model_validate(chunk) for chunk in chunks]:
+        if chunk.text.strip():
+            await context.store.passages.insert(
+                context.actor,
+                context.agent_id,
+                chunk.text,
+                context=chunk.context or None,
+                tags=["consolidation"],
+            )
+    return f"Kept {len(chunks)}."
+
+
+async def rewrite_block(store: Store, actor: Actor, agent_id: str, label: str, value: str) -> str:
+    """Merge new text into a block of the agent; a write in between is merged too. Return what was done."""
+    while True:
+        blocks = await store.blocks.of_agent(actor, agent_id)
+        block = next((block for block in blocks if block.label == label), None)
+        if block is None:
+            return f"There is no block '{label}'. There are: {', '.join(block.label for block in blocks)}."
+        merged = merge_facts(known_text(block), value, block.limit)
+        try:
+            await store.blocks.write(
+                actor, block.id, merged, expected_version=block.version, changed_by="memory"
+            )
+        except StaleVersion:
+            continue
+        return f"Block '{label}' now holds {len(merged)} of {block.limit} characters."
+
+
+def known_text(block: Block) -> str:
+    """Return the block's text, nothing for the text of a block that knows nothing yet."""
+    return "" if block.value == DEFAULT_BLOCKS.get(block.label) and block.label == "human" else block.value
+
+
+def _render(messages: tuple[StoredMessage, ...]) -> str:
+    speakers = {"user": "User", "assistant": "Assistant"}
+    return "\n".join(
+        f"[{message.created_at:%Y-%m-%d %H:%M}] {speakers[message.role]}: {message.text}"
+        for message in messages
+        if message.role in speakers and message.text.strip()
+    )
+
+
+def _render_blocks(blocks: tuple[Block, ...]) -> str:
+    return "\n".join(f'<block label="{b.label}" limit="{b.limit}">\n{b.value}\n</block>' for b in blocks)

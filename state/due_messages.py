@@ -1,0 +1,62 @@
+"""Messages that left the window and wait for consolidation: which ones are due is a column, not a queue."""
+
+from collections.abc import Collection
+
+from sqlalchemy import select, update
+
+from .actors import Actor
+from .columns import utc_now
+from .database import Database
+from .messages import MESSAGE_COLUMNS, StoredMessage
+from .models import AgentRow, MessageRow
+from .ownership import agent_number
+from .unbroken import unbroken
+
+
+class DueMessages:
+    """The messages of agents that were evicted from the window and are not consolidated yet."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def of_agent(self, actor: Actor, agent_id: str, *, limit: int = 60) -> tuple[StoredMessage, ...]:
+        """Return the oldest `limit` due messages with words in them, the oldest first."""
+        query = (
+            select(*MESSAGE_COLUMNS)
+            .where(MessageRow.agent_id == agent_id, MessageRow.evicted_at.is_not(None))
+            .where(MessageRow.consolidated_at.is_(None))
+            .order_by(MessageRow.number)
+            .limit(limit)
+        )
+        async with self._database.reading() as session:
+            await agent_number(session, actor, agent_id)
+            rows = (await session.execute(query)).mappings().all()
+        return tuple(StoredMessage(**row) for row in rows)
+
+    @unbroken
+    async def settle(self, actor: Actor, agent_id: str, numbers: Collection[int]) -> None:
+        """Mark the messages with these numbers as consolidated."""
+        async with self._database.writing() as session:
+            await agent_number(session, actor, agent_id)
+            await session.execute(
+                update(MessageRow)
+                .where(MessageRow.agent_id == agent_id, MessageRow.number.in_(numbers))
+                .values(consolidated_at=utc_now()),
+                execution_options={"synchronize_session": False},
+            )
+
+
+@unbroken
+async def agents_with_due_messages(database: Database) -> tuple[tuple[Actor, str], ...]:
+    """Return all agents that have messages due, each with its actor: what a crash left to do."""
+    due = (
+        select(MessageRow.agent_id)
+        .where(MessageRow.evicted_at.is_not(None), MessageRow.consolidated_at.is_(None))
+        .distinct()
+    )
+    query = select(AgentRow.organization_id, AgentRow.user_id, AgentRow.id).where(AgentRow.id.in_(due))
+    async with database.reading() as session:
+        rows = (await session.execute(query)).all()
+    return tuple((Actor(row.organization_id, row.user_id), row.id) for row in rows)
