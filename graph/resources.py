@@ -1,5 +1,6 @@
 """Everything a process holds open for its graphs: opened, owned and closed in one place."""
 
+import logging
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +13,18 @@ from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Background
 from ..nodes.model import LOCAL_MODEL, Models, default_model
 from ..nodes.tools.clock import current_time
+from ..nodes.tools.recall import recall_memory
 from ..nodes.tools.registry import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import open_checkpointer, prune_checkpoints
+from ..state.errors import StorageError
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
 from .settings import Settings, load_settings
 from .threads import Threads
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -62,6 +67,16 @@ class Resources:
         """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""
         self._owners.pop(thread_id, None)
 
+    def index(self, agent_id: str | None = None) -> None:
+        """Bring the search index up to date in the background, for one agent or for all."""
+        self.background.start(self._index(agent_id))
+
+    async def _index(self, agent_id: str | None) -> None:
+        try:
+            await self.store.recall.index_due(agent_id)
+        except StorageError:
+            log.exception("the search index could not be written: it will be at the next turn")
+
     async def prune(self, thread_id: str) -> None:
         """Delete the thread's old checkpoints."""
         await prune_checkpoints(self.checkpointer, thread_id, self.settings.checkpoints_kept)
@@ -88,7 +103,7 @@ async def open_resources(
     settings = settings or load_settings()
     url = url or settings.url()
     async with AsyncExitStack() as stack:
-        toolbox = Toolbox([current_time, *tools])
+        toolbox = Toolbox([current_time, recall_memory, *tools])
         models = Models(model or settings.model or default_model())
         stack.push_async_callback(models.aclose)
         if models.default == LOCAL_MODEL:
@@ -107,6 +122,7 @@ async def open_resources(
             consolidator=Consolidator(store, models, settings),
         )
         resources.background.start(resources.consolidator.wake_all())
+        resources.index()
         try:
             yield resources
         finally:

@@ -122,6 +122,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         try:
             async for part in super().astream(input, config, context=live, **options):
                 yield part
+            self.resources.index()
             await self.resources.prune(run.thread_id)
         except BaseException:
             self.resources.forget_thread(run.thread_id)

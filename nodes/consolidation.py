@@ -9,12 +9,11 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
 from ..state.actors import Actor
-from ..state.agents import DEFAULT_BLOCKS
 from ..state.blocks import Block
-from ..state.errors import StaleVersion
 from ..state.messages import StoredMessage
 from ..state.store import Store
-from .merge_facts import OUTDATED, merge_facts
+from .block_rewriting import rewrite_block
+from .merge_facts import OUTDATED
 from .model import VoiceModel
 from .model_errors import as_model_error
 
@@ -151,28 +150,6 @@ async def _store(context: ConsolidationContext, chunks: list[dict[str, Any]]) ->
                 tags=["consolidation"],
             )
     return f"Kept {len(chunks)}."
-
-
-async def rewrite_block(store: Store, actor: Actor, agent_id: str, label: str, value: str) -> str:
-    """Merge new text into a block of the agent; a write in between is merged too. Return what was done."""
-    while True:
-        blocks = await store.blocks.of_agent(actor, agent_id)
-        block = next((block for block in blocks if block.label == label), None)
-        if block is None:
-            return f"There is no block '{label}'. There are: {', '.join(block.label for block in blocks)}."
-        merged = merge_facts(known_text(block), value, block.limit)
-        try:
-            await store.blocks.write(
-                actor, block.id, merged, expected_version=block.version, changed_by="memory"
-            )
-        except StaleVersion:
-            continue
-        return f"Block '{label}' now holds {len(merged)} of {block.limit} characters."
-
-
-def known_text(block: Block) -> str:
-    """Return the block's text, nothing for the text of a block that knows nothing yet."""
-    return "" if block.value == DEFAULT_BLOCKS.get(block.label) and block.label == "human" else block.value
 
 
 def _render(messages: tuple[StoredMessage, ...]) -> str:

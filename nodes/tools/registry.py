@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -43,7 +43,8 @@ class ToolOptions:
 class ToolCallInfo:
     """What a running tool can know of its call; `tool_call_id` is the idempotency key.
 
-    `memory` is that of the calling agent; `None` when the tool does not run in a turn.
+    `memory` is that of the calling agent, `recall` searches what was said with it (query, minutes ago from
+    and to); both are `None` when the tool does not run in a turn.
     """
 
     tool_call_id: str
@@ -53,6 +54,7 @@ class ToolCallInfo:
     time_zone: str
     actor: Actor
     memory: Memory | None = None
+    recall: Callable[[str, int | None, int | None], Awaitable[str]] | None = None
 
 
 _running_call: ContextVar[ToolCallInfo] = ContextVar("voicegraph_tool_call")

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from langchain_core.messages import ToolCall, ToolMessage
 
@@ -13,6 +14,7 @@ from ...state.schema import AgentFacts
 from ...state.tool_runs import ToolRun
 from ..context import Context
 from ..events import Event, ToolFinished, ToolStarted
+from ..recall import recall
 from .agent_memory import StoredMemory
 from .invoke import invoke_tool, tool_arguments
 from .registry import ToolCallInfo, VoiceTool
@@ -110,6 +112,7 @@ class CallRun:
             time_zone=self.agent["time_zone"],
             actor=context.actor,
             memory=StoredMemory(context.store, context.actor, self.agent["id"]),
+            recall=partial(recall, context, self.agent),
         )
         outcome, text = await invoke_tool(self.tool, self.call, info)
         try:
