@@ -22,7 +22,7 @@ from ..nodes.context import ModelSource
 from ..nodes.limits import TurnLimits
 from ..state.actors import Actor
 from ..state.due_messages import agents_with_due_messages
-from ..state.errors import VoicegraphError
+from ..state.errors import InvalidSetting, VoicegraphError
 from ..state.store import Store
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,12 @@ class Consolidator:
         context = ConsolidationContext(
             store=self._store, model=model, actor=actor, agent_id=agent.id, block=self._limits.recall_block
         )
+        if not model.calls_tools:
+            raise InvalidSetting(
+                f"'{model.name}' calls no tools, so it cannot consolidate: set memory_model to one that does"
+            )
         done = 0
-        while model.calls_tools:
+        while True:
             empty = ConsolidationState(due=[], messages=[], rounds=0, finished=False)
             result: dict[str, Any] = await self._graph.ainvoke(empty, context=context)
             if not result["due"]:

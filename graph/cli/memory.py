@@ -4,6 +4,7 @@ import typer
 
 from .memory_archive import archive
 from .memory_blocks import history, redo, set_block, show, undo
+from .memory_consolidate import consolidate
 from .memory_files import export, forget, import_file
 from .memory_search import search
 
@@ -17,6 +18,9 @@ commands.command("redo", epilog="Example: voicegraph memory redo human")(redo)
 commands.command("search", epilog="Example: voicegraph memory search 'train to Turin' --limit 3")(search)
 commands.command("archive", epilog="Example: voicegraph memory archive 'Ada eats no nuts.' --tag health")(
     archive
+)
+commands.command("consolidate", epilog="Example: voicegraph memory consolidate --model openai:gpt-4.1-mini")(
+    consolidate
 )
 commands.command("forget", epilog="Example: voicegraph memory forget thread call-42 --yes")(forget)
 commands.command("export", epilog="Example: voicegraph memory export --agent waiter --out waiter.json")(

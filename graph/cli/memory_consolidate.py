@@ -1,0 +1,45 @@
+"""`voicegraph memory consolidate`: do now what the background does when nobody speaks."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from .memory_blocks import Holder
+from .options import Caller, Database, caller_of
+
+
+def consolidate(
+    context: typer.Context,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="The memory model, such as openai:NAME.")
+    ] = None,
+    agent: Holder = "default",
+    database: Database = None,
+) -> None:
+    """Read what left the agent's window, keep what matters as passages, bring the block up to date."""
+    asyncio.run(_consolidate(caller_of(context), agent, model, database))
+
+
+async def _consolidate(caller: Caller, agent: str, model: str | None, url: str | None) -> None:
+    from ...nodes.model import Models, default_model
+    from ...state.actors import Actor
+    from ..consolidate import Consolidator
+    from ..settings import load_settings
+    from .output import console
+    from .storage import reading
+
+    settings = load_settings(memory_model=model)
+    actor = Actor(caller.organization, caller.user)
+    out, progress = console(errors=False), console(errors=True)
+    async with reading(url) as store:
+        agent_id = (await store.agents.get(actor, agent)).id
+        models = Models(settings.model or default_model())
+        try:
+            done = await Consolidator(store, models, settings).consolidate(
+                actor, agent_id, lambda so_far: progress.print(f"{so_far} messages read …")
+            )
+        finally:
+            await models.aclose()
+        passages = await store.passages.count(actor, agent_id)
+    out.print(f"{done} messages consolidated; the archive holds {passages} passages.")
