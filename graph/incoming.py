@@ -14,9 +14,14 @@ from langchain_core.messages import (
 )
 
 from ..nodes.characters import whole_characters
+from ..nodes.heard import UNHEARD
 from ..nodes.limits import TurnLimits
-from ..nodes.reply import CREATED_AT
+from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, acceptable_id, acceptable_name
+from ..nodes.tools.results import OUTCOME
 from ..state.errors import InvalidMessage
+
+_OURS = (CREATED_AT, SPOKEN, BAD_ARGUMENTS, UNHEARD, OUTCOME)
+"""Keys that the steps write themselves: a client's would be taken for theirs."""
 
 
 def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> list[AnyMessage]:
@@ -49,8 +54,20 @@ def _complete(message: AnyMessage, limits: TurnLimits, now: float) -> AnyMessage
         )
     if isinstance(message, HumanMessage) and not text.strip():
         raise InvalidMessage("the message is empty: say something")
-    extra = {CREATED_AT: now, **message.additional_kwargs}
+    foreign = {key: value for key, value in message.additional_kwargs.items() if key not in _OURS}
+    extra = {**foreign, CREATED_AT: _time(message.additional_kwargs.get(CREATED_AT), now)}
     update: dict[str, Any] = {"id": message.id or str(uuid4()), "additional_kwargs": extra}
+    if isinstance(message, AIMessage) and message.tool_calls:
+        # An id that a provider refuses gets a new one; its result, if any, is mended then.
+        update["tool_calls"] = [
+            {**call, "name": acceptable_name(call["name"]), "id": acceptable_id(call["id"])}
+            for call in message.tool_calls
+        ]
     if isinstance(message.content, str):
         update["content"] = whole_characters(message.content)
     return message.model_copy(update=update)
+
+
+def _time(told: object, now: float) -> float:
+    """Return the time that a message brings, when it is one that has passed, else `now`."""
+    return told if isinstance(told, int | float) and 0 <= told <= now else now

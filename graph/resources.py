@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.language_models import BaseChatModel
@@ -18,7 +19,7 @@ from ..nodes.tools.registry import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import open_checkpointer, prune_checkpoints
-from ..state.errors import StorageError
+from ..state.errors import StorageError, ThreadNotFound
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
 from .settings import Settings, load_settings
@@ -44,20 +45,26 @@ class Resources:
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
     _owners: dict[str, tuple[Actor, str]] = field(default_factory=dict[str, tuple[Actor, str]])
 
-    async def claim(self, actor: Actor, agent: str, thread_id: str) -> bool:
-        """Make sure that the thread belongs to this agent of this actor; return true if it is new here.
+    async def claim(self, actor: Actor, agent: str, thread_id: str) -> Literal["warm", "cold", "new"]:
+        """Make sure that the thread belongs to this agent of this actor; return how well it is known.
 
-        Asks the database once a thread: owners never change. Raises `AgentNotFound`, `ThreadTaken`.
+        Asks the database once a thread (then it is `warm`): owners never change. A `cold` one was used by an
+        earlier process, a `new` one by nobody. Raises `AgentNotFound`, `ThreadTaken`.
         """
         if self._owners.get(thread_id) == (actor, agent):
-            return False
+            return "warm"
         await self.store.actors.ensure(actor)
         if agent == DEFAULT_AGENT:
             await self.store.agents.ensure_default(actor)
         owner = await self.store.agents.get(actor, agent)
+        try:
+            await self.store.threads.get(actor, thread_id)
+            known: Literal["cold", "new"] = "cold"
+        except ThreadNotFound:
+            known = "new"
         await self.store.threads.claim(actor, owner.id, thread_id)
         self._owners[thread_id] = (actor, agent)
-        return True
+        return known
 
     def is_claimed(self, thread_id: str) -> bool:
         """Tell if the thread's owner is known here."""

@@ -12,6 +12,7 @@ from ..nodes.heard import audible, cut_turn
 from ..nodes.records import as_records
 from ..state.actors import Actor
 from ..state.errors import NothingToResume, ThreadBusy
+from .threads import TurnRun
 from .turn_graph import TurnGraph
 
 
@@ -73,17 +74,37 @@ async def interrupt(
     Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
     and is still being played. Returns true when a turn was running, and then once it has ended.
     """
-    run = graph.resources.threads.running(thread_id)
+    threads = graph.resources.threads
+    run = threads.driving(thread_id)
     if run is not None:
         run.stop.request(heard)
         await run.done.wait()
-    if heard is not None and not (run is not None and run.stop.heard_applied):
-        await _cut_last_reply(graph, thread_id, heard, actor or Actor())
+    cut = run is not None and run.stop.heard_applied
+    # Once a newer turn has begun, its request was made with the reply as it was.
+    if heard is not None and not cut and threads.running(thread_id) is None:
+        await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
     return run is not None
 
 
+async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
+    """Cut the thread's last reply as a run of its own, which a new turn waits for."""
+    run = TurnRun(thread_id)
+    run.kept = True
+
+    async def cut() -> AsyncGenerator[None]:
+        await _cut_last_reply(graph, thread_id, heard, actor)
+        return
+        yield
+
+    graph.resources.threads.enter(run)
+    work = graph.resources.background.start(run.drive(cut))
+    work.add_done_callback(lambda _: graph.resources.threads.leave(run))
+    async for _ in run.listen():
+        pass
+
+
 async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
-    """Cut the last stored reply of a thread to what was heard, in the window and in the record."""
+    """Cut the last stored reply of a thread to what was heard, in the record and in the window."""
     config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
     values = (await graph.aget_state(config)).values
     if not values.get("messages") or "turn" not in values:
@@ -93,9 +114,10 @@ async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: A
     changed = [new for new, old in zip(said, before, strict=True) if new is not old]
     if not changed:
         return
-    window = audible(said)
-    update = {"messages": Overwrite(window), "stored_through": window[-1].id}
-    await graph.aupdate_state(config, update, as_node="persist_and_trim")
+    # First, since it refuses a stranger.
     await graph.resources.store.messages.save(
         actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
     )
+    window = audible(said)
+    update = {"messages": Overwrite(window), "stored_through": window[-1].id}
+    await graph.aupdate_state(config, update, as_node="persist_and_trim")

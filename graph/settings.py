@@ -5,7 +5,7 @@ from typing import Any
 
 from platformdirs import user_data_path
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from ..nodes.limits import TurnLimits
 from ..state.errors import InvalidSetting
@@ -40,6 +40,8 @@ def load_settings(**values: Any) -> Settings:
     """
     try:
         return Settings(**{key: value for key, value in values.items() if value is not None})
+    except SettingsError as error:
+        raise InvalidSetting(f'{error}: lists are written as JSON, such as ["openai:gpt-4.1"]') from error
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in fault["loc"]) or "settings"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..nodes.context import Failure
 from ..nodes.interruption import Interruption
-from ..state.errors import ThreadBusy
+from ..state.errors import ModelError, ThreadBusy
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class TurnRun:
             raise
         except Exception as error:
             self._error = error
-            if self.kept:
+            if self.kept and not isinstance(error, ModelError):
                 log.exception("a turn could not be stored", extra={"thread_id": self.thread_id})
         finally:
             self.done.set()
@@ -74,6 +74,13 @@ class Threads:
         """Return the newest run of the thread that has not ended."""
         run = self._latest.get(thread_id)
         return None if run is None or run.done.is_set() else run
+
+    def driving(self, thread_id: str) -> TurnRun | None:
+        """Return the run of the thread that is going on, not one that waits for it."""
+        run = self.running(thread_id)
+        while run is not None and run.before is not None and not run.before.done.is_set():
+            run = run.before
+        return run
 
     def enter(self, run: TurnRun) -> None:
         """Put `run` behind the thread's running turn, which is stopped, waited for or in the way.

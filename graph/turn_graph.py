@@ -1,12 +1,14 @@
 """LangGraph's compiled graph, of which every run is a turn of a thread, one at a time."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any, Self, cast
 from uuid import uuid4
 
 from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langgraph.graph import END
 from langgraph.graph.state import CompiledStateGraph
 
@@ -14,7 +16,7 @@ from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
-from ..state.errors import InvalidSetting
+from ..state.errors import InvalidSetting, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState, new_turn
 from .incoming import incoming_messages
 from .resources import Resources
@@ -72,8 +74,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> TurnRun:
         """Start a turn as a task of its own and return it; listen to it by `TurnRun.listen`."""
         resources = self.resources
+        config = _own_config(self.config, config)
         now = resources.clock.now()
-        call = {**(config or {}).get("configurable", {}), **_as_mapping(context)}
+        call = {**config.get("configurable", {}), **_as_mapping(context)}
         thread_id = str(call.get("thread_id") or "")
         if not thread_id:
             raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
@@ -102,7 +105,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             failure=run.failure,
         )
         resources.threads.enter(run)
-        work = run.drive(lambda: self._turn(run, live, input, config or {}, **options))
+        work = run.drive(lambda: self._turn(run, live, input, config, **options))
         resources.background.start(work).add_done_callback(lambda _: resources.threads.leave(run))
         return run
 
@@ -110,13 +113,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clear up behind it."""
-        fresh = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        known = await self.resources.claim(live.actor, live.agent, live.thread_id)
         if input is None:
             values = (await self.aget_state(config)).values
             if "turn" in values:
                 live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
-        elif fresh:
-            await self._close_crashed(config)
+        elif known != "warm":
+            await self._close_crashed(config, new=known == "new")
         steps = 4 * live.limits.max_steps + 10
         config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
         try:
@@ -124,15 +127,27 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 yield part
             self.resources.index()
             await self.resources.prune(run.thread_id)
+        except sqlite3.Error as error:
+            self.resources.forget_thread(run.thread_id)
+            raise StorageError(
+                f"the checkpoints could not be read or written ({error}): try again"
+            ) from error
         except BaseException:
             self.resources.forget_thread(run.thread_id)
             raise
         if live.failure.silent and live.failure.error is not None:
             raise live.failure.error
 
-    async def _close_crashed(self, config: RunnableConfig) -> None:
-        """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing."""
-        if (await self.aget_state(config)).next:
+    async def _close_crashed(self, config: RunnableConfig, *, new: bool) -> None:
+        """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing.
+
+        Checkpoints of turns that were stored, on a thread that is `new`, are those of a thread that was
+        deleted: nobody may hear of it any more.
+        """
+        state = await self.aget_state(config)
+        if new and state.values.get("stored_through"):
+            await self.resources.checkpointer.adelete_thread(config.get("configurable", {})["thread_id"])
+        elif state.next:
             await self.aupdate_state(config, None, as_node=END)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -165,6 +180,20 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"
             )
         return self.resources.portal
+
+
+def _own_config(bound: RunnableConfig | None, given: RunnableConfig | None) -> RunnableConfig:
+    """Return what was bound by `with_config` and what was given, without the keys of a graph around this one.
+
+    A turn has a thread and checkpoints of its own, also as a node of another graph.
+    """
+    config = merge_configs(bound, given)
+    own = {
+        key: value
+        for key, value in config.get("configurable", {}).items()
+        if not key.startswith("__pregel_") and key not in ("checkpoint_ns", "checkpoint_map")
+    }
+    return {**config, "configurable": own}
 
 
 def _as_mapping(context: Any) -> Mapping[str, Any]:

@@ -43,13 +43,15 @@ async def start_completion(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.latency_budget * models[0].patience
     last: ModelError = ModelUnavailable("no model answered in time")
-    for model in models:
+    for place, model in enumerate(models):
+        others = len(models) - place - 1
         for attempt in range(limits.model_attempts):
             left = deadline - loop.time()
             if left <= 0:
                 raise last
+            patience = min(left / (1 + others), _patience(model, limits))
             try:
-                return await _attempt(model, request(model), limits, min(left, _patience(model, limits)))
+                return await _attempt(model, request(model), limits, patience)
             except ContextTooLong:
                 raise
             except ModelError as error:
@@ -58,7 +60,8 @@ async def start_completion(
                     "model attempt failed",
                     extra={"model": model.name, "attempt": attempt + 1, "error": error.code},
                 )
-            if not last.retryable or attempt + 1 == limits.model_attempts:
+            silent = isinstance(last, ModelTimeout) and others
+            if not last.retryable or silent or attempt + 1 == limits.model_attempts:
                 break
             wait = _wait_before_retry(attempt, last)
             if loop.time() + wait >= deadline:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from langchain_core.messages import AIMessage, SystemMessage
@@ -10,12 +11,15 @@ from langgraph.runtime import Runtime
 from ..state.errors import ContextTooLong, ModelError, ModelRefused, ModelTimeout
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
-from .completion import Request
+from .completion import Delta, Request
 from .context import Context
 from .filler import filled_silence
 from .model import VoiceModel
 from .reply import Reply
 from .trim import trim
+
+_USAGE_WAIT = 0.5
+"""Seconds that a whole answer waits for its usage."""
 
 log = logging.getLogger(__name__)
 
@@ -59,24 +63,34 @@ async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply)
     limits = context.limits
     names = [state["agent"]["model"], *limits.fallback_models]
     models = [context.models.get(name) for name in names]
-    async with filled_silence(context):
+    async with filled_silence(context, until=lambda: bool(reply.said)):
         started = await start_completion(models, lambda model: _request(state, context, turn, model), limits)
-    async with aclosing(started.rest) as rest:
-        try:
+        turn["model"] = started.model.name
+        async with aclosing(started.rest) as rest:
             for delta in started.first:
                 await reply.feed(delta)
-            loop = asyncio.get_running_loop()
-            async with asyncio.timeout(limits.stall_timeout) as stall:
-                async for delta in rest:
-                    await reply.feed(delta)
-                    stall.reschedule(loop.time() + limits.stall_timeout)
-        except TimeoutError as error:
-            raise ModelTimeout(
-                f"{started.model.name}: nothing more came for {limits.stall_timeout} seconds"
-            ) from error
-        finally:
-            turn["model"] = started.model.name
+            try:
+                await _follow(rest, reply, limits.stall_timeout, started.model.name)
+            except ModelError:
+                if reply.finish_reason is None:
+                    raise
+                log.info("the answer was whole, its end was not", extra={"model": started.model.name})
     await reply.close()
+
+
+async def _follow(rest: AsyncGenerator[Delta], reply: Reply, stall_timeout: float, model: str) -> None:
+    """Feed the reply until the stream ends; behind the finish reason only the usage is waited for."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(stall_timeout) as stall:
+            if reply.finish_reason is not None:
+                stall.reschedule(loop.time() + min(_USAGE_WAIT, stall_timeout))
+            async for delta in rest:
+                await reply.feed(delta)
+                wait = stall_timeout if reply.finish_reason is None else min(_USAGE_WAIT, stall_timeout)
+                stall.reschedule(loop.time() + wait)
+    except TimeoutError as error:
+        raise ModelTimeout(f"{model}: nothing more came for {stall_timeout} seconds") from error
 
 
 def _request(state: VoiceState, context: Context, turn: Turn, model: VoiceModel) -> Request:

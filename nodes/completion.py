@@ -1,12 +1,15 @@
 """One streamed completion as small deltas, the same for every LangChain chat model."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import orjson
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
+from ..state.errors import ModelProtocolError
 from ..state.schema import Usage
 from .model import VoiceModel
 from .model_errors import as_model_error
@@ -66,6 +69,11 @@ async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerat
         async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
             async for chunk in chunks:
                 yield _delta(chunk)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ModelProtocolError(f"{model.name}: cancelled its own answer") from error
     except Exception as error:
         raise as_model_error(error, model.name) from error
 
@@ -77,11 +85,22 @@ def _delta(chunk: AIMessageChunk) -> Delta:
         text=str(chunk.text) if chunk.content else "",
         calls=tuple(
             CallFragment(part.get("index") or 0, part.get("id"), part.get("name"), part.get("args") or "")
-            for part in chunk.tool_call_chunks
+            for part in _call_parts(chunk)
         ),
         finish_reason=_FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else None,
         usage=_usage(chunk),
     )
+
+
+def _call_parts(chunk: AIMessageChunk) -> Sequence[Mapping[str, Any]]:
+    """Return the pieces of tool calls; a model that does not stream gives whole calls in one message."""
+    parts = getattr(chunk, "tool_call_chunks", None)
+    if parts is not None:
+        return parts
+    return [
+        {"index": index, "id": call["id"], "name": call["name"], "args": orjson.dumps(call["args"]).decode()}
+        for index, call in enumerate(chunk.tool_calls)
+    ]
 
 
 def _usage(chunk: AIMessageChunk) -> Usage | None:

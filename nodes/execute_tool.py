@@ -63,10 +63,10 @@ async def _answer(
     tool = tools.get(call["name"])
     if tool is None:
         text = f"There is no tool '{call['name'][:64]}'. There are: {', '.join(tools) or 'none'}."
-        return tool_message(call, "unknown_tool", text, created_at=now, limit=limit)
+        return tool_message(reply.id, call, "unknown_tool", text, created_at=now, limit=limit)
     if call["id"] in reply.additional_kwargs.get(BAD_ARGUMENTS, ()):
         text = "Wrong arguments: they were not a JSON object. Call again with valid JSON."
-        return tool_message(call, "bad_arguments", text, created_at=now, limit=limit)
+        return tool_message(reply.id, call, "bad_arguments", text, created_at=now, limit=limit)
 
     def emit(event: Event) -> None:
         runtime.stream_writer(encode_event(event))

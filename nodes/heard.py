@@ -4,6 +4,7 @@ Speech-to-text drops punctuation and changes white space and case, so only lette
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
@@ -11,7 +12,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from .preamble import PREAMBLE
 from .reply import SPOKEN
 
-_WORD = re.compile(r"\S+")
+# Scripts without blanks (Thai, Lao, Khmer, kana, Chinese characters): each letter is a word.
+_UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 _SILENT = re.compile(r"[^\w]+", re.UNICODE)
 
 UNHEARD = "unheard"
@@ -71,7 +74,7 @@ def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
 
 
 def _bare(text: str) -> str:
-    return _SILENT.sub("", text).casefold()
+    return _SILENT.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def _cut(message: AIMessage, size: int) -> AIMessage:

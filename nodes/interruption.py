@@ -45,7 +45,7 @@ class Interruption:
             if not ended:
                 task.cancel()
                 await asyncio.wait({task})
-        if task.cancelled() or (not ended and task.exception() is not None):
+        if not ended and (task.cancelled() or task.exception() is not None):
             return False
         task.result()
         return True

@@ -24,7 +24,7 @@ class TurnLimits(BaseModel):
     model_attempts: int = Field(3, ge=1)
     """Attempts with each model before the next one is tried."""
     latency_budget: float = Field(12.0, gt=0)
-    """Longest time from the first attempt of a model call until no further attempt is begun."""
+    """Longest wait for the first token over all attempts and models; each model gets its share."""
     hedge_after: float | None = Field(None, gt=0)
     """Start another request, two more at most, each time none has spoken for so long; the first wins."""
     fallback_models: tuple[str, ...] = ()

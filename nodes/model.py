@@ -46,7 +46,10 @@ class VoiceModel:
             return self.chat
         key = tuple(tool.name for tool in tools)
         if key not in self._bound:
-            self._bound[key] = self.chat.bind_tools([tool.schema for tool in tools])
+            try:
+                self._bound[key] = self.chat.bind_tools([tool.schema for tool in tools])
+            except NotImplementedError:  # It calls no tools: then it talks.
+                self._bound[key] = self.chat
         return self._bound[key]
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import jiter
 
 PREAMBLE = "pre_exec_msg"
+LONGEST = 2_000
+"""Characters of a preamble that are spoken at most."""
 HEARTBEAT = "request_heartbeat"
 _KEY = f'"{PREAMBLE}"'
 _VALUE = re.compile(rf'{_KEY}\s*:\s*(?:(?P<string>"(?:[^"\\]|\\.)*)(?P<end>"?)|[^\s"])', re.DOTALL)
@@ -61,7 +63,9 @@ class PreambleReader:
             self.finished = True
             return ""
         self.finished = bool(found["end"])
-        fresh = text[self._given :]
+        if len(text) >= LONGEST:
+            self.finished = True  # A model that loops in here would be parsed, and heard, without end.
+        fresh = text[self._given : LONGEST]
         self._given += len(fresh)
         return fresh
 

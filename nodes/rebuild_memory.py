@@ -58,7 +58,7 @@ async def _mended(state: VoiceState, context: Context, broken: list[AIMessage]) 
         key = (reply.id or "", call["id"] or "")
         outcome, text = _fate(runs.get(key), running=context.background.runs(key))
         limit = context.limits.tool_result_chars
-        return tool_message(call, outcome, text, created_at=context.clock.now(), limit=limit)
+        return tool_message(reply.id, call, outcome, text, created_at=context.clock.now(), limit=limit)
 
     return mend(state["messages"], fate)
 

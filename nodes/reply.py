@@ -1,5 +1,6 @@
 """Turn the deltas of one completion into speech as they come, and into one message at the end."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -84,13 +85,13 @@ class Reply:
         calls: list[ToolCall] = []
         bad: list[str] = []
         for call in self._calls:
-            call_id = call.id
-            if not call_id or call_id in used_ids or call_id in {known["id"] for known in calls}:
-                call_id = f"call_{uuid4().hex}"
+            call_id = acceptable_id(call.id)
+            if call_id in used_ids or call_id in {known["id"] for known in calls}:
+                call_id = acceptable_id(None)
             arguments = _arguments(call.arguments)
             if arguments is None:
                 bad.append(call_id)
-            calls.append(ToolCall(name=call.name or "unnamed", args=arguments or {}, id=call_id))
+            calls.append(ToolCall(name=acceptable_name(call.name), args=arguments or {}, id=call_id))
         return self._message(self._text, calls, model, created_at, {BAD_ARGUMENTS: bad} if bad else {})
 
     def spoken_message(self, model: str, created_at: float) -> AIMessage | None:
@@ -156,6 +157,18 @@ class Reply:
         out = await self._speaker.say(text)
         self.said += out
         return out
+
+
+def acceptable_name(name: str) -> str:
+    """Return a tool's name in the form that providers take: an odd one would spoil every later request."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "unnamed"
+
+
+def acceptable_id(call_id: str | None) -> str:
+    """Return a tool-call id that providers take, a new one for one that they refuse."""
+    if call_id and call_id.isascii() and call_id.isprintable() and len(call_id) <= 40:
+        return call_id
+    return f"call_{uuid4().hex[:32]}"
 
 
 def _arguments(text: str) -> dict[str, Any] | None:

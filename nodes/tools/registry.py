@@ -193,7 +193,7 @@ def _import(path: str) -> Any:
         raise InvalidSetting(f"'{path}' is not a tool: write package.module:function or one of {names}")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InvalidSetting(f"the tool '{path}' cannot be imported: {reason}") from error
     try:

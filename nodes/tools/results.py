@@ -23,13 +23,13 @@ SENTENCES: Mapping[Outcome, str] = {
 
 
 def tool_message(
-    call: ToolCall, outcome: Outcome, text: str, *, created_at: float, limit: int
+    reply_id: str | None, call: ToolCall, outcome: Outcome, text: str, *, created_at: float, limit: int
 ) -> ToolMessage:
     """Return the message that answers `call`, its text clipped to `limit` characters."""
     if len(text) > limit:
         text = f"{text[:limit]}… (cut: {len(text)} characters in all)"
     return ToolMessage(
-        id=f"{call['id']}-result",
+        id=f"{reply_id}:{call['id']}",
         tool_call_id=call["id"] or "",
         name=call["name"],
         content=text or "(no output)",

@@ -132,6 +132,7 @@ class CallRun:
     def _message(self, outcome: Outcome, text: str) -> ToolMessage:
         context = self.context
         return tool_message(
+            self.message_id,
             self.call,
             outcome,
             text,

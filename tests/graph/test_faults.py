@@ -151,6 +151,12 @@ FAULTS = {
         lambda: [tool_calls([ROME, OSLO], ids="every").but(same_index=True), text("Sunny.")],
         "Let me look. Then Oslo. Sunny.",
     ),
+    "a call with a name that no provider takes": Fault(
+        lambda: [tool_calls([ToolCall("functions.fly to", "{}", "x" * 60)]), text("I can't.")], "I can't."
+    ),
+    "a stall behind the finish reason": Fault(
+        lambda: [text(HELLO, hold_before_done=Gate())], HELLO, settings=UNSTEADY
+    ),
     "text and calls": Fault(
         lambda: [tool_calls([ROME], content="Sure."), text("Sunny.")], "Sure. Let me look. Sunny."
     ),
@@ -239,6 +245,24 @@ async def test_a_fallback_model_answers_when_the_first_does_not(
             heard, _ = await hear(build_graph(resources), "Hello?")
     assert heard == "From the second."
     assert [recorded.body["model"] for recorded in server.requests] == ["first", "first", "second"]
+
+
+async def test_a_fallback_model_answers_when_the_first_hangs(
+    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_model(body: dict[str, Any]) -> Reply:
+        return (
+            text("From the second.") if body["model"] == "second" else text("x", hold_before_headers=Gate())
+        )
+
+    with OpenAIServer(default=by_model) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        async with open_voice(
+            "openai:first", fallback_models=("openai:second",), latency_budget=4, first_token_timeout=3
+        ) as resources:
+            heard, _ = await hear(build_graph(resources), "Hello?")
+    assert heard == "From the second."
+    assert [recorded.body["model"] for recorded in server.requests] == ["first", "second"]
 
 
 async def test_a_hedge_answers_when_the_first_request_is_late(

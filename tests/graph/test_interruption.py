@@ -11,7 +11,7 @@ from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
-from voicegraph.state.errors import ThreadBusy
+from voicegraph.state.errors import NotFound, ThreadBusy
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 LONG = "One two three four five six seven eight nine ten."
@@ -243,3 +243,52 @@ async def test_closing_the_resources_stores_what_was_said(open_voice: Any) -> No
     async with open_voice(ScriptedChatModel([])) as resources:
         stored = await resources.store.messages.history(Actor(), "call-42")
     assert [record.text for record in stored] == ["Count.", "One two three"]
+
+
+async def test_interrupting_while_a_turn_waits_stops_the_one_that_speaks(open_voice: Any) -> None:
+    model = ScriptedChatModel([held(LONG, 3), "Second."])
+    async with open_voice(model, overlap="enqueue") as resources:
+        graph = build_graph(resources)
+        await spoken_until(graph, 3)
+        waiting = asyncio.create_task(graph.ainvoke(say("And then?"), CALL))
+        await asyncio.sleep(0)
+        await interrupt(graph, "call-42", heard="One two")
+        result = await waiting
+    assert [message.text for message in result["messages"]] == ["Count.", "One two", "And then?", "Second."]
+
+
+async def test_a_turn_that_begins_with_a_cut_loses_nothing(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(["One two three.", "Second."])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(say("Count."), CALL)
+        _, result = await asyncio.gather(
+            interrupt(graph, "call-42", heard="One two"), graph.ainvoke(say("Go on."), CALL)
+        )
+    assert [message.text for message in result["messages"]] == ["Count.", "One two", "Go on.", "Second."]
+
+
+async def test_a_stranger_cannot_cut_a_reply(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(["One two three."])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(say("Count."), CALL)
+        with pytest.raises(NotFound):
+            await interrupt(graph, "call-42", heard="One", actor=Actor("other", "eve"))
+        assert (await window(graph))[-1] == ("ai", "One two three.")
+
+
+async def test_a_new_thread_hears_nothing_of_a_deleted_one_with_its_id(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(["I will keep it."])) as resources:
+        await build_graph(resources).ainvoke(say("My secret word is heron."), CALL)
+        await resources.store.threads.delete(Actor(), "call-42")
+    model = ScriptedChatModel(["Hello."])
+    async with open_voice(model) as resources:
+        eve: Any = {"configurable": {"thread_id": "call-42", "user": "eve"}}
+        await build_graph(resources).ainvoke(say("Hi."), eve)
+    assert not any("heron" in message.text for message in model.requests[0].messages)
+
+
+async def test_a_bound_config_counts(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(["Hello."])) as resources:
+        bound = build_graph(resources).with_config(configurable={"thread_id": "call-42", "user": "ada"})
+        await bound.ainvoke(say("Hi."))
+        assert [t.id for t in await resources.store.threads.list(Actor("default", "ada"))] == ["call-42"]

@@ -210,3 +210,15 @@ def test_a_reply_that_was_empty_from_the_start_stays() -> None:
 def test_only_replies_are_spoken() -> None:
     messages: list[Any] = [USER, RESULT, reply("Hi."), calling("", "Let me look.", spoken="Let me look.")]
     assert [spoken_text(message) for message in messages] == ["", "", "Hi.", "Let me look."]
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "kept"),
+    [
+        ("你好，我可以帮你预订餐桌。请问几位？", "你好，我可以帮你", "你好，我可以帮你"),
+        ("Caf\u00e9 Rome is open today.", "cafe\u0301 rome", "Caf\u00e9 Rome"),
+    ],
+)
+def test_other_scripts_and_forms_of_accents_are_matched(said: str, heard: str, kept: str) -> None:
+    messages = [HumanMessage("Hello."), AIMessage(said, id="m")]
+    assert cut_turn(messages, heard)[1].text == kept
