@@ -53,9 +53,11 @@ class Background:
         return key in self._tasks.values()
 
     async def drain(self, within: float) -> None:
-        """Wait for all work, `within` seconds at most, then cancel what is left."""
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=within)
+        """Wait for all work, what it starts included, `within` seconds at most, then cancel what is left."""
+        deadline = asyncio.get_running_loop().time() + within
+        while self._tasks:
+            left = deadline - asyncio.get_running_loop().time()
+            _, late = await asyncio.wait(set(self._tasks), timeout=max(0.0, left))
             for task in late:
                 task.cancel()
             if late:
