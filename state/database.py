@@ -2,17 +2,25 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import TypeVar
 
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from .faults import storage_faults
 from .location import Location, parse_location
 from .sqlite import BEGIN, ERASE, WRITE, prepare_file, set_up
 from .unbroken import unbroken
 from .upgrade import HEAD, upgrade
+
+T = TypeVar("T")
+
+_THREADS = 8
 
 
 class Database:
@@ -28,11 +36,15 @@ class Database:
         )
         if location.sqlite:
             self.engine: AsyncEngine = create_async_engine(
-                location.engine_url, connect_args={"isolation_level": None}
+                location.engine_url, connect_args={"isolation_level": None}, hide_parameters=True
             )
             set_up(self.engine.sync_engine)
         else:
-            self.engine = create_async_engine(location.engine_url, pool_pre_ping=True)
+            self.engine = create_async_engine(location.engine_url, pool_pre_ping=True, hide_parameters=True)
+        self.blocking_engine = _blocking_engine(location)
+        self._blocking_writer = self.blocking_engine.execution_options(**{BEGIN: WRITE})
+        # Not the event loop's: slow tools of a caller may hold all of its few threads.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicegraph-database")
         self._writer = self.engine.execution_options(**{BEGIN: WRITE})
         self._eraser = self.engine.execution_options(**{BEGIN: ERASE})
         # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
@@ -57,6 +69,27 @@ class Database:
         database but `IntegrityError`.
         """
         return self._writing(self._writer)
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Return what `function` returns, called in one of the database's own threads.
+
+        Use it in an `unbroken` function: a thread cannot be broken off.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """Return what `function` returns, called in a thread with a connection in a transaction to write.
+
+        For what every turn does: an async session sends each of its statements to a thread and back several
+        times, which takes longer than the statements do. Use it in an `unbroken` function.
+        """
+
+        def in_transaction() -> T:
+            with storage_faults(self.location.shown), self._blocking_writer.begin() as connection:
+                return function(connection)
+
+        async with self._turn_to_write:
+            return await self.in_thread(in_transaction)
 
     def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Give a session as `writing` does; SQLite overwrites the words of rows that are deleted in it."""
@@ -90,8 +123,22 @@ class Database:
     async def close(self) -> None:
         """Close all connections; the second time it does nothing."""
         await self.engine.dispose()
+        self.blocking_engine.dispose()
+        self._threads.shutdown(wait=False)
         if self._memory is not None:
             self._memory.close()
+
+
+def _blocking_engine(location: Location) -> Engine:
+    if not location.sqlite:
+        return create_engine(location.blocking_url, pool_pre_ping=True)
+    engine = create_engine(
+        location.blocking_url,
+        poolclass=QueuePool,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+    set_up(engine)
+    return engine
 
 
 async def open_database(url: str, *, migrate: bool = True) -> Database:

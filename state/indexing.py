@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, delete, text, update
+from sqlalchemy import Connection, bindparam, delete, text, update
 
 from .columns import Instant, from_stored, utc_now
 from .database import Database
 from .models import PassageRow, RemovalRow
-from .neighbours import Around, around, searchable
+from .neighbours import numbers_around, searchable, texts_around
 from .search_index import TABLES, SearchIndex
 
-_BATCH = 64
+_BATCH = 32
 _MOST_REMOVALS = 1000
 _CONTEXT_CHARACTERS = 1000
 """So much of each neighbour is context, that one endless message does not fill four other entries."""
@@ -30,6 +30,12 @@ _INDEXED = text(
     "UPDATE messages SET indexed_at = :now "
     "WHERE number = :number AND text = :text AND role = :role AND name IS :name AND status IS :status"
 ).bindparams(bindparam("now", type_=Instant))
+_REMOVED = delete(RemovalRow).where(RemovalRow.id.in_(bindparam("ids", expanding=True)))
+_PASSAGES_INDEXED = (
+    update(PassageRow)
+    .where(PassageRow.number.in_(bindparam("numbers", expanding=True)))
+    .values(indexed_at=bindparam("now"))
+)
 
 
 @dataclass(slots=True)
@@ -85,11 +91,10 @@ def _read_messages(connection: sqlite3.Connection, work: _Work, numbers: tuple[i
     affected = work.gone["messages"]  # A number that was deleted may have been given out again.
     affected |= {row["number"] for row in work.seen}
     # A message is also the context of those beside it.
-    for near in around(connection, [row["number"] for row in work.seen]).values():
-        affected |= {said.number for said in (*near.before, *near.after)}
+    affected |= numbers_around(connection, affected)
     if not affected:
         return
-    near = around(connection, affected)
+    contexts = texts_around(connection, affected, _CONTEXT_CHARACTERS)
     rows = connection.execute(
         "SELECT row.number, row.text, row.name, row.created_at, agents.time_zone "
         "FROM messages AS row JOIN agents ON agents.id = row.agent_id "
@@ -99,11 +104,7 @@ def _read_messages(connection: sqlite3.Connection, work: _Work, numbers: tuple[i
     for number, words, name, created_at, zone in rows:
         day = from_stored(created_at).astimezone(ZoneInfo(zone))
         lead = f"{day:%A} {day.day} {day:%B} {day.year} {name or ''}: "
-        work.entries["messages"].append((number, lead + words, _context(near[number])))
-
-
-def _context(near: Around) -> str:
-    return "\n".join(said.text[:_CONTEXT_CHARACTERS] for said in (*near.before, *near.after))
+        work.entries["messages"].append((number, lead + words, contexts[number]))
 
 
 def _read_passages(connection: sqlite3.Connection, work: _Work, numbers: tuple[int, int]) -> None:
@@ -129,14 +130,13 @@ def _write(
 async def _settle(database: Database, work: _Work) -> None:
     """Note what is done, unless somebody changed a message in the meantime: that stays due."""
     now = utc_now()
-    async with database.writing() as session:
+
+    def settle(connection: Connection) -> None:
         if work.removals:
-            await session.execute(delete(RemovalRow).where(RemovalRow.id.in_(work.removals)))
+            connection.execute(_REMOVED, {"ids": work.removals})
         if work.passages:
-            await session.execute(
-                update(PassageRow).where(PassageRow.number.in_(work.passages)).values(indexed_at=now),
-                execution_options={"synchronize_session": False},
-            )
+            connection.execute(_PASSAGES_INDEXED, {"numbers": work.passages, "now": now})
         if work.seen:
-            connection = await session.connection()
-            await connection.execute(_INDEXED, [{**row, "now": now} for row in work.seen])
+            connection.execute(_INDEXED, [{**row, "now": now} for row in work.seen])
+
+    await database.write(settle)

@@ -6,15 +6,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from .actors import Actor
 from .columns import utc_now
 from .database import Database
-from .errors import InvalidInput, ThreadNotFound
-from .models import MessageRow, ThreadRow
-from .ownership import agent_number, numbers_of, owned_by, require_thread
+from .errors import AgentNotFound, InvalidInput, ThreadNotFound
+from .models import AgentRow, MessageRow, ThreadRow
+from .ownership import numbers_of, require_thread
 from .unbroken import unbroken
 
 Role = Literal["user", "assistant", "tool", "system"]
@@ -55,6 +54,40 @@ _STORED = tuple(name.name for name in fields(StoredMessage))
 _CHANGEABLE = tuple(name.name for name in fields(MessageRecord) if name.name not in {"id", "created_at"})
 MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
 
+# Every turn runs these: made once, they cost a third of what making them each time would.
+_AGENT = (
+    select(AgentRow.number)
+    .where(AgentRow.id == bindparam("agent"))
+    .where(AgentRow.organization_id == bindparam("organization"), AgentRow.user_id == bindparam("user"))
+    .with_for_update()  # Others that number rows of this agent wait (SQLite has one writer anyway).
+)
+_TOUCH = (
+    update(ThreadRow)
+    .where(ThreadRow.id == bindparam("thread"), ThreadRow.agent_id == bindparam("agent"))
+    .where(ThreadRow.organization_id == bindparam("organization"), ThreadRow.user_id == bindparam("user"))
+    .values(updated_at=bindparam("now"))
+    .returning(ThreadRow.id)
+)
+_KNOWN = select(MessageRow.id, MessageRow.number, *(getattr(MessageRow, name) for name in _CHANGEABLE)).where(
+    MessageRow.thread_id == bindparam("thread"), MessageRow.id.in_(bindparam("ids", expanding=True))
+)
+_GREATEST = select(func.max(MessageRow.number)).where(
+    MessageRow.number.between(bindparam("first"), bindparam("last"))
+)
+_INSERT = insert(MessageRow)
+# Due again for the search index: its words may be others now.
+_CHANGE = (
+    update(MessageRow)
+    .where(MessageRow.number == bindparam("of_number"))
+    .values(indexed_at=None, **{name: bindparam(f"new_{name}") for name in _CHANGEABLE})
+)
+_EVICT = (
+    update(MessageRow)
+    .where(MessageRow.thread_id == bindparam("thread"), MessageRow.id.in_(bindparam("ids", expanding=True)))
+    .where(MessageRow.evicted_at.is_(None))
+    .values(evicted_at=bindparam("now"))
+)
+
 
 class Messages:
     """The messages of threads, in the order in which they were first stored."""
@@ -83,15 +116,17 @@ class Messages:
         by_id = {record.id: record for record in records}
         if any(record.created_at.tzinfo is None for record in by_id.values()):
             raise InvalidInput("a message's `created_at` needs a time zone")
-        async with self._database.writing() as session:
-            agent = await agent_number(session, actor, agent_id, lock=True)
-            await _touch(session, actor, agent_id, thread_id)
-            known = await _known(session, thread_id, by_id)
-            await _insert(
-                session, agent, agent_id, thread_id, [by_id[id_] for id_ in by_id if id_ not in known]
-            )
-            await _change(session, known, by_id)
-            await _evict(session, thread_id, evicted)
+
+        def save(connection: Connection) -> None:
+            agent = _agent_number(connection, actor, agent_id)
+            _touch(connection, actor, agent_id, thread_id)
+            known = _known(connection, thread_id, by_id)
+            new = [by_id[id_] for id_ in by_id if id_ not in known]
+            _insert(connection, agent, agent_id, thread_id, new)
+            _change(connection, known, by_id)
+            _evict(connection, thread_id, evicted)
+
+        await self._database.write(save)
 
     @unbroken
     async def history(
@@ -121,34 +156,34 @@ class Messages:
             return (await session.execute(query)).scalar_one()
 
 
-async def _touch(session: AsyncSession, actor: Actor, agent_id: str, thread_id: str) -> None:
-    query = (
-        update(ThreadRow)
-        .where(ThreadRow.id == thread_id, ThreadRow.agent_id == agent_id, owned_by(actor, ThreadRow))
-        .values(updated_at=utc_now())
-        .returning(ThreadRow.id)
-    )
-    if (await session.execute(query)).first() is None:
+def _agent_number(connection: Connection, actor: Actor, agent_id: str) -> int:
+    number = connection.execute(_AGENT, {"agent": agent_id, **_owner(actor)}).scalar_one_or_none()
+    if number is None:
+        raise AgentNotFound(agent_id)
+    return number
+
+
+def _touch(connection: Connection, actor: Actor, agent_id: str, thread_id: str) -> None:
+    given = {"thread": thread_id, "agent": agent_id, "now": utc_now(), **_owner(actor)}
+    if connection.execute(_TOUCH, given).first() is None:
         raise ThreadNotFound(thread_id)
 
 
-async def _known(session: AsyncSession, thread_id: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    columns = [MessageRow.id, MessageRow.number, *(getattr(MessageRow, name) for name in _CHANGEABLE)]
+def _known(connection: Connection, thread_id: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     known: dict[str, dict[str, Any]] = {}
     for some in _portions(ids):
-        query = select(*columns).where(MessageRow.thread_id == thread_id, MessageRow.id.in_(some))
-        known |= {row["id"]: dict(row) for row in (await session.execute(query)).mappings()}
+        rows = connection.execute(_KNOWN, {"thread": thread_id, "ids": some}).mappings()
+        known |= {row["id"]: dict(row) for row in rows}
     return known
 
 
-async def _insert(
-    session: AsyncSession, agent: int, agent_id: str, thread_id: str, records: list[MessageRecord]
+def _insert(
+    connection: Connection, agent: int, agent_id: str, thread_id: str, records: list[MessageRecord]
 ) -> None:
     if not records:
         return
     first, last = numbers_of(agent)
-    greatest = select(func.max(MessageRow.number)).where(MessageRow.number.between(first, last))
-    number = (await session.execute(greatest)).scalar_one() or first
+    number = connection.execute(_GREATEST, {"first": first, "last": last}).scalar_one() or first
     rows = [
         {
             "number": number + place,
@@ -160,29 +195,30 @@ async def _insert(
         }
         for place, record in enumerate(records, start=1)
     ]
-    await session.execute(insert(MessageRow), rows)
+    connection.execute(_INSERT, rows)
 
 
-async def _change(
-    session: AsyncSession, known: dict[str, dict[str, Any]], by_id: dict[str, MessageRecord]
+def _change(
+    connection: Connection, known: dict[str, dict[str, Any]], by_id: dict[str, MessageRecord]
 ) -> None:
     changes: list[dict[str, Any]] = []
     for id_, stored in known.items():
         wanted = {name: getattr(by_id[id_], name) for name in _CHANGEABLE}
         if any(stored[name] != value for name, value in wanted.items()):
-            # Due again for the search index: its words may be others now.
-            changes.append({"number": stored["number"], "indexed_at": None, **wanted})
+            new = {f"new_{name}": value for name, value in wanted.items()}
+            changes.append({"of_number": stored["number"], **new})
     if changes:
-        await session.execute(update(MessageRow), changes)
+        connection.execute(_CHANGE, changes)
 
 
-async def _evict(session: AsyncSession, thread_id: str, ids: Collection[str]) -> None:
+def _evict(connection: Connection, thread_id: str, ids: Collection[str]) -> None:
     now = utc_now()
     for some in _portions(ids):
-        query = update(MessageRow).where(
-            MessageRow.thread_id == thread_id, MessageRow.id.in_(some), MessageRow.evicted_at.is_(None)
-        )
-        await session.execute(query.values(evicted_at=now), execution_options={"synchronize_session": False})
+        connection.execute(_EVICT, {"thread": thread_id, "ids": some, "now": now})
+
+
+def _owner(actor: Actor) -> dict[str, str]:
+    return {"organization": actor.organization_id, "user": actor.user_id}
 
 
 def _portions(ids: Iterable[str]) -> Iterable[list[str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,9 @@ from .ranking import Found
 from .search import Order, Page, Wish, find, owned_agent, page_of
 from .search_index import TABLES, SearchIndex
 from .unbroken import unbroken
+
+_PAUSE = 2
+"""How long indexing rests after each step, in times of what the step took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +95,12 @@ class Recall:
         total = 0
         async with self._indexing:
             numbers = await self._numbers(agent_id)
+            began = time.monotonic()
             while done := await self._index_some(numbers):
                 total += done
+                # With all of a processor to itself, a backlog would slow the turns down that run meanwhile.
+                await asyncio.sleep(_PAUSE * (time.monotonic() - began))
+                began = time.monotonic()
         return total
 
     async def erase_deleted(self) -> int:

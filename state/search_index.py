@@ -66,7 +66,7 @@ class SearchIndex:
         the database is not SQLite, `StorageError` for all errors of SQLite.
         """
         await self._open()
-        return await asyncio.to_thread(self._read, function)
+        return await self._database.in_thread(lambda: self._read(function))
 
     @unbroken
     async def writing(self, function: Callable[[sqlite3.Connection, sqlite3.Connection], T]) -> T:
@@ -86,7 +86,7 @@ class SearchIndex:
                 return function(connections.database, connections.index)
 
         async with self._turn_to_write:
-            return await asyncio.to_thread(write)
+            return await self._database.in_thread(write)
 
     @unbroken
     async def rewrite(self) -> None:
@@ -96,7 +96,7 @@ class SearchIndex:
         """
         connections = await self._open()
         async with self._turn_to_write:
-            await asyncio.to_thread(self._rewrite, connections.index)
+            await self._database.in_thread(lambda: self._rewrite(connections.index))
 
     @unbroken
     async def close(self) -> None:
@@ -113,7 +113,7 @@ class SearchIndex:
             raise InvalidSetting("search works on SQLite databases; this one is PostgreSQL")
         async with self._opening:
             if self._writing is None:
-                self._writing = await asyncio.to_thread(self._prepare)
+                self._writing = await self._database.in_thread(self._prepare)
             return self._writing
 
     def _prepare(self) -> "_Writing":

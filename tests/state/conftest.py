@@ -76,5 +76,6 @@ def statements(store: Store) -> list[str]:
         if not statement.startswith("BEGIN"):
             seen.append(statement)
 
-    event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
+    for engine in (store.database.engine.sync_engine, store.database.blocking_engine):
+        event.listen(engine, "before_cursor_execute", note)
     return seen

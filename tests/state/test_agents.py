@@ -152,6 +152,7 @@ async def test_deleting_an_agent_leaves_only_what_others_hold(home: Any, say: An
         "blocks": 2,
         "agents_blocks": 2,
         "block_versions": 2,
+        "index_removals": 2,  # The numbers of a message and a passage, until the search index has run.
     }
     assert human in await store.blocks.of_agent(ADA, other.id)
     assert persona not in await store.blocks.list(ADA)

@@ -92,6 +92,8 @@ REFUSED: dict[str, Attempt] = {
     "recall.search": lambda w, a: w.store.recall.search(a, w.agent, "hello"),
     "passages.delete": lambda w, a: w.store.passages.delete(a, w.passage),
     "passages.count": lambda w, a: w.store.passages.count(a, w.agent),
+    "due.of_agent": lambda w, a: w.store.due.of_agent(a, w.agent),
+    "due.settle": lambda w, a: w.store.due.settle(a, w.agent, [1]),
     "traces.of_agent": lambda w, a: w.store.traces.of_agent(a, w.agent),
     "traces.of_thread": lambda w, a: w.store.traces.of_thread(a, "call-1"),
     "traces.left": lambda w, a: w.store.traces.left(a, w.trace),
