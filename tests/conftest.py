@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
+from voicegraph.state.checkpoints import open_checkpointer
 
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 
@@ -33,7 +34,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         store = await open_store(f"sqlite:///{path}")
+        await store.recall.index_due()
         await store.close()
+        async with open_checkpointer(path):
+            pass
 
     asyncio.run(make())
     return path
@@ -42,7 +46,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database_url(tmp_path: Path, empty_database: Path) -> str:
     """Return the URL of a SQLite file that only this test uses."""
-    shutil.copy(empty_database, tmp_path / "voice.db")
+    for file in empty_database.parent.glob("voice*.db"):
+        shutil.copy(file, tmp_path)
     return f"sqlite:///{tmp_path}/voice.db"
 
 
