@@ -80,9 +80,7 @@ class Consolidator:
         """
         agent = await self._store.agents.get(actor, agent_id)
         model = self._models.get(self._limits.memory_model or agent.model)
-        context = ConsolidationContext(
-            store=self._store, model=model, actor=actor, agent_id=agent.id, block=self._limits.recall_block
-        )
+        context = ConsolidationContext(store=self._store, model=model, actor=actor, agent_id=agent.id)
         if not model.calls_tools:
             raise InvalidSetting(
                 f"'{model.name}' calls no tools, so it cannot consolidate: set memory_model to one that does"

@@ -1,6 +1,5 @@
 """The steps of consolidation: what left the window is read again, and what matters of it is kept for good."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -13,9 +12,9 @@ from ..state.blocks import Block
 from ..state.messages import StoredMessage
 from ..state.store import Store
 from .block_rewriting import rewrite_block
+from .memory_agent import ask_memory_model
 from .merge_facts import OUTDATED
 from .model import VoiceModel
-from .model_errors import as_model_error
 
 INSTRUCTIONS = """\
 You keep the memory of a voice assistant. You get a part of an old conversation and the memory blocks.
@@ -65,8 +64,6 @@ class ConsolidationContext:
     model: VoiceModel
     actor: Actor
     agent_id: str
-    block: str
-    """Label of the block that tells of the user."""
 
 
 async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
@@ -87,13 +84,8 @@ async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationCont
 async def think(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
     """Ask the memory model what to keep. Raises `ModelError`; what is due stays due then."""
     context = runtime.context
-    model = context.model.chat.bind_tools([store_memories, rethink_memory, finish])
-    try:
-        answer = await model.ainvoke(state["messages"], {"callbacks": []}, **context.model.settings)
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:
-        raise as_model_error(error, context.model.name) from error
+    chat = context.model.chat.bind_tools([store_memories, rethink_memory, finish])
+    answer = await ask_memory_model(context.model, chat, state["messages"])
     return {"messages": [*state["messages"], answer], "rounds": state["rounds"] + 1}
 
 

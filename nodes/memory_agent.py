@@ -1,10 +1,10 @@
 """The memory agent: a model call of its own that turns what was recalled into notes about the user."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import Runnable
 
 from .merge_facts import OUTDATED
 from .model import VoiceModel
@@ -29,8 +29,9 @@ async def compose_notes(model: VoiceModel, notes: str, query: str, recalled: str
 
     Raises `ModelError`. The answer is the model's word: `merge_facts` decides what becomes of the notes.
     """
-    return await ask_memory_model(
+    answer = await ask_memory_model(
         model,
+        model.chat,
         [
             SystemMessage(INSTRUCTIONS.format(limit=limit, outdated=OUTDATED)),
             HumanMessage(
@@ -38,14 +39,17 @@ async def compose_notes(model: VoiceModel, notes: str, query: str, recalled: str
             ),
         ],
     )
+    return str(answer.text)
 
 
-async def ask_memory_model(model: VoiceModel, messages: Sequence[BaseMessage]) -> str:
-    """Return the text that the model answers, or raise `ModelError`; nothing of it is streamed."""
+async def ask_memory_model(
+    model: VoiceModel, chat: Runnable[Any, Any], messages: Sequence[BaseMessage]
+) -> BaseMessage:
+    """Return what the model answers, or raise `ModelError`; nothing of it is streamed.
+
+    `chat` is the model's chat, with the tools that it is offered bound to it.
+    """
     try:
-        answer = await model.chat.ainvoke(list(messages), _DETACHED, **model.settings)
-    except asyncio.CancelledError:
-        raise
+        return await chat.ainvoke(list(messages), _DETACHED, **model.settings)
     except Exception as error:
         raise as_model_error(error, model.name) from error
-    return str(answer.text)
