@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from ..nodes.limits import TurnLimits
@@ -20,6 +20,10 @@ class Settings(TurnLimits, BaseSettings):
     """Where memory is kept; `None` for a SQLite file in the user's data folder."""
     model: str | None = None
     """Model of agents that name none; `None` for OpenAI's with a key, else the embedded one."""
+    max_body_bytes: int = Field(10_000_000, ge=1)
+    """Largest body of a request that the server takes."""
+    requests_per_minute: int | None = Field(None, ge=1)
+    """Most requests of one user; `None` for any number."""
     shutdown_seconds: float = 10.0
     """How long closing waits for turns and tools that are still running."""
 

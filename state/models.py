@@ -83,6 +83,19 @@ class UserRow(Base):
     created_at: Mapped[datetime]
 
 
+class ApiKeyRow(Owned, Base):
+    """A key of the HTTP server: the hash of its secret, never the secret."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (_of_user(), Index(None, "organization_id", "user_id"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
 class AgentRow(Owned, Base):
     """An agent; its number is never given out twice, as numbers of messages are made from it."""
 

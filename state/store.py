@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .actors import Actors
 from .agents import Agents
+from .api_keys import ApiKeys
 from .blocks import Blocks
 from .database import Database, open_database
 from .due_messages import DueMessages
@@ -23,6 +24,7 @@ class Store:
     database: Database
     index: SearchIndex
     actors: Actors
+    keys: ApiKeys
     agents: Agents
     blocks: Blocks
     threads: Threads
@@ -47,6 +49,7 @@ async def open_store(url: str) -> Store:
         database=database,
         index=index,
         actors=Actors(database),
+        keys=ApiKeys(database),
         agents=Agents(database),
         blocks=Blocks(database),
         threads=Threads(database),

@@ -31,6 +31,7 @@ class World:
     passage: str
     loose: str
     undone: str
+    key: str
     trace: Trace
 
 
@@ -56,6 +57,7 @@ async def world(home: Any) -> World:
         passage=passage.id,
         loose=loose.id,
         undone=undone.id,
+        key=(await store.keys.create(ADA, "phone"))[0].id,
         trace=await store.traces.of_user(ADA),
     )
 
@@ -64,6 +66,7 @@ Attempt = Callable[[World, Actor], Awaitable[object]]
 RECORD = MessageRecord(id="m1", turn_id="t1", role="user", text="changed")
 
 REFUSED: dict[str, Attempt] = {
+    "keys.revoke": lambda w, a: w.store.keys.revoke(a, w.key),
     "agents.get": lambda w, a: w.store.agents.get(a, w.agent),
     "agents.memory": lambda w, a: w.store.agents.memory(a, w.agent),
     "agents.counts": lambda w, a: w.store.agents.counts(a, w.agent),
@@ -105,6 +108,7 @@ REFUSED: dict[str, Attempt] = {
 }
 
 EMPTY: dict[str, Attempt] = {
+    "keys.list": lambda w, a: w.store.keys.list(a),
     "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
 }
@@ -123,6 +127,7 @@ async def come_and_be_traced(world: World, actor: Actor) -> None:
 
 # These make or list what is the actor's own; below is shown that they leave what is Ada's alone.
 OWN: dict[str, Attempt] = {
+    "keys.create": lambda w, a: w.store.keys.create(a, "phone"),
     "actors.ensure": lambda w, a: w.store.actors.ensure(a),
     "actors.delete": come_and_go,
     "traces.of_user": come_and_be_traced,

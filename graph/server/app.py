@@ -1,0 +1,63 @@
+"""The application: all routes in one list, over the graph of a process."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+
+from ..turn_graph import TurnGraph
+from .body_limit import BodyLimit
+from .errors import answer_errors
+from .keyring import Keyring
+from .rates import Rates
+
+_ABOUT = """
+Voice agents that remember. Voice clients talk to them by OpenAI's chat completions; this API also manages
+their memory. Each request acts for the user that its key belongs to, and sees nothing of anybody else.
+
+Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"}}`. Lists come in pages:
+give the last id as `after` to get the next one.
+"""
+
+ROUTERS: tuple[APIRouter, ...] = ()
+"""What is served, in the order of the documentation."""
+
+
+def create_app(graph: TurnGraph) -> FastAPI:
+    """Return the application that serves `graph` over its resources, which the caller opens and closes.
+
+    `app.state.draining` is false; set it when the process is about to end, and `/ready` says so.
+    """
+    settings = graph.resources.settings
+    app = FastAPI(
+        title="voicegraph",
+        version=version("voicegraph"),
+        description=_ABOUT,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        # Its records of exceptions hold callers' words.
+        telemetry={"logs": False, "operation_spans": False},
+    )
+    app.state.graph = graph
+    app.state.keyring = Keyring(graph.resources.store.database)
+    app.state.rates = Rates(settings.requests_per_minute)
+    app.state.draining = False
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    answer_errors(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Watch the keys while the server runs, so that no request has to."""
+    watching = asyncio.create_task(app.state.keyring.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching

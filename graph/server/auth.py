@@ -1,0 +1,107 @@
+"""Who a request acts for: the bearer of a key, or this machine's own user while there is no key."""
+
+import ipaddress
+import math
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from ...state.actors import Actor
+from ...state.api_keys import keys_stamp
+from ...state.database import Database
+from ...state.errors import InvalidSetting
+from .errors import ApiError
+from .keyring import Keyring
+from .rates import Rates
+
+_HOW = "Authorization: Bearer vg-..., made by: voicegraph keys create NAME"
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="key", description=f"`{_HOW}`")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def identified(request: Request, credentials: _Credentials) -> Actor:
+    """Return who the request acts for.
+
+    A key must be right. Without one, a client on this machine acts for the default user, as long as no key
+    was ever made. Raises `ApiError` 401 otherwise, `StorageError`.
+    """
+    keyring: Keyring = request.app.state.keyring
+    if await keyring.any_key():
+        if credentials is None:
+            raise _unauthorized(f"this server needs a key: {_HOW}", "missing_api_key")
+        actor = await keyring.actor_of(credentials.credentials)
+        if actor is None:
+            raise _unauthorized("this key is not valid", "invalid_api_key")
+        return actor
+    if not is_local(request):
+        raise _unauthorized(f"without keys only this machine itself is served: {_HOW}", "missing_api_key")
+    return Actor()
+
+
+async def allowed(request: Request, actor: Annotated[Actor, Depends(identified)]) -> Actor:
+    """Return who the request acts for, counted. Raises what `identified` does, `ApiError` 429."""
+    rates: Rates = request.app.state.rates
+    wait = rates.take(actor)
+    if wait:
+        raise ApiError(
+            429,
+            "too many requests: wait and try again",
+            code="rate_limit_exceeded",
+            headers={"Retry-After": str(math.ceil(wait))},
+        )
+    return actor
+
+
+Acting = Annotated[Actor, Depends(allowed)]
+"""A parameter of a route: who the request acts for, known and within the rate."""
+
+
+def is_local(request: Request) -> bool:
+    """Tell if a program on this machine asks: not by a proxy for others, and not a web page for its author.
+
+    A page from elsewhere that a browser on this machine shows can reach us by a name of its own that leads
+    here; a name with dots is none of this machine's.
+    """
+    if request.client is None or not is_loopback(request.client.host):
+        return False
+    if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
+        return False
+    origin = urlsplit(request.headers.get("origin", "")).hostname
+    return all(_is_near(name) for name in (request.url.hostname, origin) if name)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell if an address or host name can be reached from this machine alone."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower() == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+async def refuse_open_door(database: Database, host: str) -> bool:
+    """Tell if `host`, an address to listen at, will be served by key; false: this machine alone, without.
+
+    Raises `InvalidSetting` for an address that others can reach while no key opens anything.
+    """
+    stamp = await keys_stamp(database)
+    if stamp.total > stamp.revoked:
+        return True
+    if not is_loopback(host):
+        raise InvalidSetting(
+            f"without a key the server listens on this machine alone, not at {host}: "
+            "make one with: voicegraph keys create NAME"
+        )
+    return stamp.total > 0
+
+
+def _is_near(name: str) -> bool:
+    return is_loopback(name) or "." not in name.rstrip(".") and ":" not in name
+
+
+def _unauthorized(message: str, code: str) -> ApiError:
+    return ApiError(401, message, code=code, headers={"WWW-Authenticate": "Bearer"})

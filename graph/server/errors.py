@@ -1,0 +1,216 @@
+"""Every error as OpenAI's error object: `{"error": {"message", "type", "param", "code"}}`.
+
+No message repeats what the caller sent to be validated, and none tells how this server is built.
+"""
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...state.errors import (
+    AgentNotFound,
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    MissingExtra,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    NotFound,
+    NothingToResume,
+    NothingToUndo,
+    StorageError,
+    ThreadBusy,
+    ThreadNotFound,
+    VoicegraphError,
+)
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = {"Retry-After": "1"}
+
+
+class ApiError(HTTPException):
+    """An answer other than what was asked for; `code` is for programs, `param` the field that is wrong."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, headers)
+        self.code, self.param = code, param
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How an error is told: `message` instead of its own, which may say more than callers should know."""
+
+    status: int
+    message: str | None = None
+    headers: dict[str, str] | None = None
+
+
+TOLD: dict[type[VoicegraphError], Told] = {
+    AlreadyExists: Told(409),
+    InvalidInput: Told(400),
+    AgentNotFound: Told(404, "there is no such agent"),
+    ThreadNotFound: Told(404, "there is no such thread"),
+    NothingToUndo: Told(409),
+    NothingToResume: Told(409),
+    NotFound: Told(404),
+    ThreadBusy: Told(409, headers=RETRY_AFTER),
+    Conflict: Told(409),
+    MissingExtra: Told(501, "this server was installed without what that needs"),
+    StorageError: Told(503, "the memory cannot be reached now: try again", RETRY_AFTER),
+    ModelUnavailable: Told(503, "the language model cannot be reached now: try again", RETRY_AFTER),
+    ModelTimeout: Told(503, "the language model did not answer in time: try again", RETRY_AFTER),
+    ModelError: Told(502, "the language model did not answer as it should"),
+    VoicegraphError: Told(500, "something went wrong in the server"),
+}
+"""Of an error the first of these counts that it is one of."""
+
+_CODES = {
+    400: "invalid_request",
+    401: "invalid_api_key",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limit_exceeded",
+}
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Make `app` answer every error in this form."""
+    app.add_exception_handler(VoicegraphError, _of_ours)
+    app.add_exception_handler(sqlite3.Error, _of_checkpoints)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_middleware(LastResort)
+
+
+def error_response(
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    param: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Return the error object as a response."""
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    code = code or _CODES.get(status, "server_error" if status >= 500 else "invalid_request")
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return JSONResponse({"error": error}, status, headers)
+
+
+def told(error: VoicegraphError) -> tuple[Told, str]:
+    """Return how an error is told, and the message."""
+    how = next(TOLD[kind] for kind in type(error).__mro__ if kind in TOLD)
+    return how, how.message or str(error)
+
+
+def _of_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, VoicegraphError)
+    how, message = told(error)
+    if how.status >= 500:
+        log.error("a request failed", extra={"error": error.code, "status": how.status})
+        log.debug("why the request failed", exc_info=error)
+    return error_response(how.status, message, code=error.code, headers=how.headers)
+
+
+def _of_checkpoints(request: Request, error: Exception) -> Response:
+    return _of_ours(request, StorageError("the checkpoints could not be read or written"))
+
+
+def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers) if error.headers else None
+    code, param = (error.code, error.param) if isinstance(error, ApiError) else (None, None)
+    return error_response(error.status_code, error.detail, code=code, param=param, headers=headers)
+
+
+def _of_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fault: dict[str, Any] = error.errors()[0]
+    if fault["type"] == "json_invalid":
+        return error_response(400, "the body is not JSON", code="invalid_json")
+    place: list[Any] = list(fault["loc"])
+    if place == ["body"] and isinstance(error.body, bytes):
+        return error_response(415, "send the body with: Content-Type: application/json")
+    if fault["type"] == "extra_forbidden":
+        return error_response(422, "the body holds a field that is not known here", code="unknown_field")
+    # Deeper places may be names that the caller chose.
+    where = str(place[1]) if len(place) > 1 else None
+    said = _without_input(fault)
+    message = f"{where}: {said}" if where else f"the {place[0]}: {said}"
+    return error_response(422, message, code="invalid_value", param=where)
+
+
+def _without_input(fault: dict[str, Any]) -> str:
+    """Return what is wrong; messages of these types hold nothing but what the schema says anyhow."""
+    if fault["type"] in _SAFE_TYPES or fault["type"].endswith(("_type", "_parsing")):
+        return fault["msg"]
+    return "this value cannot be used"
+
+
+_SAFE_TYPES = frozenset(
+    "missing string_too_short string_too_long greater_than_equal less_than_equal greater_than less_than "
+    "literal_error enum too_short too_long timezone_aware string_pattern_mismatch int_from_float "
+    "finite_number value_error".split()
+)
+
+
+class LastResort:
+    """The outermost layer: an error that nobody expected becomes a 500, and no log tells its words."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and catch what falls through."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            # Its text may hold a caller's words: the kind and the place must do above debug.
+            log.error("a request failed", extra={"error": type(error).__name__, "where": _place(error)})
+            log.debug("why the request failed", exc_info=error)
+            if scope["type"] != "http":
+                raise
+            if not started:
+                response = error_response(500, "something went wrong in the server")
+                await response(scope, receive, send)
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"

@@ -1,0 +1,57 @@
+"""The application over a real database, spoken to over HTTP without a socket."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from voicegraph.graph import Resources, build_graph
+from voicegraph.graph.server.app import create_app
+from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.state import Actor
+
+ADA = Actor("acme", "ada")
+EVE = Actor("other", "eve")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """An application, and clients of it."""
+
+    app: Any
+    resources: Resources
+    address: str
+
+    def client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
+        """Return a client that sends `key`."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        transport = httpx.ASGITransport(self.app, client=(self.address, 50000))
+        options = {"base_url": "http://localhost", "headers": headers, **options}
+        return httpx.AsyncClient(transport=transport, **options)
+
+    async def key(self, actor: Actor) -> str:
+        """Make a key of the actor."""
+        _, secret = await self.resources.store.keys.create(actor, "test")
+        await self.app.state.keyring.look()
+        return secret
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Served]]
+
+
+@pytest.fixture
+def serve(open_voice: Any) -> Serve:
+    """Return how to serve the test's database; settings and the client's address are given by name."""
+
+    @asynccontextmanager
+    async def serve_it(
+        model: ScriptedChatModel | None = None, *, address: str = "127.0.0.1", **settings: Any
+    ) -> AsyncIterator[Served]:
+        async with open_voice(model or ScriptedChatModel([]), **settings) as resources:
+            app = create_app(build_graph(resources))
+            yield Served(app=app, resources=resources, address=address)
+
+    return serve_it
