@@ -70,6 +70,10 @@ class Threads:
         self._overlap = overlap
         self._latest: dict[str, TurnRun] = {}
 
+    def count(self) -> int:
+        """Return on how many threads a turn is going on."""
+        return len(self._latest)
+
     def running(self, thread_id: str) -> TurnRun | None:
         """Return the newest run of the thread that has not ended."""
         run = self._latest.get(thread_id)

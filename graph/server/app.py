@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from ..turn_graph import TurnGraph
+from . import health
 from .body_limit import BodyLimit
 from .errors import answer_errors
 from .keyring import Keyring
+from .metrics import Metrics
 from .rates import Rates
 
 _ABOUT = """
@@ -21,7 +24,7 @@ Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"
 give the last id as `after` to get the next one.
 """
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (health.router,)
 """What is served, in the order of the documentation."""
 
 
@@ -37,11 +40,13 @@ def create_app(graph: TurnGraph) -> FastAPI:
         description=_ABOUT,
         lifespan=_lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
         # Its records of exceptions hold callers' words.
         telemetry={"logs": False, "operation_spans": False},
     )
     app.state.graph = graph
     app.state.keyring = Keyring(graph.resources.store.database)
+    app.state.metrics = Metrics(graph.resources.threads.count)
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.draining = False
     for router in ROUTERS:
@@ -49,6 +54,10 @@ def create_app(graph: TurnGraph) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     answer_errors(app)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
 
 
 @asynccontextmanager

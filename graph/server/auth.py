@@ -18,8 +18,8 @@ from .rates import Rates
 
 _HOW = "Authorization: Bearer vg-..., made by: voicegraph keys create NAME"
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="key", description=f"`{_HOW}`")
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+bearer_key = HTTPBearer(auto_error=False, scheme_name="key", description=f"`{_HOW}`")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_key)]
 
 
 async def identified(request: Request, credentials: _Credentials) -> Actor:
