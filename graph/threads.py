@@ -2,26 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Literal
 
 from ..nodes.context import Failure
 from ..nodes.interruption import Interruption
 from ..state.errors import ModelError, ThreadBusy
+from ..state.schema import ClientMessage
 
 log = logging.getLogger(__name__)
 
-_END = object()
-
 
 class TurnRun:
-    """A run of the graph on a thread: parts of its stream wait here for the listener.
+    """A run of the graph on a thread: parts of its stream wait here for whoever listens.
 
-    When the listener leaves early, the turn is interrupted and stored; it is never torn down half-way.
+    When the last listener leaves early, the turn is interrupted and stored; it is never torn down half-way.
     """
 
-    def __init__(self, thread_id: str) -> None:
+    def __init__(self, thread_id: str, history: Sequence[ClientMessage] = ()) -> None:
         self.thread_id = thread_id
+        self.history = history
+        """The client's history that the run answers, empty when words were only added."""
         self.stop = Interruption()
         self.failure = Failure()
         self.done = asyncio.Event()
@@ -29,7 +30,9 @@ class TurnRun:
         """True when the run may go on without its listener: only storing is left."""
         self.before: TurnRun | None = None
         """The run that has to end first; `None` once it has."""
-        self._parts: asyncio.Queue[Any] = asyncio.Queue()
+        self._parts: list[Any] = []
+        self._more = asyncio.Event()
+        self._listeners = 0
         self._error: BaseException | None = None
 
     async def drive(self, parts: Callable[[], AsyncIterator[Any]]) -> None:
@@ -39,7 +42,8 @@ class TurnRun:
                 await self.before.done.wait()
                 self.before = None
             async for part in parts():
-                self._parts.put_nowait(part)
+                self._parts.append(part)
+                self._more.set()
         except asyncio.CancelledError as error:
             self._error = error
             raise
@@ -49,18 +53,30 @@ class TurnRun:
                 log.exception("a turn could not be stored", extra={"thread_id": self.thread_id})
         finally:
             self.done.set()
-            self._parts.put_nowait(_END)
+            self._more.set()
 
     async def listen(self) -> AsyncGenerator[Any]:
-        """Yield the parts of the run's stream; raise what it raised."""
+        """Yield the parts of the run's stream from its beginning; raise what it raised.
+
+        Several may listen: each hears all of it.
+        """
+        self._listeners += 1
+        place = 0
         try:
-            while (part := await self._parts.get()) is not _END:
-                yield part
+            while True:
+                while place < len(self._parts):
+                    place += 1
+                    yield self._parts[place - 1]
+                if self.done.is_set():
+                    break
+                self._more.clear()
+                await self._more.wait()
             if self._error is not None:
                 raise self._error
         finally:
-            if not self.kept:
-                self.stop.request()
+            self._listeners -= 1
+            if not self.kept and not self._listeners:
+                self.stop.drop()
 
 
 class Threads:
@@ -98,7 +114,7 @@ class Threads:
                     f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it"
                 )
             if self._overlap == "newest":
-                before.stop.request()
+                before.stop.drop()
         run.before = before
         self._latest[run.thread_id] = run
 

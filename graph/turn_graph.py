@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any, Self, cast
-from uuid import uuid4
 
 from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import RunnableConfig
@@ -17,8 +16,8 @@ from ..nodes.speech import Speaker
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.errors import InvalidSetting, StorageError
-from ..state.schema import VoiceInput, VoiceOutput, VoiceState, new_turn
-from .incoming import incoming_messages
+from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from .incoming import turn_input
 from .resources import Resources
 from .threads import TurnRun
 
@@ -81,13 +80,12 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         if not thread_id:
             raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
         if input is not None:
-            messages = incoming_messages(input, resources.settings, now)
-            input = VoiceInput(messages=messages, turn=new_turn(str(uuid4()), now))
+            input = turn_input(input, resources.settings, now)
         actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
         agent = str(call.get("agent", DEFAULT_AGENT))
         if resources.is_claimed(thread_id):
             await resources.claim(actor, agent, thread_id)  # A stranger must not stop the running turn.
-        run = TurnRun(thread_id)
+        run = TurnRun(thread_id, input.get("history", ()) if input else ())
         live = Context(
             store=resources.store,
             models=resources.models,
@@ -100,6 +98,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             agent=agent,
             thread_id=thread_id,
             resumed=input is None,
+            firm_at=now + resources.settings.speculative_grace if run.history else 0.0,
             consolidate=resources.consolidator.wake,
             stop=run.stop,
             failure=run.failure,

@@ -2,7 +2,7 @@
 
 from .call_llm import call_llm
 from .context import CallContext, Context
-from .events import Event, Speech, ToolFinished, ToolStarted, TurnFailed, TurnFinished
+from .events import Event, Speech, ToolFinished, ToolRequested, ToolStarted, TurnFailed, TurnFinished
 from .execute_tool import execute_tool
 from .heartbeat import heartbeat
 from .limits import TurnLimits
@@ -17,6 +17,7 @@ __all__ = [
     "Speech",
     "ToolCallInfo",
     "ToolFinished",
+    "ToolRequested",
     "ToolStarted",
     "TurnFailed",
     "TurnFinished",

@@ -11,8 +11,10 @@ from langgraph.runtime import Runtime
 from ..state.errors import ContextTooLong, ModelError, ModelRefused, ModelTimeout
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
+from .client_tools import client_calls, client_tools
 from .completion import Delta, Request
 from .context import Context
+from .events import ToolRequested, encode_event
 from .filler import filled_silence
 from .model import VoiceModel
 from .reply import Reply
@@ -41,10 +43,21 @@ async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     except ModelError as caught:
         error = caught
     message = await _conclude(state, context, turn, reply, error)
+    _hand_over(state, runtime, turn, message)
     await context.speaker.detach()
     turn.update(spoken=context.speaker.spoken, first_speech_at=context.speaker.first_speech_at)
     turn["usage"] = _sum(turn["usage"], reply.usage)
     return {"turn": turn, "messages": [message] if message else []}
+
+
+def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message: AIMessage | None) -> None:
+    """Give the calls of the client's own tools to it; when there are no others the turn ends with them."""
+    calls = client_calls(state, runtime.context, turn, message) if message else []
+    for call in calls:
+        event = ToolRequested(tool_call_id=call["id"] or "", name=call["name"], arguments=call["args"])
+        runtime.stream_writer(encode_event(event))
+    if message is not None and calls and len(calls) == len(message.tool_calls):
+        turn.update(outcome="finished", finish_reason="tool_calls")
 
 
 async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
@@ -102,13 +115,15 @@ def _request(state: VoiceState, context: Context, turn: Turn, model: VoiceModel)
     instruction = state["turn"]["instruction"]
     agent = state["agent"]
     last = turn["step"] >= context.limits.max_steps
+    prompt = "\n\n".join(filter(None, (state["system_prompt"], turn.get("client_instructions"))))
     return Request(
         messages=[
-            SystemMessage(state["system_prompt"]),
+            SystemMessage(prompt),
             *window,
             *([SystemMessage(instruction)] if instruction else []),
         ],
         tools=() if last else tuple(context.toolbox.of_agent(agent["tools"]).values()),
+        client_tools=() if last else client_tools(state, context, turn),
         user=context.actor.user_id,
         settings=agent["model_settings"],
     )

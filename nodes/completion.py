@@ -24,6 +24,8 @@ class Request:
 
     messages: Sequence[BaseMessage]
     tools: Sequence[VoiceTool] = ()
+    client_tools: Sequence[Mapping[str, Any]] = ()
+    """Tools that the client of an endpoint runs itself, in OpenAI's form."""
     user: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -62,7 +64,7 @@ async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerat
     settings = {**model.settings, **request.settings}
     if request.user and model.takes_user:
         settings["user"] = request.user
-    bound = model.with_tools(request.tools if model.calls_tools else ())
+    bound = model.with_tools(request.tools, request.client_tools) if model.calls_tools else model.chat
     # `nostream`: LangGraph's `messages` mode would read thoughts aloud and miss the preambles.
     stream = bound.astream(list(request.messages), {"tags": ["nostream"]}, **settings)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, TypeVar
 
@@ -90,7 +91,17 @@ class Context:
     thread_id: str
     resumed: bool
     """True when the run goes on with a turn that a crash left; false when it begins one."""
+    firm_at: float = 0.0
+    """Before this time, in seconds since the epoch, the request may be dropped as a speculative one."""
     consolidate: Callable[[Actor, str], None] = lambda _actor, _agent_id: None
     """Called when messages of the agent left the window; returns at once."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
+
+    async def until_firm(self) -> bool:
+        """Wait until the request is no more speculative; return false when the turn was stopped first."""
+        wait = self.firm_at - self.clock.now()
+        if wait > 0 and not self.stop.requested:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.event.wait(), wait)
+        return not self.stop.requested

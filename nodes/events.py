@@ -41,6 +41,16 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRequested:
+    """The model called a tool of the client: it runs it and brings the result with its next request."""
+
+    tool_call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+    type: Literal["tool_requested"] = "tool_requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished:
     """The last word has left; storing goes on behind it.
 
@@ -70,12 +80,13 @@ class TurnFailed:
     type: Literal["turn_failed"] = "turn_failed"
 
 
-Event = Speech | ToolStarted | ToolFinished | TurnFinished | TurnFailed
+Event = Speech | ToolStarted | ToolFinished | ToolRequested | TurnFinished | TurnFailed
 
 _KINDS: dict[str, type[Event]] = {
     "speech": Speech,
     "tool_started": ToolStarted,
     "tool_finished": ToolFinished,
+    "tool_requested": ToolRequested,
     "turn_finished": TurnFinished,
     "turn_failed": TurnFailed,
 }

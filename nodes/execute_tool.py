@@ -8,6 +8,7 @@ from langgraph.types import Overwrite
 
 from ..state.schema import VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
+from .client_tools import client_calls
 from .context import Context
 from .events import Event, encode_event
 from .filler import filled_silence
@@ -26,6 +27,7 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
     *window, reply = state["messages"]
     if not isinstance(reply, AIMessage):
         return {}
+    handed_over = client_calls(state, context, state["turn"], reply)
     earlier = await _earlier_runs(context, reply)
     await speaker.attach(runtime.stream_writer, reply.id or "")
     before = len(speaker.spoken)
@@ -35,6 +37,7 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
                 *(
                     _answer(state, runtime, reply, call, earlier.get(call["id"] or ""))
                     for call in reply.tool_calls
+                    if call not in handed_over
                 )
             )
     finally:
@@ -43,6 +46,8 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
     turn.update(spoken=speaker.spoken, first_speech_at=speaker.first_speech_at)
     if context.stop.requested:
         turn.update(outcome="interrupted", finish_reason="interrupted")
+    elif handed_over:  # The client's own tools run there; it brings their results with its next request.
+        turn.update(outcome="finished", finish_reason="tool_calls")
     reply = _with_speech(reply, speaker.spoken[before:])
     return {"messages": Overwrite([*window, reply, *results]), "turn": turn}
 

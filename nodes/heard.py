@@ -35,9 +35,14 @@ def cut_turn(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
     start = next(
         (i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), len(messages)
     )
-    left = _bare(heard)
-    kept: list[AnyMessage] = list(messages[: start + 1])
-    for message in messages[start + 1 :]:
+    return [*messages[: start + 1], *cut_replies(messages[start + 1 :], heard)]
+
+
+def cut_replies(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
+    """Return replies that follow each other, tool results in between, cut to `heard` all together."""
+    left = bare_words(heard)
+    kept: list[AnyMessage] = []
+    for message in messages:
         if not isinstance(message, AIMessage):
             kept.append(message)
             continue
@@ -63,7 +68,7 @@ def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
     """
     end = 0
     for word in _WORD.finditer(spoken):
-        bare = _bare(word.group())
+        bare = bare_words(word.group())
         if not bare:
             continue
         if not heard.startswith(bare):
@@ -73,7 +78,8 @@ def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
     return end, heard, True
 
 
-def _bare(text: str) -> str:
+def bare_words(text: str) -> str:
+    """Return only the letters and digits of a text, in one case: what makes words the same."""
     return _SILENT.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 

@@ -15,6 +15,8 @@ class Interruption:
     """What the caller heard of the reply; `None` when nobody knows, then all that went out counts."""
     heard_applied: bool = False
     """True once the stored reply was cut to `heard`."""
+    dropped: bool = False
+    """True when the turn's listener left or a newer turn came, and nobody said that the caller heard it."""
 
     @property
     def requested(self) -> bool:
@@ -25,6 +27,12 @@ class Interruption:
         """Tell the turn to stop; `heard` is the text that the caller heard of its reply."""
         if heard is not None:
             self.heard = heard
+        self.dropped = False
+        self.event.set()
+
+    def drop(self) -> None:
+        """Tell the turn to stop, because nobody listens to it any more."""
+        self.dropped = not self.requested
         self.event.set()
 
     async def race(self, work: Coroutine[Any, Any, None]) -> bool:

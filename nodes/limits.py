@@ -57,6 +57,13 @@ class TurnLimits(BaseModel):
     recall_hits: int = Field(10, ge=1, le=50)
     """Most messages that a recall finds."""
 
+    client_instructions: Literal["append", "ignore"] = "append"
+    """What becomes of a client's system notes: they go behind the agent's own prompt, or nowhere."""
+    settle_after: float = Field(30.0, ge=0)
+    """How long a turn that no later request has confirmed may turn out to be speculative."""
+    speculative_grace: float = Field(1.5, ge=0)
+    """Age of a request, in a client's own history, before which no tool with side effects runs for it."""
+
     overlap: Literal["newest", "enqueue", "reject"] = "newest"
     """What a new turn does to one that runs on the same thread: stop it, wait for it, or be refused."""
     checkpoints_kept: int = Field(16, ge=2)

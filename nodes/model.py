@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import orjson
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .local_model import LocalServer
 
 LOCAL_MODEL = "local:smollm2"
+_MOST_TOOL_SETS = 256
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
 _TIMEOUTS = httpx2.Timeout(None, connect=5.0)
 
@@ -40,14 +42,19 @@ class VoiceModel:
         default_factory=dict[tuple[str, ...], Runnable[Any, BaseMessage]], repr=False
     )
 
-    def with_tools(self, tools: Sequence[VoiceTool]) -> Runnable[Any, Any]:
+    def with_tools(
+        self, tools: Sequence[VoiceTool], client_tools: Sequence[Mapping[str, Any]] = ()
+    ) -> Runnable[Any, Any]:
         """Return the model with the tools bound to it; their schemas are sent as built, once a set."""
-        if not tools:
+        if not tools and not client_tools:
             return self.chat
-        key = tuple(tool.name for tool in tools)
+        key = (*(tool.name for tool in tools), orjson.dumps(client_tools).decode())
         if key not in self._bound:
+            if len(self._bound) >= _MOST_TOOL_SETS:
+                self._bound.clear()
             try:
-                self._bound[key] = self.chat.bind_tools([tool.schema for tool in tools])
+                schemas = [*(tool.schema for tool in tools), *map(dict, client_tools)]
+                self._bound[key] = self.chat.bind_tools(schemas)
             except NotImplementedError:  # It calls no tools: then it talks.
                 self._bound[key] = self.chat
         return self._bound[key]

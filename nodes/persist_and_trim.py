@@ -35,7 +35,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
         context.actor,
         state["agent"]["id"],
         context.thread_id,
-        as_records(fresh, turn),
+        as_records([*state.get("amended", ()), *fresh], turn),
         evicted=[message.id or "" for message in evicted],
     )
     if evicted:
@@ -43,7 +43,11 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     settled = _settled_calls(fresh, window)
     if settled:
         await context.store.tool_runs.discard(context.actor, context.thread_id, settled)
-    update: VoiceUpdate = {"stored_through": window[-1].id or ""}
+    update: VoiceUpdate = {"stored_through": (window[-1].id or "") if window else ""}
+    if state.get("amended"):
+        update["amended"] = []
+    if "latest" in state:
+        update["latest"] = {**state["latest"], "whole": not context.stop.dropped}
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)
     return update

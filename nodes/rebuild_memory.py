@@ -11,6 +11,7 @@ from .context import Context
 from .mend import has_orphans, mend, unanswered
 from .prompt import render_prompt
 from .tools.results import SENTENCES, Outcome, tool_message
+from .turn_start import begin
 
 
 async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
@@ -27,9 +28,17 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
         counts = None if small else await context.store.agents.counts(context.actor, memory.agent.id)
         update["system_prompt"] = render_prompt(memory.agent, memory.blocks, counts, small=small)
         update["memory_stamp"] = stamp
-    broken = unanswered(state["messages"])
-    if broken or has_orphans(state["messages"]):
-        window = await _mended(state, context, broken)
+    window: list[AnyMessage] = state["messages"]
+    if state.get("latest", {}).get("turn_id") != state["turn"]["id"]:
+        begun = begin(state, context, state["turn"])
+        window = begun.window
+        update["latest"] = begun.latest
+        if begun.amended:
+            update["amended"] = [*state.get("amended", ()), *begun.amended]
+    broken = unanswered(window)
+    if broken or has_orphans(window):
+        window = await _mended(window, context, broken)
+    if window is not state["messages"]:
         update["messages"] = Overwrite(window)
         update["stored_through"] = _still_stored(state, window)
     return update
@@ -47,7 +56,7 @@ def _facts(memory: AgentMemory) -> AgentFacts:
     )
 
 
-async def _mended(state: VoiceState, context: Context, broken: list[AIMessage]) -> list[AnyMessage]:
+async def _mended(window: list[AnyMessage], context: Context, broken: list[AIMessage]) -> list[AnyMessage]:
     """Give each call without a result the one that its record tells of."""
     runs: dict[tuple[str, str], ToolRun] = {}
     for reply in broken:
@@ -60,7 +69,7 @@ async def _mended(state: VoiceState, context: Context, broken: list[AIMessage]) 
         limit = context.limits.tool_result_chars
         return tool_message(reply.id, call, outcome, text, created_at=context.clock.now(), limit=limit)
 
-    return mend(state["messages"], fate)
+    return mend(window, fate)
 
 
 def _still_stored(state: VoiceState, mended: list[AnyMessage]) -> str:

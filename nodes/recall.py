@@ -58,7 +58,7 @@ async def _compose(context: Context, agent: AgentFacts, block: Block, query: str
     """Rewrite the block and return what the model is told, `None` when the memory model said nothing."""
     model = context.models.get(context.limits.memory_model or agent["model"])
     answer = await compose_notes(model, known_text(block), query, found, block.limit)
-    if not answer.strip():
+    if not answer.strip() or not await context.until_firm():
         return None
     await rewrite_block(context.store, context.actor, agent["id"], block.label, answer)
     return f"Recalled into your memory block '{block.label}':\n{answer.strip()}"

@@ -50,8 +50,9 @@ class StoredMessage(MessageRecord):
 
 
 _STORED = tuple(name.name for name in fields(StoredMessage))
-# When a message came into being does not change with what is stored of it.
-_CHANGEABLE = tuple(name.name for name in fields(MessageRecord) if name.name not in {"id", "created_at"})
+# When and in which turn a message came into being does not change with what is stored of it.
+_FIXED = {"id", "created_at", "turn_id"}
+_CHANGEABLE = tuple(name.name for name in fields(MessageRecord) if name.name not in _FIXED)
 MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
 
 # Every turn runs these: made once, they cost a third of what making them each time would.
@@ -189,8 +190,7 @@ def _insert(
             "number": number + place,
             "thread_id": thread_id,
             "agent_id": agent_id,
-            "id": record.id,
-            "created_at": record.created_at,
+            **{name: getattr(record, name) for name in _FIXED},
             **{name: getattr(record, name) for name in _CHANGEABLE},
         }
         for place, record in enumerate(records, start=1)

@@ -1,8 +1,9 @@
 """The graph's state: plain data that a checkpoint can hold, and what goes in and out."""
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
+from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 
 Outcome = Literal["running", "finished", "interrupted", "failed"]
@@ -40,6 +41,38 @@ class Turn(TypedDict):
     """The model that spoke last."""
     window_fits: NotRequired[int]
     """How many messages the model's context takes, once it refused more."""
+    began_with: NotRequired[str]
+    """Id of the first message that the caller added; absent when the client's history tells what is new."""
+    client_instructions: NotRequired[str]
+    """System notes of the client, behind the agent's own prompt in each model call of the turn."""
+    client_tools: NotRequired[list[dict[str, Any]]]
+    """Tools that the client runs itself, in OpenAI's form: calls of them end the turn."""
+    speculative: NotRequired[bool]
+    """True while the client may still drop the request: side effects wait for the grace period."""
+
+
+class ClientMessage(TypedDict):
+    """A message of the client's history, as plain data that a checkpoint takes quickly."""
+
+    role: Literal["user", "assistant", "tool"]
+    text: str
+    content: NotRequired[list[Any]]
+    """The whole content, where it is more than text: pictures."""
+    calls: NotRequired[list[dict[str, Any]]]
+    """Calls of the client's own tools: `id`, `name`, `args`."""
+    call_id: NotRequired[str]
+    """The call that a tool's result answers."""
+
+
+class LatestTurn(TypedDict):
+    """What must be known of the newest turn when the next request tells what the caller heard of it."""
+
+    turn_id: str
+    after: str
+    """Id of the message before the turn's first one, empty when there was none."""
+    started_at: float
+    whole: bool
+    """False when its listener left before its end: then it may have been speculative."""
 
 
 class AgentFacts(TypedDict):
@@ -54,12 +87,13 @@ class AgentFacts(TypedDict):
 
 
 class VoiceInput(TypedDict):
-    """What a caller puts in: the new messages of the user.
+    """What a caller puts in: the new messages of the user, or the client's whole history.
 
     The runner adds `turn`, so that words and turn come into being in one checkpoint.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
+    history: NotRequired[Annotated[list[ClientMessage], EphemeralValue(list)]]
     turn: NotRequired[Turn]
 
 
@@ -75,6 +109,11 @@ class VoiceState(TypedDict):
     """The versions of agent and blocks that `system_prompt` was rendered from."""
     stored_through: str
     """Id of the last message that is in the database; all after it are this turn's."""
+    history: NotRequired[Annotated[list[ClientMessage], EphemeralValue(list)]]
+    """The client's view of the conversation, until the thread is reconciled with it."""
+    latest: NotRequired[LatestTurn]
+    amended: NotRequired[list[AnyMessage]]
+    """Messages that left the window by reconciling, and whose records must still change."""
 
 
 class VoiceOutput(TypedDict):
@@ -96,6 +135,8 @@ class VoiceUpdate(TypedDict, total=False):
     system_prompt: str
     memory_stamp: str
     stored_through: str
+    latest: LatestTurn
+    amended: list[AnyMessage]
 
 
 def new_turn(turn_id: str, started_at: float) -> Turn:

@@ -46,7 +46,8 @@ class CallRun:
         recalled = self._recall(earlier)
         if recalled is not None:
             return self._message(*recalled)
-        if self.context.stop.requested:
+        effects = self.tool.options.side_effects
+        if self.context.stop.requested or (effects and not await self.context.until_firm()):
             return self._message("cancelled", SENTENCES["cancelled"])
         started = time.monotonic()
         arguments = tool_arguments(self.tool, self.call["args"])

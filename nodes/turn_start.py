@@ -1,0 +1,59 @@
+"""Begin a turn: find what is new in it, by the client's history or by what was added."""
+
+from dataclasses import dataclass
+
+from langchain_core.messages import AnyMessage, ToolCall, ToolMessage
+
+from ..state.schema import LatestTurn, Turn, VoiceState
+from .context import Context
+from .reconcile import Reconciled, Reconciling, reconcile
+from .tools.results import OUTCOME
+
+_UNDONE = ("cancelled", "bad_arguments", "unknown_tool")
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStart:
+    """The window that a turn begins with, what left it, and what the next turn must know of this one."""
+
+    window: list[AnyMessage]
+    amended: list[AnyMessage]
+    latest: LatestTurn
+
+
+def begin(state: VoiceState, context: Context, turn: Turn) -> TurnStart:
+    """Return how the turn begins; with a client's history, once the window is reconciled with it."""
+    history = state.get("history")
+    if history or "began_with" not in turn:
+        begun = reconcile(state["messages"], history or [], _rules(state, context, turn))
+    else:
+        begun = Reconciled(state["messages"], after=_before(state["messages"], turn["began_with"]))
+    latest = LatestTurn(turn_id=turn["id"], after=begun.after, started_at=turn["started_at"], whole=False)
+    return TurnStart(begun.window, begun.amended, latest)
+
+
+def _before(messages: list[AnyMessage], began_with: str) -> str:
+    ids = [""] + [message.id or "" for message in messages]
+    return ids[ids.index(began_with) - 1] if began_with in ids else ids[-1]
+
+
+def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
+    latest = state.get("latest")
+    age = turn["started_at"] - latest["started_at"] if latest else 0.0
+    tools = context.toolbox.of_agent(state["agent"]["tools"]) if "agent" in state else {}
+    done = {
+        message.tool_call_id
+        for message in state["messages"]
+        if isinstance(message, ToolMessage) and message.additional_kwargs.get(OUTCOME) not in _UNDONE
+    }
+
+    def lasting(call: ToolCall) -> bool:
+        tool = tools.get(call["name"])
+        return tool is not None and tool.options.side_effects and call["id"] in done
+
+    return Reconciling(
+        latest=latest,
+        provisional=latest is not None and age < context.limits.settle_after,
+        lasting=lasting,
+        now=context.clock.now(),
+    )

@@ -1,0 +1,311 @@
+"""The client's history is what was heard: a table of conversations, in short notation.
+
+`u:` are the caller's words, `a:` replies of our model, `c:` what the client said by itself. In the window
+`|` stands before the newest turn.
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+
+from voicegraph.nodes.heard import UNHEARD
+from voicegraph.nodes.reconcile import WITHDRAWN, Reconciled, Reconciling, reconcile
+from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.state.schema import ClientMessage, LatestTurn
+
+OLD = "u:Hi|a:Hello Ada|u:Weather?|a:Sunny today".split("|")
+
+
+def windowed(notation: list[str]) -> tuple[list[AnyMessage], str]:
+    """Return the messages, and the id of the last one before the newest turn."""
+    messages: list[AnyMessage] = []
+    after = ""
+    for place, item in enumerate(notation):
+        if item.startswith("|"):
+            after, item = messages[-1].id or "" if messages else "", item[1:]
+        kind, text = item.split(":", 1)
+        if kind == "u":
+            messages.append(HumanMessage(text, id=f"m{place}"))
+        else:
+            made = {"model": "m", "finish_reason": "stop"} if kind == "a" else {}
+            messages.append(AIMessage(text, id=f"m{place}", response_metadata=made))
+    return messages, after
+
+
+def told(notation: list[str]) -> list[ClientMessage]:
+    roles: Any = {"u": "user", "a": "assistant"}
+    return [ClientMessage(role=roles[item[0]], text=item[2:]) for item in notation]
+
+
+def shown(messages: list[AnyMessage]) -> list[str]:
+    return [f"{'u' if isinstance(m, HumanMessage) else 'a'}:{m.text}" for m in messages]
+
+
+def reconciled(
+    ours: list[str], theirs: list[str], *, provisional: bool = True, whole: bool = True, lasting: bool = False
+) -> Reconciled:
+    window, after = windowed(ours)
+    latest = LatestTurn(turn_id="t", after=after, started_at=0.0, whole=whole)
+    rules = Reconciling(latest=latest, provisional=provisional, lasting=lambda _: lasting, now=1.0)
+    return reconcile(window, told(theirs), rules)
+
+
+CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
+    "a first request is new": ([], ["u:Hi"], {}, ["u:Hi"]),
+    "the next words are added": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today"],
+        [*OLD, "u:Thanks"],
+        {},
+        [*OLD, "u:Thanks"],
+    ),
+    "case, blanks and punctuation make no difference": (
+        ["|u:Hi there", "a:Hello, Ada. How are you?"],
+        ["u:hi  there!", "a:hello Ada how are you", "u:Fine"],
+        {},
+        ["u:Hi there", "a:Hello, Ada. How are you?", "u:Fine"],
+    ),
+    "a shorter reply is what was heard": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today with some clouds"],
+        [*OLD[:3], "a:Sunny today", "u:Stop"],
+        {},
+        [*OLD[:3], "a:Sunny today", "u:Stop"],
+    ),
+    "a reply that is missing was not heard": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today"],
+        [*OLD[:3], "u:Hello?"],
+        {},
+        [*OLD[:3], "u:Hello?"],
+    ),
+    "a missing first reply was not heard": (
+        ["|u:Hi", "a:Hello"],
+        ["u:Hi", "u:Anyone?"],
+        {},
+        ["u:Hi", "u:Anyone?"],
+    ),
+    "the same request again asks for another reply": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today"],
+        OLD[:3],
+        {},
+        OLD[:3],
+    ),
+    "a speculative turn is withdrawn": (
+        [*OLD[:2], "|u:What is the", "a:The what?"],
+        [*OLD[:2], "u:What is the weather?"],
+        {},
+        [*OLD[:2], "u:What is the weather?"],
+    ),
+    "a speculative turn with other words is withdrawn too": (
+        [*OLD[:2], "|u:Hm", "a:Yes?"],
+        [*OLD[:2], "u:Weather?"],
+        {},
+        [*OLD[:2], "u:Weather?"],
+    ),
+    "a speculative turn goes and the reply before it is cut": (
+        ["u:Hi", "a:Hello Ada how are you", "|u:Fi", "a:Fi?"],
+        ["u:Hi", "a:Hello Ada", "u:Fine"],
+        {},
+        ["u:Hi", "a:Hello Ada", "u:Fine"],
+    ),
+    "a speculative turn goes and nothing of the reply before it was heard": (
+        ["u:Hi", "a:Hello Ada how are you", "|u:Fi", "a:Fi?"],
+        ["u:Hi", "u:Fine"],
+        {},
+        ["u:Hi", "u:Fine"],
+    ),
+    "a speculative first turn is withdrawn when it was dropped": (
+        ["|u:Um", "a:Yes?"],
+        ["u:Book a table"],
+        {"whole": False},
+        ["u:Book a table"],
+    ),
+    "a speculative first turn is withdrawn when its words go on": (
+        ["|u:Book a", "a:Book what?"],
+        ["u:Book a table"],
+        {},
+        ["u:Book a table"],
+    ),
+    "a settled turn stays": (
+        [*OLD[:2], "|u:Hm", "a:Yes?"],
+        [*OLD[:2], "u:Weather?"],
+        {"provisional": False},
+        [*OLD[:2], "u:Hm", "a:Yes?", "u:Weather?"],
+    ),
+    "a client that joins with an empty history deletes nothing": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today"],
+        ["u:Who am I?"],
+        {},
+        [*OLD, "u:Who am I?"],
+    ),
+    "one that joins behind a single whole turn deletes nothing": (
+        ["|u:I'm Ada", "a:Hello Ada"],
+        ["u:Who am I?"],
+        {},
+        ["u:I'm Ada", "a:Hello Ada", "u:Who am I?"],
+    ),
+    "a new call that begins with the same words deletes nothing": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today"],
+        ["u:Hi"],
+        {},
+        [*OLD, "u:Hi"],
+    ),
+    "a new call with the only words of the last one deletes nothing": (
+        ["|u:Hi", "a:Hello Ada"],
+        ["u:Hi"],
+        {"provisional": False},
+        ["u:Hi", "a:Hello Ada", "u:Hi"],
+    ),
+    "a new call behind the client's own greeting deletes nothing": (
+        ["c:Welcome", "u:Hi", "a:Hello Ada", "|u:Bye", "a:Bye Ada"],
+        ["a:Welcome", "u:Who am I?"],
+        {"provisional": False},
+        ["a:Welcome", "u:Hi", "a:Hello Ada", "u:Bye", "a:Bye Ada", "a:Welcome", "u:Who am I?"],
+    ),
+    "the client's own greeting is taken in": ([], ["a:Welcome", "u:Hi"], {}, ["a:Welcome", "u:Hi"]),
+    "what the client said by itself behind a reply is taken in": (
+        ["|u:Hi", "a:Hello Ada"],
+        ["u:Hi", "a:Hello Ada", "a:Are you there?", "u:Yes"],
+        {},
+        ["u:Hi", "a:Hello Ada", "a:Are you there?", "u:Yes"],
+    ),
+    "a reply that the client told otherwise is what was heard": (
+        ["|u:Price?", "a:It is 20 euros"],
+        ["u:Price?", "a:It is twenty euros", "u:Fine"],
+        {},
+        ["u:Price?", "a:It is twenty euros", "u:Fine"],
+    ),
+    "words said twice in a row are two messages": (
+        [*OLD[:2], "|u:Yes", "a:Great"],
+        [*OLD[:2], "u:Yes", "a:Great", "u:Yes"],
+        {},
+        [*OLD[:2], "u:Yes", "a:Great", "u:Yes"],
+    ),
+    "words said twice with an unheard reply between are two messages": (
+        [*OLD[:2], "|u:Yes", "a:Great"],
+        [*OLD[:2], "u:Yes", "u:Yes"],
+        {},
+        [*OLD[:2], "u:Yes", "u:Yes"],
+    ),
+    "a client that forgot the beginning goes on": (
+        [*OLD[:2], "|u:Weather?", "a:Sunny today"],
+        ["a:Sunny today", "u:Thanks"],
+        {},
+        [*OLD, "u:Thanks"],
+    ),
+    "a window that forgot the beginning goes on": (
+        ["|u:Weather?", "a:Sunny today"],
+        [*OLD, "u:Thanks"],
+        {},
+        ["u:Weather?", "a:Sunny today", "u:Thanks"],
+    ),
+    "a thread that was lost is told again": ([], [*OLD, "u:Thanks"], {}, [*OLD, "u:Thanks"]),
+    "several new words are all taken": (
+        ["|u:Hi", "a:Hello Ada"],
+        ["u:Hi", "a:Hello Ada", "u:One", "u:Two"],
+        {},
+        ["u:Hi", "a:Hello Ada", "u:One", "u:Two"],
+    ),
+    "a dropped turn that has settled is not told again": (
+        [*OLD[:2], "u:Hm", "a:Ye", "|u:Weather?", "a:Sunny today"],
+        [*OLD, "u:Thanks"],
+        {"provisional": False},
+        [*OLD[:2], "u:Hm", "a:Ye", "u:Weather?", "a:Sunny today", "u:Thanks"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "how", "wanted"), CASES.values(), ids=CASES)
+def test_the_window_is_what_the_client_tells(
+    ours: list[str], theirs: list[str], how: dict[str, Any], wanted: list[str]
+) -> None:
+    assert shown(reconciled(ours, theirs, **how).window) == wanted
+
+
+def test_what_was_withdrawn_or_not_heard_is_kept_for_the_record() -> None:
+    done = reconciled(["u:Hi", "a:Hello Ada", "|u:Fi", "a:Fi?"], ["u:Hi", "u:Fine"])
+    amended = {
+        m.id: (m.additional_kwargs.get(OUTCOME), m.additional_kwargs.get(UNHEARD)) for m in done.amended
+    }
+    assert amended == {"m1": (None, "Hello Ada"), "m2": (WITHDRAWN, None), "m3": (WITHDRAWN, "Fi?")}
+
+
+@pytest.mark.parametrize(("lasting", "left"), [(True, ["ai", "tool", "human"]), (False, ["human"])])
+def test_a_withdrawn_turn_that_changed_something_outside_is_remembered(
+    lasting: bool, left: list[str]
+) -> None:
+    call = ToolCall(name="book", args={}, id="c1")
+    window: list[AnyMessage] = [
+        HumanMessage("Book a", id="u"),
+        AIMessage("Booking.", id="a", tool_calls=[call], response_metadata={"finish_reason": "tool_calls"}),
+        ToolMessage("booked", tool_call_id="c1", id="r"),
+        AIMessage("Booked.", id="b", response_metadata={"finish_reason": "stop"}),
+    ]
+    latest = LatestTurn(turn_id="t", after="", started_at=0.0, whole=False)
+    rules = Reconciling(latest=latest, provisional=True, lasting=lambda _: lasting, now=1.0)
+    done = reconcile(window, told(["u:Book a table"]), rules)
+    assert [message.type for message in done.window] == left
+
+
+def test_the_next_turn_knows_where_this_one_begins() -> None:
+    assert reconciled(["|u:Hi", "a:Hello"], ["u:Hi", "a:Hello", "u:More"]).after == "m1"
+    assert (
+        reconciled(["u:Hi", "a:Hello", "|u:Weather?", "a:Sunny"], ["u:Hi", "a:Hello", "u:Weather?"]).after
+        == "m1"
+    )
+    assert reconciled([], ["u:Hi"]).after == ""
+
+
+def test_the_result_of_a_clients_tool_goes_behind_its_call_and_may_change() -> None:
+    call = ToolCall(name="lamp", args={}, id="c1")
+    reply = AIMessage("", id="a", tool_calls=[call], response_metadata={"finish_reason": "tool_calls"})
+    latest = LatestTurn(turn_id="t", after="", started_at=0.0, whole=True)
+    rules = Reconciling(latest=latest, provisional=True, lasting=lambda _: False, now=1.0)
+    window: list[AnyMessage] = [HumanMessage("On", id="u"), reply]
+    for text in ("IN_PROGRESS", "done", "done"):
+        history = [
+            ClientMessage(role="user", text="On"),
+            ClientMessage(role="assistant", text="", calls=[{"id": "c1", "name": "lamp", "args": {}}]),
+            ClientMessage(role="tool", text=text, call_id="c1"),
+        ]
+        window = reconcile(window, history, rules).window
+        assert [(m.type, m.text) for m in window] == [("human", "On"), ("ai", ""), ("tool", text)]
+
+
+def test_calls_of_a_client_that_nobody_here_made_come_with_their_results() -> None:
+    history = [
+        ClientMessage(role="user", text="On"),
+        ClientMessage(role="assistant", text="", calls=[{"id": "c9", "name": "lamp", "args": {}}]),
+        ClientMessage(role="tool", text="done", call_id="c9"),
+    ]
+    rules = Reconciling(latest=None, provisional=False, lasting=lambda _: False, now=1.0)
+    assert [m.type for m in reconcile([], history, rules).window] == ["human", "ai", "tool"]
+
+
+WORDS = st.sampled_from(["Yes", "No", "Hello", "Weather please", "Book a table", "Thanks a lot"])
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), max_size=8), WORDS, st.data())
+def test_a_client_that_heard_a_prefix_of_the_last_reply_leaves_exactly_that(
+    turns: list[tuple[str, str]], last: str, data: st.DataObject
+) -> None:
+    ours = [item for user, reply in turns for item in (f"u:{user}", f"a:{reply}")]
+    reply = "one two three four"
+    heard = " ".join(reply.split()[: data.draw(st.integers(0, 4))])
+    ours += ["|u:Count", f"a:{reply}"]
+    theirs = [
+        *(item.removeprefix("|") for item in ours[:-1]),
+        *([f"a:{heard}"] if heard else []),
+        f"u:{last}",
+    ]
+    assert shown(reconciled(ours, theirs).window) == theirs
+
+
+@given(
+    st.lists(WORDS.map("u:{}".format) | WORDS.map("a:{}".format), max_size=10), st.lists(WORDS, max_size=6)
+)
+def test_settled_words_of_the_caller_are_never_taken_away(theirs: list[str], said: list[str]) -> None:
+    ours = [item for words in said for item in (f"u:{words}", "a:Well")]
+    left = shown(reconciled(ours, theirs, provisional=False).window)
+    assert [item for item in left if item.startswith("u:")][: len(said)] == [f"u:{words}" for words in said]
