@@ -44,15 +44,17 @@ class Resources:
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
     _owners: dict[str, tuple[Actor, str]] = field(default_factory=dict[str, tuple[Actor, str]])
+    _not_begun: dict[str, Literal["cold", "new"]] = field(default_factory=dict[str, Literal["cold", "new"]])
 
     async def claim(self, actor: Actor, agent: str, thread_id: str) -> Literal["warm", "cold", "new"]:
         """Make sure that the thread belongs to this agent of this actor; return how well it is known.
 
-        Asks the database once a thread (then it is `warm`): owners never change. A `cold` one was used by an
-        earlier process, a `new` one by nobody. Raises `AgentNotFound`, `ThreadTaken`.
+        Asks the database once a thread: owners never change. It is `warm` once a turn began on it here, a
+        `cold` one was used by an earlier process, a `new` one by nobody. Raises `AgentNotFound`,
+        `ThreadTaken`.
         """
-        if self._owners.get(thread_id) == (actor, agent):
-            return "warm"
+        if self.owns(actor, agent, thread_id):
+            return self._not_begun.get(thread_id, "warm")
         await self.store.actors.ensure(actor)
         if agent == DEFAULT_AGENT:
             await self.store.agents.ensure_default(actor)
@@ -64,7 +66,16 @@ class Resources:
             known = "new"
         await self.store.threads.claim(actor, owner.id, thread_id)
         self._owners[thread_id] = (actor, agent)
+        self._not_begun[thread_id] = known
         return known
+
+    def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
+        """Tell if the thread is known here to belong to this agent of this actor."""
+        return self._owners.get(thread_id) == (actor, agent)
+
+    def begun(self, thread_id: str) -> None:
+        """Note that a turn begins on the thread, with its checkpoints as this process knows them."""
+        self._not_begun.pop(thread_id, None)
 
     def is_claimed(self, thread_id: str) -> bool:
         """Tell if the thread's owner is known here."""
@@ -73,6 +84,7 @@ class Resources:
     def forget_thread(self, thread_id: str) -> None:
         """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""
         self._owners.pop(thread_id, None)
+        self._not_begun.pop(thread_id, None)
 
     def index(self, agent_id: str | None = None) -> None:
         """Bring the search index up to date in the background, for one agent or for all."""

@@ -19,8 +19,14 @@ class TurnRun:
     When the last listener leaves early, the turn is interrupted and stored; it is never torn down half-way.
     """
 
-    def __init__(self, thread_id: str, history: Sequence[ClientMessage] = ()) -> None:
+    def __init__(
+        self,
+        thread_id: str,
+        history: Sequence[ClientMessage] = (),
+        watch: Callable[[Any], None] | None = None,
+    ) -> None:
         self.thread_id = thread_id
+        self._watch = watch
         self.history = history
         """The client's history that the run answers, empty when words were only added."""
         self.stop = Interruption()
@@ -33,6 +39,7 @@ class TurnRun:
         self._parts: list[Any] = []
         self._more = asyncio.Event()
         self._listeners = 0
+        self._afterwards: list[Callable[[], None]] = []
         self._error: BaseException | None = None
 
     async def drive(self, parts: Callable[[], AsyncIterator[Any]]) -> None:
@@ -44,6 +51,8 @@ class TurnRun:
             async for part in parts():
                 self._parts.append(part)
                 self._more.set()
+                if self._watch is not None:
+                    self._watch(part)
         except asyncio.CancelledError as error:
             self._error = error
             raise
@@ -54,11 +63,20 @@ class TurnRun:
         finally:
             self.done.set()
             self._more.set()
+            for call in self._afterwards:
+                call()
 
-    async def listen(self) -> AsyncGenerator[Any]:
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call `call` once the run has ended, at once when it has."""
+        if self.done.is_set():
+            call()
+        else:
+            self._afterwards.append(call)
+
+    async def listen(self, tick: float | None = None) -> AsyncGenerator[Any]:
         """Yield the parts of the run's stream from its beginning; raise what it raised.
 
-        Several may listen: each hears all of it.
+        Several may listen: each hears all of it. With `tick`, `None` comes after so many seconds of silence.
         """
         self._listeners += 1
         place = 0
@@ -70,13 +88,21 @@ class TurnRun:
                 if self.done.is_set():
                     break
                 self._more.clear()
-                await self._more.wait()
+                try:
+                    async with asyncio.timeout(tick):
+                        await self._more.wait()
+                except TimeoutError:
+                    yield None
             if self._error is not None:
                 raise self._error
         finally:
             self._listeners -= 1
-            if not self.kept and not self._listeners:
-                self.stop.drop()
+            self.drop_unless_heard()
+
+    def drop_unless_heard(self) -> None:
+        """Stop the turn when nobody listens and more than storing is left."""
+        if not self.kept and not self._listeners and not self.done.is_set():
+            self.stop.drop()
 
 
 class Threads:
@@ -89,6 +115,10 @@ class Threads:
     def count(self) -> int:
         """Return on how many threads a turn is going on."""
         return len(self._latest)
+
+    def all(self) -> list[TurnRun]:
+        """Return the newest run of each thread."""
+        return list(self._latest.values())
 
     def running(self, thread_id: str) -> TurnRun | None:
         """Return the newest run of the thread that has not ended."""

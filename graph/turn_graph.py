@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Self, cast
 
 from anyio.from_thread import BlockingPortal
@@ -69,9 +69,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         config: RunnableConfig | None = None,
         *,
         context: Any = None,
+        watch: Callable[[Any], None] | None = None,
         **options: Any,
     ) -> TurnRun:
-        """Start a turn as a task of its own and return it; listen to it by `TurnRun.listen`."""
+        """Start a turn as a task of its own and return it; listen to it by `TurnRun.listen`.
+
+        `watch` is called with each part of its stream, whoever listens.
+        """
         resources = self.resources
         config = _own_config(self.config, config)
         now = resources.clock.now()
@@ -85,7 +89,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         agent = str(call.get("agent", DEFAULT_AGENT))
         if resources.is_claimed(thread_id):
             await resources.claim(actor, agent, thread_id)  # A stranger must not stop the running turn.
-        run = TurnRun(thread_id, input.get("history", ()) if input else ())
+        run = TurnRun(thread_id, input.get("history", ()) if input else (), watch)
         live = Context(
             store=resources.store,
             models=resources.models,
@@ -119,6 +123,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
         elif known != "warm":
             await self._close_crashed(config, new=known == "new")
+        self.resources.begun(live.thread_id)
         steps = 4 * live.limits.max_steps + 10
         config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
         try:

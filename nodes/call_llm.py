@@ -16,6 +16,7 @@ from .completion import Delta, Request
 from .context import Context
 from .events import ToolRequested, encode_event
 from .filler import filled_silence
+from .limits import TurnLimits
 from .model import VoiceModel
 from .reply import Reply
 from .trim import trim
@@ -83,7 +84,7 @@ async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply)
             for delta in started.first:
                 await reply.feed(delta)
             try:
-                await _follow(rest, reply, limits.stall_timeout, started.model.name)
+                await _follow(rest, reply, limits, started.model.name)
             except ModelError:
                 if reply.finish_reason is None:
                     raise
@@ -91,15 +92,19 @@ async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply)
     await reply.close()
 
 
-async def _follow(rest: AsyncGenerator[Delta], reply: Reply, stall_timeout: float, model: str) -> None:
+async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> None:
     """Feed the reply until the stream ends; behind the finish reason only the usage is waited for."""
     loop = asyncio.get_running_loop()
+    stall_timeout = limits.stall_timeout
     try:
         async with asyncio.timeout(stall_timeout) as stall:
             if reply.finish_reason is not None:
                 stall.reschedule(loop.time() + min(_USAGE_WAIT, stall_timeout))
             async for delta in rest:
                 await reply.feed(delta)
+                if reply.size > limits.max_reply_chars:
+                    reply.finish_reason = "length"
+                    return
                 wait = stall_timeout if reply.finish_reason is None else min(_USAGE_WAIT, stall_timeout)
                 stall.reschedule(loop.time() + wait)
     except TimeoutError as error:

@@ -17,6 +17,9 @@ class TurnLimits(BaseModel):
     max_message_chars: int = Field(100_000, ge=1)
     """Longest message that is taken from the user."""
 
+    max_reply_chars: int = Field(20_000, ge=100)
+    """Longest reply of one model call; a model that goes on and on is cut there, as by its own limit."""
+
     first_token_timeout: float = Field(8.0, gt=0)
     """Longest wait for the first token of one attempt."""
     stall_timeout: float = Field(8.0, gt=0)

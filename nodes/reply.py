@@ -44,6 +44,8 @@ class Reply:
         self.usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
         self.said = ""
         """What this reply spoke, preambles included."""
+        self.size = 0
+        """Characters that the model wrote, arguments of tools and thoughts included."""
         self._speaker = speaker
         self._start = len(speaker.spoken)
         self._thoughts = ThoughtFilter()
@@ -60,6 +62,7 @@ class Reply:
 
     async def feed(self, delta: Delta) -> None:
         """Take one delta in and speak what it adds."""
+        self.size += len(delta.text) + sum(len(fragment.arguments) for fragment in delta.calls)
         if delta.text:
             await self._feed_text(delta.text)
         for fragment in delta.calls:

@@ -13,13 +13,14 @@ from .columns import utc_now
 from .database import Database
 from .errors import AgentNotFound, InvalidInput, ThreadNotFound
 from .models import AgentRow, MessageRow, ThreadRow
-from .ownership import numbers_of, require_thread
+from .ownership import agent_number, numbers_of, require_thread
 from .unbroken import unbroken
 
 Role = Literal["user", "assistant", "tool", "system"]
 
 # Under the number of values that a statement of SQLite or PostgreSQL can hold (32,766).
 _IDS_A_STATEMENT = 10_000
+_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,26 @@ class Messages:
             await require_thread(session, actor, thread_id)
             rows = (await session.execute(query)).mappings().all()
         return tuple(StoredMessage(**row) for row in reversed(rows))
+
+    @unbroken
+    async def threads_with_words(
+        self, actor: Actor, agent_id: str, words: Collection[str], *, since: datetime, limit: int = 5
+    ) -> tuple[str, ...]:
+        """Return the ids of threads in which the user said exactly one of `words` since then, newest first.
+
+        Only the agent's last two thousand messages are looked at. Raises `AgentNotFound`.
+        """
+        async with self._database.reading() as session:
+            first, last = numbers_of(await agent_number(session, actor, agent_id))
+            greatest = await session.scalar(_GREATEST, {"first": first, "last": last}) or first
+            query = (
+                select(MessageRow.thread_id)
+                .where(MessageRow.number.between(max(first, greatest - _LOOKED_AT), greatest))
+                .where(MessageRow.role == "user", MessageRow.text.in_(words), MessageRow.created_at >= since)
+                .order_by(MessageRow.number.desc())
+            )
+            rows = await session.scalars(query)
+            return tuple(islice(dict.fromkeys(rows), limit))
 
     @unbroken
     async def count(self, actor: Actor, thread_id: str) -> int:

@@ -18,6 +18,7 @@ from .draw import draw
 from .failures import INTERRUPTED, report
 from .options import Caller
 from .say import say
+from .serve import serve
 from .threads import history, resume, threads
 
 _EPILOG = (
@@ -67,6 +68,7 @@ app.command("draw", epilog="Example: voicegraph draw --out graph.png")(draw)
 app.command("threads", epilog="Example: voicegraph threads --agent default --limit 10")(threads)
 app.command("history", epilog="Example: voicegraph history call-42")(history)
 app.command("resume", epilog="Example: voicegraph resume call-42")(resume)
+app.command("serve", epilog="Example: voicegraph serve --port 8000 --model openai:gpt-4.1-mini")(serve)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(memory.commands, name="memory")
 app.add_typer(database.commands, name="db")

@@ -9,12 +9,13 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from ..turn_graph import TurnGraph
-from . import health
+from . import chat_completions, health
 from .body_limit import BodyLimit
 from .errors import answer_errors
 from .keyring import Keyring
 from .metrics import Metrics
 from .rates import Rates
+from .served_turn import ServedTurns
 
 _ABOUT = """
 Voice agents that remember. Voice clients talk to them by OpenAI's chat completions; this API also manages
@@ -24,7 +25,7 @@ Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"
 give the last id as `after` to get the next one.
 """
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (chat_completions.router, health.router)
 """What is served, in the order of the documentation."""
 
 
@@ -47,6 +48,7 @@ def create_app(graph: TurnGraph) -> FastAPI:
     app.state.graph = graph
     app.state.keyring = Keyring(graph.resources.store.database)
     app.state.metrics = Metrics(graph.resources.threads.count)
+    app.state.turns = ServedTurns(graph, app.state.metrics)
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.draining = False
     for router in ROUTERS:

@@ -1,0 +1,112 @@
+"""OpenAI's chat completions: the model is an agent."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from ...nodes.events import Speech, ToolRequested, TurnFailed, TurnFinished
+from ...state.agents import DEFAULT_AGENT
+from ...state.errors import AgentNotFound
+from .auth import Acting
+from .chat_request import read_chat_request
+from .completion_chunks import Chunks
+from .errors import RETRY_AFTER, ApiError
+from .event_stream import EventStream, header_value
+from .openapi import CHAT
+from .served_turn import ServedTurn, ServedTurns
+
+router = APIRouter(prefix="/v1", tags=["chat"])
+
+
+@router.post("/chat/completions", openapi_extra=CHAT, response_model=None)
+async def create_chat_completion(request: Request, actor: Acting) -> Response:
+    """Answer as the agent whose name or id is given as `model`."""
+    return await _complete(request, actor, None)
+
+
+@router.post("/agents/{agent}/chat/completions", openapi_extra=CHAT, response_model=None)
+@router.post("/voice-beta/{agent}/chat/completions", openapi_extra=CHAT, response_model=None)
+async def create_agent_chat_completion(agent: str, request: Request, actor: Acting) -> Response:
+    """Answer as the agent with this name or id, whatever `model` says."""
+    return await _complete(request, actor, agent)
+
+
+# Clients append the path to whatever base URL they are given, also to one that has it already.
+@router.post("/chat/completions/chat/completions", include_in_schema=False, response_model=None)
+async def create_chat_completion_at_long_path(request: Request, actor: Acting) -> Response:
+    """Answer as `create_chat_completion` does."""
+    return await _complete(request, actor, None)
+
+
+@router.post(
+    "/agents/{agent}/chat/completions/chat/completions", include_in_schema=False, response_model=None
+)
+@router.post(
+    "/voice-beta/{agent}/chat/completions/chat/completions", include_in_schema=False, response_model=None
+)
+async def create_agent_chat_completion_at_long_path(agent: str, request: Request, actor: Acting) -> Response:
+    """Answer as `create_agent_chat_completion` does."""
+    return await _complete(request, actor, agent)
+
+
+async def _complete(request: Request, actor: Acting, agent: str | None) -> Response:
+    if request.app.state.draining:
+        raise ApiError(503, "this server is ending: try again", code="draining", headers=_ENDING)
+    asked = read_chat_request(await request.body(), request.headers)
+    name = agent or asked.model or DEFAULT_AGENT
+    turns: ServedTurns = request.app.state.turns
+    try:
+        turn = await turns.of_request(actor, name, asked)
+    except AgentNotFound:
+        raise ApiError(
+            404, "there is no such agent: GET /v1/models lists them", code="model_not_found", param="model"
+        ) from None
+    chunks = Chunks(name)
+    if asked.stream:
+        return EventStream(turn, chunks, include_usage=asked.include_usage)  # pyright: ignore[reportReturnType]
+    return await _whole(request, turn, chunks)
+
+
+_ENDING = {**RETRY_AFTER, "Connection": "close"}
+
+
+async def _whole(request: Request, turn: ServedTurn, chunks: Chunks) -> Response:
+    """Answer with the whole reply, unless the client leaves before its end."""
+    gathering = asyncio.ensure_future(_gather(turn, chunks))
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({gathering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (gathering, leaving):
+            task.cancel()
+        await asyncio.wait({gathering, leaving})
+    if gathering.cancelled():
+        return Response(status_code=499)  # Nobody reads it.
+    headers = {"X-Thread-Id": header_value(turn.thread_id).decode("latin-1")}
+    return JSONResponse(gathering.result(), headers=headers)
+
+
+async def _gather(turn: ServedTurn, chunks: Chunks) -> dict[str, Any]:
+    text = ""
+    async with aclosing(turn.events()) as events:
+        async for event in events:
+            match event:
+                case Speech():
+                    text += event.content
+                case ToolRequested():
+                    chunks.tool_call(event.tool_call_id, event.name, event.arguments)
+                case TurnFinished():
+                    return chunks.whole(text, event.finish_reason, event.usage)
+                case TurnFailed():
+                    return chunks.whole(text, None, event.usage)
+                case _:
+                    pass
+    raise AssertionError("a turn ends with an event")
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

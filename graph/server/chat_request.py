@@ -1,0 +1,102 @@
+"""What a voice client asks for: read with much patience, since no two of them send the same."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from starlette.datastructures import Headers
+
+from .errors import ApiError
+
+_HEADERS = ("x-thread-id", "x-livekit-job-id", "x-livekit-room-id")
+_ELEVENLABS_KEYS = ("thread_id", "conversation_id", "call_id", "session_id", "uuid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """A request for a chat completion.
+
+    `thread_id` is the conversation that the client names, `None` when it names none. `digest` is of the whole
+    body: the same one again at the same time is the same request, sent twice.
+    """
+
+    model: str
+    messages: list[Any]
+    stream: bool
+    include_usage: bool
+    client_tools: list[dict[str, Any]]
+    thread_id: str | None
+    digest: bytes
+
+
+def read_chat_request(body: bytes, headers: Headers) -> ChatRequest:
+    """Return what the body and the headers ask for; unknown fields are passed over.
+
+    Raises `ApiError` 400 when the body is not a JSON object with messages.
+    """
+    try:
+        told: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise ApiError(400, "the body is not JSON", code="invalid_json") from None
+    if not isinstance(told, dict):
+        raise ApiError(400, "the body must be a JSON object", code="invalid_request")
+    fields = cast(dict[str, Any], told)
+    messages = fields.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise ApiError(
+            400,
+            "`messages` must be a list with at least one message",
+            code="invalid_request",
+            param="messages",
+        )
+    options = _mapping(fields.get("stream_options"))
+    return ChatRequest(
+        model=_text(fields.get("model")),
+        messages=cast(list[Any], messages),
+        stream=fields.get("stream") is True,
+        include_usage=options.get("include_usage") is True,
+        client_tools=_client_tools(fields),
+        thread_id=_thread_id(fields, headers),
+        digest=hashlib.sha256(body).digest(),
+    )
+
+
+def _thread_id(fields: Mapping[str, Any], headers: Headers) -> str | None:
+    """Return the thread that the client names, in the order in which places are trusted."""
+    extra = {key.lower(): value for key, value in _mapping(fields.get("elevenlabs_extra_body")).items()}
+    own, *livekit = (headers.get(name) for name in _HEADERS)
+    places = [
+        own,
+        fields.get("thread_id"),
+        _mapping(fields.get("metadata")).get("thread_id"),
+        *livekit,
+        _mapping(fields.get("call")).get("id"),
+        *(extra.get(key) for key in _ELEVENLABS_KEYS),
+    ]
+    named = (str(place).strip() for place in places if isinstance(place, str | int) and place is not True)
+    return next((name for name in named if name), None)
+
+
+def _client_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools that the client runs itself, those that have a name."""
+    tools = fields.get("tools")
+    if fields.get("tool_choice") == "none" or not isinstance(tools, list):
+        return []
+    named: dict[str, dict[str, Any]] = {}
+    for tool in cast(list[Any], tools):
+        function = dict(_mapping(_mapping(tool).get("function")))
+        name = _text(function.get("name"))
+        if name and name.isascii() and name.replace("-", "_").isidentifier():
+            function.setdefault("parameters", {"type": "object", "properties": {}})
+            named[name] = {"type": "function", "function": function}
+    return list(named.values())
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

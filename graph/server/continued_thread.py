@@ -1,0 +1,47 @@
+"""Find the thread that a request without a thread id goes on with, by its history."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ...nodes.alignment import best_match, our_items, their_items
+from ...state.actors import Actor
+from ...state.schema import ClientMessage
+from ..client_history import read_history
+from ..turn_graph import TurnGraph
+
+RECENT = timedelta(hours=1)
+"""How long ago a thread may have been used last."""
+
+
+async def continued_thread(graph: TurnGraph, actor: Actor, agent: str, messages: Sequence[Any]) -> str | None:
+    """Return the only recent thread of this agent and actor that the history continues, `None` for none.
+
+    A history of which two threads could be the beginning continues neither: a new thread takes it all in.
+    Raises `AgentNotFound`.
+    """
+    history = read_history(messages).messages
+    said = [message["text"] for message in history if message["role"] == "user"]
+    earlier = said[-2:] if len(history) > len(said) else said[-2:-1]
+    if len(history) < 2 or not earlier:
+        return None
+    resources = graph.resources
+    owner = await resources.store.agents.get(actor, agent)
+    since = datetime.fromtimestamp(resources.clock.now(), UTC) - RECENT
+    found = set(await resources.store.messages.threads_with_words(actor, owner.id, earlier, since=since))
+    for run in resources.threads.all():  # Words of a running turn are not stored yet.
+        known = {message["text"] for message in run.history}
+        if resources.owns(actor, agent, run.thread_id) and known.intersection(earlier):
+            found.add(run.thread_id)
+    continued = [thread_id for thread_id in found if await _continues(graph, thread_id, history)]
+    return continued[0] if len(continued) == 1 else None
+
+
+async def _continues(graph: TurnGraph, thread_id: str, history: Sequence[ClientMessage]) -> bool:
+    """Tell if the history tells all of the thread's last words, and goes on behind them."""
+    state = await graph.aget_state({"configurable": {"thread_id": thread_id}})
+    ours, theirs = our_items(state.values.get("messages", [])), their_items(history)
+    match = best_match(ours, theirs)
+    if match is None or not match.proven:
+        return False
+    return not any(item.role == "user" for item in ours[match.ours + 1 :])

@@ -1,0 +1,92 @@
+"""A turn as server-sent events: each word leaves at once, and a silent connection is kept awake."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.types import Receive, Scope, Send
+
+from ...nodes.events import Event, Speech, ToolRequested, TurnFailed, TurnFinished
+from .completion_chunks import DONE, PING, Chunks
+from .served_turn import ServedTurn
+
+PING_EVERY = 1.0
+"""Seconds of silence after which a comment is sent: clients give up a silent connection after ten."""
+
+_SEND_WITHIN = 30.0
+"""Seconds after which a client that reads nothing counts as gone."""
+
+
+class EventStream:
+    """The response to one listener, as an ASGI application; framework responses hold chunks back longer."""
+
+    def __init__(self, turn: ServedTurn, chunks: Chunks, *, include_usage: bool) -> None:
+        self._turn, self._chunks, self._include_usage = turn, chunks, include_usage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the headers at once and then the turn, until it ends or the client leaves."""
+        headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+            (b"x-thread-id", header_value(self._turn.thread_id)),
+        ]
+        writing = asyncio.ensure_future(self._write(send, headers))
+        leaving = asyncio.ensure_future(_client_left(receive))
+        try:
+            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (writing, leaving):
+                task.cancel()
+            await asyncio.wait({writing, leaving})
+        if not writing.cancelled() and isinstance(error := writing.exception(), Exception):
+            if not isinstance(error, OSError | TimeoutError):  # The client is gone, or reads nothing.
+                raise error
+
+    async def _write(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        async with aclosing(self._turn.events(PING_EVERY)) as events:
+            first = asyncio.ensure_future(anext(events))  # The turn has a listener before anything can fail.
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await self._send_all(send, first, events)
+            finally:
+                first.cancel()
+
+    async def _send_all(
+        self, send: Send, first: asyncio.Future[Event | None], events: AsyncGenerator[Event | None]
+    ) -> None:
+        await _put(send, self._encoded(await first))
+        async for event in events:
+            await _put(send, self._encoded(event))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _encoded(self, event: Event | None) -> bytes:
+        match event:
+            case None:
+                return PING
+            case Speech():
+                return self._chunks.text(event.content)
+            case ToolRequested():
+                return self._chunks.tool_call(event.tool_call_id, event.name, event.arguments)
+            case TurnFinished() | TurnFailed():
+                reason = event.finish_reason if isinstance(event, TurnFinished) else None
+                usage = self._chunks.usage(event.usage) if self._include_usage else b""
+                return self._chunks.finish(reason) + usage + DONE
+            case _:
+                return b""
+
+
+async def _put(send: Send, body: bytes) -> None:
+    if body:
+        async with asyncio.timeout(_SEND_WITHIN):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _client_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def header_value(text: str) -> bytes:
+    """Return a text as the value of a header, which may only be Latin."""
+    return text.encode("latin-1", "replace")

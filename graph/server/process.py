@@ -1,0 +1,85 @@
+"""The server as a process: it listens, and at its end lets no caller down and loses nothing."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from ..build import build_graph
+from ..resources import Resources
+from .app import create_app
+from .auth import refuse_open_door
+
+log = logging.getLogger(__name__)
+
+_KEEP_ALIVE = 75
+"""Seconds that a connection stays open between two turns: opening one costs the caller a round trip."""
+
+_FAREWELL = 5.0
+"""Seconds that interrupted turns have to send their end."""
+
+
+async def serve(
+    resources: Resources,
+    host: str,
+    port: int,
+    *,
+    ready: Callable[[str, bool], None] = lambda _url, _keys: None,
+) -> None:
+    """Serve the graph over `resources` until the process is told to end.
+
+    `ready` is called with the address and whether keys are asked for, once it listens; port 0 takes a free
+    one. At SIGTERM or SIGINT no new turn is taken; running ones have `shutdown_seconds` to end, then they are
+    interrupted and stored. Raises `InvalidSetting` for an address that others can reach while there is no
+    key, `OSError` for one that is taken.
+    """
+    keyed = await refuse_open_door(resources.store.database, host)
+    resources.models.get(None)  # It takes half a second to load: before the first turn, not in it.
+    app = create_app(build_graph(resources))
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,  # Its lines hold what callers send in paths.
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=int(resources.settings.shutdown_seconds + _FAREWELL) + 1,
+    )
+    listening = config.bind_socket()
+    server = _Server(config, resources, app)
+    try:
+        ready(_address(listening), keyed)
+        await server.serve(sockets=[listening])
+    finally:
+        listening.close()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server; when it is told to end it stops taking turns, and later those that still run."""
+
+    def __init__(self, config: uvicorn.Config, resources: Resources, app: object) -> None:
+        super().__init__(config)
+        self._resources, self._app = resources, app
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; a second signal ends at once, as uvicorn has it."""
+        if not self.should_exit:
+            self._loop.call_soon_threadsafe(self._drain)
+        super().handle_exit(sig, frame)
+
+    def _drain(self) -> None:
+        self._app.state.draining = True  # pyright: ignore[reportAttributeAccessIssue]
+        log.info("the server is ending", extra={"turns": self._resources.threads.count()})
+        self._loop.call_later(self._resources.settings.shutdown_seconds, self._resources.threads.stop_all)
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

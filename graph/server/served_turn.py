@@ -1,0 +1,139 @@
+"""Turns that HTTP requests began: the same request twice at the same time is one turn, and both hear it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event
+from ...state.actors import Actor
+from ...state.errors import VoicegraphError
+from ...state.schema import Usage
+from ..threads import TurnRun
+from ..turn_graph import TurnGraph
+from .chat_request import ChatRequest
+from .metrics import Metrics
+from .thread_ids import thread_of
+
+log = logging.getLogger(__name__)
+
+_TIME_TO_JOIN = 1.0
+"""Seconds in which another client may come for a turn whose first one left before it began."""
+
+_Key = tuple[Actor, str, str | None, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedTurn:
+    """A running turn, the thread that it belongs to, and what is said when it breaks down."""
+
+    thread_id: str
+    run: TurnRun
+    apology: str
+
+    async def events(self, tick: float | None = None) -> AsyncGenerator[Event | None]:
+        """Yield the turn's events from first to last, `None` after each `tick` seconds of silence.
+
+        A turn that fails without a word ends with an apology: a client that got an error would hang up.
+        """
+        spoke = False
+        try:
+            async with aclosing(self.run.listen(tick)) as parts:
+                async for part in parts:
+                    event = decode_event(part) if part is not None else None
+                    if event is None and part is not None:
+                        continue
+                    spoke = spoke or isinstance(event, Speech)
+                    if isinstance(event, TurnFinished | TurnFailed):
+                        self.run.kept = True  # Only storing is left.
+                        if isinstance(event, TurnFailed) and not spoke:
+                            yield Speech(content=self.apology)
+                        yield event
+                        return
+                    yield event
+        except Exception as error:  # Whatever it is, the caller must not be left in silence.
+            code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
+            log.error("a turn broke down", extra={"thread_id": self.thread_id, "error": code})
+            log.debug("why the turn broke down", exc_info=error)
+            yield Speech(content=self.apology)
+            yield _broken(code)
+
+
+def _broken(code: str) -> TurnFailed:
+    return TurnFailed(
+        turn_id="",
+        error=code,
+        message="the turn broke down",
+        usage=Usage(input_tokens=0, output_tokens=0, cached_tokens=0),
+        steps=0,
+        first_speech_seconds=None,
+        seconds=0.0,
+    )
+
+
+class ServedTurns:
+    """The running turns of an application by the requests that began them."""
+
+    def __init__(self, graph: TurnGraph, metrics: Metrics) -> None:
+        self._graph, self._metrics = graph, metrics
+        self._turns: dict[_Key, asyncio.Task[ServedTurn]] = {}
+
+    async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
+        """Return the turn that answers the request, begun unless the same one is being answered already.
+
+        Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
+        `ThreadBusy`, `StorageError`.
+        """
+        key = (actor, agent, request.thread_id, request.digest)
+        known = self._turns.get(key)
+        if known is None or (known.done() and _is_over(known)):
+            known = asyncio.create_task(self._begin(actor, agent, request))
+            self._turns[key] = known
+            known.add_done_callback(lambda task: self._forget_later(key, task))
+        try:
+            # A client that leaves while its thread is looked up must not end the turn of another one.
+            return await asyncio.shield(known)
+        except asyncio.CancelledError:
+            known.add_done_callback(_end_unless_heard)
+            raise
+
+    async def _begin(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
+        graph = self._graph
+        thread_id = await thread_of(graph, actor, agent, request)
+        call: dict[str, Any] = {
+            "thread_id": thread_id,
+            "agent": agent,
+            "organization": actor.organization_id,
+            "user": actor.user_id,
+        }
+        asked = {"history": request.messages, "client_tools": request.client_tools}
+        run = await graph.begin_turn(asked, {"configurable": call}, watch=self._note, stream_mode="custom")
+        return ServedTurn(thread_id, run, graph.resources.settings.apology)
+
+    def _note(self, part: Any) -> None:
+        event = decode_event(part)
+        if event is not None and not isinstance(event, Speech):
+            self._metrics.note(event)
+
+    def _forget_later(self, key: _Key, task: asyncio.Task[ServedTurn]) -> None:
+        """Forget a request when its turn has ended, or at once when none began."""
+        if task.cancelled() or task.exception() is not None:
+            self._drop(key, task)
+        else:
+            task.result().run.when_done(lambda: self._drop(key, task))
+
+    def _drop(self, key: _Key, task: asyncio.Task[ServedTurn]) -> None:
+        if self._turns.get(key) is task:
+            del self._turns[key]
+
+
+def _end_unless_heard(task: asyncio.Task[ServedTurn]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        asyncio.get_running_loop().call_later(_TIME_TO_JOIN, task.result().run.drop_unless_heard)
+
+
+def _is_over(task: asyncio.Task[ServedTurn]) -> bool:
+    """Tell if no one can join the turn any more: it was stopped, or no turn began."""
+    return task.cancelled() or task.exception() is not None or task.result().run.stop.requested
