@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from ..turn_graph import TurnGraph
-from . import chat_completions, health
+from . import chat_completions, health, models
 from .body_limit import BodyLimit
 from .errors import answer_errors
 from .keyring import Keyring
@@ -25,7 +25,7 @@ Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"
 give the last id as `after` to get the next one.
 """
 
-ROUTERS: tuple[APIRouter, ...] = (chat_completions.router, health.router)
+ROUTERS: tuple[APIRouter, ...] = (chat_completions.router, models.router, health.router)
 """What is served, in the order of the documentation."""
 
 

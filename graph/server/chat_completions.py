@@ -66,7 +66,7 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
         ) from None
     chunks = Chunks(name)
     if asked.stream:
-        return EventStream(turn, chunks, include_usage=asked.include_usage)  # pyright: ignore[reportReturnType]
+        return EventStream(turn, chunks, include_usage=asked.include_usage)
     return await _whole(request, turn, chunks)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...nodes.events import Event, Speech, ToolRequested, TurnFailed, TurnFinished
@@ -17,10 +18,11 @@ _SEND_WITHIN = 30.0
 """Seconds after which a client that reads nothing counts as gone."""
 
 
-class EventStream:
-    """The response to one listener, as an ASGI application; framework responses hold chunks back longer."""
+class EventStream(Response):
+    """The response to one listener; the framework's own stream would hold headers and chunks back longer."""
 
     def __init__(self, turn: ServedTurn, chunks: Chunks, *, include_usage: bool) -> None:
+        super().__init__()
         self._turn, self._chunks, self._include_usage = turn, chunks, include_usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -67,6 +69,16 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._resources, self._app = resources, app
         self._loop = asyncio.get_running_loop()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Handle the signals that end a process; uvicorn would raise them again before all is stored."""
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once, as uvicorn has it."""

@@ -1,0 +1,64 @@
+"""A real `voicegraph serve` in a process of its own, whose model is the scripted server of the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from openai_server import OpenAIServer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A running server: its process, its URL, its database, and the model server that it asks."""
+
+    process: subprocess.Popen[str]
+    url: str
+    database_url: str
+    backend: OpenAIServer
+
+    def terminate(self) -> int:
+        """Tell it to end, wait for it and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(
+    folder: Path, backend: OpenAIServer, *options: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """Start a server over the database `voice.db` in `folder`; it is killed at the end if it still runs."""
+    database_url = f"sqlite:///{folder / 'voice.db'}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "OPENAI_BASE_URL": backend.base_url,
+        "OPENAI_API_KEY": "test",
+        **(settings or {}),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "voicegraph.graph",
+        "serve",
+        "--port",
+        "0",
+        "--db",
+        database_url,
+        *options,
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment)
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+        assert line.startswith("Listening at http"), line + process.stderr.read()
+        url = line.split()[2]
+        yield Process(process=process, url=url, database_url=database_url, backend=backend)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
