@@ -6,6 +6,7 @@ from typing import Any
 
 from ...nodes.alignment import best_match, our_items, their_items
 from ...state.actors import Actor
+from ...state.errors import AgentNotFound
 from ...state.schema import ClientMessage
 from ..client_history import read_history
 from ..turn_graph import TurnGraph
@@ -18,7 +19,6 @@ async def continued_thread(graph: TurnGraph, actor: Actor, agent: str, messages:
     """Return the only recent thread of this agent and actor that the history continues, `None` for none.
 
     A history of which two threads could be the beginning continues neither: a new thread takes it all in.
-    Raises `AgentNotFound`.
     """
     history = read_history(messages).messages
     said = [message["text"] for message in history if message["role"] == "user"]
@@ -26,7 +26,10 @@ async def continued_thread(graph: TurnGraph, actor: Actor, agent: str, messages:
     if len(history) < 2 or not earlier:
         return None
     resources = graph.resources
-    owner = await resources.store.agents.get(actor, agent)
+    try:
+        owner = await resources.store.agents.get(actor, agent)
+    except AgentNotFound:  # The default agent is made by its first turn.
+        return None
     since = datetime.fromtimestamp(resources.clock.now(), UTC) - RECENT
     found = set(await resources.store.messages.threads_with_words(actor, owner.id, earlier, since=since))
     for run in resources.threads.all():  # Words of a running turn are not stored yet.

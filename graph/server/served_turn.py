@@ -88,7 +88,7 @@ class ServedTurns:
         """
         key = (actor, agent, request.thread_id, request.digest)
         known = self._turns.get(key)
-        if known is None or (known.done() and _is_over(known)):
+        if known is None or (known.done() and _is_over(known, request)):
             known = asyncio.create_task(self._begin(actor, agent, request))
             self._turns[key] = known
             known.add_done_callback(lambda task: self._forget_later(key, task))
@@ -134,6 +134,12 @@ def _end_unless_heard(task: asyncio.Task[ServedTurn]) -> None:
         asyncio.get_running_loop().call_later(_TIME_TO_JOIN, task.result().run.drop_unless_heard)
 
 
-def _is_over(task: asyncio.Task[ServedTurn]) -> bool:
-    """Tell if no one can join the turn any more: it was stopped, or no turn began."""
-    return task.cancelled() or task.exception() is not None or task.result().run.stop.requested
+def _is_over(task: asyncio.Task[ServedTurn], request: ChatRequest) -> bool:
+    """Tell if no one can join the turn any more: it was stopped, or no turn began.
+
+    Who names no thread may be another caller with the same first words, once a turn has been spoken.
+    """
+    if task.cancelled() or task.exception() is not None:
+        return True
+    run = task.result().run
+    return run.stop.requested or (run.kept and request.thread_id is None)
