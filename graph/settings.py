@@ -24,6 +24,8 @@ class Settings(TurnLimits, BaseSettings):
     """Largest body of a request that the server takes."""
     requests_per_minute: int | None = Field(None, ge=1)
     """Most requests of one user; `None` for any number."""
+    allowed_tools: tuple[str, ...] = ()
+    """Tools, as `package.module:function`, that agents made over HTTP may name beside the built-in ones."""
     shutdown_seconds: float = 10.0
     """How long closing waits for turns and tools that are still running."""
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -15,10 +15,11 @@ from .agent_settings import checked_settings, checked_time_zone
 from .blocks import Block, add_block, as_block
 from .columns import utc_now
 from .database import Database
-from .errors import AgentNotFound, AlreadyExists, InvalidInput
+from .errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
 from .models import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
 from .names import checked_name, new_id
 from .ownership import owned_by
+from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
 
 DEFAULT_AGENT = "default"
@@ -69,6 +70,16 @@ class MemoryCounts:
     messages: int
     passages: int
     edited_at: datetime | None
+
+
+class AgentChanges(TypedDict, total=False):
+    """What of an agent may change; its name and id stay, since clients call it by them."""
+
+    system: str | None
+    model: str | None
+    model_settings: Mapping[str, Any]
+    tools: Sequence[str]
+    time_zone: str
 
 
 class Agents:
@@ -152,6 +163,47 @@ class Agents:
             return tuple(_as_agent(row) for row in await session.scalars(query))
 
     @unbroken
+    async def page(self, actor: Actor, cut: Cut) -> Slice[Agent]:
+        """Return a page of the agents of the user, the oldest first. Raises `InvalidInput`."""
+        query = select(AgentRow).where(owned_by(actor, AgentRow))
+        async with self._database.reading() as session:
+            return await page_of_rows(
+                session, query, cut, lambda row: _as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
+            )
+
+    @unbroken
+    async def update(
+        self,
+        actor: Actor,
+        name_or_id: str,
+        changes: AgentChanges,
+        *,
+        expected_version: int | None = None,
+    ) -> Agent:
+        """Change what is given, which makes a new version of the agent; the next step of a turn sees it.
+
+        Raises `AgentNotFound`, `StaleVersion` when it is not at `expected_version` any more, `InvalidSetting`
+        for an unknown time zone or settings that JSON cannot hold.
+        """
+        if "time_zone" in changes:
+            await checked_time_zone(changes["time_zone"])
+        new: dict[str, Any] = {**changes}
+        if "model_settings" in changes:
+            new["model_settings"] = checked_settings(changes["model_settings"])
+        if "tools" in changes:
+            new["tools"] = list(changes["tools"])
+        async with self._database.writing() as session:
+            row = await agent_row(session, actor, name_or_id, lock=True)
+            if expected_version is not None and row.version != expected_version:
+                raise StaleVersion(
+                    f"agent '{row.name}' is at version {row.version}, not {expected_version}: read it again"
+                )
+            for name, value in new.items():
+                setattr(row, name, value)
+            row.version, row.updated_at = row.version + 1, utc_now()
+        return _as_agent(row)
+
+    @unbroken
     async def delete(self, actor: Actor, name_or_id: str) -> None:
         """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
         async with self._database.erasing() as session:
@@ -219,9 +271,10 @@ def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
     return BlockRow.id.in_(held) & BlockRow.id.not_in(shared)
 
 
-async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str) -> AgentRow:
-    """Return the row of an agent of `actor`, or raise `AgentNotFound`."""
-    row = (await session.scalars(select(AgentRow).where(_is(actor, name_or_id)))).one_or_none()
+async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
+    """Return the row of an agent of `actor`, locked if asked for, or raise `AgentNotFound`."""
+    query = select(AgentRow).where(_is(actor, name_or_id))
+    row = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise AgentNotFound(name_or_id)
     return row

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 
 from .actors import Actor
 from .block_rows import (
@@ -21,6 +21,7 @@ from .block_undo import REDO, UNDO, UndoLine, checked_author, undo_line
 from .database import Database
 from .errors import BlockNotFound, BlockTooLong, InvalidInput
 from .models import BlockVersionRow
+from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
 
 
@@ -44,18 +45,22 @@ class BlockTexts:
         block_id: str,
         value: str,
         *,
+        limit: int | None = None,
         expected_version: int | None = None,
         changed_by: str = "user",
     ) -> Block:
         """Give the block a new text, which makes a new version unless the text is the same.
 
-        `changed_by` says in the history who did it: `user`, `agent`, `memory` or any other name but `undo`
-        and `redo`. What was undone cannot be brought back afterwards. Raises `StaleVersion`, `BlockTooLong`,
-        `BlockNotFound`, `InvalidInput` for a text or author that cannot be used.
+        With `limit` it holds so many characters from then on. `changed_by` says in the history who did it:
+        `user`, `agent`, `memory` or any other name but `undo` and `redo`. What was undone cannot be brought
+        back afterwards. Raises `StaleVersion`, `BlockTooLong`, `BlockNotFound`, `InvalidInput` for a limit,
+        text or author that cannot be used.
         """
         checked_author(changed_by)
         async with self._database.writing() as session:
             row = await row_to_change(session, actor, block_id, expected_version)
+            if limit is not None:
+                row.limit = checked_limit(row.label, limit)
             value = checked_value(row.label, value, row.limit)
             if value != row.value:
                 await keep_version(session, row, value, changed_by)
@@ -104,6 +109,25 @@ class BlockTexts:
         async with self._database.reading() as session:
             await block_row(session, actor, block_id)
             return tuple(as_version(row) for row in await session.scalars(query))
+
+    @unbroken
+    async def history_page(self, actor: Actor, block_id: str, cut: Cut) -> Slice[BlockVersion]:
+        """Return a page of the block's versions, the newest first; their numbers are the ids.
+
+        Raises `BlockNotFound`, `InvalidInput`.
+        """
+        query = select(BlockVersionRow).where(BlockVersionRow.block_id == block_id)
+        async with self._database.reading() as session:
+            await block_row(session, actor, block_id)
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: as_version(row[0]),
+                order=[BlockVersionRow.version],
+                by=cast(BlockVersionRow.version, Text),
+                newest_first=True,
+            )
 
     @unbroken
     async def as_of(self, actor: Actor, block_id: str, moment: datetime | int) -> BlockVersion:

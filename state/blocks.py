@@ -16,6 +16,7 @@ from .block_texts import BlockTexts
 from .errors import AlreadyExists, BlockNotFound
 from .models import AgentBlockRow, AgentRow, BlockRow
 from .ownership import agent_number, owned_by
+from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
 
 __all__ = ["DEFAULT_LIMIT", "Block", "BlockVersion", "Blocks", "add_block", "as_block", "attach_block"]
@@ -58,6 +59,16 @@ class Blocks(BlockTexts):
         query = select(BlockRow).where(owned_by(actor, BlockRow)).order_by(BlockRow.created_at, BlockRow.id)
         async with self._database.reading() as session:
             return tuple(as_block(row) for row in await session.scalars(query))
+
+    @unbroken
+    async def page(self, actor: Actor, cut: Cut) -> Slice[Block]:
+        """Return a page of the blocks of the user, the oldest first. Raises `InvalidInput`."""
+        query = select(BlockRow).where(owned_by(actor, BlockRow))
+        order = [BlockRow.created_at, BlockRow.id]
+        async with self._database.reading() as session:
+            return await page_of_rows(
+                session, query, cut, lambda row: as_block(row[0]), order=order, by=BlockRow.id
+            )
 
     @unbroken
     async def of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:

@@ -14,6 +14,7 @@ from .database import Database
 from .errors import AgentNotFound, InvalidInput, ThreadNotFound
 from .models import AgentRow, MessageRow, ThreadRow
 from .ownership import agent_number, numbers_of, require_thread
+from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
 
 Role = Literal["user", "assistant", "tool", "system"]
@@ -168,6 +169,25 @@ class Messages:
             )
             rows = await session.scalars(query)
             return tuple(islice(dict.fromkeys(rows), limit))
+
+    @unbroken
+    async def page(self, actor: Actor, thread_id: str, cut: Cut) -> Slice[StoredMessage]:
+        """Return a page of the thread's messages, the newest first.
+
+        Raises `ThreadNotFound`, `InvalidInput`.
+        """
+        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_id)
+        async with self._database.reading() as session:
+            await require_thread(session, actor, thread_id)
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: StoredMessage(**row._mapping),
+                order=[MessageRow.number],
+                by=MessageRow.id,
+                newest_first=True,
+            )
 
     @unbroken
     async def count(self, actor: Actor, thread_id: str) -> int:

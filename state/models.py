@@ -162,7 +162,11 @@ class ThreadRow(Owned, Base):
     """One conversation or call."""
 
     __tablename__ = "threads"
-    __table_args__ = (_of_user(), Index(None, "organization_id", "user_id", "updated_at"))
+    __table_args__ = (
+        _of_user(),
+        Index(None, "organization_id", "user_id", "updated_at"),
+        Index(None, "organization_id", "user_id", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)

@@ -15,6 +15,7 @@ from .errors import InvalidInput, NotFound
 from .models import AgentRow, PassageRow
 from .names import new_id
 from .ownership import agent_number, numbers_of, owned_by
+from .paging import Cut, Slice, page_of_rows
 from .ranking import Found
 from .search import Order, Page, Wish, find, owned_agent, page_of
 from .search_index import SearchIndex
@@ -152,6 +153,22 @@ class Passages:
             await agent_number(session, actor, agent_id)
             rows = (await session.scalars(query)).all()
         return tuple(_as_passage(row) for row in reversed(rows))
+
+    @unbroken
+    async def page(self, actor: Actor, agent_id: str, cut: Cut) -> Slice[Passage]:
+        """Return a page of the agent's passages, the newest first. Raises `AgentNotFound`, `InvalidInput`."""
+        query = select(PassageRow).where(PassageRow.agent_id == agent_id)
+        async with self._database.reading() as session:
+            await agent_number(session, actor, agent_id)
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: _as_passage(row[0]),
+                order=[PassageRow.number],
+                by=PassageRow.id,
+                newest_first=True,
+            )
 
     @unbroken
     async def delete(self, actor: Actor, passage_id: str) -> None:

@@ -13,6 +13,7 @@ from .errors import InvalidInput, ThreadNotFound, ThreadTaken
 from .models import AgentRow, MessageRow, ThreadRow
 from .names import checked_name
 from .ownership import agent_number, owned_by
+from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
 
 
@@ -87,6 +88,26 @@ class Threads:
             query = query.where(ThreadRow.agent_id == agent_id)
         async with self._database.reading() as session:
             return tuple(_as_thread(*row) for row in await session.execute(query))
+
+    @unbroken
+    async def page(self, actor: Actor, cut: Cut, *, agent_id: str | None = None) -> Slice[Thread]:
+        """Return a page of the threads, the last begun first; of one agent if given. Raises `InvalidInput`.
+
+        By their beginning, since a thread that is used would move in the list while its pages are read.
+        """
+        query = _with_count(actor)
+        if agent_id is not None:
+            query = query.where(ThreadRow.agent_id == agent_id)
+        async with self._database.reading() as session:
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: _as_thread(row[0], row[1], row[2]),
+                order=[ThreadRow.created_at, ThreadRow.id],
+                by=ThreadRow.id,
+                newest_first=True,
+            )
 
     @unbroken
     async def delete(self, actor: Actor, thread_id: str) -> None:

@@ -9,7 +9,19 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from ..turn_graph import TurnGraph
-from . import chat_completions, health, models
+from . import (
+    agent_blocks,
+    agents,
+    blocks,
+    chat_completions,
+    health,
+    memory,
+    models,
+    passages,
+    search,
+    thread_turns,
+    threads,
+)
 from .body_limit import BodyLimit
 from .errors import answer_errors
 from .keyring import Keyring
@@ -25,7 +37,19 @@ Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"
 give the last id as `after` to get the next one.
 """
 
-ROUTERS: tuple[APIRouter, ...] = (chat_completions.router, models.router, health.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    chat_completions.router,
+    models.router,
+    agents.router,
+    agent_blocks.router,
+    blocks.router,
+    thread_turns.router,  # Before the threads, whose ids may hold slashes.
+    threads.router,
+    search.router,
+    passages.router,
+    memory.router,
+    health.router,
+)
 """What is served, in the order of the documentation."""
 
 

@@ -170,7 +170,7 @@ def _of_validation(request: Request, error: Exception) -> Response:
 def _without_input(fault: dict[str, Any]) -> str:
     """Return what is wrong; messages of these types hold nothing but what the schema says anyhow."""
     if fault["type"] in _SAFE_TYPES or fault["type"].endswith(("_type", "_parsing")):
-        return fault["msg"]
+        return fault["msg"].removeprefix("Value error, ")
     return "this value cannot be used"
 
 

@@ -14,6 +14,7 @@ from voicegraph.state.blocks import Block
 from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
 from voicegraph.state.messages import MessageRecord
 from voicegraph.state.models import Base
+from voicegraph.state.paging import Cut, Slice
 from voicegraph.state.store import Store
 from voicegraph.state.traces import Trace
 
@@ -68,6 +69,7 @@ RECORD = MessageRecord(id="m1", turn_id="t1", role="user", text="changed")
 REFUSED: dict[str, Attempt] = {
     "keys.revoke": lambda w, a: w.store.keys.revoke(a, w.key),
     "agents.get": lambda w, a: w.store.agents.get(a, w.agent),
+    "agents.update": lambda w, a: w.store.agents.update(a, w.agent, {"model": "openai:x"}),
     "agents.memory": lambda w, a: w.store.agents.memory(a, w.agent),
     "agents.counts": lambda w, a: w.store.agents.counts(a, w.agent),
     "agents.delete": lambda w, a: w.store.agents.delete(a, w.agent),
@@ -80,6 +82,7 @@ REFUSED: dict[str, Attempt] = {
     "blocks.as_of": lambda w, a: w.store.blocks.as_of(a, w.block, 1),
     "blocks.write": lambda w, a: w.store.blocks.write(a, w.block, "changed"),
     "blocks.history": lambda w, a: w.store.blocks.history(a, w.block),
+    "blocks.history_page": lambda w, a: w.store.blocks.history_page(a, w.block, Cut()),
     "blocks.attach": lambda w, a: w.store.blocks.attach(a, w.agent, w.loose),
     "blocks.detach": lambda w, a: w.store.blocks.detach(a, w.agent, w.block),
     "blocks.delete": lambda w, a: w.store.blocks.delete(a, w.block),
@@ -88,9 +91,11 @@ REFUSED: dict[str, Attempt] = {
     "threads.delete": lambda w, a: w.store.threads.delete(a, "call-1"),
     "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
     "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
+    "messages.page": lambda w, a: w.store.messages.page(a, "call-1", Cut()),
     "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
     "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),
     "passages.list": lambda w, a: w.store.passages.list(a, w.agent),
+    "passages.page": lambda w, a: w.store.passages.page(a, w.agent, Cut()),
     "passages.search": lambda w, a: w.store.passages.search(a, w.agent, "tea"),
     "recall.search": lambda w, a: w.store.recall.search(a, w.agent, "hello"),
     "passages.delete": lambda w, a: w.store.passages.delete(a, w.passage),
@@ -107,9 +112,15 @@ REFUSED: dict[str, Attempt] = {
     ),
 }
 
+
+async def entries(page: Awaitable[Slice[Any]]) -> tuple[Any, ...]:
+    return (await page).entries
+
+
 EMPTY: dict[str, Attempt] = {
     "keys.list": lambda w, a: w.store.keys.list(a),
     "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
+    "threads.page": lambda w, a: entries(w.store.threads.page(a, Cut(), agent_id=w.agent)),
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
 }
 
@@ -134,6 +145,8 @@ OWN: dict[str, Attempt] = {
     "agents.create": lambda w, a: w.store.agents.create(a, "new"),
     "agents.ensure_default": lambda w, a: w.store.agents.ensure_default(a),
     "agents.list": lambda w, a: w.store.agents.list(a),
+    "agents.page": lambda w, a: entries(w.store.agents.page(a, Cut())),
+    "blocks.page": lambda w, a: entries(w.store.blocks.page(a, Cut())),
     "blocks.create": lambda w, a: w.store.blocks.create(a, "goals", "other"),
     "blocks.list": lambda w, a: w.store.blocks.list(a),
 }

@@ -1,4 +1,4 @@
-"""Keys for the HTTP server.
+"""Keys for the HTTP server, and the order in which it lists threads.
 
 Revision ID: 0003
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table and the index."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -33,8 +33,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
     )
     op.create_index(op.f("ix_api_keys_organization_id_user_id"), "api_keys", ["organization_id", "user_id"])
+    op.create_index(
+        op.f("ix_threads_organization_id_user_id_created_at_id"),
+        "threads",
+        ["organization_id", "user_id", "created_at", "id"],
+    )
 
 
 def downgrade() -> None:
-    """Drop the table."""
+    """Drop what `upgrade` made."""
+    op.drop_index(op.f("ix_threads_organization_id_user_id_created_at_id"), "threads")
     op.drop_table("api_keys")

@@ -1,0 +1,152 @@
+"""`/v1/agents`: create, list, read, change and delete agents."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from ...state.agents import Agent, AgentChanges
+from .agent_rules import check_agent
+from .auth import Acting
+from .forgetting import delete_agent_now
+from .shapes import (
+    AgentRef,
+    Body,
+    Deleted,
+    Entry,
+    Memory,
+    Page,
+    Paging,
+    Serving,
+    Words,
+    errors,
+    page_of_slice,
+)
+
+router = APIRouter(prefix="/v1/agents", tags=["agents"])
+
+_Tools = Annotated[
+    list[Words],
+    Field(
+        max_length=100, description="Tools that it may call: built-in ones, and those that the server allows."
+    ),
+]
+_Settings = Annotated[dict[str, Any], Field(description="Such as temperature and max_completion_tokens.")]
+_Model = Annotated[
+    Words | None, Field(description="`openai:NAME` or `local:smollm2`; null for the server's own.")
+]
+_System = Annotated[
+    Words | None, Field(max_length=100_000, description="Its instructions; null for the built-in ones.")
+]
+_TimeZone = Annotated[Words, Field(max_length=100, description="An IANA name such as Europe/Paris.")]
+
+
+class NewAgent(Body):
+    """An agent to be made."""
+
+    name: Words = Field(min_length=1, max_length=200, description="What it is called; it never changes.")
+    system: _System = None
+    model: _Model = None
+    model_settings: _Settings = {}
+    tools: _Tools = []
+    time_zone: _TimeZone = "UTC"
+    blocks: dict[Words, Words] | None = Field(
+        None, max_length=100, description="Memory blocks, texts by label; null for `persona` and `human`."
+    )
+
+
+class ChangedAgent(Body):
+    """What is to change of an agent; what is not given stays."""
+
+    system: _System = None
+    model: _Model = None
+    model_settings: _Settings = {}
+    tools: _Tools = []
+    time_zone: _TimeZone = "UTC"
+    expected_version: int | None = Field(
+        None, description="Change nothing (409) when the agent is at another version."
+    )
+
+
+class ShownAgent(Entry):
+    """An agent."""
+
+    id: str = Field(description="Begins with `agent-`.")
+    object: Literal["agent"] = "agent"
+    name: str
+    system: str | None
+    model: str | None
+    model_settings: dict[str, Any]
+    tools: list[str]
+    time_zone: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@router.post("", status_code=201, summary="Create an agent", responses=errors(409))
+async def create_agent(body: NewAgent, actor: Acting, graph: Serving) -> ShownAgent:
+    """Make an agent with its memory blocks; voice clients name it, or its id, as their model."""
+    resources = graph.resources
+    await check_agent(resources, model=body.model, model_settings=body.model_settings, tools=body.tools)
+    agent = await resources.store.agents.create(
+        actor,
+        body.name,
+        system=body.system,
+        model=body.model,
+        model_settings=body.model_settings,
+        tools=body.tools,
+        time_zone=body.time_zone,
+        blocks=body.blocks,
+    )
+    return _shown(agent)
+
+
+@router.get("", summary="List the agents", responses=errors())
+async def list_agents(actor: Acting, store: Memory, cut: Paging) -> Page[ShownAgent]:
+    """List the agents, the oldest first. The agent `default` is made by the first call to it."""
+    return page_of_slice(await store.agents.page(actor, cut), _shown)
+
+
+@router.get("/{agent}", summary="Read an agent", responses=errors(404))
+async def get_agent(agent: AgentRef, actor: Acting, store: Memory) -> ShownAgent:
+    """Read one agent."""
+    return _shown(await store.agents.get(actor, agent))
+
+
+@router.patch("/{agent}", summary="Change an agent", responses=errors(404, 409))
+async def update_agent(agent: AgentRef, body: ChangedAgent, actor: Acting, graph: Serving) -> ShownAgent:
+    """Change what is given. The version goes up by one, and the next step of a running turn sees it."""
+    changes = body.model_dump(exclude_unset=True, exclude={"expected_version"})
+    await check_agent(
+        graph.resources,
+        model=changes.get("model"),
+        model_settings=changes.get("model_settings"),
+        tools=changes.get("tools", ()),
+    )
+    changed = await graph.resources.store.agents.update(
+        actor, agent, cast(AgentChanges, changes), expected_version=body.expected_version
+    )
+    return _shown(changed)
+
+
+@router.delete("/{agent}", summary="Delete an agent", responses=errors(404))
+async def delete_agent(agent: AgentRef, actor: Acting, graph: Serving) -> Deleted:
+    """Delete an agent with its threads, its passages and the blocks that no other agent holds."""
+    return Deleted(id=await delete_agent_now(graph, actor, agent), object="agent.deleted")
+
+
+def _shown(agent: Agent) -> ShownAgent:
+    return ShownAgent(
+        id=agent.id,
+        name=agent.name,
+        system=agent.system,
+        model=agent.model,
+        model_settings=dict(agent.model_settings),
+        tools=list(agent.tools),
+        time_zone=agent.time_zone,
+        version=agent.version,
+        created_at=agent.created_at,
+        updated_at=agent.updated_at,
+    )

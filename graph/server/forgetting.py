@@ -1,0 +1,64 @@
+"""Deleting and forgetting in a process that serves: what runs is ended first, what is known here goes too."""
+
+from collections.abc import Iterable
+
+from ...state.actors import Actor
+from ...state.checkpoints import erase_checkpoints
+from ...state.forget import Forgotten, forget_agent, forget_thread, forget_user
+from ...state.traces import What
+from ..run import interrupt
+from ..turn_graph import TurnGraph
+
+
+async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> None:
+    """End the thread's turn and delete the thread. Raises `ThreadNotFound`."""
+    resources = graph.resources
+    await resources.store.threads.get(actor, thread_id)
+    await _end_turns(graph, [thread_id])
+    # First: a new thread with this id must never find its words.
+    await erase_checkpoints(resources.checkpointer, [thread_id])
+    await resources.store.threads.delete(actor, thread_id)
+    resources.forget_thread(thread_id)
+    resources.index()
+
+
+async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> str:
+    """End the agent's turns, delete it with all that is its own and return its id. Raises `AgentNotFound`."""
+    resources = graph.resources
+    trace = await resources.store.traces.of_agent(actor, name_or_id)
+    await _end_turns(graph, trace.threads)
+    await erase_checkpoints(resources.checkpointer, trace.threads)
+    await resources.store.agents.delete(actor, trace.name)
+    for thread_id in trace.threads:
+        resources.forget_thread(thread_id)
+    resources.index()
+    return trace.name
+
+
+async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> Forgotten:
+    """End the turns of the user, agent or thread, forget it, and return the proof. Raises `NotFound`.
+
+    Of users only the actor himself can be forgotten, whatever the name.
+    """
+    resources = graph.resources
+    store, saver = resources.store, resources.checkpointer
+    match what:
+        case "user":
+            await _end_turns(graph, (await store.traces.of_user(actor)).threads)
+            forgotten = await forget_user(store, saver, actor)
+        case "agent":
+            await _end_turns(graph, (await store.traces.of_agent(actor, name)).threads)
+            forgotten = await forget_agent(store, saver, actor, name)
+        case "thread":
+            await _end_turns(graph, (await store.traces.of_thread(actor, name)).threads)
+            forgotten = await forget_thread(store, saver, actor, name)
+    for thread_id in forgotten.trace.threads:
+        resources.forget_thread(thread_id)
+    return forgotten
+
+
+async def _end_turns(graph: TurnGraph, thread_ids: Iterable[str]) -> None:
+    """Stop what runs on these threads and wait for its end: it would store its words anew."""
+    for thread_id in thread_ids:
+        while graph.resources.threads.running(thread_id) is not None:
+            await interrupt(graph, thread_id)
