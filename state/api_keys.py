@@ -91,7 +91,8 @@ class ApiKeys:
             row = (await session.scalars(query.with_for_update())).one_or_none()
             if row is None:
                 raise NotFound(
-                    f"no key '{key_id}' of user '{actor.user_id}' in organization '{actor.organization_id}'"
+                    f"no key '{key_id}' of user '{actor.user_id}' in organization '{actor.organization_id}' "
+                    "(see all with: voicegraph keys list --all)"
                 )
             row.revoked_at = row.revoked_at or utc_now()
         return _as_key(row)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from . import agents, database, evaluate, memory
+from . import agents, database, evaluate, keys, memory
 from .chat import chat
 from .draw import draw
 from .failures import INTERRUPTED, report
@@ -71,6 +71,7 @@ app.command("resume", epilog="Example: voicegraph resume call-42")(resume)
 app.command("serve", epilog="Example: voicegraph serve --port 8000 --model openai:gpt-4.1-mini")(serve)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(memory.commands, name="memory")
+app.add_typer(keys.commands, name="keys")
 app.add_typer(database.commands, name="db")
 app.add_typer(evaluate.commands, name="eval")
 

@@ -13,9 +13,6 @@ from voicegraph.graph.server.app import create_app
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 
-ADA = Actor("acme", "ada")
-EVE = Actor("other", "eve")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
