@@ -83,7 +83,8 @@ def create_app(graph: TurnGraph) -> FastAPI:
 
 
 def _operation_id(route: APIRoute) -> str:
-    return route.name
+    """Return the function's name; one that serves an older path too has a second name there."""
+    return f"{route.name}_voice_beta" if "/voice-beta/" in route.path_format else route.name
 
 
 @asynccontextmanager
