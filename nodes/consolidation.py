@@ -12,6 +12,7 @@ from ..state.blocks import Block
 from ..state.messages import StoredMessage
 from ..state.store import Store
 from .block_rewriting import rewrite_block
+from .enclosing import enclosed
 from .memory_agent import ask_memory_model
 from .merge_facts import OUTDATED
 from .model import VoiceModel
@@ -72,7 +73,7 @@ async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationCont
     due = await context.store.due.of_agent(context.actor, context.agent_id)
     blocks = await context.store.blocks.of_agent(context.actor, context.agent_id)
     prompt = SystemMessage(INSTRUCTIONS.format(outdated=OUTDATED))
-    request = HumanMessage(f"{_render_blocks(blocks)}\n\n<conversation>\n{_render(due)}\n</conversation>")
+    request = HumanMessage(f"{_render_blocks(blocks)}\n\n{enclosed('conversation', _render(due))}")
     return {
         "due": [message.number for message in due],
         "messages": [prompt, request],
@@ -154,4 +155,4 @@ def _render(messages: tuple[StoredMessage, ...]) -> str:
 
 
 def _render_blocks(blocks: tuple[Block, ...]) -> str:
-    return "\n".join(f'<block label="{b.label}" limit="{b.limit}">\n{b.value}\n</block>' for b in blocks)
+    return "\n".join(enclosed("block", b.value, label=b.label, limit=b.limit) for b in blocks)

@@ -6,6 +6,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
 
+from .enclosing import enclosed
 from .merge_facts import OUTDATED
 from .model import VoiceModel
 from .model_errors import as_model_error
@@ -35,7 +36,9 @@ async def compose_notes(model: VoiceModel, notes: str, query: str, recalled: str
         [
             SystemMessage(INSTRUCTIONS.format(limit=limit, outdated=OUTDATED)),
             HumanMessage(
-                f"<notes>\n{notes}\n</notes>\n\n<wanted>\n{query}\n</wanted>\n\n<messages>\n{recalled}\n</messages>"
+                "\n\n".join(
+                    [enclosed("notes", notes), enclosed("wanted", query), enclosed("messages", recalled)]
+                )
             ),
         ],
     )

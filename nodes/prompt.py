@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..state.agents import DEFAULT_BLOCKS, Agent, MemoryCounts
 from ..state.blocks import Block
+from .enclosing import enclosed
 
 SPEECH_INSTRUCTIONS = """\
 You are a voice assistant. Your words are spoken aloud by text-to-speech, and you hear the user through \
@@ -46,7 +47,7 @@ def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | 
 
 
 def _render_block(block: Block) -> str:
-    return f'<block label="{block.label}">\n{block.value}\n</block>'
+    return enclosed("block", block.value, label=block.label)
 
 
 def _render_facts(agent: Agent, counts: MemoryCounts) -> str:
