@@ -3,6 +3,7 @@
 import typer
 
 from .memory_archive import archive
+from .memory_attach import attach, detach
 from .memory_blocks import history, redo, set_block, show, undo
 from .memory_consolidate import consolidate
 from .memory_files import export, forget, import_file
@@ -15,6 +16,10 @@ commands.command("set", epilog="Example: voicegraph memory set human 'The user i
 commands.command("history", epilog="Example: voicegraph memory history human --limit 5")(history)
 commands.command("undo", epilog="Example: voicegraph memory undo human")(undo)
 commands.command("redo", epilog="Example: voicegraph memory redo human")(redo)
+commands.command("attach", epilog="Example: voicegraph memory attach human --from nina --agent waiter")(
+    attach
+)
+commands.command("detach", epilog="Example: voicegraph memory detach human --agent waiter")(detach)
 commands.command("search", epilog="Example: voicegraph memory search 'train to Turin' --limit 3")(search)
 commands.command("archive", epilog="Example: voicegraph memory archive 'Ada eats no nuts.' --tag health")(
     archive
