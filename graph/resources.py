@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Background
+from ..nodes.embedder import open_embedder
 from ..nodes.model import LOCAL_MODEL, Models, default_model
 from ..nodes.tools.clock import current_time
 from ..nodes.tools.recall import recall_memory
@@ -22,6 +24,7 @@ from ..state.checkpoints import open_checkpointer, prune_checkpoints
 from ..state.errors import StorageError, ThreadNotFound
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
+from .embedding import BackgroundEmbedding
 from .settings import Settings, load_settings
 from .threads import Threads
 
@@ -40,6 +43,7 @@ class Resources:
     clock: Clock
     threads: Threads
     consolidator: Consolidator
+    embedding: BackgroundEmbedding
     background: Background = field(default_factory=Background)
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
@@ -93,6 +97,7 @@ class Resources:
     async def _index(self, agent_id: str | None) -> None:
         try:
             await self.store.recall.index_due(agent_id)
+            self.embedding.wake()
         except StorageError:
             log.exception("the search index could not be written: it will be at the next turn")
 
@@ -107,6 +112,7 @@ async def open_resources(
     *,
     model: str | BaseChatModel | None = None,
     tools: Iterable[ToolSource] = (),
+    embedder: str | Embeddings | None = None,
     settings: Settings | None = None,
     clock: Clock | None = None,
 ) -> AsyncGenerator[Resources]:
@@ -115,6 +121,8 @@ async def open_resources(
     `url`: `sqlite:///path` (the user's data folder when `None`). `model`: `openai:NAME`, `local:smollm2` or
     any LangChain chat model (OpenAI's with a key, else the embedded one, when `None`). `tools`: LangChain
     tools, typed functions or paths `package.module:function`, offered to every agent beside the clock.
+    `embedder`: `openai:NAME`, a path `package.module:factory` or any LangChain `Embeddings` (the setting's,
+    else none, when `None`); searches then go by meaning too, and vectors are made behind the turns.
     Turns that still run at the end are told to stop and are stored.
 
     Raises `InvalidSetting` and `StorageError`, and leaves nothing half-open then.
@@ -127,7 +135,8 @@ async def open_resources(
         stack.push_async_callback(models.aclose)
         if models.default == LOCAL_MODEL:
             models.get(None)  # It takes a second to load: before the first turn, not in it.
-        store = await open_store(url)
+        vectors = await stack.enter_async_context(open_embedder(embedder or settings.embedder))
+        store = await open_store(url, embedder=vectors, embed_deadline=settings.embed_deadline)
         stack.push_async_callback(store.close)
         checkpointer = await stack.enter_async_context(open_checkpointer(store.database.path))
         resources = Resources(
@@ -139,6 +148,7 @@ async def open_resources(
             clock=clock or SystemClock(),
             threads=Threads(settings.overlap),
             consolidator=Consolidator(store, models, settings),
+            embedding=BackgroundEmbedding(store.embedding),
         )
         resources.background.start(resources.consolidator.wake_all())
         resources.index()
@@ -147,6 +157,7 @@ async def open_resources(
         finally:
             resources.threads.stop_all()
             await resources.consolidator.close()
+            await resources.embedding.close()
             await resources.background.drain(settings.shutdown_seconds)
 
 
@@ -156,6 +167,7 @@ def open_resources_sync(
     *,
     model: str | BaseChatModel | None = None,
     tools: Iterable[ToolSource] = (),
+    embedder: str | Embeddings | None = None,
     settings: Settings | None = None,
     clock: Clock | None = None,
 ) -> Generator[Resources]:
@@ -164,7 +176,9 @@ def open_resources_sync(
     The event loop runs in a thread behind the scenes. Takes and raises what `open_resources` does.
     """
     with start_blocking_portal() as portal:
-        opened = open_resources(url, model=model, tools=tools, settings=settings, clock=clock)
+        opened = open_resources(
+            url, model=model, tools=tools, embedder=embedder, settings=settings, clock=clock
+        )
         with portal.wrap_async_context_manager(opened) as resources:
             resources.portal = portal
             yield resources

@@ -20,6 +20,10 @@ class Settings(TurnLimits, BaseSettings):
     """Where memory is kept; `None` for a SQLite file in the user's data folder."""
     model: str | None = None
     """Model of agents that name none; `None` for OpenAI's with a key, else the embedded one."""
+    embedder: str | None = None
+    """Model for vectors, `openai:NAME` or `package.module:factory`; `None` for a search by words alone."""
+    embed_deadline: float = Field(1.0, gt=0)
+    """Longest wait of a search for the vector of its query; then it searches by words alone."""
     max_body_bytes: int = Field(10_000_000, ge=1)
     """Largest body of a request that the server takes."""
     requests_per_minute: int | None = Field(None, ge=1)

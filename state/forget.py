@@ -15,11 +15,12 @@ INDEX = "search index"
 """Stands among the tables for the entries of the search index."""
 
 _INDEXED = """
-    SELECT (SELECT count(*) FROM recall WHERE rowid IN (
-        SELECT number FROM messages WHERE thread_id IN (SELECT value FROM json_each(?))
-    )) + (SELECT count(*) FROM archive WHERE rowid IN (
-        SELECT number FROM passages WHERE id IN (SELECT value FROM json_each(?))
-    ))
+    WITH said AS (SELECT number FROM messages WHERE thread_id IN (SELECT value FROM json_each(?))),
+        kept AS (SELECT number FROM passages WHERE id IN (SELECT value FROM json_each(?)))
+    SELECT (SELECT count(*) FROM recall WHERE rowid IN said)
+        + (SELECT count(*) FROM recall_vectors WHERE number IN said)
+        + (SELECT count(*) FROM archive WHERE rowid IN kept)
+        + (SELECT count(*) FROM archive_vectors WHERE number IN kept)
 """
 
 

@@ -17,6 +17,7 @@ from .database import Database
 from .models import PassageRow, RemovalRow
 from .neighbours import numbers_around, searchable, texts_around
 from .search_index import TABLES, SearchIndex
+from .vectors import note_changes
 
 _BATCH = 32
 _MOST_REMOVALS = 1000
@@ -65,6 +66,7 @@ async def index_some(database: Database, index: SearchIndex, numbers: tuple[int,
         # Read under the index's lock: nobody can overwrite the entries with what they read before.
         work = _read(reader, numbers)
         for kind, table in TABLES.items():
+            note_changes(writer, table, work.gone[kind], work.entries[kind])
             _write(writer, table, work.gone[kind], work.entries[kind])
         return work
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -11,6 +11,7 @@ from .actors import Actor
 from .columns import encodable, utc_now
 from .cutting import cut_text
 from .database import Database
+from .embedding import Embedding
 from .errors import InvalidInput, NotFound
 from .models import AgentRow, PassageRow
 from .names import new_id
@@ -48,10 +49,11 @@ class PassageHit:
 class Passages:
     """The passages of agents."""
 
-    def __init__(self, database: Database, index: SearchIndex) -> None:
-        """Work on `database`, and search in the `index` that belongs to it."""
+    def __init__(self, database: Database, index: SearchIndex, embedding: Embedding) -> None:
+        """Work on `database`; search in its `index`, with the vectors of `embedding` if it has any."""
         self._database = database
         self._index = index
+        self._embedding = embedding
 
     @unbroken
     async def insert(
@@ -98,7 +100,6 @@ class Passages:
             session.add_all(rows)
         return tuple(_as_passage(row) for row in rows)
 
-    @unbroken
     async def search(
         self,
         actor: Actor,
@@ -119,7 +120,13 @@ class Passages:
         """
         wish = Wish(query=query, start=start, end=end, order=order, limit=limit, offset=offset)
         wish.check()
+        if wish.ranked:
+            # Not in the unbroken part: whoever does not want the answer any more must not wait for this.
+            wish = replace(wish, meaning=await self._embedding.meaning_of(query))
+        return await self._search(actor, agent_id, wish, tags)
 
+    @unbroken
+    async def _search(self, actor: Actor, agent_id: str, wish: Wish, tags: Sequence[str]) -> Page[PassageHit]:
         def search(connection: sqlite3.Connection) -> Found:
             scope = wish.scope("passages", owned_agent(connection, actor, agent_id))
             for tag in tags:
@@ -127,13 +134,13 @@ class Passages:
             return find(connection, wish, scope)
 
         found = await self._index.reading(search)
-        numbers = [number for number, _ in found[:limit]]
+        numbers = [number for number, _ in found[: wish.limit]]
         async with self._database.reading() as session:
             rows = await session.scalars(select(PassageRow).where(PassageRow.number.in_(numbers)))
             passages = {row.number: _as_passage(row) for row in rows}
         hits = [
             PassageHit(passage=passages[number], score=score)
-            for number, score in found[:limit]
+            for number, score in found[: wish.limit]
             if number in passages  # Deleted, and still in the index.
         ]
         return page_of(wish, found, hits)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from .actors import Actor
 from .columns import encodable
 from .database import Database
+from .embedding import Embedding
 from .errors import InvalidInput
 from .indexing import index_some
 from .models import AgentRow
@@ -41,13 +42,13 @@ class RecallHit:
 class Recall:
     """Search over all messages of users and agents, and the upkeep of the search index."""
 
-    def __init__(self, database: Database, index: SearchIndex) -> None:
-        """Search in `index`, which belongs to `database`."""
+    def __init__(self, database: Database, index: SearchIndex, embedding: Embedding) -> None:
+        """Search in `index`, which belongs to `database`, with the vectors of `embedding` if it has any."""
         self._database = database
         self._index = index
+        self._embedding = embedding
         self._indexing = asyncio.Lock()
 
-    @unbroken
     async def search(
         self,
         actor: Actor,
@@ -72,7 +73,15 @@ class Recall:
         wish.check()
         if role is not None and role not in SEARCHED_ROLES:
             raise InvalidInput(f"the role must be 'user' or 'assistant', it is '{role[:40]}'")
+        if wish.ranked:
+            # Not in the unbroken part: whoever does not want the answer any more must not wait for this.
+            wish = replace(wish, meaning=await self._embedding.meaning_of(query))
+        return await self._search(actor, agent_id, wish, role, thread_id)
 
+    @unbroken
+    async def _search(
+        self, actor: Actor, agent_id: str, wish: Wish, role: str | None, thread_id: str | None
+    ) -> Page[RecallHit]:
         def search(connection: sqlite3.Connection) -> Page[RecallHit]:
             scope = wish.scope("messages", owned_agent(connection, actor, agent_id))
             if role is not None:
@@ -82,7 +91,7 @@ class Recall:
             if not wish.ranked:
                 scope.add(searchable("row"))
             found = find(connection, wish, scope)
-            return page_of(wish, found, _hits(connection, found[:limit]))
+            return page_of(wish, found, _hits(connection, found[: wish.limit]))
 
         return await self._index.reading(search)
 
@@ -132,9 +141,10 @@ class Recall:
         def count(connection: sqlite3.Connection) -> int:
             return sum(
                 connection.execute(
-                    f"SELECT count(*) FROM {index} WHERE rowid NOT IN (SELECT number FROM {table})"
+                    f"SELECT count(*) FROM {entries} WHERE rowid NOT IN (SELECT number FROM {table})"
                 ).fetchone()[0]
                 for table, index in TABLES.items()
+                for entries in (index, f"{index}_vectors")
             )
 
         return await self._index.reading(count)

@@ -8,10 +8,13 @@ from typing import Generic, Literal, TypeVar
 
 from .actors import Actor
 from .columns import as_stored, encodable
+from .embedder import Meaning
 from .errors import AgentNotFound, InvalidInput
+from .mixing import CANDIDATES, mixed
 from .ownership import numbers_of
 from .query_words import wanted
 from .ranking import Found, Scope, best, listed, newest
+from .vectors import alike
 
 Order = Literal["best", "newest"]
 T = TypeVar("T")
@@ -38,6 +41,7 @@ class Wish:
     order: str
     limit: int
     offset: int
+    meaning: Meaning | None = None
 
     @property
     def ranked(self) -> bool:
@@ -84,6 +88,10 @@ def find(connection: sqlite3.Connection, wish: Wish, scope: Scope) -> Found:
     texts that hold it as it is.
     """
     query, limit, offset = wanted(wish.query), wish.limit + 1, wish.offset
+    if wish.ranked and wish.meaning is not None:
+        worded = best(connection, scope, query, max(CANDIDATES, offset + limit), 0)
+        also = {number for number, _ in worded[:CANDIDATES]}
+        return mixed(worded, alike(connection, scope, wish.meaning, CANDIDATES, also))[offset:][:limit]
     if wish.ranked:
         return best(connection, scope, query, limit, offset)
     if query.words:

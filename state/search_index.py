@@ -29,8 +29,8 @@ T = TypeVar("T")
 TABLES = {"messages": "recall", "passages": "archive"}
 """The full-text table of each table that is searched; an entry has the number of its row as row id."""
 
-_VERSION = 1
-_SCHEMA = tuple(
+_VERSION = 2
+_FULL_TEXT = tuple(
     statement
     for table in TABLES.values()
     for statement in (
@@ -38,6 +38,22 @@ _SCHEMA = tuple(
         # The context is a column of its own, so that a hit in it counts less.
         f"CREATE VIRTUAL TABLE {table} USING fts5(text, context, tokenize = 'porter unicode61')",
     )
+)
+_VECTORS = tuple(
+    statement
+    for table in TABLES.values()
+    for statement in (
+        f"DROP TABLE IF EXISTS {table}_vectors",
+        f"CREATE TABLE {table}_vectors "
+        "(number INTEGER PRIMARY KEY, model TEXT, dimension INTEGER, vector BLOB)",
+        f"CREATE INDEX {table}_vectors_due ON {table}_vectors (number) WHERE model IS NULL",
+    )
+)
+_SCHEMA = (
+    *_FULL_TEXT,
+    *_VECTORS,
+    "DROP TABLE IF EXISTS embedder",
+    "CREATE TABLE embedder (model TEXT NOT NULL)",
 )
 
 

@@ -8,6 +8,8 @@ from .api_keys import ApiKeys
 from .blocks import Blocks
 from .database import Database, open_database
 from .due_messages import DueMessages
+from .embedder import Embedder
+from .embedding import Embedding
 from .messages import Messages
 from .passages import Passages
 from .recall import Recall
@@ -23,6 +25,7 @@ class Store:
 
     database: Database
     index: SearchIndex
+    embedding: Embedding
     actors: Actors
     keys: ApiKeys
     agents: Agents
@@ -41,21 +44,32 @@ class Store:
         await self.database.close()
 
 
-async def open_store(url: str) -> Store:
-    """Open the database at `url`, its tables up to date; takes and raises what `open_database` does."""
+async def open_store(url: str, *, embedder: Embedder | None = None, embed_deadline: float = 1.0) -> Store:
+    """Open the database at `url`, its tables up to date; takes and raises what `open_database` does.
+
+    With an `embedder` searches mix words and meaning; each waits `embed_deadline` seconds at most for it.
+    Raises `MissingExtra` and `InvalidSetting` when an embedder cannot be used.
+    """
     database = await open_database(url)
     index = SearchIndex(database)
+    try:
+        sqlite = database.location.sqlite
+        embedding = Embedding(index, embedder, sqlite=sqlite, deadline=embed_deadline)
+    except BaseException:
+        await database.close()
+        raise
     return Store(
         database=database,
         index=index,
+        embedding=embedding,
         actors=Actors(database),
         keys=ApiKeys(database),
         agents=Agents(database),
         blocks=Blocks(database),
         threads=Threads(database),
         messages=Messages(database),
-        passages=Passages(database, index),
-        recall=Recall(database, index),
+        passages=Passages(database, index, embedding),
+        recall=Recall(database, index, embedding),
         tool_runs=ToolRuns(database),
         traces=Traces(database),
         due=DueMessages(database),

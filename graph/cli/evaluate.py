@@ -53,13 +53,19 @@ class _Measured:
 def recall(
     data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Conversations in LoCoMo's format.")],
     as_json: Annotated[bool, typer.Option("--json", help="Write the figures as one JSON object.")] = False,
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            "--embedder", metavar="NAME", help="openai:NAME or package.module:factory. [default: none]"
+        ),
+    ] = None,
 ) -> None:
-    """Ask recall memory the questions of a LoCoMo file. Nothing is kept, and no model is asked.
+    """Ask recall memory the questions of a LoCoMo file. Nothing is kept; no model but --embedder is asked.
 
     Tells which share of the messages that answer a question is among the first 5, 10 and 20 that recall
     finds, how far up the first one stands (mean reciprocal rank), and how long a query takes.
     """
-    figures = asyncio.run(_recall(data))
+    figures = asyncio.run(_recall(data, embedder))
     if as_json:
         import orjson
 
@@ -70,18 +76,19 @@ def recall(
     write_rows(["figure", "value"], [[name, f"{value:g}"] for name, value in figures.items()], nothing="")
 
 
-async def _recall(data: Path) -> dict[str, float]:
+async def _recall(data: Path, embedder: str | None) -> dict[str, float]:
     from .locomo import read_locomo
     from .output import console
 
     progress, measured = console(errors=True), _Measured()
     conversations = await asyncio.to_thread(read_locomo, data)
-    async with _temporary_store() as store:
+    async with _temporary_store(embedder) as store:
         loaded: list[str] = []
         for number, conversation in enumerate(conversations, start=1):
             loaded.append(await _load(store, conversation, number))
             messages = sum(map(len, conversation.sessions))
             progress.print(f"{number}/{len(conversations)} loaded: {messages} messages")
+        await store.embedding.embed_due(lambda done, left: progress.print(f"{done} embedded, {left} left …"))
         for number, (agent_id, conversation) in enumerate(zip(loaded, conversations, strict=True), start=1):
             for question in conversation.questions:
                 await _ask(store, agent_id, question, measured)
@@ -90,15 +97,18 @@ async def _recall(data: Path) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def _temporary_store() -> AsyncGenerator["Store"]:
+async def _temporary_store(embedder: str | None) -> AsyncGenerator["Store"]:
+    from ...nodes.embedder import open_embedder
     from ...state.store import open_store
 
     with TemporaryDirectory(prefix="voicegraph-eval-") as folder:
-        store = await open_store(f"sqlite:///{folder}/voice.db")
-        try:
-            yield store
-        finally:
-            await store.close()
+        async with open_embedder(embedder) as model:
+            # Here a slow embedder is waited for: what it finds is measured, and how long that takes.
+            store = await open_store(f"sqlite:///{folder}/voice.db", embedder=model, embed_deadline=30.0)
+            try:
+                yield store
+            finally:
+                await store.close()
 
 
 async def _load(store: "Store", conversation: "Conversation", number: int) -> str:

@@ -6,6 +6,7 @@ from .memory_archive import archive
 from .memory_attach import attach, detach
 from .memory_blocks import history, redo, set_block, show, undo
 from .memory_consolidate import consolidate
+from .memory_embed import embed
 from .memory_files import export, forget, import_file
 from .memory_search import search
 
@@ -26,6 +27,9 @@ commands.command("archive", epilog="Example: voicegraph memory archive 'Ada eats
 )
 commands.command("consolidate", epilog="Example: voicegraph memory consolidate --model openai:gpt-4.1-mini")(
     consolidate
+)
+commands.command("embed", epilog="Example: voicegraph memory embed --embedder openai:text-embedding-3-small")(
+    embed
 )
 commands.command("forget", epilog="Example: voicegraph memory forget thread call-42 --yes")(forget)
 commands.command("export", epilog="Example: voicegraph memory export --agent waiter --out waiter.json")(

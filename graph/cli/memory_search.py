@@ -94,10 +94,10 @@ def search(
 async def _search(caller: Caller, agent: str, asked: _Asked, url: str | None) -> None:
     from ...state.actors import Actor
     from .output import console
-    from .storage import reading
+    from .storage import searching
 
     actor = Actor(caller.organization, caller.user)
-    async with reading(url) as store:
+    async with searching(url) as store:
         agent_id = (await store.agents.get(actor, agent)).id
         # What the last process said just before it ended is not indexed yet.
         await store.recall.index_due(agent_id)

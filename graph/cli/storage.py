@@ -33,6 +33,22 @@ async def reading(url: str | None) -> AsyncGenerator[Store]:
 
 
 @asynccontextmanager
+async def searching(url: str | None, embedder: str | None = None) -> AsyncGenerator[Store]:
+    """Open the database to search it, with this embedder or that of the settings if there is one."""
+    from ...nodes.embedder import open_embedder
+
+    settings = load_settings(embedder=embedder)
+    async with open_embedder(settings.embedder) as model:
+        store = await open_store(
+            url_to_read(url, settings), embedder=model, embed_deadline=settings.embed_deadline
+        )
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
 async def writing(url: str | None) -> AsyncGenerator[Store]:
     """Open the database to change it; it is made when it is not there."""
     store = await open_store(url or load_settings().url())

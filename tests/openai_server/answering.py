@@ -1,6 +1,8 @@
 """Which answer a request gets, and how its end is recorded."""
 
 import asyncio
+import base64
+import struct
 from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any, cast
@@ -44,6 +46,8 @@ class Answering:
                 match request.method, request.path.partition("?")[0]:
                     case "POST", "/v1/chat/completions":
                         await self._complete(connection, request)
+                    case "POST", "/v1/embeddings":
+                        await self._embed(connection, request)
                     case "GET", "/v1/models":
                         await self._send_models(connection, request)
                     case method, path:
@@ -111,6 +115,28 @@ class Answering:
             message = f"The script failed at request {recorded.index}: {error!r}"
         self.unexpected.append(recorded)
         return failures.error(500, None, message, {"x-should-retry": "false"})
+
+    async def _embed(self, connection: Connection, request: Request) -> None:
+        """Answer with vectors of two numbers: how many letters a text has, and 1."""
+        if (refused := self._refused_key(request)) is not None:
+            await self._send(connection, refused)
+            return
+        body = cast(dict[str, Any], parse_json(request.body))
+        texts: list[str] = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        if not all(isinstance(text, str) and text for text in texts):
+            await self._send(connection, failures.error(400, None, "'$.input' is invalid."))
+            return
+        vectors = [struct.pack("<2f", len(text), 1.0) for text in texts]
+        given = (
+            base64.b64encode(vector).decode()
+            if body.get("encoding_format") == "base64"
+            else [*struct.unpack("<2f", vector)]
+            for vector in vectors
+        )
+        data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(given)]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        answer = encode({"object": "list", "data": data, "model": body["model"], "usage": usage})
+        await connection.send_whole(200, {"content-type": "application/json"}, answer)
 
     async def _send_models(self, connection: Connection, request: Request) -> None:
         if (refused := self._refused_key(request)) is not None:

@@ -180,7 +180,7 @@ def functions(store: Store) -> dict[str, Any]:
     found = {
         f"{field.name}.{name}": function
         for field in fields(store)
-        if field.name not in {"database", "index"}
+        if field.name not in {"database", "index", "embedding"}
         for name, function in inspect.getmembers(getattr(store, field.name), inspect.ismethod)
         if not name.startswith("_")
     }
@@ -191,8 +191,13 @@ def test_the_tables_of_this_test_name_every_function_of_every_repository(store: 
     assert functions(store).keys() == {*REFUSED, *EMPTY, *OWN}
 
 
+# They wait for an embedder first, which may be broken off, and search in an unbroken part.
+SEARCHES = ["passages.search", "recall.search"]
+
+
 def test_no_function_of_a_repository_can_be_broken_off_half_way(store: Store) -> None:
-    assert [name for name, function in functions(store).items() if not hasattr(function, "__wrapped__")] == []
+    broken = [name for name, function in functions(store).items() if not hasattr(function, "__wrapped__")]
+    assert sorted(broken) == SEARCHES
 
 
 def test_every_function_of_a_repository_takes_the_actor_first(store: Store) -> None:
