@@ -68,7 +68,7 @@ def _conversation(sample: dict[str, Any], number: int) -> Conversation:
     begins = datetime(2000, 1, 1, tzinfo=UTC)
     for name in sorted((name for name in names if name), key=lambda name: int(name[1])):
         begins = _begin(said.get(f"{name[0]}_date_time"), begins)
-        sessions.append(tuple(_spoken(turn, begins, place) for place, turn in enumerate(said[name[0]])))
+        sessions.append(tuple(_spoken(turn, begins, place) for place, turn in enumerate(said[name[0]] or [])))
     there = {turn.id for session in sessions for turn in session}
     questions = (
         Question(str(question["question"]), _evidence(question.get("evidence")) & there)
@@ -91,11 +91,12 @@ def _begin(written: str | None, previous: datetime) -> datetime:
 
 
 def _spoken(turn: dict[str, Any], begins: datetime, place: int) -> Spoken:
-    text, photo = str(turn["text"]), turn.get("blip_caption")
+    # A picture is searched by its caption, and may come without words.
+    text, photo = str(turn.get("text") or ""), turn.get("blip_caption")
     return Spoken(
         id=str(turn["dia_id"]),
         speaker=str(turn["speaker"]),
-        text=f"{text} (photo: {photo})" if photo else text,
+        text=f"{text} (photo: {photo})".strip() if photo else text,
         at=begins + timedelta(seconds=place),
     )
 

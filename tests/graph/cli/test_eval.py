@@ -114,3 +114,24 @@ def test_a_file_that_cannot_be_used_is_one_line_and_exit_code_2(
     ran = run("eval", "recall", "--data", str(file))
     assert (ran.code, ran.out, ran.errors.count("\n")) == (2, "", 1)
     assert why in ran.errors
+
+
+def test_a_turn_that_is_a_picture_without_words_and_a_session_without_turns_can_be_read(
+    evaluate: Callable[..., Any],
+) -> None:
+    made = sample(ask("penguins", "D2:2"))
+    del made["conversation"]["session_2"][1]["text"]
+    made["conversation"]["session_3"] = None
+    assert json.loads(evaluate(made).out)["recall_at_5"] == 1
+
+
+def test_an_embedder_is_measured_too(evaluate: Callable[..., Any], tmp_path: Path, run: Run) -> None:
+    kitten = sample(ask("Who has a feline?", "D1:2"))
+    kitten["conversation"]["session_1"][1]["text"] = "A kitten, an automobile."
+    assert json.loads(evaluate(kitten).out)["mrr"] == 0
+    ran = run(
+        "eval", "recall", "--data", str(tmp_path / "made.json"), "--json",
+        "--embedder", "embedding_fake:FakeEmbeddings",
+    )  # fmt: skip
+    assert json.loads(ran.out)["mrr"] == 1
+    assert "6 embedded, 0 left" in ran.errors
