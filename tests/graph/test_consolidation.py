@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.consolidate import Consolidator
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
@@ -130,3 +130,24 @@ async def test_wrong_calls_of_the_memory_model_are_told_to_it(open_voice: Any) -
         model = ScriptedChatModel([wrong, KEEP])
         await memory(resources, model).consolidate(Actor(), agent_id)
     assert "no block 'unknown'" in model.requests[1].messages[-1].text
+
+
+async def test_a_turn_speaks_and_is_stored_while_the_memory_model_is_still_in_its_call(
+    open_voice: Any,
+) -> None:
+    model = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=asyncio.Event())])
+    async with open_voice(voice(), **SMALL) as resources:
+        memory(resources, model)
+        agent_id = await talk(resources, 5)
+        while not model.requests:
+            await asyncio.sleep(0)
+        events = [event async for event in stream_turn(build_graph(resources), "Hello?", CALL)]
+        assert "".join(event.content for event in events if event.type == "speech") == "I see."
+        history = await resources.store.messages.history(Actor(), "call-42")
+        while history[-2].text != "Hello?":
+            await asyncio.sleep(0)
+            history = await resources.store.messages.history(Actor(), "call-42")
+        assert (len(model.requests), len(await resources.store.due.of_agent(Actor(), agent_id)) > 0) == (
+            1,
+            True,
+        )
