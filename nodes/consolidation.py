@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from ..state.actors import Actor
 from ..state.blocks import Block
+from ..state.errors import InvalidInput
 from ..state.messages import StoredMessage
 from ..state.store import Store
 from .block_rewriting import rewrite_block
@@ -127,7 +128,9 @@ async def _carry_out(context: ConsolidationContext, name: str, arguments: dict[s
             return await _store(context, arguments["chunks"])
         if name == "rethink_memory":
             return await rewrite_block(context.store, context.actor, context.agent_id, **arguments)
-    except (KeyError, TypeError, ValueError):
+    except InvalidInput as error:
+        return f"Not done: {error}."
+    except (AttributeError, KeyError, TypeError, ValueError):
         return "Wrong arguments."
     return "Done." if name == "finish" else "There is no such tool."
 

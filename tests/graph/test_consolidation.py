@@ -151,3 +151,12 @@ async def test_a_turn_speaks_and_is_stored_while_the_memory_model_is_still_in_it
             1,
             True,
         )
+
+
+@pytest.mark.parametrize("value", ["a\0b", None, 7])
+async def test_a_text_that_no_block_takes_does_not_stop_consolidation(open_voice: Any, value: Any) -> None:
+    wrong = calls("rethink_memory", label="human", value=value)
+    async with open_voice(voice(), **SMALL) as resources:
+        agent_id = await talk(resources, 5)
+        await memory(resources, ScriptedChatModel([wrong, KEEP])).consolidate(Actor(), agent_id)
+        assert await human(resources, agent_id) == "The user is called Ada."
