@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -92,6 +93,9 @@ REFUSED: dict[str, Attempt] = {
     "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
     "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
     "messages.page": lambda w, a: w.store.messages.page(a, "call-1", Cut()),
+    "messages.threads_with_words": lambda w, a: w.store.messages.threads_with_words(
+        a, w.agent, ["hello"], since=datetime(2020, 1, 1, tzinfo=UTC)
+    ),
     "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
     "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),
     "passages.list": lambda w, a: w.store.passages.list(a, w.agent),
