@@ -67,7 +67,7 @@ class ApiKeys:
             organization_id=actor.organization_id,
             user_id=actor.user_id,
             name=name,
-            digest=_digest(secret),
+            digest=digest_of(secret),
             created_at=utc_now(),
         )
         async with self._database.writing() as session:
@@ -120,18 +120,19 @@ async def bearer(database: Database, secret: str) -> Actor | None:
     """Return who the secret of a key belongs to, `None` for one that opens nothing."""
     if not secret.startswith(PREFIX) or len(secret) > _LONGEST:
         return None
-    digest = _digest(secret)
+    digest = digest_of(secret)
     query = select(ApiKeyRow).where(ApiKeyRow.digest == digest, ApiKeyRow.revoked_at.is_(None))
     async with database.reading() as session:
         row = (await session.scalars(query)).one_or_none()
     # The index was asked for a hash, of which nobody can choose the first bytes: its time tells nothing of
     # the secret. The comparison that decides takes the same time for any two hashes.
-    if row is None or not hmac.compare_digest(row.digest, digest):
+    if row is None or not hmac.comparedigest_of(row.digest, digest):
         return None
     return Actor(row.organization_id, row.user_id)
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
+    """Return the hash that is kept of a secret."""
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 

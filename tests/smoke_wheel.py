@@ -34,6 +34,18 @@ def check_command(folder: Path) -> None:
         connection.close()
 
 
+def check_extras() -> None:
+    """Without the extra `serve` the server says what to install."""
+    from voicegraph.state.errors import MissingExtra
+
+    try:
+        importlib.import_module("voicegraph.graph.server")
+    except MissingExtra as error:
+        assert "voicegraph[serve]" in str(error), error
+    else:
+        raise AssertionError("the server was imported without its framework")
+
+
 async def check_turn(folder: Path) -> None:
     """One turn with the scripted model answers and is remembered."""
     from voicegraph.graph import build_graph, open_resources, stream_turn
@@ -55,6 +67,7 @@ async def check_turn(folder: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         check_packages()
+        check_extras()
         check_command(Path(folder))
         asyncio.run(check_turn(Path(folder)))
     print(f"wheel: works, installed in {sys.prefix}")

@@ -64,9 +64,7 @@ def create_app(graph: TurnGraph) -> FastAPI:
         version=version("voicegraph"),
         description=_ABOUT,
         lifespan=_lifespan,
-        # Their pages load scripts from elsewhere, which would run beside this API.
-        docs_url=None,
-        redoc_url=None,
+        redoc_url=None,  # One page of documentation is enough: /docs.
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         # Its records of exceptions hold callers' words.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ...state.actors import Actor
-from ...state.api_keys import KeysStamp, bearer, keys_stamp
+from ...state.api_keys import KeysStamp, bearer, digest_of, keys_stamp
 from ...state.database import Database
 from ...state.errors import VoicegraphError
 
@@ -41,13 +41,14 @@ class Keyring:
     async def actor_of(self, secret: str) -> Actor | None:
         """Return who the secret belongs to, `None` when it opens nothing. Raises `StorageError`."""
         await self._fresh()
-        if (known := self._actors.get(secret)) is not None:
+        digest = digest_of(secret)
+        if (known := self._actors.get(digest)) is not None:
             return known
         stamp = self._stamp
         actor = await bearer(self._database, secret)
         # A key that was revoked while the database was asked must not come back by an old answer.
         if actor is not None and stamp == self._stamp and len(self._actors) < _MOST:
-            self._actors[secret] = actor
+            self._actors[digest] = actor
         return actor
 
     async def look(self) -> KeysStamp:

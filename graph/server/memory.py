@@ -55,7 +55,7 @@ class ImportedMemory(BaseModel):
 
 
 @router.post("/forget", summary="Forget for good", responses=errors(404))
-async def forget(request: Request, body: Forget, actor: Acting, graph: Serving) -> ForgottenProof:
+async def forget_memory(request: Request, body: Forget, actor: Acting, graph: Serving) -> ForgottenProof:
     """Remove every row, index entry and checkpoint of the user, an agent or a thread, with a proof.
 
     It rewrites the search index, which takes a while when that is large; deleting is quicker. A user is
@@ -75,7 +75,7 @@ async def forget(request: Request, body: Forget, actor: Acting, graph: Serving) 
     response_class=Response,
     responses={**errors(404), 200: {"content": _FILE, "description": "A memory file."}},
 )
-async def export(
+async def export_file(
     actor: Acting,
     store: Memory,
     agent: Annotated[Words | None, Query(description="Only the agent of this name or id.")] = None,
@@ -91,7 +91,7 @@ async def export(
     responses=errors(409),
     openapi_extra={"requestBody": {"required": True, "content": _FILE}},
 )
-async def import_(request: Request, actor: Acting, graph: Serving) -> ImportedMemory:
+async def import_file(request: Request, actor: Acting, graph: Serving) -> ImportedMemory:
     """Add what a file of an export holds; what is there by its id stays as it is."""
     content = await request.body()
     # A large file takes its time to be read: not on the event loop, where others speak.

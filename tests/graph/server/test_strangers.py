@@ -59,8 +59,8 @@ REFUSED: dict[str, tuple[str, str, Any]] = {
     "list_passages": ("GET", "/v1/agents/AGENT/passages", None),
     "search_passages": ("POST", "/v1/agents/AGENT/passages/search", {"query": WORDS}),
     "delete_passage": ("DELETE", "/v1/passages/PASSAGE", None),
-    "forget": ("POST", "/v1/forget", {"what": "agent", "name": "AGENT"}),
-    "export": ("GET", "/v1/export?agent=AGENT", None),
+    "forget_memory": ("POST", "/v1/forget", {"what": "agent", "name": "AGENT"}),
+    "export_file": ("GET", "/v1/export?agent=AGENT", None),
 }
 """Routes that name something of Ada's: for others it is not there."""
 
@@ -68,7 +68,7 @@ OWN: dict[str, tuple[str, str, Any]] = {
     "create_agent": ("POST", "/v1/agents", {"name": f"{WORDS} nina"}),
     "list_agents": ("GET", "/v1/agents", None),
     "list_blocks": ("GET", "/v1/blocks", None),
-    "import_": ("POST", "/v1/import", "EXPORTED"),
+    "import_file": ("POST", "/v1/import", "EXPORTED"),
     "list_models": ("GET", "/v1/models", None),
     "health": ("GET", "/health", None),
     "ready": ("GET", "/ready", None),
@@ -155,7 +155,7 @@ async def test_what_is_ada_s_is_there_for_ada(world: World) -> None:
     last = ["detach_block", "delete_block", "delete_thread", "delete_passage", "delete_agent"]
     refused: dict[str, int] = {}
     async with world.served.client(await world.served.key(ADA)) as client:
-        for name in [name for name in REFUSED if name not in (*last, "forget")] + last:
+        for name in [name for name in REFUSED if name not in (*last, "forget_memory")] + last:
             answer = await client.request(**world.filled(REFUSED[name]))
             # There is nothing to redo and nothing to resume.
             if answer.status_code not in (200, 201, 409):
@@ -171,7 +171,7 @@ async def test_lists_and_new_things_of_a_stranger_are_his_own(world: World) -> N
         async with world.served.client(await world.served.key(stranger)) as client:
             for name, route in OWN.items():
                 sent = world.filled(route)
-                if name == "import_":
+                if name == "import_file":
                     sent["json"] = exported
                 answer = await client.request(**sent)
                 assert answer.status_code in (200, 201), name
