@@ -35,7 +35,7 @@ chat: install ## start a conversation (make chat ARGS="--thread call-42")
 
 .PHONY: test
 test: install ## run the tests (some of them: make test ARGS="tests/nodes -k trim")
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 .PHONY: install
 install: $(STAMP) ## install all it needs into .venv (the other targets do it by themselves)
