@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..state.errors import ContextTooLong, ModelError, ModelProtocolError, ModelTimeout, ModelUnavailable
-from .completion import Delta, Request, stream_completion
+from .completion import Request, stream_completion
+from .delta import Delta
 from .limits import TurnLimits
 from .model import VoiceModel
 

@@ -12,8 +12,9 @@ from ..state.errors import ContextTooLong, ModelError, ModelRefused, ModelTimeou
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
 from .client_tools import client_calls, client_tools
-from .completion import Delta, Request
+from .completion import Request
 from .context import Context
+from .delta import Delta
 from .events import ToolRequested, encode_event
 from .filler import filled_silence
 from .limits import TurnLimits

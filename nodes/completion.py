@@ -8,14 +8,15 @@ from typing import Any, cast
 
 import orjson
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.runnables import Runnable
 
 from ..state.errors import ModelProtocolError
 from ..state.schema import Usage
+from .delta import CallFragment, Delta, finish_reason
 from .model import VoiceModel
 from .model_errors import as_model_error
+from .openai_stream import raw_request, stream_raw
 from .tools.registry import VoiceTool
-
-_FINISH_REASONS = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length", "STOP": "stop"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,31 +31,6 @@ class Request:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True)
-class CallFragment:
-    """A piece of a tool call; `index` tells which call of the message it belongs to."""
-
-    index: int
-    id: str | None
-    name: str | None
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What one chunk of the stream adds."""
-
-    text: str = ""
-    calls: tuple[CallFragment, ...] = ()
-    finish_reason: str | None = None
-    usage: Usage | None = None
-
-    @property
-    def begins(self) -> bool:
-        """True when the model has begun to answer: this is its first token."""
-        return bool(self.text or self.calls)
-
-
 async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerator[Delta]:
     """Yield the deltas of one completion.
 
@@ -65,12 +41,15 @@ async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerat
     if request.user and model.takes_user:
         settings["user"] = request.user
     bound = model.with_tools(request.tools, request.client_tools) if model.calls_tools else model.chat
-    # `nostream`: LangGraph's `messages` mode would read thoughts aloud and miss the preambles.
-    stream = bound.astream(list(request.messages), {"tags": ["nostream"]}, **settings)
     try:
-        async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
-            async for chunk in chunks:
-                yield _delta(chunk)
+        raw = raw_request(bound, request.messages, settings)
+        if raw is not None:
+            stream = stream_raw(raw, model.name)
+        else:
+            stream = _stream_any(bound, request.messages, settings)
+        async with aclosing(stream) as deltas:
+            async for delta in deltas:
+                yield delta
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -78,6 +57,17 @@ async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerat
         raise ModelProtocolError(f"{model.name}: cancelled its own answer") from error
     except Exception as error:
         raise as_model_error(error, model.name) from error
+
+
+async def _stream_any(
+    model: Runnable[Any, Any], messages: Sequence[BaseMessage], settings: Mapping[str, Any]
+) -> AsyncGenerator[Delta]:
+    """Yield the deltas of any LangChain chat model."""
+    # `nostream`: LangGraph's `messages` mode would read thoughts aloud and miss the preambles.
+    stream = model.astream(list(messages), {"tags": ["nostream"]}, **settings)
+    async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
+        async for chunk in chunks:
+            yield _delta(chunk)
 
 
 def _delta(chunk: AIMessageChunk) -> Delta:
@@ -89,7 +79,7 @@ def _delta(chunk: AIMessageChunk) -> Delta:
             CallFragment(part.get("index") or 0, part.get("id"), part.get("name"), part.get("args") or "")
             for part in _call_parts(chunk)
         ),
-        finish_reason=_FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else None,
+        finish_reason=finish_reason(reason),
         usage=_usage(chunk),
     )
 

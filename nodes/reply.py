@@ -13,7 +13,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from ..state.schema import Usage
 from .characters import first_half, whole_characters
-from .completion import CallFragment, Delta
+from .delta import CallFragment, Delta
 from .preamble import PreambleReader
 from .speech import Speaker, ThoughtFilter
 

@@ -1,13 +1,17 @@
 """Every fault of a provider, over real HTTP: the caller hears something, and the next turn works."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 import pytest
+from langchain_openai import ChatOpenAI
 from openai_server import (
     Gate,
     OpenAIServer,
+    Recorded,
     Reply,
     ToolCall,
     bad_request,
@@ -173,6 +177,11 @@ async def hear(graph: Any, words: str) -> tuple[str, Any]:
     return "".join(event.content for event in events if isinstance(event, Speech)), events[-1]
 
 
+def is_raw(request: Recorded) -> bool:
+    """Tell if the bytes of the answer were asked for, not its parsed chunks."""
+    return request.headers.get("x-stainless-raw-response") == "stream"
+
+
 async def stored_conversation(resources: Any) -> list[dict[str, Any]]:
     """Return the stored messages as a request to OpenAI would hold them."""
     from langchain_core.messages import convert_to_openai_messages  # pyright: ignore
@@ -181,13 +190,39 @@ async def stored_conversation(resources: Any) -> list[dict[str, Any]]:
     return convert_to_openai_messages(values["messages"])
 
 
+class AnyChatModel(ChatOpenAI):
+    """A chat model that the fast path does not know: LangChain streams it."""
+
+
+@asynccontextmanager
+async def made_model(stream: str) -> AsyncIterator[Any]:
+    """Give the same model, whose answers are read raw or come through LangChain."""
+    if stream == "raw":
+        yield "openai:test"
+        return
+    async with httpx2.AsyncClient(timeout=None) as client:
+        yield AnyChatModel(
+            model="test",
+            max_retries=0,
+            stream_usage=True,
+            stream_chunk_timeout=None,
+            http_async_client=client,
+        )
+
+
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_is_survived(name: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stream", ["raw", "by LangChain"])
+async def test_a_fault_is_survived(
+    name: str, stream: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault = FAULTS[name]
     with OpenAIServer(text("Before."), text("Before."), *fault.replies()) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "key")
-        async with open_voice("openai:test", tools=[get_weather], **(LIMITS | fault.settings)) as resources:
+        async with (
+            made_model(stream) as model,
+            open_voice(model, tools=[get_weather], **(LIMITS | fault.settings)) as resources,
+        ):
             graph = build_graph(resources)
             await hear(graph, "First.")
             await hear(graph, "Second.")
@@ -197,6 +232,7 @@ async def test_a_fault_is_survived(name: str, open_voice: Any, monkeypatch: pyte
             stored = await stored_conversation(resources)
             history = await resources.store.messages.history(Actor(), "call-42")
         server.check()
+    assert {is_raw(request) for request in server.requests} == {stream == "raw"}
     assert heard == fault.heard
     assert isinstance(last, TurnFailed if fault.ends == "failed" else TurnFinished)
     if isinstance(last, TurnFinished):

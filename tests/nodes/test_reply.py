@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicegraph.nodes.completion import CallFragment, Delta
+from voicegraph.nodes.delta import CallFragment, Delta
 from voicegraph.nodes.preamble import PREAMBLE
 from voicegraph.nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, Reply
 from voicegraph.state.schema import Usage
