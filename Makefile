@@ -7,6 +7,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
 PYTHON := $(BIN)/python
 STAMP := $(VENV)/.installed
 
@@ -94,8 +95,24 @@ soak: install ## run the long tests
 	@$(PYTHON) -m pytest -m soak $(ARGS)
 
 .PHONY: bench
-bench: install ## measure the speed
+bench: $(BENCH_VENV)/.installed ## measure the speed of a turn beside its peers (a short look: make bench ARGS=--quick)
+	@cd tests && ../$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+
+.PHONY: profile
+profile: install ## show where the time of a turn goes
+	@cd tests && ../$(PYTHON) -m benchmarks.profile $(ARGS)
+
+.PHONY: bench-others
+bench-others: install ## measure hedging, interruption, and search among a million messages
 	@$(PYTHON) -m pytest -q -s -o python_files='bench_*.py' tests/benchmarks $(ARGS)
+
+# The peers want other versions of some libraries than we do.
+$(BENCH_VENV)/.installed: requirements-bench.lock $(STAMP)
+	@echo "installing the peers into $(BENCH_VENV) ..."
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(BENCH_VENV)
+	@$(UV) pip sync --quiet --python $(BENCH_VENV)/bin/python --require-hashes requirements-bench.lock
+	@$(UV) pip install --quiet --python $(BENCH_VENV)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
 
 .PHONY: notebooks
 notebooks: install ## run every notebook, offline
@@ -105,14 +122,17 @@ notebooks: install ## run every notebook, offline
 ##@ Keep up
 
 .PHONY: lock
-lock: ## renew requirements.lock after a change of pyproject.toml (newest versions: make lock ARGS=--upgrade)
+lock: ## renew the lock files after a change of pyproject.toml (newest versions: make lock ARGS=--upgrade)
 	@$(UV_MADE) || $(MAKE) install
 	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
+	@cp requirements.lock requirements-bench.lock  # The same versions wherever the peers allow it.
+	@$(UV) pip compile --quiet pyproject.toml --extra serve --group bench --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements-bench.lock
 
 .PHONY: clean
 clean: ## remove all that was installed or made here, but no conversation
-	@rm -rf $(VENV) .typecheck build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH_VENV) .typecheck build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
