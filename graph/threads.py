@@ -49,10 +49,7 @@ class TurnRun:
                 await self.before.done.wait()
                 self.before = None
             async for part in parts():
-                self._parts.append(part)
-                self._more.set()
-                if self._watch is not None:
-                    self._watch(part)
+                self.tell(part)
         except asyncio.CancelledError as error:
             self._error = error
             raise
@@ -65,6 +62,13 @@ class TurnRun:
             self._more.set()
             for call in self._afterwards:
                 call()
+
+    def tell(self, part: Any) -> None:
+        """Add a part to the run's stream."""
+        self._parts.append(part)
+        self._more.set()
+        if self._watch is not None:
+            self._watch(part)
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Call `call` once the run has ended, at once when it has."""

@@ -103,6 +103,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             thread_id=thread_id,
             resumed=input is None,
             firm_at=now + resources.settings.speculative_grace if run.history else 0.0,
+            writer=run.tell if options == {"stream_mode": "custom"} else None,
             consolidate=resources.consolidator.wake,
             stop=run.stop,
             failure=run.failure,

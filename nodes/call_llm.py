@@ -13,7 +13,7 @@ from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
 from .client_tools import client_calls, client_tools
 from .completion import Request
-from .context import Context
+from .context import Context, writer_of
 from .delta import Delta
 from .events import ToolRequested, encode_event
 from .filler import filled_silence
@@ -24,6 +24,8 @@ from .trim import trim
 
 _USAGE_WAIT = 0.5
 """Seconds that a whole answer waits for its usage."""
+_STALL_STEP = 0.05
+"""Seconds that a stall may last longer: its limit is moved on so often, not at each token."""
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     turn.update(step=turn["step"] + 1, instruction=None)
     reply = Reply(context.speaker)
     error: ModelError | None = None
-    await context.speaker.attach(runtime.stream_writer, reply.id)
+    await context.speaker.attach(writer_of(runtime), reply.id)
     try:
         if not await context.stop.race(_listen(state, context, turn, reply)):
             turn.update(outcome="interrupted", finish_reason="interrupted")
@@ -57,7 +59,7 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
     calls = client_calls(state, runtime.context, turn, message) if message else []
     for call in calls:
         event = ToolRequested(tool_call_id=call["id"] or "", name=call["name"], arguments=call["args"])
-        runtime.stream_writer(encode_event(event))
+        writer_of(runtime)(encode_event(event))
     if message is not None and calls and len(calls) == len(message.tool_calls):
         turn.update(outcome="finished", finish_reason="tool_calls")
 
@@ -101,13 +103,17 @@ async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits,
         async with asyncio.timeout(stall_timeout) as stall:
             if reply.finish_reason is not None:
                 stall.reschedule(loop.time() + min(_USAGE_WAIT, stall_timeout))
+            moved = loop.time()
             async for delta in rest:
                 await reply.feed(delta)
                 if reply.size > limits.max_reply_chars:
                     reply.finish_reason = "length"
                     return
-                wait = stall_timeout if reply.finish_reason is None else min(_USAGE_WAIT, stall_timeout)
-                stall.reschedule(loop.time() + wait)
+                now = loop.time()
+                if delta.finish_reason is not None or now - moved > _STALL_STEP:
+                    wait = stall_timeout if reply.finish_reason is None else min(_USAGE_WAIT, stall_timeout)
+                    stall.reschedule(now + wait + _STALL_STEP)
+                    moved = now
     except TimeoutError as error:
         raise ModelTimeout(f"{model}: nothing more came for {stall_timeout} seconds") from error
 

@@ -6,6 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, TypeVar
 
+from langgraph.runtime import Runtime
+from langgraph.types import StreamWriter
+
 from ..state.actors import Actor
 from ..state.errors import ModelError
 from ..state.store import Store
@@ -93,6 +96,8 @@ class Context:
     """True when the run goes on with a turn that a crash left; false when it begins one."""
     firm_at: float = 0.0
     """Before this time, in seconds since the epoch, the request may be dropped as a speculative one."""
+    writer: StreamWriter | None = None
+    """Takes what the steps tell, in place of LangGraph's own stream; see `writer_of`."""
     consolidate: Callable[[Actor, str], None] = lambda _actor, _agent_id: None
     """Called when messages of the agent left the window; returns at once."""
     stop: Interruption = field(default_factory=Interruption)
@@ -105,3 +110,12 @@ class Context:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.event.wait(), wait)
         return not self.stop.requested
+
+
+def writer_of(runtime: Runtime[Context]) -> StreamWriter:
+    """Return where a step tells its events.
+
+    LangGraph's own writer wakes the event loop through a pipe for each part, which takes longer than all else
+    that is done for a token.
+    """
+    return runtime.context.writer or runtime.stream_writer

@@ -94,6 +94,8 @@ _KINDS: dict[str, type[Event]] = {
 
 def encode_event(event: Event) -> dict[str, Any]:
     """Return the event as the plain dict that goes through LangGraph's `custom` stream."""
+    if isinstance(event, Speech):  # There is one for each token: `asdict` takes its time.
+        return {"content": event.content, "type": "speech"}
     return asdict(event)
 
 

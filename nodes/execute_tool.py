@@ -9,7 +9,7 @@ from langgraph.types import Overwrite
 from ..state.schema import VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
 from .client_tools import client_calls
-from .context import Context
+from .context import Context, writer_of
 from .events import Event, encode_event
 from .filler import filled_silence
 from .reply import BAD_ARGUMENTS, SPOKEN
@@ -29,7 +29,7 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
         return {}
     handed_over = client_calls(state, context, state["turn"], reply)
     earlier = await _earlier_runs(context, reply)
-    await speaker.attach(runtime.stream_writer, reply.id or "")
+    await speaker.attach(writer_of(runtime), reply.id or "")
     before = len(speaker.spoken)
     try:
         async with filled_silence(context):
@@ -74,7 +74,7 @@ async def _answer(
         return tool_message(reply.id, call, "bad_arguments", text, created_at=now, limit=limit)
 
     def emit(event: Event) -> None:
-        runtime.stream_writer(encode_event(event))
+        writer_of(runtime)(encode_event(event))
 
     run = CallRun(
         context=context, agent=state["agent"], message_id=reply.id or "", call=call, tool=tool, emit=emit

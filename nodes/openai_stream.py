@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import AsyncCallbackManager
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableBinding, ensure_config
 
 from .delta import Delta
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 _DONE = b"[DONE]"
+_SPECIAL = {"name", "tool_calls", "function_call", "audio"}
+"""Keys of a message's `additional_kwargs` that LangChain sends."""
 _DRAIN_SECONDS = 0.1
 """How long the end of the answer is waited for behind its last event; the connection is kept then."""
 _CLASSES = {
@@ -65,9 +67,14 @@ def raw_request(
         return None  # Pictures and the like have forms of their own in LangChain.
     if openai._should_stream_usage(counts, **options):  # pyright: ignore[reportPrivateUsage]
         options["stream_options"] = {"include_usage": True}
-    payload: dict[str, Any] = openai._get_request_payload(list(messages), stop=stop, **options)  # pyright: ignore
+    # LangChain looks at each character of a reply: plain messages, which are nearly all, need no such look.
+    plain = [_as_plain(message) for message in messages]
+    others = [message for message, known in zip(messages, plain, strict=True) if known is None]
+    payload: dict[str, Any] = openai._get_request_payload(others, stop=stop, **options)  # pyright: ignore
     if "messages" not in payload or "response_format" in payload:
         return None
+    converted = iter(payload["messages"])
+    payload["messages"] = [next(converted) if known is None else known for known in plain]
     return RawRequest(openai, payload)
 
 
@@ -104,6 +111,17 @@ async def _drain(parts: AsyncIterator[bytes]) -> None:
                 pass
     except Exception:  # Everything was said.
         return
+
+
+def _as_plain(message: BaseMessage) -> dict[str, Any] | None:
+    """Return the form in which words of the user or a reply without calls are sent, `None` for all else."""
+    if message.name is not None or not _SPECIAL.isdisjoint(message.additional_kwargs):
+        return None
+    if type(message) is HumanMessage:
+        return {"content": message.content, "role": "user"}
+    if type(message) is AIMessage and not message.tool_calls and not message.invalid_tool_calls:
+        return {"content": message.content, "role": "assistant"}
+    return None
 
 
 def _full_name(kind: type) -> str:

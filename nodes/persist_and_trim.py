@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from ..state.schema import Turn, VoiceState, VoiceUpdate
-from .context import Context
+from .context import Context, writer_of
 from .events import TurnFailed, TurnFinished, encode_event
 from .heard import audible, cut_turn
 from .mend import unanswered
@@ -21,7 +21,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     Messages are upserted by id, so that a replay after a crash writes nothing twice.
     """
     context, turn = runtime.context, state["turn"]
-    runtime.stream_writer(encode_event(_last_event(context, turn)))
+    writer_of(runtime)(encode_event(_last_event(context, turn)))
     said = list(state["messages"])
     if context.stop.heard is not None:
         said = cut_turn(said, context.stop.heard)

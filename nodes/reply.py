@@ -122,6 +122,9 @@ class Reply:
 
     async def _feed_text(self, text: str) -> None:
         """Speak text; without any, what waited for its other half."""
+        if text.isascii() and text and not self._half:
+            self._text += await self._say(self._thoughts.feed(text))
+            return
         whole = self._half + text
         self._half = first_half(whole) if text else ""
         whole = whole_characters(whole.removesuffix(self._half))

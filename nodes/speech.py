@@ -30,6 +30,9 @@ class ThoughtFilter:
 
     def feed(self, fragment: str) -> str:
         """Return the speakable text that is certain now; what may be the start of a tag waits."""
+        if "<" not in fragment and not (self._pending or self._thinking or self._skip_blanks):
+            self._last = fragment[-1:] or self._last
+            return fragment
         self._pending += fragment
         speakable = ""
         while (tag := _CLOSE if self._thinking else _OPEN) in self._pending:

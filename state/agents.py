@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor, add_actor
+from .agent_rows import Agent, AgentMemory, as_agent, read_memory
 from .agent_settings import checked_settings, checked_time_zone
-from .blocks import Block, add_block, as_block
+from .blocks import add_block
 from .columns import utc_now
 from .database import Database
 from .errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
@@ -32,35 +33,6 @@ DEFAULT_BLOCKS = {
 """The blocks of an agent that is made without any."""
 
 _LOOKS_LIKE_ID = re.compile(r"agent-[0-9a-f]{32}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
-    """An agent; messages and passages are numbered from its `number`."""
-
-    id: str
-    number: int
-    name: str
-    system: str | None
-    model: str | None
-    model_settings: Mapping[str, Any]
-    tools: tuple[str, ...]
-    time_zone: str
-    version: int
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentMemory:
-    """An agent with its blocks in the order of the prompt.
-
-    `stamp` changes if and only if the agent, one of the blocks or their order changed.
-    """
-
-    agent: Agent
-    blocks: tuple[Block, ...]
-    stamp: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +107,7 @@ class Agents:
                 await _add_blocks(session, actor, row.id, DEFAULT_BLOCKS if blocks is None else blocks)
         except IntegrityError as error:
             raise AlreadyExists(f"an agent '{name}' exists already: choose another name") from error
-        return _as_agent(row)
+        return as_agent(row)
 
     @unbroken
     async def ensure_default(self, actor: Actor) -> Agent:
@@ -153,14 +125,14 @@ class Agents:
     async def get(self, actor: Actor, name_or_id: str) -> Agent:
         """Return the agent, or raise `AgentNotFound`."""
         async with self._database.reading() as session:
-            return _as_agent(await agent_row(session, actor, name_or_id))
+            return as_agent(await agent_row(session, actor, name_or_id))
 
     @unbroken
     async def list(self, actor: Actor) -> tuple[Agent, ...]:
         """Return all agents of the user, the oldest first."""
         query = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
         async with self._database.reading() as session:
-            return tuple(_as_agent(row) for row in await session.scalars(query))
+            return tuple(as_agent(row) for row in await session.scalars(query))
 
     @unbroken
     async def page(self, actor: Actor, cut: Cut) -> Slice[Agent]:
@@ -168,7 +140,7 @@ class Agents:
         query = select(AgentRow).where(owned_by(actor, AgentRow))
         async with self._database.reading() as session:
             return await page_of_rows(
-                session, query, cut, lambda row: _as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
+                session, query, cut, lambda row: as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
             )
 
     @unbroken
@@ -201,7 +173,7 @@ class Agents:
             for name, value in new.items():
                 setattr(row, name, value)
             row.version, row.updated_at = row.version + 1, utc_now()
-        return _as_agent(row)
+        return as_agent(row)
 
     @unbroken
     async def delete(self, actor: Actor, name_or_id: str) -> None:
@@ -217,26 +189,7 @@ class Agents:
     @unbroken
     async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
         """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
-        query = (
-            select(AgentRow, BlockRow)
-            .outerjoin(AgentBlockRow, AgentBlockRow.agent_id == AgentRow.id)
-            .outerjoin(BlockRow, BlockRow.id == AgentBlockRow.block_id)
-            .where(_is(actor, name_or_id))
-            .order_by(AgentBlockRow.position)
-        )
-        async with self._database.reading() as session:
-            # The types do not know that an outer join gives `None` for what is missing.
-            rows: list[tuple[AgentRow, BlockRow | None]] = [
-                (row[0], row[1]) for row in await session.execute(query)
-            ]
-        if not rows:
-            raise AgentNotFound(name_or_id)
-        agent = _as_agent(rows[0][0])
-        blocks = tuple(as_block(block) for _, block in rows if block is not None)
-        stamp = ",".join(
-            [f"{agent.id}:{agent.version}", *(f"{block.id}:{block.version}" for block in blocks)]
-        )
-        return AgentMemory(agent=agent, blocks=blocks, stamp=stamp)
+        return await self._database.read(lambda connection: read_memory(connection, actor, name_or_id))
 
     @unbroken
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
@@ -284,19 +237,3 @@ async def _add_blocks(session: AsyncSession, actor: Actor, agent_id: str, blocks
     for position, (label, value) in enumerate(blocks.items()):
         block = await add_block(session, actor, label, value)
         session.add(AgentBlockRow(agent_id=agent_id, block_id=block.id, position=position))
-
-
-def _as_agent(row: AgentRow) -> Agent:
-    return Agent(
-        id=row.id,
-        number=row.number,
-        name=row.name,
-        system=row.system,
-        model=row.model,
-        model_settings=dict(row.model_settings),
-        tools=tuple(row.tools),
-        time_zone=row.time_zone,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )

@@ -77,6 +77,18 @@ class Database:
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Return what `function` returns, called in a thread with a connection in a transaction to read.
+
+        For what every turn waits for; see `write`. Use it in an `unbroken` function.
+        """
+
+        def in_transaction() -> T:
+            with storage_faults(self.location.shown), self.blocking_engine.begin() as connection:
+                return function(connection)
+
+        return await self.in_thread(in_transaction)
+
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Return what `function` returns, called in a thread with a connection in a transaction to write.
 

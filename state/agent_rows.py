@@ -1,0 +1,88 @@
+"""Rows of agents as what repositories give out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, or_, select
+
+from .actors import Actor
+from .blocks import Block
+from .errors import AgentNotFound
+from .models import AgentBlockRow, AgentRow, BlockRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent; messages and passages are numbered from its `number`."""
+
+    id: str
+    number: int
+    name: str
+    system: str | None
+    model: str | None
+    model_settings: Mapping[str, Any]
+    tools: tuple[str, ...]
+    time_zone: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentMemory:
+    """An agent with its blocks in the order of the prompt.
+
+    `stamp` changes if and only if the agent, one of the blocks or their order changed.
+    """
+
+    agent: Agent
+    blocks: tuple[Block, ...]
+    stamp: str
+
+
+_AGENT_FIELDS = [field.name for field in fields(Agent)]
+_BLOCK_FIELDS = [field.name for field in fields(Block)]
+# Every turn waits for this one: it is made once, and gives columns, not objects that a session watches.
+_MEMORY = (
+    select(*(getattr(AgentRow, name) for name in _AGENT_FIELDS))
+    .add_columns(*(getattr(BlockRow, name) for name in _BLOCK_FIELDS))
+    .outerjoin(AgentBlockRow, AgentBlockRow.agent_id == AgentRow.id)
+    .outerjoin(BlockRow, BlockRow.id == AgentBlockRow.block_id)
+    .where(AgentRow.organization_id == bindparam("organization"), AgentRow.user_id == bindparam("user"))
+    .where(or_(AgentRow.id == bindparam("agent"), AgentRow.name == bindparam("agent")))
+    .order_by(AgentBlockRow.position)
+)
+
+
+def as_agent(row: AgentRow) -> Agent:
+    """Return a row as what repositories give out."""
+    return Agent(
+        id=row.id,
+        number=row.number,
+        name=row.name,
+        system=row.system,
+        model=row.model,
+        model_settings=dict(row.model_settings),
+        tools=tuple(row.tools),
+        time_zone=row.time_zone,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentMemory:
+    """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
+    given = {"organization": actor.organization_id, "user": actor.user_id, "agent": name_or_id}
+    rows = connection.execute(_MEMORY, given).all()
+    if not rows:
+        raise AgentNotFound(name_or_id)
+    values: dict[str, Any] = dict(zip(_AGENT_FIELDS, rows[0], strict=False))
+    values["tools"] = tuple(values["tools"])
+    agent = Agent(**values)
+    found = [dict(zip(_BLOCK_FIELDS, row[len(_AGENT_FIELDS) :], strict=True)) for row in rows]
+    blocks = tuple(Block(**block) for block in found if block["id"] is not None)
+    stamp = ",".join([f"{agent.id}:{agent.version}", *(f"{block.id}:{block.version}" for block in blocks)])
+    return AgentMemory(agent=agent, blocks=blocks, stamp=stamp)
