@@ -5,12 +5,13 @@ import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
-import aiosqlite
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .errors import StorageError
+from .quick_sqlite import QuickConnection, connect
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
 
@@ -34,7 +35,7 @@ async def open_checkpointer(database: Path | None) -> AsyncGenerator[AsyncSqlite
     """
     path = checkpoint_path(database)
     try:
-        connection = await aiosqlite.connect(path)
+        connection = await connect(path)
         try:
             for pragma in _PRAGMAS:
                 await connection.execute(f"PRAGMA {pragma}")
@@ -59,30 +60,26 @@ async def prune_checkpoints(saver: AsyncSqliteSaver, thread_id: str, keep: int) 
 
     LangGraph's saver keeps all for ever. Ids are ordered by time (UUID version 6).
     """
+    oldest_kept = (
+        "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
+        "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?)"
+    )
+    old = f"thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < {oldest_kept}"
+    # The checkpoints last: they tell how old the writes are.
+    tables = ("writes", "checkpoints")
+    statements = [(f"DELETE FROM {table} WHERE {old}", (thread_id, thread_id, keep - 1)) for table in tables]
     async with saver.lock:
-        newest = await saver.conn.execute_fetchall(
-            "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
-            "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?",
-            (thread_id, keep - 1),
-        )
-        oldest_kept = next((row[0] for row in newest), None)
-        if oldest_kept is None:
-            return
-        for table in _TABLES:
-            await saver.conn.execute(
-                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < ?",
-                (thread_id, oldest_kept),
-            )
-        await saver.conn.commit()
+        await _connection(saver).transaction(statements)
 
 
 async def erase_checkpoints(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
     """Delete all checkpoints of these threads, and overwrite in the file what they held."""
+    ids = json.dumps(thread_ids)
     async with saver.lock:
         await saver.conn.execute("PRAGMA secure_delete=ON")
-        for table in _TABLES:
-            await saver.conn.execute(f"DELETE FROM {table} WHERE {_OF_THREADS}", (json.dumps(thread_ids),))
-        await saver.conn.commit()
+        await _connection(saver).transaction(
+            [(f"DELETE FROM {table} WHERE {_OF_THREADS}", (ids,)) for table in _TABLES]
+        )
         await saver.conn.execute("PRAGMA secure_delete=OFF")
         # The log would hold the words until it is full.
         await saver.conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -97,3 +94,7 @@ async def count_checkpoints(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) 
             for (count,) in await saver.conn.execute_fetchall(query, (json.dumps(thread_ids),)):
                 counts[table] = count
     return counts
+
+
+def _connection(saver: AsyncSqliteSaver) -> QuickConnection:
+    return cast(QuickConnection, saver.conn)

@@ -1,0 +1,120 @@
+"""SQLite behind asyncio with few changes of thread.
+
+Each of them costs more than most statements do: aiosqlite makes four for a row that is written and six for
+one that is read, and LangGraph's saver writes ten rows a turn.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from typing import Any, Self, cast
+
+import aiosqlite
+from aiosqlite.context import Result
+
+Statement = tuple[str, Iterable[Any]]
+"""SQL and its parameters."""
+
+
+async def connect(path: str) -> "QuickConnection":
+    """Open the database file; `sqlite3.Error` when that cannot be."""
+    # Without an isolation level each statement is a transaction of its own, unless one is begun.
+    return cast(
+        "QuickConnection", await QuickConnection(partial(sqlite3.connect, path, isolation_level=None), 64)
+    )
+
+
+class QuickConnection(aiosqlite.Connection):
+    """A connection whose statements take their rows along; a statement alone needs no commit."""
+
+    def cursor(self) -> "Result[aiosqlite.Cursor]":
+        """Return a cursor that is made when it is used."""
+
+        async def made() -> aiosqlite.Cursor:
+            return QuickCursor(self)
+
+        return Result(made())
+
+    def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "Result[aiosqlite.Cursor]":
+        """Run a statement and take its rows along."""
+        return Result(QuickCursor(self).execute(sql, parameters))
+
+    def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> "Result[aiosqlite.Cursor]":
+        """Run a statement with each of the parameters, in one transaction."""
+        return Result(QuickCursor(self).executemany(sql, parameters))
+
+    async def commit(self) -> None:
+        """Commit the transaction, if one was begun."""
+        if self.in_transaction:
+            await super().commit()
+
+    async def transaction(self, statements: Iterable[Statement]) -> None:
+        """Run several statements in one transaction."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            for sql, parameters in statements:
+                connection.execute(sql, tuple(parameters))
+
+        await self.run(partial(_in_transaction, run))
+
+    async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Return what `function` returns, called with the connection in its thread."""
+        return await self._execute(function, self._conn)
+
+
+class QuickCursor(aiosqlite.Cursor):
+    """The rows of a statement, fetched as it ran."""
+
+    def __init__(self, connection: QuickConnection) -> None:
+        self._owner = connection
+        self._rows: list[Any] = []
+
+    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
+        """Run a statement and fetch all its rows."""
+
+        def run(connection: sqlite3.Connection) -> list[Any]:
+            return connection.execute(sql, tuple(parameters or ())).fetchall()
+
+        self._rows = await self._owner.run(run)
+        return self
+
+    async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> Self:
+        """Run a statement with each of the parameters, in one transaction."""
+        rows = [tuple(row) for row in parameters]
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.executemany(sql, rows)
+
+        await self._owner.run(partial(_in_transaction, run))
+        return self
+
+    async def fetchone(self) -> Any:
+        """Return the next row, `None` at the end."""
+        return self._rows.pop(0) if self._rows else None
+
+    async def fetchall(self) -> list[Any]:
+        """Return all rows that were not fetched yet."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Yield all rows that were not fetched yet."""
+        while self._rows:
+            yield self._rows.pop(0)
+
+    async def close(self) -> None:
+        """Forget the rows."""
+        self._rows = []
+
+
+def _in_transaction(function: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        function(connection)
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        function(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
