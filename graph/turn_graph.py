@@ -125,6 +125,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         elif known != "warm":
             await self._close_crashed(config, new=known == "new")
         self.resources.begun(live.thread_id)
+        live.read_ahead()
         steps = 4 * live.limits.max_steps + 10
         config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
         try:

@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from ..state.actors import Actor
+from ..state.agents import AgentMemory
 from ..state.errors import ModelError
 from ..state.store import Store
 from .clock import Clock
@@ -77,6 +78,13 @@ class Failure:
     """True when the caller heard nothing: then the run raises the error, once everything is stored."""
 
 
+@dataclass(slots=True)
+class ReadAhead:
+    """What was asked of the database before the step that needs it."""
+
+    memory: asyncio.Task[AgentMemory] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The live objects of one run of the graph; made by the runner, never stored."""
@@ -102,6 +110,18 @@ class Context:
     """Called when messages of the agent left the window; returns at once."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
+    ahead: ReadAhead = field(default_factory=ReadAhead)
+
+    def read_ahead(self) -> None:
+        """Begin to read the agent's memory, while LangGraph still reads the checkpoint."""
+        task = self.background.start(self.store.agents.memory(self.actor, self.agent))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # Whoever waits raises it.
+        self.ahead.memory = task
+
+    async def memory(self) -> AgentMemory:
+        """Return the agent's memory as it is now; the first time as it was when it was read ahead."""
+        ahead, self.ahead.memory = self.ahead.memory, None
+        return await (ahead or self.store.agents.memory(self.actor, self.agent))
 
     async def until_firm(self) -> bool:
         """Wait until the request is no more speculative; return false when the turn was stopped first."""

@@ -20,7 +20,7 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     Runs on each pass, so that a tool that edits memory is seen by the next model call.
     """
     context = runtime.context
-    memory = await context.store.agents.memory(context.actor, context.agent)
+    memory = await context.memory()
     update: VoiceUpdate = {"agent": _facts(memory)}
     small = context.models.get(memory.agent.model).small
     stamp = f"{memory.stamp};small" if small else memory.stamp
