@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..state.errors import MissingExtra
 from .build import wire
+from .pictures import Picture
 
 if TYPE_CHECKING:
     from langchain_core.runnables.graph import Graph
@@ -18,20 +19,31 @@ _WHY = {
 }
 """What the conditional edges stand for."""
 
+_LOOKS = {"config": {"theme": "neutral", "themeVariables": {"edgeLabelBackground": "#ffffff"}}}
+"""Greys, and labels on white: readable in print."""
+
+
+def draw_graph(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> Picture:
+    """Return the graph as a picture for notebooks and files; the graph of a turn when `None`.
+
+    Without the extra `viz` a notebook shows it as Mermaid text.
+    """
+    return Picture(draw_mermaid(graph))
+
 
 def draw_mermaid(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> str:
     """Return the graph as Mermaid text; the graph of a turn when `None`."""
-    return _drawing(graph).draw_mermaid()
+    return _drawing(graph).draw_mermaid(frontmatter_config=_LOOKS)
 
 
 def draw_svg(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> str:
     """Return the graph as SVG. Raises `MissingExtra` without the extra `viz`."""
-    return _rendered(graph).svg()
+    return draw_graph(graph).svg()
 
 
 def draw_png(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None, *, width: int = 900) -> bytes:
     """Return the graph as a PNG file, `width` in pixels. Raises `MissingExtra` without the extra `viz`."""
-    return _rendered(graph).png(width=width, background="#ffffff")
+    return draw_graph(graph).png(width=width)
 
 
 def draw_ascii(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> str:
@@ -51,12 +63,3 @@ def _drawing(graph: "CompiledStateGraph[Any, Any, Any, Any] | None") -> "Graph":
         edge._replace(data=_WHY.get((edge.source, edge.target), edge.data)) for edge in drawing.edges
     ]
     return drawing
-
-
-def _rendered(graph: "CompiledStateGraph[Any, Any, Any, Any] | None") -> Any:
-    try:
-        import mmdr
-    except ImportError as error:
-        raise MissingExtra("viz", "drawing as SVG or PNG") from error
-    # Its default backend: the other one draws such a graph wrongly.
-    return mmdr.render(_drawing(graph).draw_mermaid())

@@ -50,28 +50,32 @@ class Resources:
     _owners: dict[str, tuple[Actor, str]] = field(default_factory=dict[str, tuple[Actor, str]])
     _not_begun: dict[str, Literal["cold", "new"]] = field(default_factory=dict[str, Literal["cold", "new"]])
 
-    async def claim(self, actor: Actor, agent: str, thread_id: str) -> Literal["warm", "cold", "new"]:
-        """Make sure that the thread belongs to this agent of this actor; return how well it is known.
+    async def claim(
+        self, actor: Actor, agent: str, thread_id: str
+    ) -> tuple[str, Literal["warm", "cold", "new"]]:
+        """Make sure that the thread belongs to this agent of this actor; return the agent and if it is known.
 
-        Asks the database once a thread: owners never change. It is `warm` once a turn began on it here, a
-        `cold` one was used by an earlier process, a `new` one by nobody. Raises `AgentNotFound`,
-        `ThreadTaken`.
+        An empty `agent` is the thread's own, or the default one of a thread that is new. Asks the database
+        once a thread: owners never change. It is `warm` once a turn began on it here, a `cold` one was used
+        by an earlier process, a `new` one by nobody. Raises `AgentNotFound`, `ThreadTaken`.
         """
-        if self.owns(actor, agent, thread_id):
-            return self._not_begun.get(thread_id, "warm")
+        owner = self._owners.get(thread_id)
+        if owner is not None and owner[0] == actor and agent in ("", owner[1]):
+            return owner[1], self._not_begun.get(thread_id, "warm")
         await self.store.actors.ensure(actor)
+        known: Literal["cold", "new"] = "new"
+        try:
+            thread = await self.store.threads.get(actor, thread_id)
+            agent, known = agent or thread.agent_name, "cold"
+        except ThreadNotFound:
+            agent = agent or DEFAULT_AGENT
         if agent == DEFAULT_AGENT:
             await self.store.agents.ensure_default(actor)
-        owner = await self.store.agents.get(actor, agent)
-        try:
-            await self.store.threads.get(actor, thread_id)
-            known: Literal["cold", "new"] = "cold"
-        except ThreadNotFound:
-            known = "new"
-        await self.store.threads.claim(actor, owner.id, thread_id)
+        found = await self.store.agents.get(actor, agent)
+        await self.store.threads.claim(actor, found.id, thread_id)
         self._owners[thread_id] = (actor, agent)
         self._not_begun[thread_id] = known
-        return known
+        return agent, known
 
     def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
         """Tell if the thread is known here to belong to this agent of this actor."""

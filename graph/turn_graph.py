@@ -3,19 +3,19 @@
 import logging
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Self, cast
 
 from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
-from langgraph.graph import END
+from langgraph.graph import END, START
 from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
-from ..state.agents import DEFAULT_AGENT
-from ..state.errors import InvalidSetting, StorageError
+from ..state.errors import InvalidInput, InvalidSetting, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .incoming import turn_input
 from .resources import Resources
@@ -52,8 +52,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         """Run a turn and yield its stream, in any of LangGraph's stream modes.
 
         `input` is `{"messages": [...]}` with the user's words, or `None` to go on with a turn that a crash
-        left. Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy` before anything is kept,
-        `ModelRefused` when the provider refuses, behind the storing of the user's words.
+        left. A turn goes on from the end of its thread: `checkpoint_id` may only name that (`InvalidInput`),
+        see `fork` for earlier ones. Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy`
+        before anything is kept, `ModelRefused` when the provider refuses, behind the storing of the words.
         """
         run = await self.begin_turn(input, config, context=context, **options)
         listener = run.listen()
@@ -83,10 +84,11 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         thread_id = str(call.get("thread_id") or "")
         if not thread_id:
             raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
+        await self._require_head(config)
         if input is not None:
             input = turn_input(input, resources.settings, now)
         actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
-        agent = str(call.get("agent", DEFAULT_AGENT))
+        agent = str(call.get("agent") or "")
         if resources.is_claimed(thread_id):
             await resources.claim(actor, agent, thread_id)  # A stranger must not stop the running turn.
         run = TurnRun(thread_id, input.get("history", ()) if input else (), watch)
@@ -117,10 +119,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clear up behind it."""
-        known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        live = replace(live, agent=agent)
         if input is None:
-            values = (await self.aget_state(config)).values
-            if "turn" in values:
+            state = await self.aget_state(config)
+            values = state.values
+            # Before its first step a turn waits as input: what is in the state is the one before.
+            if "turn" in values and state.next != (START,):
                 live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
         elif known != "warm":
             await self._close_crashed(config, new=known == "new")
@@ -144,6 +149,22 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         if live.failure.silent and live.failure.error is not None:
             raise live.failure.error
 
+    async def _require_head(self, config: RunnableConfig) -> None:
+        """Raise `InvalidInput` for a run from an old checkpoint.
+
+        LangGraph would run it on the same thread: tools with side effects would run again, and what the
+        thread said since would be lost from its window.
+        """
+        named = config.get("configurable", {}).pop("checkpoint_id", None)
+        if not named:
+            return
+        head = (await self.aget_state(config)).config.get("configurable", {})
+        if named != head.get("checkpoint_id"):
+            raise InvalidInput(
+                "a turn goes on from the end of its thread, not from an old checkpoint: make a new thread "
+                "from that with fork(graph, thread_id, checkpoint_id)"
+            )
+
     async def _close_crashed(self, config: RunnableConfig, *, new: bool) -> None:
         """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing.
 
@@ -155,6 +176,15 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             await self.resources.checkpointer.adelete_thread(config.get("configurable", {})["thread_id"])
         elif state.next:
             await self.aupdate_state(config, None, as_node=END)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show the graph in a notebook, drawn on this machine: LangGraph would ask a server for a picture."""
+        from .draw import draw_graph
+
+        picture = draw_graph(self)
+        drawn = picture._repr_svg_()  # pyright: ignore[reportPrivateUsage]
+        text = {"text/plain": repr(picture)}
+        return text if drawn is None else {**text, "image/svg+xml": drawn}
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Run a turn from a script without asyncio; see `ainvoke`."""

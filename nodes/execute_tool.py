@@ -77,7 +77,13 @@ async def _answer(
         writer_of(runtime)(encode_event(event))
 
     run = CallRun(
-        context=context, agent=state["agent"], message_id=reply.id or "", call=call, tool=tool, emit=emit
+        context=context,
+        agent=state["agent"],
+        message_id=reply.id or "",
+        call=call,
+        tool=tool,
+        emit=emit,
+        made=state["turn"].get("made", ()),
     )
     return await run.result(earlier)
 

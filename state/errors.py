@@ -12,6 +12,7 @@
     │   ├── AgentNotFound
     │   ├── ThreadNotFound
     │   ├── BlockNotFound
+    │   ├── CheckpointNotFound  the thread has no such checkpoint, or it was pruned
     │   ├── NothingToUndo       no change of the block to take back, or to bring back
     │   └── NothingToResume     the thread's last turn has ended
     ├── Conflict
@@ -105,6 +106,19 @@ class BlockNotFound(NotFound):
     """No such memory block for this agent or user."""
 
     code = "block_not_found"
+
+
+class CheckpointNotFound(NotFound):
+    """The thread has no such checkpoint, or has none any more: old ones are pruned."""
+
+    code = "checkpoint_not_found"
+
+    def __init__(self, thread_id: str, checkpoint_id: str) -> None:
+        super().__init__(
+            f"thread '{thread_id}' has no checkpoint '{checkpoint_id[:64]}' "
+            f"(see them with: voicegraph checkpoints {thread_id})"
+        )
+        self.thread_id, self.checkpoint_id = thread_id, checkpoint_id
 
 
 class NothingToUndo(NotFound):

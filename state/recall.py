@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -153,6 +154,7 @@ class Recall:
 def _hits(connection: sqlite3.Connection, found: Found) -> list[RecallHit]:
     messages = said(connection, (number for number, _ in found))
     near = around(connection, messages)
+    firsts = _firsts(messages)
     return [
         RecallHit(
             message=messages[number],
@@ -161,5 +163,14 @@ def _hits(connection: sqlite3.Connection, found: Found) -> list[RecallHit]:
             after=tuple(near[number].after),
         )
         for number, score in found
-        if number in messages  # Deleted or withdrawn, and still in the index.
+        if number in firsts  # Others are deleted or withdrawn, and still in the index.
     ]
+
+
+def _firsts(messages: Mapping[int, Said]) -> set[int]:
+    """Return the numbers without those of copies: what was said in a fork's past is found once."""
+    firsts: dict[tuple[str, str], int] = {}
+    for number, message in messages.items():
+        known = firsts.setdefault((message.id, message.text), number)
+        firsts[message.id, message.text] = min(known, number)
+    return set(firsts.values())

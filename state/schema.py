@@ -17,6 +17,16 @@ class Usage(TypedDict):
     cached_tokens: int
 
 
+class MadeCall(TypedDict):
+    """A tool call that was made already, and what came of it."""
+
+    tool: str
+    arguments: dict[str, Any]
+    """As the model wrote them, its announcement included."""
+    outcome: str
+    result: str
+
+
 class Turn(TypedDict):
     """How far the current turn is."""
 
@@ -49,6 +59,8 @@ class Turn(TypedDict):
     """Tools that the client runs itself, in OpenAI's form: calls of them end the turn."""
     speculative: NotRequired[bool]
     """True while the client may still drop the request: side effects wait for the grace period."""
+    made: NotRequired[list[MadeCall]]
+    """In a fork: what the first thread did later in this turn. Tools with side effects do not do it again."""
 
 
 class ClientMessage(TypedDict):

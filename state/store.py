@@ -10,6 +10,7 @@ from .database import Database, open_database
 from .due_messages import DueMessages
 from .embedder import Embedder
 from .embedding import Embedding
+from .forks import Forks
 from .messages import Messages
 from .passages import Passages
 from .recall import Recall
@@ -31,6 +32,7 @@ class Store:
     agents: Agents
     blocks: Blocks
     threads: Threads
+    forks: Forks
     messages: Messages
     passages: Passages
     recall: Recall
@@ -67,6 +69,7 @@ async def open_store(url: str, *, embedder: Embedder | None = None, embed_deadli
         agents=Agents(database),
         blocks=Blocks(database),
         threads=Threads(database),
+        forks=Forks(database),
         messages=Messages(database),
         passages=Passages(database, index, embedding),
         recall=Recall(database, index, embedding),

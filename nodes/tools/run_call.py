@@ -3,20 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from langchain_core.messages import ToolCall, ToolMessage
 
 from ...state.errors import StorageError
-from ...state.schema import AgentFacts
+from ...state.schema import AgentFacts, MadeCall
 from ...state.tool_runs import ToolRun
 from ..context import Context
 from ..events import Event, ToolFinished, ToolStarted
 from ..recall import recall
 from .agent_memory import StoredMemory
 from .invoke import invoke_tool, tool_arguments
+from .made_calls import made_before
 from .registry import ToolCallInfo, VoiceTool
 from .results import SENTENCES, Outcome, tool_message
 
@@ -35,6 +36,8 @@ class CallRun:
     call: ToolCall
     tool: VoiceTool
     emit: Emit
+    made: Sequence[MadeCall] = ()
+    """What the thread that this one was forked from did later in this turn."""
 
     @property
     def call_id(self) -> str:
@@ -42,7 +45,7 @@ class CallRun:
         return self.call["id"] or ""
 
     async def result(self, earlier: ToolRun | None) -> ToolMessage:
-        """Run the tool unless `earlier` tells that a crash came behind it; return its one result."""
+        """Run the tool unless `earlier` or `made` tells that it has run; return its one result."""
         recalled = self._recall(earlier)
         if recalled is not None:
             return self._message(*recalled)
@@ -64,14 +67,19 @@ class CallRun:
         return self._message(outcome, text)
 
     def _recall(self, earlier: ToolRun | None) -> tuple[Outcome, str] | None:
-        """Return what is known from before a crash, `None` when the tool is to be run."""
+        """Return what is known from before a crash or a fork, `None` when the tool is to be run."""
         if earlier is None:
-            return None
+            return self._made_before()
         if earlier.finished_at is not None:
             return earlier.outcome or "success", earlier.result or ""  # pyright: ignore[reportReturnType]
         if self.tool.options.side_effects and not self.tool.options.idempotent:
             return "unknown", SENTENCES["unknown"]
         return None
+
+    def _made_before(self) -> tuple[Outcome, str] | None:
+        if not self.tool.options.side_effects:
+            return None
+        return made_before(self.made, self.tool.name, self.call["args"])
 
     async def _run(self) -> tuple[Outcome, str]:
         """Wait for the tool, its time-out or the interruption, whichever is first.

@@ -90,6 +90,7 @@ REFUSED: dict[str, Attempt] = {
     "threads.claim": lambda w, a: w.store.threads.claim(a, w.agent, "call-1"),
     "threads.get": lambda w, a: w.store.threads.get(a, "call-1"),
     "threads.delete": lambda w, a: w.store.threads.delete(a, "call-1"),
+    "forks.make": lambda w, a: w.store.forks.make(a, "call-1", "call-2", [RECORD]),
     "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
     "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
     "messages.page": lambda w, a: w.store.messages.page(a, "call-1", Cut()),
