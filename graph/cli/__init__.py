@@ -20,6 +20,7 @@ from .options import Caller
 from .say import say
 from .serve import serve
 from .threads import history, resume, threads
+from .time_travel import checkpoints, fork
 
 _EPILOG = (
     "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command "
@@ -64,10 +65,20 @@ def options(
 
 app.command("chat", epilog="Example: voicegraph chat --thread call-42 --model openai:gpt-4.1-mini")(chat)
 app.command("say", epilog="Example: voicegraph say 'What time is it?' --thread call-42 --json")(say)
-app.command("draw", epilog="Example: voicegraph draw --out graph.png")(draw)
+app.command(
+    "draw",
+    epilog="Example: voicegraph draw --out graph.png, or: "
+    "voicegraph draw --thread call-42 --last --out turn.svg",
+)(draw)
 app.command("threads", epilog="Example: voicegraph threads --agent default --limit 10")(threads)
 app.command("history", epilog="Example: voicegraph history call-42")(history)
-app.command("resume", epilog="Example: voicegraph resume call-42")(resume)
+app.command(
+    "resume",
+    epilog="Example: voicegraph resume call-42, or: "
+    "voicegraph resume call-42 --checkpoint 4f9e3c981a62 --as call-43",
+)(resume)
+app.command("checkpoints", epilog="Example: voicegraph checkpoints call-42 --limit 5")(checkpoints)
+app.command("fork", epilog="Example: voicegraph fork call-42 --checkpoint 4f9e3c981a62 --as call-43")(fork)
 app.command("serve", epilog="Example: voicegraph serve --port 8000 --model openai:gpt-4.1-mini")(serve)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(memory.commands, name="memory")

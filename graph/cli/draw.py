@@ -1,11 +1,17 @@
-"""`voicegraph draw`: the graph as a picture, without database, model or network."""
+"""`voicegraph draw`: the graph as a picture, or a turn over it; without model or network."""
 
+import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .options import Caller, Database, caller_of
+
+_TURN_WIDTH = 1600
+"""Pixels: a turn is drawn from left to right."""
 
 
 class Format(StrEnum):
@@ -18,6 +24,11 @@ class Format(StrEnum):
 
 
 def draw(
+    context: typer.Context,
+    thread: Annotated[
+        str | None, typer.Option("--thread", metavar="ID", help="Draw a turn of this thread over the graph.")
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="Its last turn, as without this.")] = False,
     kind: Annotated[
         Format | None,
         typer.Option("--format", help="[default: what --out ends in, else mermaid]", show_default=False),
@@ -25,14 +36,25 @@ def draw(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: the output stream]")
     ] = None,
+    database: Database = None,
 ) -> None:
-    """Draw the graph of a turn. svg, png and ascii need the extra `viz`."""
+    """Draw the graph of a turn, or with `--thread` the last turn over it: its way, how often, how long.
+
+    svg, png and ascii need the extra `viz`.
+    """
     from ...state.errors import InvalidInput
 
+    if last and thread is None:
+        raise typer.BadParameter("--last needs the --thread whose last turn it is")
     kind = kind or _by_name(out)
     if out is None and kind in (Format.SVG, Format.PNG) and sys.stdout.isatty():
         raise InvalidInput(f"a terminal shows no {kind}: write it to a file with --out graph.{kind}")
-    picture = _draw(kind)
+    if thread is None:
+        picture = _draw(kind)
+    elif kind is Format.ASCII:
+        raise InvalidInput("a turn is drawn as mermaid, svg or png")
+    else:
+        picture = asyncio.run(_draw_last(caller_of(context), thread, kind, database))
     if out is None:
         sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()
@@ -57,3 +79,17 @@ def _draw(kind: Format) -> bytes:
         return draw_png()
     text = {Format.MERMAID: draw_mermaid, Format.SVG: draw_svg, Format.ASCII: draw_ascii}[kind]()
     return text.encode() + (b"" if text.endswith("\n") else b"\n")
+
+
+async def _draw_last(caller: Caller, thread: str, kind: Format, url: str | None) -> bytes:
+    from ...state.actors import Actor
+    from ..record import last_turn
+    from ..turn_picture import draw_turn
+    from .travelling import travelling
+
+    async with travelling(url) as graph:
+        turn = await last_turn(graph, thread, actor=Actor(caller.organization, caller.user))
+    picture = draw_turn(turn)
+    if kind is Format.PNG:
+        return picture.png(width=_TURN_WIDTH)
+    return (picture.svg() if kind is Format.SVG else picture.mermaid).encode()

@@ -7,6 +7,7 @@ import typer
 
 from .failures import FAILED
 from .options import AsJson, Caller, Database, Model, Wish, caller_of
+from .time_travel import NewThread
 
 if TYPE_CHECKING:
     from ...state.messages import StoredMessage
@@ -41,15 +42,29 @@ def history(
 def resume(
     context: typer.Context,
     thread: Known,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint", metavar="ID", help="From there, as a new thread. [default: the newest, in place]"
+        ),
+    ] = None,
+    new: NewThread = None,
     model: Model = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a turn that a crash left. What it still says goes to the output stream."""
+    """End a turn that a crash left. What it still says goes to the output stream.
+
+    With `--checkpoint` the turn takes another course from there on (see `voicegraph checkpoints`): in a new
+    thread, as `fork` makes one, so that this one stays as it is. Tools with side effects that ran later in
+    the turn are not run again: their results are used.
+    """
     from .turns import resume_once
 
+    if new is not None and checkpoint is None:
+        raise typer.BadParameter("--as names the thread that --checkpoint makes")
     wish = Wish(caller=caller_of(context), thread=thread, model=model, url=database)
-    if not resume_once(wish, as_json=as_json):
+    if not resume_once(wish, checkpoint, new, as_json=as_json):
         raise typer.Exit(FAILED)
 
 

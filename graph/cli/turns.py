@@ -14,9 +14,11 @@ from ...nodes.events import Event, TurnFailed
 from ...nodes.model import LOCAL_MODEL, VoiceModel
 from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT, Agent
-from ...state.errors import InvalidMessage, InvalidSetting, ThreadNotFound
+from ...state.errors import InvalidMessage, InvalidSetting, NothingToResume, ThreadNotFound
 from ...state.threads import Thread
 from ..build import build_graph
+from ..checkpoint_table import checkpoints
+from ..forking import fork
 from ..incoming import incoming_messages
 from ..resources import Resources, open_resources
 from ..run import resume_turn, stream_turn
@@ -26,6 +28,7 @@ from .failures import say_error
 from .options import Caller, Wish
 from .output import JsonView, SpokenView, View, console
 from .storage import url_to_read
+from .time_travel import whole_id
 
 # Without those that look alike.
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -126,8 +129,11 @@ def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
     return asyncio.run(run())
 
 
-def resume_once(wish: Wish, *, as_json: bool) -> bool:
-    """Go on with the turn that a crash left on the thread; return true when it went well."""
+def resume_once(wish: Wish, checkpoint: str | None = None, new: str | None = None, *, as_json: bool) -> bool:
+    """Go on with the turn that a crash left on the thread; return true when it went well.
+
+    From a `checkpoint` it goes on in a new thread, called `new` if given.
+    """
     settings = load_settings()
 
     async def run() -> bool:
@@ -136,10 +142,28 @@ def resume_once(wish: Wish, *, as_json: bool) -> bool:
             # Known first: whoever mistypes an id gets no new thread.
             await resources.store.threads.get(actor_of(wish.caller), wish.thread or "")
             conversation = await open_conversation(resources, wish, kind="say")
-            events = resume_turn(conversation.graph, conversation.config)
+            config = conversation.config
+            if checkpoint is not None:
+                config = await _other_course(conversation, checkpoint, new)
+            events = resume_turn(conversation.graph, config)
             return not isinstance(await show_turn(events, _view(as_json=as_json)), TurnFailed)
 
     return asyncio.run(run())
+
+
+async def _other_course(conversation: Conversation, checkpoint: str, new: str | None) -> RunnableConfig:
+    """Return how to run the turn from an earlier point: as a fork, which is told of."""
+    graph, actor, thread_id = conversation.graph, conversation.actor, conversation.thread_id
+    table = await checkpoints(graph, thread_id, actor=actor)
+    place = whole_id(table, checkpoint)
+    if any(row.id == place and row.next is None for row in table):
+        raise NothingToResume(
+            f"checkpoint '{checkpoint}' is the end of a turn: go on from it with "
+            f"voicegraph fork {thread_id} --checkpoint {checkpoint}"
+        )
+    made = await fork(graph, thread_id, place, new, actor=actor)
+    _note(f"Goes on as thread {made.thread_id}; {thread_id} stays as it is.")
+    return made.config
 
 
 def _view(*, as_json: bool) -> View:

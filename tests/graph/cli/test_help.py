@@ -17,6 +17,8 @@ COMMANDS = [
     ["threads"],
     ["history"],
     ["resume"],
+    ["checkpoints"],
+    ["fork"],
     ["agents", "list"],
     ["agents", "show"],
     ["agents", "create"],

@@ -1,0 +1,22 @@
+"""The graph for commands that look at checkpoints and ask no model."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from ..build import build_graph
+from ..resources import open_resources
+from ..settings import load_settings
+from ..turn_graph import TurnGraph
+from .storage import url_to_read
+
+_NOT_ASKED = "openai:none"
+"""A model that is never asked: the embedded one would be loaded, which takes a second."""
+
+
+@asynccontextmanager
+async def travelling(url: str | None) -> AsyncGenerator[TurnGraph]:
+    """Give the graph over the database; none is made when there is no file."""
+    settings = load_settings()
+    url = url_to_read(url, settings)
+    async with open_resources(url, model=_NOT_ASKED, settings=settings) as resources:
+        yield build_graph(resources)
