@@ -41,6 +41,16 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         """Return `graph` with its runs as turns over these resources."""
         return cls(resources=resources, **vars(graph))
 
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """Return a copy with some attributes changed; a turn always has a checkpointer, ours if no other.
+
+        `langgraph dev` takes it away for runs without a thread.
+        """
+        changed = dict(update or {})
+        if changed.get("checkpointer") is None:
+            changed.pop("checkpointer", None)
+        return super().copy(changed)
+
     async def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         input: Any,
