@@ -119,6 +119,10 @@ notebooks: install ## run every notebook, offline
 	@set -e; for notebook in notebooks/*.ipynb; do test -e "$$notebook" || continue; \
 	echo "$$notebook"; $(BIN)/jupyter-execute "$$notebook"; done
 
+.PHONY: pictures
+pictures: install ## run every notebook and keep its pictures in it, and two for the README
+	@$(PYTHON) notebooks/keep_pictures.py notebooks/*.ipynb
+
 ##@ Keep up
 
 .PHONY: lock

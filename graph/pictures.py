@@ -53,7 +53,8 @@ class Picture(Saved):
 
     def svg(self) -> str:
         """Return the drawing as SVG. Raises `MissingExtra` without the extra `viz`."""
-        return self._rendered().svg()
+        # White also where the page around it is dark: the letters are black.
+        return self._rendered().svg().replace('style="', 'style="background-color:#ffffff;', 1)
 
     def png(self, *, width: int = _WIDTH) -> bytes:
         """Return the drawing as a PNG file, `width` in pixels. Raises `MissingExtra` without `viz`."""

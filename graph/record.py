@@ -94,7 +94,8 @@ def _watched(states: Sequence[StateSnapshot], started_at: float) -> list[Span]:
     spans: list[Span] = []
     for before, after in zip(states, states[1:], strict=False):
         began, ended = _time(before), _time(after)
-        if before.next and before.next[0] in _STEPS:
+        ran = (after.metadata or {}).get("source") == "loop"  # Not by hand, as `update_state` does it.
+        if ran and before.next and before.next[0] in _STEPS:
             spans.append(Span(name=before.next[0], began=began - started_at, seconds=ended - began))
     return spans
 
