@@ -12,14 +12,24 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PICTURES = {"image/svg+xml", "text/html"}
 
 
+# Runs before anything else in each Python: a kernel, and the processes that a notebook starts.
+NO_NETWORK = """
+import sys
+
+def refuse(event, given):
+    if event == "socket.connect" and isinstance(given[1], tuple) and given[1][0] not in ("127.0.0.1", "::1"):
+        raise OSError(f"a notebook asked the network: {given[1]}")
+
+sys.addaudithook(refuse)
+"""
+
+
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the kernels reach nothing: whatever asks for a page asks a proxy that is not there."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-        monkeypatch.setenv(name.lower(), "http://127.0.0.1:9")
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let the kernels reach nothing but this machine."""
+    folder = tmp_path_factory.mktemp("offline")
+    (folder / "sitecustomize.py").write_text(NO_NETWORK)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
 # The kernel's client lags behind: it warns about its own use of asyncio and of platform folders.
