@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openai_server import OpenAIServer
 
@@ -19,7 +20,8 @@ class Process:
     process: subprocess.Popen[str]
     url: str
     database_url: str
-    backend: OpenAIServer
+    backend: Any
+    """The scripted model server; `None` when only a URL was given."""
 
     def terminate(self) -> int:
         """Tell it to end, wait for it and return its exit code."""
@@ -29,14 +31,14 @@ class Process:
 
 @contextmanager
 def serving(
-    folder: Path, backend: OpenAIServer, *options: str, settings: Mapping[str, str] | None = None
+    folder: Path, backend: OpenAIServer | str, *options: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[Process]:
-    """Start a server over the database `voice.db` in `folder`; it is killed at the end if it still runs."""
+    """Start a server over `voice.db` in `folder` and the model `backend`, or its URL; kill it at the end."""
     database_url = f"sqlite:///{folder / 'voice.db'}"
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
-        "OPENAI_BASE_URL": backend.base_url,
+        "OPENAI_BASE_URL": backend if isinstance(backend, str) else backend.base_url,
         "OPENAI_API_KEY": "test",
         **(settings or {}),
     }
@@ -57,7 +59,12 @@ def serving(
         line = process.stderr.readline()
         assert line.startswith("Listening at http"), line + process.stderr.read()
         url = line.split()[2]
-        yield Process(process=process, url=url, database_url=database_url, backend=backend)
+        yield Process(
+            process=process,
+            url=url,
+            database_url=database_url,
+            backend=None if isinstance(backend, str) else backend,
+        )
     finally:
         process.kill()
         process.wait()
