@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -38,7 +39,7 @@ class Caller:
     def thread(self) -> str:
         return f"call-{self.number}"
 
-    async def talk(self, client: httpx.AsyncClient, tokens: int, until: float) -> None:
+    async def talk(self, client: httpx.AsyncClient, tokens: int, pause: float, until: float) -> None:
         """Ask again and again; interrupt one reply in ten, drop one turn in twenty as if never asked."""
         turn = 0
         while time.monotonic() < until:
@@ -47,6 +48,7 @@ class Caller:
             chance = self.dice.random()
             stop = self.dice.randint(0, tokens) if chance < 0.15 else None
             heard = await self._ask(client, [*self.history, words], stop)
+            await asyncio.sleep(self.dice.uniform(0, 2 * pause))  # The caller listens, thinks and speaks.
             if 0.1 <= chance < 0.15:
                 continue  # The client never mentions this turn again.
             self.history.append(words)
@@ -82,6 +84,12 @@ def resident(pid: int) -> float:
     """Return the memory of a process in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096 / 1e6
+
+
+def processor_seconds(pid: int) -> float:
+    """Return how long a process has used a processor, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def watch_memory(server: Process, seconds: float) -> list[float]:
@@ -124,26 +132,29 @@ def server(tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.mark.parametrize(
-    ("callers", "seconds", "tokens"),
-    [(10, 3.0, 10), pytest.param(100, 60.0, 100, marks=pytest.mark.soak)],
+    ("callers", "seconds", "tokens", "pause"),
+    [(10, 3.0, 10, 0.1), pytest.param(100, 60.0, 60, 3.0, marks=pytest.mark.soak)],
 )
 async def test_many_callers_at_once_lose_nothing(
-    server: Process, callers: int, seconds: float, tokens: int
+    server: Process, callers: int, seconds: float, tokens: int, pause: float
 ) -> None:
+    used = processor_seconds(server.process.pid)
     people = [Caller(number, random.Random(number)) for number in range(callers)]
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=30) as client:
         memory = asyncio.create_task(watch_memory(server, seconds))
         until = time.monotonic() + seconds
-        await asyncio.gather(*(caller.talk(client, tokens, until) for caller in people))
+        await asyncio.gather(*(caller.talk(client, tokens, pause, until) for caller in people))
         sizes = await memory
         async with asyncio.timeout(10):  # The last ones are being stored.
             while "voicegraph_running_turns 0.0" not in (await client.get("/metrics")).text:
                 pass
+    used = processor_seconds(server.process.pid) - used
     assert await asyncio.to_thread(server.terminate) == 0
     await check_whole(server.database_url, people)
     firsts = sorted(first for caller in people for first in caller.first_words)
     turns, median, late = len(firsts), firsts[len(firsts) // 2], firsts[int(len(firsts) * 0.95)]
     print(f"\n{turns} turns of {callers} callers; first word: median {median:.3f} s, 95th {late:.3f} s")
+    print(f"processor time of the server: {1000 * used / turns:.1f} ms a turn of {tokens} tokens at most")
     print("memory of the server over time, MB:", *(f"{size:.0f}" for size in sizes))
     assert [failure for caller in people for failure in caller.failed] == []
