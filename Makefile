@@ -1,5 +1,6 @@
 # Needs Python 3.11 or newer and make, nothing else: no activated environment, no uv.
-# Everything goes into .venv, in the exact versions of requirements.lock, whose hashes are checked.
+# Everything goes into .venv, in the exact versions of requirements.lock, whose hashes are checked; the voice
+# clients that `make test-clients` tries go into .venv-clients, by requirements-clients.lock.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -10,6 +11,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PYTHON := $(BIN)/python
 STAMP := $(VENV)/.installed
+CLIENTS := .venv-clients
 
 # An environment that happens to be active is none of ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
@@ -56,10 +58,17 @@ $(STAMP): requirements.lock pyproject.toml
 	@for name in graph nodes state; do ln -sfn ../../$$name .typecheck/voicegraph/$$name; done
 	@touch $@
 
+$(CLIENTS)/.installed: requirements-clients.lock $(STAMP)
+	@echo "installing voice clients into $(CLIENTS), 500 MB the first time ..."
+	@test -x $(CLIENTS)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(CLIENTS)
+	@$(UV) pip sync --quiet --python $(CLIENTS)/bin/python --require-hashes requirements-clients.lock
+	@$(UV) pip install --quiet --python $(CLIENTS)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
 ##@ Check
 
 .PHONY: check
-check: format-check lint type imports test wheel-test ## all that CI runs
+check: format-check lint type imports test wheel-test ## all that CI runs, but for the voice clients
 
 .PHONY: format
 format: install ## format the code and mend what the linter can
@@ -81,6 +90,10 @@ type: install ## check the types (pyright, strict)
 .PHONY: imports
 imports: install ## check the layers (import-linter)
 	@$(BIN)/lint-imports --no-logo
+
+.PHONY: test-clients
+test-clients: $(CLIENTS)/.installed ## try the server and the graph with LiveKit's and Pipecat's own clients
+	@$(CLIENTS)/bin/python -m pytest tests/clients $(ARGS)
 
 .PHONY: wheel-test
 wheel-test: install ## build a wheel, install it elsewhere and try it
@@ -130,16 +143,20 @@ lock: ## renew the lock files after a change of pyproject.toml (newest versions:
 	@$(UV_MADE) || $(MAKE) install
 	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock $(ARGS)
-	@cp requirements.lock requirements-bench.lock  # The same versions wherever the peers allow it.
-	@$(UV) pip compile --quiet pyproject.toml --extra serve --group bench --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements-bench.lock
+	@# The same versions wherever the group allows them.
+	@for group in bench clients; do \
+		cp requirements.lock requirements-$$group.lock; \
+		$(UV) pip compile --quiet pyproject.toml --extra serve --group $$group --universal --python-version 3.11 \
+			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+			--output-file requirements-$$group.lock || exit 1; done
 
 .PHONY: clean
 clean: ## remove all that was installed or made here, but no conversation
-	@rm -rf $(VENV) $(BENCH_VENV) .typecheck build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH_VENV) $(CLIENTS) .typecheck build dist *.egg-info .pytest_cache .ruff_cache .hypothesis \
+		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## print this list
 	@awk 'BEGIN {FS = ":[^#]*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
