@@ -147,11 +147,12 @@ def _unmatched(history: Sequence[ClientMessage], our: Item, their: Item) -> list
     left = our.words
     new: list[ClientMessage] = []
     for message in history[their.begin : their.end]:
-        words = bare_words(message["text"])
+        words = bare_words(message["text"]) if message["role"] != "tool" else ""
         told = bool(words and left) and (left.startswith(words) or words.startswith(left))
-        if message["role"] != "user" and not told:
+        if told:
+            left = left[len(words) :]
+        elif message["role"] != "user":
             new.append(message)
-        left = left[len(words) :]
     return [*new, *history[their.end :]]
 
 

@@ -273,6 +273,29 @@ def test_the_result_of_a_clients_tool_goes_behind_its_call_and_may_change() -> N
         assert [(m.type, m.text) for m in window] == [("human", "On"), ("ai", ""), ("tool", text)]
 
 
+def test_a_reply_in_two_messages_with_the_clients_tool_between_them_is_not_told_twice() -> None:
+    call = ToolCall(name="transfer", args={}, id="c1")
+    made = {"finish_reason": "stop"}
+    window: list[AnyMessage] = [
+        HumanMessage("Sales, please", id="u"),
+        AIMessage("I'll transfer you.", id="a1", tool_calls=[call], response_metadata=made),
+        ToolMessage("transferred to sales", id="r", tool_call_id="c1"),
+        AIMessage("You are there.", id="a2", response_metadata=made),
+    ]
+    history = [
+        ClientMessage(role="user", text="Sales, please"),
+        ClientMessage(role="assistant", text="I'll transfer you."),
+        ClientMessage(role="assistant", text="", calls=[{"id": "c1", "name": "transfer", "args": {}}]),
+        ClientMessage(role="tool", text="transferred to sales", call_id="c1"),
+        ClientMessage(role="assistant", text="You are there."),
+        ClientMessage(role="user", text="Thanks"),
+    ]
+    latest = LatestTurn(turn_id="t", after="", started_at=0.0, whole=True)
+    rules = Reconciling(latest=latest, provisional=True, lasting=lambda _: False, now=1.0)
+    done = reconcile(window, history, rules).window
+    assert [m.text for m in done] == [*(m.text for m in window), "Thanks"]
+
+
 def test_calls_of_a_client_that_nobody_here_made_come_with_their_results() -> None:
     history = [
         ClientMessage(role="user", text="On"),
