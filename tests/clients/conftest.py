@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openai_server import OpenAIServer
@@ -34,11 +33,12 @@ def phone(process: Process, request: pytest.FixtureRequest) -> Iterator[Phone]:
     runs = Path(process.database_url.removeprefix("sqlite:///")).with_name("runs")
     runs.write_text("")
     yield Phone(process, runs, request.node.name, len(process.backend.requests))
-    process.backend.check()
+    try:
+        process.backend.check()
+    finally:  # One broken test must not break the next one.
+        process.backend._answering.queue.clear()
 
 
-def pytest_collection_modifyitems(items: list[Any]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let the clients warn of what they like: it is their code."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("default"))
+    config.addinivalue_line("filterwarnings", "default")

@@ -64,7 +64,7 @@ class _Sound(tts.ChunkedStream):
 
 
 class Loudspeaker(AudioOutput):
-    """Plays a reply at once; while `holding`, until somebody interrupts it: then `heard` is what was played."""
+    """Plays a reply at once; while `holding`, until it is interrupted: then `heard` is what was played."""
 
     def __init__(self) -> None:
         super().__init__(label="test", capabilities=AudioOutputCapabilities(pause=False), sample_rate=RATE)

@@ -1,7 +1,7 @@
 """A LiveKit agent whose LLM is `voicegraph serve`: python livekit_over_http.py "Hello!" "Who am I?"
 
-It talks in text, so it needs no room. In a room's job give `AgentSession` also `stt=` and `tts=`, and `start` the
-`room=ctx.room`: then the job's id comes with each request by itself, and names the conversation.
+It talks in text, so it needs no room. In a room's job give `AgentSession` also `stt=` and `tts=`, and `start`
+also `room=ctx.room`: then each request names the job by itself, and no `X-Thread-Id` is needed.
 """
 
 import asyncio
