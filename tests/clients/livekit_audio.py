@@ -148,14 +148,24 @@ class Call:
         self.stt.hear(stt.SpeechEventType.FINAL_TRANSCRIPT, words)
         self.stt.hear(stt.SpeechEventType.END_OF_SPEECH, words)
 
-    async def reply(self, number: int) -> str:
+    async def interrupt_in_playback(self, words: str, *, heard: str) -> None:
+        """Interrupt the reply once all of it has come: who made it can know of that by the next request."""
+        self.loudspeaker.holding, self.loudspeaker.heard = True, heard
+        self.says(words)
+        await self.loudspeaker.all_in.wait()
+        self.loudspeaker.holding = False
+        await self.session.interrupt()
+
+    async def reply(self, number: int, within: float = 20) -> str:
         """Return the reply of that number, from 1, as soon as it is over."""
-        await self.until(lambda: len(self.replies) >= number and self.session.agent_state == "listening")
+        await self.until(
+            lambda: len(self.replies) >= number and self.session.agent_state == "listening", within
+        )
         return self.replies[number - 1]
 
-    async def until(self, ready: Any) -> None:
+    async def until(self, ready: Any, within: float = 20) -> None:
         """Wait until `ready()`, looked at whenever the agent's state or the conversation changes."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within):
             while not ready():
                 self.changed.clear()
                 await self.changed.wait()

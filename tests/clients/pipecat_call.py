@@ -100,14 +100,14 @@ class PipecatCall:
         message: Any = {"role": "user", "content": words}
         await self.worker.queue_frame(LLMMessagesAppendFrame([message], run_llm=True))
 
-    async def reply(self, number: int) -> str:
+    async def reply(self, number: int, within: float = 20) -> str:
         """Return the reply of that number, from 1, as soon as all of it has come."""
-        await self.until(lambda: len(self.loudspeaker.replies) >= number)
+        await self.until(lambda: len(self.loudspeaker.replies) >= number, within)
         return self.loudspeaker.replies[number - 1]
 
-    async def until(self, ready: Callable[[], bool]) -> None:
+    async def until(self, ready: Callable[[], bool], within: float = 20) -> None:
         """Wait until `ready()`, looked at after each frame."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within):
             while not ready():
                 self.loudspeaker.changed.clear()
                 await self.loudspeaker.changed.wait()

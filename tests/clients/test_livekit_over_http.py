@@ -52,19 +52,10 @@ async def test_each_of_three_turns_is_asked_once_and_as_it_was_heard(phone: Phon
     ]
 
 
-async def interrupt_in_playback(call: Call, *, heard: str) -> None:
-    """Interrupt the reply once all of it has come: the server can know of it by the next request alone."""
-    call.loudspeaker.holding, call.loudspeaker.heard = True, heard
-    call.says("Count.")
-    await call.loudspeaker.all_in.wait()
-    call.loudspeaker.holding = False
-    await call.session.interrupt()
-
-
 async def test_of_a_reply_interrupted_in_playback_the_heard_words_stay(phone: Phone) -> None:
     phone.backend.add(text("One two three four five."), text("Yes."), text("Fine."))
     async with call_of(phone) as call:
-        await interrupt_in_playback(call, heard="One two")
+        await call.interrupt_in_playback("Count.", heard="One two")
         call.says("Stop!")
         assert await call.reply(2) == "Yes."
         call.says("Good.")
@@ -77,7 +68,7 @@ async def test_of_a_reply_interrupted_in_playback_the_heard_words_stay(phone: Ph
 async def test_of_a_reply_that_was_not_played_at_all_nothing_stays(phone: Phone) -> None:
     phone.backend.add(text("One two three four five."), text("Yes."))
     async with call_of(phone) as call:
-        await interrupt_in_playback(call, heard="")
+        await call.interrupt_in_playback("Count.", heard="")
         call.says("Stop!")
         assert await call.reply(1) == "Yes."
     assert phone.asked() == [("user", "Count."), ("user", "Stop!")]
