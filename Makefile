@@ -91,6 +91,9 @@ type: install ## check the types (pyright, strict)
 imports: install ## check the layers (import-linter)
 	@$(BIN)/lint-imports --no-logo
 
+.PHONY: clients
+clients: $(CLIENTS)/.installed ## install voice clients into .venv-clients, to try the examples in tests/clients
+
 .PHONY: test-clients
 test-clients: $(CLIENTS)/.installed ## try the server and the graph with LiveKit's and Pipecat's own clients
 	@$(CLIENTS)/bin/python -m pytest tests/clients $(ARGS)
