@@ -116,7 +116,7 @@ bench: $(BENCH_VENV)/.installed ## measure the speed of a turn beside its peers 
 
 .PHONY: profile
 profile: install ## show where the time of a turn goes
-	@cd tests && ../$(PYTHON) -m benchmarks.profile $(ARGS)
+	@cd tests && ../$(PYTHON) -m benchmarks.profile_turn $(ARGS)
 
 .PHONY: bench-others
 bench-others: install ## measure hedging, interruption, and search among a million messages

@@ -1,0 +1,154 @@
+"""Measure a turn beside its peers, in turn, each in a process of its own: `make bench`.
+
+Prints a table and writes the figures as JSON. The model is a mock in another process, so that only the client's
+own time counts; ratios of one run are comparable, seconds of two machines are not.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from .contenders import CONTENDERS
+from .scenarios import SCENARIOS
+
+ROUNDS = {"lived": 1, "memory, one": 1, "memory, many": 1}
+"""How often a scenario is measured, if not as often as the others."""
+
+ROWS = {
+    "first_over_floor": ("first word over the model's own, paced", 1e3, "ms"),
+    "total_over_floor": ("last word over the model's own, paced", 1e3, "ms"),
+    "paced_cpu_a_turn": ("CPU of a paced turn of 50 tokens", 1e3, "ms"),
+    "cpu_a_turn": ("CPU of a turn of 200 tokens, all stored", 1e3, "ms"),
+    "cpu_a_token": ("CPU a token", 1e6, "µs"),
+    "burst_first": ("first word of a model that answers at once", 1e3, "ms"),
+    "tool_first": ("first word of a turn with a tool", 1e3, "ms"),
+    "tool_cpu": ("CPU of a turn with a tool", 1e3, "ms"),
+    "tool_written": ("written to disk in a turn with a tool", 1e-3, "kB"),
+    "many_p50": ("50 paced sessions, median first word", 1e3, "ms"),
+    "many_p95": ("50 paced sessions, p95 first word", 1e3, "ms"),
+    "first_at_": ("first word at turn", 1e3, "ms"),
+    "cpu_at_": ("CPU of a turn at turn", 1e3, "ms"),
+    "written_at_": ("written to disk at turn", 1e-3, "kB"),
+    "folder": ("on disk after all these turns", 1e-3, "kB"),
+    "memory_one": ("most memory, one session", 1.0, "MB"),
+    "memory_many": ("most memory, 50 sessions", 1.0, "MB"),
+}
+
+Results = dict[str, dict[str, float]]
+"""Figures by contender and name."""
+
+
+def main() -> None:
+    """Measure, show and save."""
+    arguments = _arguments()
+    scale, rounds = (0.1, 1) if arguments.quick else (1.0, 3)
+    contenders = [name for name in CONTENDERS if not arguments.only or name in arguments.only]
+    scenarios = [name for name in SCENARIOS if not arguments.scenario or name in arguments.scenario]
+    results: Results = {name: {} for name in contenders}
+    console = Console()
+    with mock_model() as url:
+        for scenario in scenarios:
+            times = min(rounds, ROUNDS.get(scenario, rounds))
+            with console.status(f"measuring: {scenario}"):
+                for name, figures in _measure(scenario, contenders, url, scale, times).items():
+                    results[name] |= figures
+    console.print(_table(results))
+    report = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "figures": results,
+    }
+    arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+    console.print(f"{report['machine']}; written to {arguments.json}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--quick", action="store_true", help="few turns: does it all run?")
+    parser.add_argument("--only", action="append", choices=list(CONTENDERS), help="who; may be given again")
+    parser.add_argument(
+        "--scenario", action="append", choices=list(SCENARIOS), help="what; may be given again"
+    )
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures go")
+    return parser.parse_args()
+
+
+@contextmanager
+def mock_model() -> Iterator[str]:
+    """Serve the mock model from a process of its own, and give its address."""
+    command = [sys.executable, "-m", f"{__package__}.mock_model"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        finally:
+            process.kill()
+
+
+def _measure(scenario: str, contenders: list[str], url: str, scale: float, rounds: int) -> Results:
+    """Return the median of each figure; the contenders take turns, so that a busy minute hits all of them."""
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name in contenders:
+            command = [sys.executable, "-m", f"{__package__}.scenarios", scenario, name, url, str(scale)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            taken[name].append(json.loads(done.stdout))
+    return {
+        name: {figure: median(one[figure] for one in runs) for figure in runs[0]}
+        for name, runs in taken.items()
+    }
+
+
+def _table(results: Results) -> Table:
+    table = Table("", *results, title="A turn beside its peers (times the bare client in brackets)")
+    names = list(dict.fromkeys(name for figures in results.values() for name in figures))
+    for name in names:
+        shown = _shown(name)
+        if shown is not None:
+            label, factor, unit = shown
+            first = next(iter(results.values())).get(name)
+            cells = [_cell(figures.get(name), first, factor, unit) for figures in results.values()]
+            table.add_row(label, *cells)
+    return table
+
+
+def _shown(name: str) -> tuple[str, float, str] | None:
+    """Return how a figure is shown; those of a number of turns are called after it."""
+    stem, _, number = name.rpartition("_")
+    if name in ROWS:
+        return ROWS[name]
+    if f"{stem}_" in ROWS:
+        label, factor, unit = ROWS[f"{stem}_"]
+        return f"{label} {number}", factor, unit
+    return None
+
+
+def _cell(value: float | None, first: float | None, factor: float, unit: str) -> str:
+    if value is None:
+        return "-"
+    times = f" ({value / first:.2f})" if first and first * factor > 0.1 else ""
+    return f"{value * factor:,.1f} {unit}{times}"
+
+
+def _machine() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("langgraph", "openai"))
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}"
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    main()
+    print(f"{time.monotonic() - began:.0f} s")
