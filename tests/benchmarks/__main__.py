@@ -1,7 +1,7 @@
 """Measure a turn beside its peers, in turn, each in a process of its own: `make bench`.
 
-Prints a table and writes the figures as JSON. The model is a mock in another process, so that only the client's
-own time counts; ratios of one run are comparable, seconds of two machines are not.
+Prints a table and writes the figures as JSON. The model is a mock in another process, so that only the
+client's own time counts; ratios of one run are comparable, seconds of two machines are not.
 """
 
 import argparse
