@@ -54,7 +54,6 @@ def _of_history(history: ClientHistory, turn: Turn, limits: TurnLimits) -> Voice
     last = history.messages[-1] if history.messages else None
     if last is not None and last["role"] == "user":
         _check_length(last["text"], limits)
-    turn["speculative"] = True
     if limits.client_instructions == "append":
         if history.notes:
             turn["client_instructions"] = "\n\n".join(history.notes)

@@ -57,8 +57,6 @@ class Turn(TypedDict):
     """System notes of the client, behind the agent's own prompt in each model call of the turn."""
     client_tools: NotRequired[list[dict[str, Any]]]
     """Tools that the client runs itself, in OpenAI's form: calls of them end the turn."""
-    speculative: NotRequired[bool]
-    """True while the client may still drop the request: side effects wait for the grace period."""
     made: NotRequired[list[MadeCall]]
     """In a fork: what the first thread did later in this turn. Tools with side effects do not do it again."""
 
