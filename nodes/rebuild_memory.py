@@ -30,9 +30,8 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
         update["memory_stamp"] = stamp
     window: list[AnyMessage] = state["messages"]
     if state.get("latest", {}).get("turn_id") != state["turn"]["id"]:
-        begun = begin(state, context, state["turn"])
+        begun, update["latest"] = begin(state, context, state["turn"])
         window = begun.window
-        update["latest"] = begun.latest
         if begun.amended:
             update["amended"] = [*state.get("amended", ()), *begun.amended]
     broken = unanswered(window)

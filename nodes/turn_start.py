@@ -1,7 +1,5 @@
 """Begin a turn: find what is new in it, by the client's history or by what was added."""
 
-from dataclasses import dataclass
-
 from langchain_core.messages import AnyMessage, ToolCall, ToolMessage
 
 from ..state.schema import LatestTurn, Turn, VoiceState
@@ -12,24 +10,17 @@ from .tools.results import OUTCOME
 _UNDONE = ("cancelled", "bad_arguments", "unknown_tool")
 
 
-@dataclass(frozen=True, slots=True)
-class TurnStart:
-    """The window that a turn begins with, what left it, and what the next turn must know of this one."""
+def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, LatestTurn]:
+    """Return the window that the turn begins with, and what the next turn must know of this one.
 
-    window: list[AnyMessage]
-    amended: list[AnyMessage]
-    latest: LatestTurn
-
-
-def begin(state: VoiceState, context: Context, turn: Turn) -> TurnStart:
-    """Return how the turn begins; with a client's history, once the window is reconciled with it."""
-    history = state.get("history")
-    if history or "began_with" not in turn:
-        begun = reconcile(state["messages"], history or [], _rules(state, context, turn))
-    else:
+    With a client's history the window is reconciled with it first.
+    """
+    if "began_with" in turn:
         begun = Reconciled(state["messages"], after=_before(state["messages"], turn["began_with"]))
+    else:
+        begun = reconcile(state["messages"], state.get("history", []), _rules(state, context, turn))
     latest = LatestTurn(turn_id=turn["id"], after=begun.after, started_at=turn["started_at"], whole=False)
-    return TurnStart(begun.window, begun.amended, latest)
+    return begun, latest
 
 
 def _before(messages: list[AnyMessage], began_with: str) -> str:
