@@ -1,6 +1,5 @@
 """OpenAI's chat completions: the model is an agent."""
 
-import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -16,6 +15,7 @@ from .completion_chunks import Chunks
 from .errors import RETRY_AFTER, ApiError
 from .event_stream import EventStream, header_value
 from .openapi import CHAT
+from .presence import while_present
 from .served_turn import ServedTurn, ServedTurns
 
 router = APIRouter(prefix="/v1", tags=["chat"])
@@ -75,18 +75,11 @@ _ENDING = {**RETRY_AFTER, "Connection": "close"}
 
 async def _whole(request: Request, turn: ServedTurn, chunks: Chunks) -> Response:
     """Answer with the whole reply, unless the client leaves before its end."""
-    gathering = asyncio.ensure_future(_gather(turn, chunks))
-    leaving = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait({gathering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (gathering, leaving):
-            task.cancel()
-        await asyncio.wait({gathering, leaving})
-    if gathering.cancelled():
+    completion = await while_present(_gather(turn, chunks), request.receive)
+    if completion is None:
         return Response(status_code=499)  # Nobody reads it.
     headers = {"X-Thread-Id": header_value(turn.thread_id).decode("latin-1")}
-    return JSONResponse(gathering.result(), headers=headers)
+    return JSONResponse(completion, headers=headers)
 
 
 async def _gather(turn: ServedTurn, chunks: Chunks) -> dict[str, Any]:
@@ -105,8 +98,3 @@ async def _gather(turn: ServedTurn, chunks: Chunks) -> dict[str, Any]:
                 case _:
                     pass
     raise AssertionError("a turn ends with an event")
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -1,14 +1,14 @@
 """A turn as server-sent events: each word leaves at once, and a silent connection is kept awake."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...nodes.events import Event, Speech, ToolRequested, TurnFailed, TurnFinished
 from .completion_chunks import DONE, PING, Chunks
+from .presence import while_present
 from .served_turn import ServedTurn
 
 PING_EVERY = 1.0
@@ -33,33 +33,16 @@ class EventStream(Response):
             (b"x-accel-buffering", b"no"),
             (b"x-thread-id", header_value(self._turn.thread_id)),
         ]
-        writing = asyncio.ensure_future(self._write(send, headers))
-        leaving = asyncio.ensure_future(_client_left(receive))
-        try:
-            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (writing, leaving):
-                task.cancel()
-            await asyncio.wait({writing, leaving})
-        if not writing.cancelled() and isinstance(error := writing.exception(), Exception):
-            if not isinstance(error, OSError | TimeoutError):  # The client is gone, or reads nothing.
-                raise error
+        # What `send` raises: the client is gone, or reads nothing.
+        with suppress(OSError, TimeoutError):
+            await while_present(self._write(send, headers), receive)
+        self._turn.run.drop_unless_heard()  # It may have ended before it listened.
 
     async def _write(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         async with aclosing(self._turn.events(PING_EVERY)) as events:
-            first = asyncio.ensure_future(anext(events))  # The turn has a listener before anything can fail.
-            try:
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await self._send_all(send, first, events)
-            finally:
-                first.cancel()
-
-    async def _send_all(
-        self, send: Send, first: asyncio.Future[Event | None], events: AsyncGenerator[Event | None]
-    ) -> None:
-        await _put(send, self._encoded(await first))
-        async for event in events:
-            await _put(send, self._encoded(event))
+            async for event in events:
+                await _put(send, self._encoded(event))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _encoded(self, event: Event | None) -> bytes:
@@ -82,11 +65,6 @@ async def _put(send: Send, body: bytes) -> None:
     if body:
         async with asyncio.timeout(_SEND_WITHIN):
             await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _client_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def header_value(text: str) -> bytes:
