@@ -1,6 +1,7 @@
 """Thin functions over the graph: stream a turn as typed events, resume one, interrupt one."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from langchain_core.messages import AnyMessage
@@ -54,16 +55,25 @@ async def _events(
     graph: TurnGraph, turn_input: Any, config: RunnableConfig, context: Any
 ) -> AsyncGenerator[Event]:
     run = await graph.begin_turn(turn_input, config, context=context, stream_mode="custom")
-    listener = run.listen()
-    try:
-        async for part in listener:
-            event = decode_event(part)
-            if event is None:
-                continue
-            run.kept = isinstance(event, TurnFinished | TurnFailed)  # Only storing is left.
-            yield event
-    finally:
-        await listener.aclose()
+    async with aclosing(events_of(run)) as events:
+        async for event in events:
+            if event is not None:
+                yield event
+
+
+async def events_of(run: TurnRun, tick: float | None = None) -> AsyncGenerator[Event | None]:
+    """Yield the events of a run that was begun with the stream mode `custom`, from its beginning to its end.
+
+    `None` comes after each `tick` seconds of silence. Once `TurnFinished` or `TurnFailed` came, the run goes
+    on by itself. Raises what the run raised.
+    """
+    async with aclosing(run.listen(tick)) as parts:
+        async for part in parts:
+            event = None if part is None else decode_event(part)
+            if isinstance(event, TurnFinished | TurnFailed):
+                run.kept = True  # Only storing is left.
+            if event is not None or part is None:
+                yield event
 
 
 async def interrupt(

@@ -11,6 +11,7 @@ from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_even
 from ...state.actors import Actor
 from ...state.errors import VoicegraphError
 from ...state.schema import Usage
+from ..run import events_of
 from ..threads import TurnRun
 from ..turn_graph import TurnGraph
 from .chat_request import ChatRequest
@@ -40,19 +41,14 @@ class ServedTurn:
         """
         spoke = False
         try:
-            async with aclosing(self.run.listen(tick)) as parts:
-                async for part in parts:
-                    event = decode_event(part) if part is not None else None
-                    if event is None and part is not None:
-                        continue
+            async with aclosing(events_of(self.run, tick)) as events:
+                async for event in events:
                     spoke = spoke or isinstance(event, Speech)
-                    if isinstance(event, TurnFinished | TurnFailed):
-                        self.run.kept = True  # Only storing is left.
-                        if isinstance(event, TurnFailed) and not spoke:
-                            yield Speech(content=self.apology)
-                        yield event
-                        return
+                    if isinstance(event, TurnFailed) and not spoke:
+                        yield Speech(content=self.apology)
                     yield event
+                    if isinstance(event, TurnFinished | TurnFailed):
+                        return
         except Exception as error:  # Whatever it is, the caller must not be left in silence.
             code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
             log.error("a turn broke down", extra={"thread_id": self.thread_id, "error": code})
