@@ -58,19 +58,7 @@ _MEMORY = (
 
 def as_agent(row: AgentRow) -> Agent:
     """Return a row as what repositories give out."""
-    return Agent(
-        id=row.id,
-        number=row.number,
-        name=row.name,
-        system=row.system,
-        model=row.model,
-        model_settings=dict(row.model_settings),
-        tools=tuple(row.tools),
-        time_zone=row.time_zone,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    return _agent({name: getattr(row, name) for name in _AGENT_FIELDS})
 
 
 def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentMemory:
@@ -79,10 +67,14 @@ def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentM
     rows = connection.execute(_MEMORY, given).all()
     if not rows:
         raise AgentNotFound(name_or_id)
-    values: dict[str, Any] = dict(zip(_AGENT_FIELDS, rows[0], strict=False))
-    values["tools"] = tuple(values["tools"])
-    agent = Agent(**values)
+    agent = _agent(dict(zip(_AGENT_FIELDS, rows[0], strict=False)))
     found = [dict(zip(_BLOCK_FIELDS, row[len(_AGENT_FIELDS) :], strict=True)) for row in rows]
     blocks = tuple(Block(**block) for block in found if block["id"] is not None)
     stamp = ",".join([f"{agent.id}:{agent.version}", *(f"{block.id}:{block.version}" for block in blocks)])
     return AgentMemory(agent=agent, blocks=blocks, stamp=stamp)
+
+
+def _agent(values: dict[str, Any]) -> Agent:
+    """Return an agent of its columns; what it holds is its own, not the row's."""
+    own: dict[str, Any] = {"model_settings": dict(values["model_settings"]), "tools": tuple(values["tools"])}
+    return Agent(**{**values, **own})
