@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
+from ..state.neighbours import WITHDRAWN
 from ..state.schema import ClientMessage, LatestTurn
 from .alignment import Item, Match, best_match, our_items, their_items
 from .client_messages import as_message, with_results
 from .heard import audible, bare_words, cut_replies
 from .tools.results import OUTCOME
-
-WITHDRAWN = "withdrawn"
-"""Status of a message that left window, recall and consolidation: its request was speculative."""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from .columns import from_stored
 
+WITHDRAWN = "withdrawn"
+"""Status of a message whose request turned out to be speculative: it stays in the record alone."""
+
 SEARCHED_ROLES = ("user", "assistant")
 
 _BLANK = "char(9, 10, 13, 32)"
@@ -38,7 +41,7 @@ def searchable(table: str) -> str:
     """Return the condition that a message can be found: spoken words that were not withdrawn."""
     return (
         f"({table}.role IN ('user', 'assistant') AND trim({table}.text, {_BLANK}) <> '' "
-        f"AND ({table}.status IS NULL OR {table}.status <> 'withdrawn'))"
+        f"AND ({table}.status IS NULL OR {table}.status <> '{WITHDRAWN}'))"
     )
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from voicegraph.nodes.heard import UNHEARD
-from voicegraph.nodes.reconcile import WITHDRAWN, Reconciled, Reconciling, reconcile
+from voicegraph.nodes.reconcile import Reconciled, Reconciling, reconcile
 from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.state.neighbours import WITHDRAWN
 from voicegraph.state.schema import ClientMessage, LatestTurn
 
 OLD = "u:Hi|a:Hello Ada|u:Weather?|a:Sunny today".split("|")
