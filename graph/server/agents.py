@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter
 from pydantic import Field
 
-from ...state.agents import Agent, AgentChanges
+from ...state.agents import AgentChanges
 from .agent_rules import check_agent
 from .auth import Acting
 from .forgetting import delete_agent_now
@@ -100,19 +100,19 @@ async def create_agent(body: NewAgent, actor: Acting, graph: Serving) -> ShownAg
         time_zone=body.time_zone,
         blocks=body.blocks,
     )
-    return _shown(agent)
+    return ShownAgent.model_validate(agent)
 
 
 @router.get("", summary="List the agents", responses=errors())
 async def list_agents(actor: Acting, store: Memory, cut: Paging) -> Page[ShownAgent]:
     """List the agents, the oldest first. The agent `default` is made by the first call to it."""
-    return page_of_slice(await store.agents.page(actor, cut), _shown)
+    return page_of_slice(await store.agents.page(actor, cut), ShownAgent.model_validate)
 
 
 @router.get("/{agent}", summary="Read an agent", responses=errors(404))
 async def get_agent(agent: AgentRef, actor: Acting, store: Memory) -> ShownAgent:
     """Read one agent."""
-    return _shown(await store.agents.get(actor, agent))
+    return ShownAgent.model_validate(await store.agents.get(actor, agent))
 
 
 @router.patch("/{agent}", summary="Change an agent", responses=errors(404, 409))
@@ -128,25 +128,10 @@ async def update_agent(agent: AgentRef, body: ChangedAgent, actor: Acting, graph
     changed = await graph.resources.store.agents.update(
         actor, agent, cast(AgentChanges, changes), expected_version=body.expected_version
     )
-    return _shown(changed)
+    return ShownAgent.model_validate(changed)
 
 
 @router.delete("/{agent}", summary="Delete an agent", responses=errors(404))
 async def delete_agent(agent: AgentRef, actor: Acting, graph: Serving) -> Deleted:
     """Delete an agent with its threads, its passages and the blocks that no other agent holds."""
     return Deleted(id=await delete_agent_now(graph, actor, agent), object="agent.deleted")
-
-
-def _shown(agent: Agent) -> ShownAgent:
-    return ShownAgent(
-        id=agent.id,
-        name=agent.name,
-        system=agent.system,
-        model=agent.model,
-        model_settings=dict(agent.model_settings),
-        tools=list(agent.tools),
-        time_zone=agent.time_zone,
-        version=agent.version,
-        created_at=agent.created_at,
-        updated_at=agent.updated_at,
-    )

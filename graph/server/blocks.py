@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field, model_validator
 
-from ...state.blocks import DEFAULT_LIMIT, Block, BlockVersion
+from ...state.blocks import DEFAULT_LIMIT, BlockVersion
 from .auth import Acting
 from .shapes import BlockId, Body, Deleted, Entry, Memory, Page, Paging, Words, errors, page_of_slice
 
@@ -75,19 +75,19 @@ async def create_block(body: NewBlock, actor: Acting, store: Memory) -> ShownBlo
     """Make a block, held by an agent or by none yet."""
     agent_id = None if body.agent is None else (await store.agents.get(actor, body.agent)).id
     block = await store.blocks.create(actor, body.label, body.value, limit=body.limit, agent_id=agent_id)
-    return shown_block(block)
+    return ShownBlock.model_validate(block)
 
 
 @router.get("", summary="List all blocks", responses=errors())
 async def list_blocks(actor: Acting, store: Memory, cut: Paging) -> Page[ShownBlock]:
     """List all blocks, the oldest first, whether an agent holds them or not."""
-    return page_of_slice(await store.blocks.page(actor, cut), shown_block)
+    return page_of_slice(await store.blocks.page(actor, cut), ShownBlock.model_validate)
 
 
 @router.get("/{block_id}", summary="Read a block", responses=errors(404))
 async def get_block(block_id: BlockId, actor: Acting, store: Memory) -> ShownBlock:
     """Read one block."""
-    return shown_block(await store.blocks.get(actor, block_id))
+    return ShownBlock.model_validate(await store.blocks.get(actor, block_id))
 
 
 @router.patch("/{block_id}", summary="Change a block", responses=errors(404, 409))
@@ -100,7 +100,7 @@ async def update_block(block_id: BlockId, body: ChangedBlock, actor: Acting, sto
     else:
         limit = body.limit or DEFAULT_LIMIT
         block = await store.blocks.resize(actor, block_id, limit, expected_version=body.expected_version)
-    return shown_block(block)
+    return ShownBlock.model_validate(block)
 
 
 @router.delete("/{block_id}", summary="Delete a block", responses=errors(404, 409))
@@ -129,26 +129,14 @@ async def list_block_versions(
 async def undo_block(block_id: BlockId, actor: Acting, store: Memory, body: Step | None = None) -> ShownBlock:
     """Give the block the text before its last change, as a new version; 409 when there is none."""
     expected = body.expected_version if body else None
-    return shown_block(await store.blocks.undo(actor, block_id, expected_version=expected))
+    return ShownBlock.model_validate(await store.blocks.undo(actor, block_id, expected_version=expected))
 
 
 @router.post("/{block_id}/redo", summary="Take an undo back", responses=errors(404, 409))
 async def redo_block(block_id: BlockId, actor: Acting, store: Memory, body: Step | None = None) -> ShownBlock:
     """Give the block the text that the last undo took away; 409 when there is none."""
     expected = body.expected_version if body else None
-    return shown_block(await store.blocks.redo(actor, block_id, expected_version=expected))
-
-
-def shown_block(block: Block) -> ShownBlock:
-    """Return a block as clients see it."""
-    return ShownBlock(
-        id=block.id,
-        label=block.label,
-        value=block.value,
-        limit=block.limit,
-        version=block.version,
-        updated_at=block.updated_at,
-    )
+    return ShownBlock.model_validate(await store.blocks.redo(actor, block_id, expected_version=expected))
 
 
 def _shown_version(version: BlockVersion) -> ShownVersion:

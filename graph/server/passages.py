@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field
 
-from ...state.passages import Passage, PassageHit
+from ...state.passages import PassageHit
 from .auth import Acting
 from .search import FoundPage, Search, found_page, offset_of
 from .shapes import (
@@ -70,14 +70,14 @@ async def create_passages(
     agent_id = (await store.agents.get(actor, agent)).id
     made = await store.passages.insert(actor, agent_id, body.text, tags=body.tags, context=body.context)
     graph.resources.index(agent_id)
-    return page_of(made, _shown, more=False)
+    return page_of(made, ShownPassage.model_validate, more=False)
 
 
 @router.get("/agents/{agent}/passages", summary="List the passages of an agent", responses=errors(404))
 async def list_passages(agent: AgentRef, actor: Acting, store: Memory, cut: Paging) -> Page[ShownPassage]:
     """List the passages, the newest first."""
     agent_id = (await store.agents.get(actor, agent)).id
-    return page_of_slice(await store.passages.page(actor, agent_id, cut), _shown)
+    return page_of_slice(await store.passages.page(actor, agent_id, cut), ShownPassage.model_validate)
 
 
 @router.post("/agents/{agent}/passages/search", summary="Search the archive", responses=errors(404))
@@ -111,15 +111,5 @@ async def delete_passage(
     return Deleted(id=passage_id, object="passage.deleted")
 
 
-def _shown(passage: Passage) -> ShownPassage:
-    return ShownPassage(
-        id=passage.id,
-        text=passage.text,
-        context=passage.context,
-        tags=list(passage.tags),
-        created_at=passage.created_at,
-    )
-
-
 def _found(hit: PassageHit) -> FoundPassage:
-    return FoundPassage(**_shown(hit.passage).model_dump(), score=hit.score)
+    return FoundPassage(**ShownPassage.model_validate(hit.passage).model_dump(), score=hit.score)

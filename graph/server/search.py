@@ -7,7 +7,6 @@ from typing import Annotated, Literal, TypeVar
 from fastapi import APIRouter
 from pydantic import Field
 
-from ...state.neighbours import Said
 from ...state.recall import RecallHit
 from ...state.search import MOST_HITS
 from ...state.search import Page as Hits
@@ -103,21 +102,10 @@ def found_page(page: Hits[T], shown: Callable[[T], Shown]) -> FoundPage[Shown]:
     return FoundPage(**dict(plain), next=str(next_offset) if more else None)
 
 
-def _said(words: Said) -> ShownWords:
-    return ShownWords(
-        id=words.id,
-        thread_id=words.thread_id,
-        role=words.role,
-        speaker=words.speaker,
-        text=words.text,
-        created_at=words.created_at,
-    )
-
-
 def _found(hit: RecallHit) -> FoundWords:
     return FoundWords(
-        **_said(hit.message).model_dump(),
+        **ShownWords.model_validate(hit.message).model_dump(),
         score=hit.score,
-        before=[_said(words) for words in hit.before],
-        after=[_said(words) for words in hit.after],
+        before=[ShownWords.model_validate(words) for words in hit.before],
+        after=[ShownWords.model_validate(words) for words in hit.after],
     )

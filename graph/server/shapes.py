@@ -46,7 +46,9 @@ class Body(BaseModel):
 
 
 class Entry(BaseModel):
-    """What a list has in it."""
+    """What a list has in it; `model_validate` makes it of what a repository gives, field by field."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: str
 

@@ -5,15 +5,21 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from ...state.messages import StoredMessage
 from ...state.threads import Thread
 from .auth import Acting
 from .forgetting import delete_thread_now
 from .shapes import Deleted, Entry, Memory, Page, Paging, Serving, ThreadId, Words, errors, page_of_slice
 
 router = APIRouter(prefix="/v1/threads", tags=["threads"])
+
+
+def _encodable(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Return tool calls without half surrogate pairs, which models do write into arguments."""
+    if calls is None:
+        return None
+    return json.loads(json.dumps(calls, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 class ShownThread(Entry):
@@ -36,7 +42,7 @@ class ShownMessage(Entry):
     role: Literal["user", "assistant", "tool", "system"]
     text: str = Field(description="Of a reply, what was heard.")
     unheard: str | None = Field(description="What of a reply was written and not heard.")
-    tool_calls: list[dict[str, Any]] | None
+    tool_calls: Annotated[list[dict[str, Any]] | None, BeforeValidator(_encodable)]
     tool_call_id: str | None
     name: str | None
     status: str | None
@@ -62,7 +68,7 @@ async def list_threads(
 @router.get("/{thread_id:path}/messages", summary="List what was said", responses=errors(404))
 async def list_messages(thread_id: ThreadId, actor: Acting, store: Memory, cut: Paging) -> Page[ShownMessage]:
     """List the messages of a thread, the newest first, tool calls and their results included."""
-    return page_of_slice(await store.messages.page(actor, thread_id, cut), _shown_message)
+    return page_of_slice(await store.messages.page(actor, thread_id, cut), ShownMessage.model_validate)
 
 
 @router.get("/{thread_id:path}", summary="Read a thread", responses=errors(404))
@@ -90,29 +96,3 @@ def _shown(thread: Thread) -> ShownThread:
         created_at=thread.created_at,
         updated_at=thread.updated_at,
     )
-
-
-def _shown_message(message: StoredMessage) -> ShownMessage:
-    return ShownMessage(
-        id=message.id,
-        thread_id=message.thread_id,
-        turn_id=message.turn_id,
-        role=message.role,
-        text=message.text,
-        unheard=message.unheard,
-        tool_calls=_encodable(message.tool_calls),
-        tool_call_id=message.tool_call_id,
-        name=message.name,
-        status=message.status,
-        model=message.model,
-        usage=message.usage,
-        created_at=message.created_at,
-        evicted_at=message.evicted_at,
-    )
-
-
-def _encodable(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """Return tool calls without half surrogate pairs, which models do write into arguments."""
-    if calls is None:
-        return None
-    return json.loads(json.dumps(calls, ensure_ascii=False).encode("utf-8", "replace"))
