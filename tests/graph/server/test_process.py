@@ -4,13 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from openai_server import Gate, OpenAIServer, overloaded, paced, server_error, text
+from openai_server import Gate, OpenAIServer, Reply, overloaded, paced, server_error, text
 from serving import Process, serving
 
 from voicegraph.state import Actor, open_store
@@ -144,11 +145,14 @@ async def test_a_client_that_reads_nothing_holds_nobody_up(server: Process) -> N
     del reader
 
 
-def test_an_ending_server_lets_a_turn_end_and_stores_it(tmp_path: Path) -> None:
-    gate = Gate()
+@contextmanager
+def ending_in_a_turn(
+    folder: Path, reply: Reply, settings: dict[str, str]
+) -> Iterator[tuple[Process, Iterator[str]]]:
+    """Tell a server to end when two words of a reply have come; give it, and the rest of the stream."""
     with (
-        OpenAIServer(text("One two three", hold_after=2, gate=gate)) as backend,
-        serving(tmp_path, backend, settings=SETTINGS) as server,
+        OpenAIServer(reply) as backend,
+        serving(folder, backend, settings=settings) as server,
         httpx.Client(timeout=10) as client,
         client.stream(
             "POST",
@@ -160,32 +164,26 @@ def test_an_ending_server_lets_a_turn_end_and_stores_it(tmp_path: Path) -> None:
         while "two" not in next(chunks):
             pass
         server.process.terminate()
+        yield server, chunks
+
+
+def test_an_ending_server_lets_a_turn_end_and_stores_it(tmp_path: Path) -> None:
+    gate = Gate()
+    reply = text("One two three", hold_after=2, gate=gate)
+    with ending_in_a_turn(tmp_path, reply, SETTINGS) as (server, rest):
         with pytest.raises(httpx.HTTPError):
             while True:  # Until it listens no more.
                 httpx.get(f"{server.url}/health")
         gate.open()
-        assert "three" in "".join(chunks)
+        assert "three" in "".join(rest)
         assert server.process.wait(timeout=30) == 0
         assert asyncio.run(stored(server, "t", 2)) == [("user", "Hi"), ("assistant", "One two three")]
 
 
 def test_an_ending_server_interrupts_a_turn_that_takes_too_long(tmp_path: Path) -> None:
     settings = {**SETTINGS, "VOICEGRAPH_SHUTDOWN_SECONDS": "0.2"}
-    with (
-        OpenAIServer(text("One two three", hold_after=2)) as backend,
-        serving(tmp_path, backend, settings=settings) as server,
-        httpx.Client(timeout=10) as client,
-        client.stream(
-            "POST",
-            f"{server.url}/v1/chat/completions",
-            json={"messages": HI, "stream": True, "thread_id": "t"},
-        ) as answer,
-    ):
-        chunks = answer.iter_text()
-        while "two" not in next(chunks):
-            pass
-        server.process.terminate()
-        assert "".join(chunks).endswith("data: [DONE]\n\n")
+    with ending_in_a_turn(tmp_path, text("One two three", hold_after=2), settings) as (server, rest):
+        assert "".join(rest).endswith("data: [DONE]\n\n")
         assert server.process.wait(timeout=30) == 0
         assert asyncio.run(stored(server, "t", 2)) == [("user", "Hi"), ("assistant", "One two")]
 
