@@ -1,14 +1,16 @@
 """What most tests need: a database of their own, resources over it, and turns in one line."""
 
 import asyncio
+import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
+from postgres_databases import PostgresDatabases, shared_databases
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
@@ -20,8 +22,6 @@ Open = Callable[..., AbstractAsyncContextManager[Resources]]
 @pytest.fixture(autouse=True)
 def no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the environment of whoever runs the tests out of them."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(("VOICEGRAPH_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
             monkeypatch.delenv(name)
@@ -49,6 +49,28 @@ def database_url(tmp_path: Path, empty_database: Path) -> str:
     for file in empty_database.parent.glob("voice*.db"):
         shutil.copy(file, tmp_path)
     return f"sqlite:///{tmp_path}/voice.db"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresDatabases]:
+    """Databases on the PostgreSQL server of this test run, which all its processes share."""
+    # With xdist each process has a folder of its own below the one of the run.
+    own = tmp_path_factory.getbasetemp()
+    with shared_databases(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as databases:
+        yield databases
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresDatabases) -> Iterator[str]:
+    """The URL of a PostgreSQL database that only this test uses; its tables are there and empty."""
+    with postgres.fresh() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def each_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database that only this test uses: the test runs on SQLite and on PostgreSQL."""
+    return request.getfixturevalue("database_url" if request.param == "sqlite" else "postgres_url")
 
 
 @pytest.fixture
