@@ -9,7 +9,6 @@ from typing import Literal
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Background
@@ -20,7 +19,7 @@ from ..nodes.tools.recall import recall_memory
 from ..nodes.tools.registry import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
-from ..state.checkpoints import open_checkpointer, prune_checkpoints
+from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
 from ..state.errors import StorageError, ThreadNotFound
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
@@ -37,7 +36,7 @@ class Resources:
 
     settings: Settings
     store: Store
-    checkpointer: AsyncSqliteSaver
+    checkpointer: Checkpointer
     models: Models
     toolbox: Toolbox
     clock: Clock
@@ -142,7 +141,7 @@ async def open_resources(
         vectors = await stack.enter_async_context(open_embedder(embedder or settings.embedder))
         store = await open_store(url, embedder=vectors, embed_deadline=settings.embed_deadline)
         stack.push_async_callback(store.close)
-        checkpointer = await stack.enter_async_context(open_checkpointer(store.database.path))
+        checkpointer = await stack.enter_async_context(open_checkpointer(store.database.location))
         resources = Resources(
             settings=settings,
             store=store,

@@ -35,9 +35,9 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def make() -> None:
         store = await open_store(f"sqlite:///{path}")
         await store.recall.index_due()
-        await store.close()
-        async with open_checkpointer(path):
+        async with open_checkpointer(store.database.location):
             pass
+        await store.close()
 
     asyncio.run(make())
     return path
