@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
+from ..state.checkpoints import begin_turn, end_turn
 from ..state.errors import InvalidInput, InvalidSetting, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .incoming import turn_input
@@ -140,12 +141,15 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         elif known != "warm":
             await self._close_crashed(config, new=known == "new")
         self.resources.begun(live.thread_id)
+        saver, whole = self.resources.checkpointer, False
+        begin_turn(saver, live.thread_id)
         live.read_ahead()
         steps = 4 * live.limits.max_steps + 10
         config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
         try:
             async for part in super().astream(input, config, context=live, **options):
                 yield part
+            whole = True
             self.resources.index()
             await self.resources.prune(run.thread_id)
         except sqlite3.Error as error:
@@ -156,6 +160,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         except BaseException:
             self.resources.forget_thread(run.thread_id)
             raise
+        finally:
+            end_turn(saver, live.thread_id, whole=whole)
         if live.failure.silent and live.failure.error is not None:
             raise live.failure.error
 

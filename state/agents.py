@@ -1,12 +1,12 @@
 """Agents: an identity with a prompt, model settings, tools and memory."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,7 @@ from .models import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
 from .names import checked_name, new_id
 from .ownership import owned_by
 from .paging import Cut, Slice, page_of_rows
+from .shared_answers import SharedAnswers
 from .unbroken import unbroken
 
 DEFAULT_AGENT = "default"
@@ -60,6 +61,7 @@ class Agents:
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
         self._database = database
+        self._reading = SharedAnswers[AgentMemory]()
 
     @unbroken
     async def create(
@@ -188,8 +190,19 @@ class Agents:
 
     @unbroken
     async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
-        """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
-        return await self._database.read(lambda connection: read_memory(connection, actor, name_or_id))
+        """Return the agent with its blocks, by one query. Raises `AgentNotFound`.
+
+        Those who ask for the same agent before it is read share the answer: turns that begin together.
+        """
+
+        async def look(begin: Callable[[], None]) -> AgentMemory:
+            def read(connection: Connection) -> AgentMemory:
+                begin()
+                return read_memory(connection, actor, name_or_id)
+
+            return await self._database.read(read)
+
+        return await self._reading.ask((actor, name_or_id), look)
 
     @unbroken
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:

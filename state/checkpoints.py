@@ -9,6 +9,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from . import sqlite_checkpoints
+from .kept_heads import KeepsHeads
 from .location import Location
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ async def open_checkpointer(location: Location, *, connections: int = 10) -> Asy
     """Open the saver of a database, its tables made, and close it behind the body.
 
     SQLite's is a file beside the database, in memory for one in memory; PostgreSQL's are tables in it,
-    reached by so many `connections` at most. Raises `StorageError` when it cannot be opened or is no database.
+    reached by so many `connections` at most. Raises `StorageError` when it cannot be opened or is none.
     """
     if location.sqlite:
         opening = sqlite_checkpoints.open_saver(checkpoint_path(location.path))
@@ -40,6 +41,18 @@ async def open_checkpointer(location: Location, *, connections: int = 10) -> Asy
         opening = postgres_checkpoints.open_saver(location, connections)
     async with opening as saver:
         yield saver
+
+
+def begin_turn(saver: Checkpointer, thread_id: str) -> None:
+    """Tell the saver that a turn begins on the thread: it may take what the one before left in memory."""
+    if isinstance(saver, KeepsHeads):
+        saver.heads.begin(thread_id)
+
+
+def end_turn(saver: Checkpointer, thread_id: str, *, whole: bool) -> None:
+    """Tell the saver that the turn has ended; `whole` when all its steps ran."""
+    if isinstance(saver, KeepsHeads):
+        saver.heads.end(thread_id, whole=whole)
 
 
 async def prune_checkpoints(saver: Checkpointer, thread_id: str, keep: int) -> None:
@@ -55,6 +68,9 @@ async def prune_checkpoints(saver: Checkpointer, thread_id: str, keep: int) -> N
 
 async def erase_checkpoints(saver: Checkpointer, thread_ids: Sequence[str]) -> None:
     """Delete all checkpoints of these threads; SQLite overwrites in the file what they held."""
+    if isinstance(saver, KeepsHeads):
+        for thread_id in thread_ids:
+            saver.heads.drop(thread_id)
     if isinstance(saver, AsyncSqliteSaver):
         await sqlite_checkpoints.erase(saver, thread_ids)
     else:

@@ -12,6 +12,8 @@ from typing import Any, Self, cast
 import aiosqlite
 from aiosqlite.context import Result
 
+from .shared_answers import SharedAnswers
+
 Statement = tuple[str, Iterable[Any]]
 """SQL and its parameters."""
 
@@ -26,6 +28,10 @@ async def connect(path: str) -> "QuickConnection":
 
 class QuickConnection(aiosqlite.Connection):
     """A connection whose statements take their rows along; a statement alone needs no commit."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], chunk_size: int) -> None:
+        super().__init__(connect, chunk_size)
+        self._looks = SharedAnswers[int]()
 
     def cursor(self) -> "Result[aiosqlite.Cursor]":
         """Return a cursor that is made when it is used."""
@@ -56,6 +62,21 @@ class QuickConnection(aiosqlite.Connection):
                 connection.execute(sql, tuple(parameters))
 
         await self.run(partial(_in_transaction, run))
+
+    async def others_writes(self) -> int:
+        """Return a number that changes when another connection has written the file.
+
+        It costs no look into the file. Those who ask before it is looked up share the answer.
+        """
+
+        async def look(begin: Callable[[], None]) -> int:
+            def read(connection: sqlite3.Connection) -> int:
+                begin()
+                return connection.execute("PRAGMA data_version").fetchone()[0]
+
+            return await self.run(read)
+
+        return await self._looks.ask("writes", look)
 
     async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """Return what `function` returns, called with the connection in its thread."""

@@ -10,6 +10,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .errors import StorageError
+from .kept_heads import Head, KeepsHeads, KeptHeads
 from .quick_sqlite import QuickConnection, connect
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
@@ -19,8 +20,28 @@ _TABLES = ("checkpoints", "writes")
 _OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
+class SqliteSaver(KeepsHeads, AsyncSqliteSaver):
+    """LangGraph's saver on a connection of ours: the only one of this process that writes the file."""
+
+    def __init__(self, connection: QuickConnection) -> None:
+        # Strict: the default rebuilds any importable type that stands in a checkpoint.
+        super().__init__(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        self.heads = KeptHeads()
+
+    async def is_head(self, head: Head) -> bool:
+        """Tell if no other process has written the file since the look before the head was written."""
+        self.heads.era = await _connection(self).others_writes()
+        return head.era == self.heads.era
+
+    async def setup(self) -> None:
+        """Make the tables that are missing."""
+        if not self.is_setup:
+            await super().setup()
+            self.heads.era = await _connection(self).others_writes()
+
+
 @asynccontextmanager
-async def open_saver(path: str) -> AsyncGenerator[AsyncSqliteSaver]:
+async def open_saver(path: str) -> AsyncGenerator[SqliteSaver]:
     """Open the saver on the file at `path`, which may be `:memory:`, and close it behind the body.
 
     Raises `StorageError` when the file cannot be opened or is no database.
@@ -30,8 +51,7 @@ async def open_saver(path: str) -> AsyncGenerator[AsyncSqliteSaver]:
         try:
             for pragma in _PRAGMAS:
                 await connection.execute(f"PRAGMA {pragma}")
-            # Strict: the default rebuilds any importable type that stands in a checkpoint.
-            saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+            saver = SqliteSaver(connection)
             await saver.setup()
         except BaseException:
             await connection.close()

@@ -1,0 +1,167 @@
+"""The newest checkpoints of threads, kept as this process wrote them: the next turn need not decode them.
+
+Decoding a window takes longer than all else that stands between a caller's words and the request to the
+model. Only turns are given what is kept here, each once; whoever else looks reads the database.
+"""
+
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+MOST_MESSAGES = 5_000
+"""Messages of all heads together, about 10 MB; of the threads that were not used for longest none is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest checkpoint of a thread; `era` is what the saver knew of the database when it was written."""
+
+    found: CheckpointTuple
+    era: object
+
+    @property
+    def size(self) -> int:
+        """How much of the memory it takes, in messages."""
+        return len(self.found.checkpoint["channel_values"].get("messages", ())) + 1
+
+    def copied(self) -> "Head":
+        """Return the head with values of its own: whoever ran the turn has these, and may change them."""
+        checkpoint = self.found.checkpoint
+        values = {name: _copy(value) for name, value in checkpoint["channel_values"].items()}
+        return Head(self.found._replace(checkpoint={**checkpoint, "channel_values": values}), self.era)
+
+
+class KeptHeads:
+    """Heads by thread; a turn announces itself, takes its thread's head and leaves one behind."""
+
+    era: object = None
+    """Heads that are written now get this; for the saver, to tell old ones from new ones."""
+
+    def __init__(self, most_messages: int = MOST_MESSAGES) -> None:
+        self._most = most_messages
+        self._messages = 0
+        self._kept: OrderedDict[str, Head] = OrderedDict()
+        self._awaited: set[str] = set()
+        self._written: dict[str, Head | None] = {}
+        """What the running turns wrote last."""
+
+    def begin(self, thread_id: str) -> None:
+        """Note that a turn begins on the thread: it is the one who may take the head."""
+        self._awaited.add(thread_id)
+        self._written[thread_id] = None
+
+    def end(self, thread_id: str, *, whole: bool) -> None:
+        """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
+        self._awaited.discard(thread_id)
+        head = self._written.pop(thread_id, None)
+        self.drop(thread_id)
+        if whole and head is not None:
+            self._keep(thread_id, head.copied())
+
+    def take(self, config: RunnableConfig) -> Head | None:
+        """Return the head of the thread to the turn that was announced, `None` to everybody else."""
+        thread_id, named = _place(config)
+        if named or thread_id not in self._awaited:
+            return None
+        self._awaited.discard(thread_id)
+        return self._pop(thread_id)
+
+    def wrote(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> None:
+        """Note that this checkpoint behind the one in `config` is in the database."""
+        thread_id, before = _place(config)
+        if thread_id not in self._written:
+            self.drop(thread_id)
+            return
+        place = {"thread_id": thread_id, "checkpoint_ns": ""}
+        head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
+        parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
+        self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
+
+    def drop(self, thread_id: str) -> None:
+        """Forget the head of a thread that somebody else changed."""
+        self._pop(thread_id)
+
+    def _keep(self, thread_id: str, head: Head) -> None:
+        self._kept[thread_id] = head
+        self._messages += head.size
+        while self._messages > self._most:
+            self._messages -= self._kept.popitem(last=False)[1].size
+
+    def _pop(self, thread_id: str) -> Head | None:
+        head = self._kept.pop(thread_id, None)
+        self._messages -= head.size if head else 0
+        return head
+
+
+class KeepsHeads(BaseCheckpointSaver[Any]):
+    """What a saver does beside its own work to keep heads; it has `heads` and tells `is_head`."""
+
+    heads: KeptHeads
+
+    @abstractmethod
+    async def is_head(self, head: Head) -> bool:
+        """Tell if this is still the newest checkpoint of its thread, whatever other processes do."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the named checkpoint, or the newest of the thread."""
+        head = self.heads.take(config)
+        if head is not None and await self.is_head(head):
+            return head.found
+        return await super().aget_tuple(config)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Write a checkpoint; a second time it changes nothing."""
+        written = await super().aput(config, checkpoint, metadata, new_versions)
+        if not _namespace(config):
+            self.heads.wrote(config, checkpoint, metadata)
+        return written
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
+        self.heads.drop(_place(config)[0])
+        await super().aput_writes(config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all checkpoints of a thread."""
+        self.heads.drop(thread_id)
+        await super().adelete_thread(thread_id)
+
+
+def _place(config: RunnableConfig) -> tuple[str, str | None]:
+    """Return the thread that a config means, and the checkpoint if it names one."""
+    place = config.get("configurable", {})
+    return str(place.get("thread_id")), place.get("checkpoint_id")
+
+
+def _namespace(config: RunnableConfig) -> str:
+    return config.get("configurable", {}).get("checkpoint_ns") or ""
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, list):
+        return [
+            each.model_copy() if isinstance(each, BaseMessage) else deepcopy(each)
+            for each in cast(list[Any], value)
+        ]
+    return deepcopy(value)

@@ -1,0 +1,196 @@
+"""Kept heads: the next turn on a thread is given what the one before wrote, and nobody else is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from voicegraph.state.checkpoints import (
+    begin_turn,
+    end_turn,
+    erase_checkpoints,
+    open_checkpointer,
+)
+from voicegraph.state.kept_heads import KeptHeads
+from voicegraph.state.location import Location, parse_location
+
+
+def config(thread_id: str) -> Any:
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+
+
+def checkpoint(*words: str) -> Any:
+    messages = [HumanMessage(word) for word in words]
+    return {
+        **empty_checkpoint(),
+        "channel_values": {"messages": messages, "turn": {"spoken": words[-1]}},
+        "channel_versions": {"messages": "1", "turn": "1"},
+    }
+
+
+async def write(saver: Any, thread_id: str, *words: str) -> Any:
+    written = checkpoint(*words)
+    await saver.aput(config(thread_id), written, {"step": 1}, written["channel_versions"])
+    return written
+
+
+async def take_turn(saver: Any, thread_id: str, *words: str, whole: bool = True) -> Any:
+    begin_turn(saver, thread_id)
+    written = await write(saver, thread_id, *words)
+    end_turn(saver, thread_id, whole=whole)
+    return written
+
+
+async def words_of_next_turn(saver: Any, thread_id: str) -> list[str]:
+    begin_turn(saver, thread_id)
+    found = await saver.aget_tuple(config(thread_id))
+    return [message.text for message in found.checkpoint["channel_values"]["messages"]]
+
+
+class Decoding(JsonPlusSerializer):
+    """Counts how often a checkpoint is decoded."""
+
+    count = 0
+
+    def loads_typed(self, data: Any) -> Any:
+        self.count += 1
+        return super().loads_typed(data)
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> Location:
+    return parse_location(f"sqlite:///{tmp_path}/voice.db")
+
+
+@pytest.fixture
+async def saver(location: Location) -> AsyncIterator[Any]:
+    async with open_checkpointer(location) as opened:
+        opened.serde = Decoding()
+        yield opened
+
+
+async def test_the_next_turn_decodes_nothing(saver: Any) -> None:
+    written = await take_turn(saver, "call", "hello")
+
+    assert await words_of_next_turn(saver, "call") == ["hello"]
+    assert saver.serde.count == 0
+    begin_turn(saver, "call")
+    again = await saver.aget_tuple(config("call"))
+    assert again.checkpoint["id"] == written["id"]
+    assert saver.serde.count == 1  # The head is given out once.
+
+
+async def test_it_is_what_the_database_would_have_given(saver: Any) -> None:
+    await take_turn(saver, "call", "one")
+    begin_turn(saver, "call")
+    first = await saver.aget_tuple(config("call"))
+    second = checkpoint("one", "two")
+    await saver.aput(first.config, second, {"step": 2}, second["channel_versions"])
+    end_turn(saver, "call", whole=True)
+
+    stored = await saver.aget_tuple(config("call"))
+    begin_turn(saver, "call")
+    kept = await saver.aget_tuple(config("call"))
+    assert (kept.config, kept.parent_config, kept.pending_writes) == (
+        stored.config,
+        stored.parent_config,
+        stored.pending_writes,
+    )
+    assert kept.checkpoint == stored.checkpoint
+    assert kept.metadata["step"] == stored.metadata["step"]
+
+
+async def test_whoever_looks_without_a_turn_reads_the_database(saver: Any) -> None:
+    await take_turn(saver, "call", "hello")
+
+    await saver.aget_tuple(config("call"))
+
+    assert saver.serde.count == 1
+
+
+async def test_what_another_process_wrote_is_seen(saver: Any, location: Location) -> None:
+    await take_turn(saver, "call", "hello")
+    async with open_checkpointer(location) as other:
+        await write(other, "call", "hello", "from elsewhere")
+
+    assert await words_of_next_turn(saver, "call") == ["hello", "from elsewhere"]
+
+
+async def test_what_another_process_wrote_during_a_turn_is_seen_after_it(
+    saver: Any, location: Location
+) -> None:
+    begin_turn(saver, "call")
+    await write(saver, "call", "hello")
+    async with open_checkpointer(location) as other:
+        await write(other, "call", "hello", "from elsewhere")
+    end_turn(saver, "call", whole=True)
+
+    assert await words_of_next_turn(saver, "call") == ["hello", "from elsewhere"]
+
+
+async def test_every_thread_is_read_anew_when_another_process_wrote(saver: Any, location: Location) -> None:
+    await take_turn(saver, "call", "hello")
+    await take_turn(saver, "other", "goodbye")
+    async with open_checkpointer(location) as other:
+        await write(other, "call", "hello", "from elsewhere")
+
+    assert await words_of_next_turn(saver, "other") == ["goodbye"]
+    assert await words_of_next_turn(saver, "call") == ["hello", "from elsewhere"]
+    assert saver.serde.count == 2
+
+
+async def test_what_was_written_between_turns_is_seen(saver: Any) -> None:
+    await take_turn(saver, "call", "hello")
+    await write(saver, "call", "edited")
+
+    assert await words_of_next_turn(saver, "call") == ["edited"]
+
+
+async def test_a_turn_that_was_broken_off_leaves_no_head(saver: Any) -> None:
+    await take_turn(saver, "call", "hello", whole=False)
+
+    assert await words_of_next_turn(saver, "call") == ["hello"]
+    assert saver.serde.count == 1
+
+
+async def test_an_erased_thread_leaves_no_head(saver: Any) -> None:
+    await take_turn(saver, "call", "hello")
+    await erase_checkpoints(saver, ["call"])
+
+    begin_turn(saver, "call")
+    assert await saver.aget_tuple(config("call")) is None
+
+
+async def test_a_deleted_thread_leaves_no_head(saver: Any) -> None:
+    await take_turn(saver, "call", "hello")
+    await saver.adelete_thread("call")
+
+    begin_turn(saver, "call")
+    assert await saver.aget_tuple(config("call")) is None
+
+
+async def test_what_a_caller_does_to_the_values_of_a_turn_changes_no_head(saver: Any) -> None:
+    written = await take_turn(saver, "call", "hello")
+    written["channel_values"]["messages"][0].content = "changed"
+    written["channel_values"]["turn"]["spoken"] = "changed"
+
+    begin_turn(saver, "call")
+    values = (await saver.aget_tuple(config("call"))).checkpoint["channel_values"]
+    assert (values["messages"][0].text, values["turn"]["spoken"]) == ("hello", "hello")
+
+
+async def test_the_longest_unused_threads_make_room(saver: Any) -> None:
+    heads = KeptHeads(most_messages=4)
+    heads.era, saver.heads = saver.heads.era, heads
+    for thread_id in ("first", "second", "third"):
+        await take_turn(saver, thread_id, "hello")
+
+    assert await words_of_next_turn(saver, "third") == ["hello"]
+    assert await words_of_next_turn(saver, "second") == ["hello"]
+    assert saver.serde.count == 0
+    assert await words_of_next_turn(saver, "first") == ["hello"]
+    assert saver.serde.count == 1
