@@ -1,12 +1,16 @@
 """Who is measured: this project, and others who stream the same completion and keep the same conversation."""
 
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .process_figures import ProcessFigures
+from .served import callers, server
+from .stopwatch import Heard, Stopwatch
+from .weather import get_weather
 
 SYSTEM = (
     "You are a voice assistant. Your words are spoken aloud by text-to-speech, so be brief and plain. " * 12
@@ -16,39 +20,16 @@ WINDOW = 40
 """Messages of history that every contender sends, but those whose history grows."""
 
 
-@dataclass(frozen=True)
-class Heard:
-    """Seconds from the user's words to the first word of the reply and to its last."""
-
-    first: float
-    last: float
-
-
-class Stopwatch:
-    """Takes the times of one turn."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._first = self._last = 0.0
-
-    def word(self) -> None:
-        """Note that a word is there."""
-        self._last = time.perf_counter()
-        self._first = self._first or self._last
-
-    def heard(self) -> Heard:
-        """Return the times, or complain that nobody spoke."""
-        assert self._first, "no word was heard"
-        return Heard(self._first - self._start, self._last - self._start)
-
-
 Turn = Callable[[str, str], Coroutine[Any, Any, Heard]]
 """Takes the session and the user's words; ends when everything is stored."""
 
 
-async def get_weather(city: str) -> str:
-    """Tell the weather of a city."""
-    return f"Sunny in {city}."
+@dataclass(frozen=True)
+class Contender:
+    """Takes turns, in the process whose figures count."""
+
+    turn: Turn
+    process: ProcessFigures
 
 
 WEATHER: Any = {
@@ -185,18 +166,29 @@ async def agents_sdk(folder: Path) -> AsyncIterator[Turn]:
         yield turn
 
 
-def open_contender(name: str, url: str, folder: Path) -> Any:
-    """Return the contender of that name, to be entered, over the model at `url`."""
-    os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="none")
-    return CONTENDERS[name](folder)
+@asynccontextmanager
+async def served(folder: Path, **settings: Any) -> AsyncIterator[Contender]:
+    """This project behind its server; what the client costs is not counted."""
+    async with server(folder, **settings) as (port, pid), callers(port, WINDOW) as turn:
+        yield Contender(turn, ProcessFigures(pid))
 
+
+@asynccontextmanager
+async def open_contender(name: str, url: str, folder: Path) -> AsyncIterator[Contender]:
+    """Give the contender of that name over the model at `url`."""
+    os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="none")
+    async with CONTENDERS[name](folder) as opened:
+        own = ProcessFigures(os.getpid())
+        yield opened if isinstance(opened, Contender) else Contender(opened, own)
+
+
+_KEPT = {"message_buffer_min": WINDOW, "message_buffer_limit": WINDOW + 20}
 
 CONTENDERS: dict[str, Callable[[Path], Any]] = {
     "bare client": lambda folder: bare(folder, window=WINDOW),
     "bare client, history grows": lambda folder: bare(folder, window=None),
-    "voicegraph": lambda folder: voicegraph(
-        folder, message_buffer_min=WINDOW, message_buffer_limit=WINDOW + 20
-    ),
+    "voicegraph": lambda folder: voicegraph(folder, **_KEPT),
+    "voicegraph serve": lambda folder: served(folder, **_KEPT),
     "LangGraph agent": langgraph,
     "Agents SDK": agents_sdk,
 }

@@ -19,10 +19,10 @@ async def profile(url: str, tokens: int, turns: int) -> cProfile.Profile:
     """Return the profile of so many turns on a thread that has lived twenty."""
     profiler = cProfile.Profile()
     with tempfile.TemporaryDirectory() as folder:
-        async with open_contender("voicegraph", url, Path(folder)) as turn:
-            await Meter(turn).run("burst 20", 20)
+        async with open_contender("voicegraph", url, Path(folder)) as contender:
+            await Meter(contender).run("burst 20", 20)
             profiler.enable()
-            await Meter(turn).run(f"burst {tokens}", turns)
+            await Meter(contender).run(f"burst {tokens}", turns)
             profiler.disable()
     return profiler
 

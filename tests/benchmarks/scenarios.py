@@ -7,14 +7,14 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .contenders import WINDOW, Heard, Turn, open_contender
+from .contenders import WINDOW, Contender, open_contender
 from .mock_model import EVERY_TOKEN, FIRST_TOKEN
+from .stopwatch import Heard
 
 Figures = dict[str, float]
 
@@ -22,8 +22,8 @@ Figures = dict[str, float]
 class Meter:
     """Runs turns one after the other and keeps what each took."""
 
-    def __init__(self, turn: Turn, session: str = "call-1") -> None:
-        self._turn, self._session = turn, session
+    def __init__(self, contender: Contender, session: str = "call-1") -> None:
+        self._turn, self._process, self._session = contender.turn, contender.process, session
         self.heard: list[Heard] = []
         self.cpu: list[float] = []
         self.written: list[int] = []
@@ -31,11 +31,11 @@ class Meter:
     async def run(self, order: str, times: int) -> "Meter":
         """Take `times` turns that the model answers by `order`."""
         for number in range(times):
-            written, cpu = written_bytes(), time.process_time()
+            written, cpu = self._process.written(), self._process.cpu()
             said = f"And what about number {number}, please? [[{order}]]"
             self.heard.append(await self._turn(self._session, said))
-            self.cpu.append(time.process_time() - cpu)
-            self.written.append(written_bytes() - written)
+            self.cpu.append(self._process.cpu() - cpu)
+            self.written.append(self._process.written() - written)
         return self
 
     @property
@@ -44,23 +44,11 @@ class Meter:
         return median(heard.first for heard in self.heard)
 
 
-def written_bytes() -> int:
-    """Return how many bytes this process has written to files so far (sockets do not count)."""
-    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
-    return int(fields["wchar"])
-
-
-def peak_memory() -> float:
-    """Return the most memory that this process held at once, in MB."""
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-async def paced(turn: Turn, folder: Path, scale: float) -> Figures:
+async def paced(contender: Contender, folder: Path, scale: float) -> Figures:
     """One session at a real model's pace: seconds over the floor that the model sets."""
-    await Meter(turn).run("burst 20", WINDOW // 2)
+    await Meter(contender).run("burst 20", WINDOW // 2)
     tokens = 50
-    meter = await Meter(turn).run(f"paced {tokens}", _times(12, scale))
+    meter = await Meter(contender).run(f"paced {tokens}", _times(12, scale))
     return {
         "first_over_floor": meter.first - FIRST_TOKEN,
         "total_over_floor": median(heard.last for heard in meter.heard)
@@ -70,10 +58,10 @@ async def paced(turn: Turn, folder: Path, scale: float) -> Figures:
     }
 
 
-async def burst(turn: Turn, folder: Path, scale: float) -> Figures:
+async def burst(contender: Contender, folder: Path, scale: float) -> Figures:
     """One session whose model answers at once: CPU seconds of a turn, storing included, and of a token."""
-    await Meter(turn).run("burst 20", WINDOW // 2)
-    short, long = Meter(turn), Meter(turn)
+    await Meter(contender).run("burst 20", WINDOW // 2)
+    short, long = Meter(contender), Meter(contender)
     for _ in range(_times(20, scale)):  # In turn, so that both see the same history.
         await short.run("burst 200", 1)
         await long.run("burst 600", 1)
@@ -85,21 +73,21 @@ async def burst(turn: Turn, folder: Path, scale: float) -> Figures:
     }
 
 
-async def tool(turn: Turn, folder: Path, scale: float) -> Figures:
+async def tool(contender: Contender, folder: Path, scale: float) -> Figures:
     """Turns that call a tool and answer then."""
-    await Meter(turn).run("burst 20", WINDOW // 2)
-    meter = await Meter(turn).run("tool 20", _times(20, scale))
+    await Meter(contender).run("burst 20", WINDOW // 2)
+    meter = await Meter(contender).run("tool 20", _times(20, scale))
     return {"tool_first": meter.first, "tool_cpu": median(meter.cpu), "tool_written": median(meter.written)}
 
 
-async def lived(turn: Turn, folder: Path, scale: float) -> Figures:
+async def lived(contender: Contender, folder: Path, scale: float) -> Figures:
     """A thread that lives a thousand turns: does a late one cost more than an early one?"""
     figures: Figures = {}
     done, half = 0, 10
     for mark in (10, 200, 1000):
         mark = max(10, int(mark * scale))
-        await Meter(turn).run("burst 20", max(0, mark - half - done))
-        meter = await Meter(turn).run("burst 20", 2 * half if done else half)
+        await Meter(contender).run("burst 20", max(0, mark - half - done))
+        meter = await Meter(contender).run("burst 20", 2 * half if done else half)
         done = mark + (half if done else 0)
         figures |= {
             f"first_at_{mark}": meter.first,
@@ -109,43 +97,43 @@ async def lived(turn: Turn, folder: Path, scale: float) -> Figures:
     return {**figures, "folder": sum(file.stat().st_size for file in folder.iterdir())}
 
 
-async def many(turn: Turn, folder: Path, scale: float) -> Figures:
+async def many(contender: Contender, folder: Path, scale: float) -> Figures:
     """Fifty paced sessions at once, all beginning at the same moment: seconds to the first word."""
     heard: list[Heard] = []
 
     async def session(name: str) -> None:
-        await Meter(turn, name).run("burst 20", WINDOW // 2)
+        await Meter(contender, name).run("burst 20", WINDOW // 2)
         await everybody.wait()
-        heard.extend((await Meter(turn, name).run("paced 50", _times(3, scale))).heard)
+        heard.extend((await Meter(contender, name).run("paced 50", _times(3, scale))).heard)
 
     everybody = asyncio.Barrier(50)
-    cpu = time.process_time()
+    cpu = contender.process.cpu()
     await asyncio.gather(*(session(f"call-{number}") for number in range(50)))
     firsts = sorted(each.first for each in heard)
     return {
         "many_p50": firsts[len(firsts) // 2],
         "many_p95": firsts[int(len(firsts) * 0.95)],
-        "many_cpu": time.process_time() - cpu,
+        "many_cpu": contender.process.cpu() - cpu,
     }
 
 
-async def memory_one(turn: Turn, folder: Path, scale: float) -> Figures:
+async def memory_one(contender: Contender, folder: Path, scale: float) -> Figures:
     """The most memory with one session."""
-    await Meter(turn).run("burst 200", 20)
-    return {"memory_one": peak_memory()}
+    await Meter(contender).run("burst 200", 20)
+    return {"memory_one": contender.process.peak_memory()}
 
 
-async def memory_many(turn: Turn, folder: Path, scale: float) -> Figures:
+async def memory_many(contender: Contender, folder: Path, scale: float) -> Figures:
     """The most memory with fifty sessions at once."""
-    await asyncio.gather(*(Meter(turn, f"call-{n}").run("paced 50", 2) for n in range(50)))
-    return {"memory_many": peak_memory()}
+    await asyncio.gather(*(Meter(contender, f"call-{n}").run("paced 50", 2) for n in range(50)))
+    return {"memory_many": contender.process.peak_memory()}
 
 
 def _times(number: int, scale: float) -> int:
     return max(2, int(number * scale))
 
 
-SCENARIOS: dict[str, Callable[[Turn, Path, float], Awaitable[Figures]]] = {
+SCENARIOS: dict[str, Callable[[Contender, Path, float], Awaitable[Figures]]] = {
     "paced": paced,
     "burst": burst,
     "tool": tool,
@@ -159,8 +147,8 @@ SCENARIOS: dict[str, Callable[[Turn, Path, float], Awaitable[Figures]]] = {
 async def measure(scenario: str, contender: str, url: str, scale: float) -> dict[str, Any]:
     """Return the figures of one contender in one scenario."""
     with tempfile.TemporaryDirectory() as name:
-        async with open_contender(contender, url, Path(name)) as turn:
-            return dict(await SCENARIOS[scenario](turn, Path(name), scale))
+        async with open_contender(contender, url, Path(name)) as opened:
+            return dict(await SCENARIOS[scenario](opened, Path(name), scale))
 
 
 if __name__ == "__main__":
