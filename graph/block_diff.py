@@ -34,6 +34,7 @@ class BlockDiff(Saved):
 
     def _repr_html_(self) -> str:
         body = "".join(f"{_TAGS[kind][0]}{escape(words)}{_TAGS[kind][1]}" for kind, words in self.pieces)
+        body = body.replace("</del><ins>", "</del>&thinsp;<ins>")  # Else old and new read as one word.
         title = f"<p><b>{escape(self.title)}</b></p>" if self.title else ""
         return f"{title}<p>{body.replace(chr(10), '<br>')}</p>"
 

@@ -54,8 +54,10 @@ class CheckpointTable(Saved):
         return self.rows[place]
 
     def __repr__(self) -> str:
-        lines = [cells(row) for row in self.rows]
-        return "\n".join("  ".join(line) for line in [TITLES, *lines])
+        lines = [TITLES, *(cells(row) for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
+        return "\n".join(line.rstrip() for line in padded)
 
     def before(self, step: str) -> Checkpoint:
         """Return the newest checkpoint from which `step` was next, such as `call_llm`.

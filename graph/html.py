@@ -1,22 +1,24 @@
 """Small pieces of HTML for notebooks: plain tags, so that code-hosting sites leave them as they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+
+# Notebooks heed the style alone, sites that strip styles the attribute.
+_LEFT = 'align="left" style="text-align:left"'
+_LEFT_IN_ONE_LINE = 'align="left" style="text-align:left;white-space:nowrap"'
 
 
 def html_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of texts, the first column in a fixed-width font."""
-    head = "".join(f'<th align="left">{escape(title)}</th>' for title in titles)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td align="left">{f"<code>{escape(cell)}</code>" if place == 0 else escape(cell)}</td>'
-            for place, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows
-    )
+    """Return a table of texts, the first column in a fixed-width font; only the last one breaks lines."""
+    head = "".join(f"<th {_LEFT}>{escape(title)}</th>" for title in titles)
+    body = "".join(f"<tr>{''.join(_cells(row))}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(row: Sequence[str]) -> Iterator[str]:
+    for place, cell in enumerate(row, start=1):
+        text = f'<code style="white-space:nowrap">{escape(cell)}</code>' if place == 1 else escape(cell)
+        yield f"<td {_LEFT if place == len(row) else _LEFT_IN_ONE_LINE}>{text}</td>"
 
 
 def html_page(body: str) -> str:

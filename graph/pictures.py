@@ -1,6 +1,7 @@
 """What notebooks show and `save` writes: drawings of graphs, and plots."""
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 Maker = Callable[[], str | bytes]
 
 _WIDTH = 900
+_PAGE = 860
+"""Pixels: some hosts show a wider drawing cut off."""
 _DPI = 120
 
 
@@ -53,8 +56,7 @@ class Picture(Saved):
 
     def svg(self) -> str:
         """Return the drawing as SVG. Raises `MissingExtra` without the extra `viz`."""
-        # White also where the page around it is dark: the letters are black.
-        return self._rendered().svg().replace('style="', 'style="background-color:#ffffff;', 1)
+        return _at_its_size(self._rendered().svg())
 
     def png(self, *, width: int = _WIDTH) -> bytes:
         """Return the drawing as a PNG file, `width` in pixels. Raises `MissingExtra` without `viz`."""
@@ -79,6 +81,21 @@ class Picture(Saved):
             raise MissingExtra("viz", "drawing as SVG or PNG") from error
         # Its default backend: the other one draws such a graph wrongly.
         return mmdr.render(self.mermaid)
+
+
+def _at_its_size(svg: str) -> str:
+    """Return a drawing as large as its letters want it, but no wider than a notebook's page.
+
+    White also where the page around it is dark: the letters are black.
+    """
+    size = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)
+    assert size is not None, "the renderer says how large its drawing is"
+    width, height = map(float, size.groups())
+    scale = min(1.0, _PAGE / width)
+    svg = svg.replace('width="100%"', f'width="{width * scale:.0f}" height="{height * scale:.0f}"', 1)
+    return re.sub(
+        'style="[^"]*"', 'style="background-color:#ffffff;max-width:100%;height:auto"', svg, count=1
+    )
 
 
 class Plot(Saved):

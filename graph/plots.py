@@ -80,4 +80,5 @@ def _share(values: Sequence[float], share: float) -> float:
 def _count_turns(axes: Any) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlim(left=0.3)  # There is no turn 0.

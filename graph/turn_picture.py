@@ -12,6 +12,7 @@ from .recorded import RecordedTurn, Span, Turnlike, as_recorded
 _TAKEN = "stroke:#0072B2,stroke-width:3px"
 _LEFT_OUT = "stroke:#999999,stroke-width:1px"
 _ENDS = ("__start__", "__end__")
+# The padding leaves room for fonts that are wider than the one by which the boxes are measured.
 _HEAD = """---
 config:
   theme: base
@@ -19,6 +20,7 @@ config:
     curve: basis
     nodeSpacing: 24
     rankSpacing: 26
+    padding: 26
   themeVariables:
     edgeLabelBackground: "#ffffff"
 ---
@@ -114,4 +116,4 @@ def _why(source: str, target: str, turn: RecordedTurn, *, taken: bool) -> str:
 
 def _safe(name: str) -> str:
     """Return a tool's name as Mermaid takes it in a label; models make names up."""
-    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)[:40]
+    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)[:32]

@@ -78,6 +78,12 @@ def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
     return end, heard, True
 
 
+def text_behind(text: str, bare: str) -> str:
+    """Return what of a text stands behind the words that are `bare`; nothing when it does not begin so."""
+    size = _match(text, bare)[0]
+    return text[size:].strip() if bare_words(text[:size]) == bare else ""
+
+
 def bare_words(text: str) -> str:
     """Return only the letters and digits of a text, in one case: what makes words the same."""
     return _SILENT.sub("", unicodedata.normalize("NFKC", text)).casefold()

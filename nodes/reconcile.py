@@ -13,7 +13,7 @@ from ..state.neighbours import WITHDRAWN
 from ..state.schema import ClientMessage, LatestTurn
 from .alignment import Item, Match, best_match, our_items, their_items
 from .client_messages import as_message, with_results
-from .heard import audible, bare_words, cut_replies
+from .heard import audible, bare_words, cut_replies, text_behind
 from .tools.results import OUTCOME
 
 
@@ -31,14 +31,16 @@ class Reconciled:
 class Reconciling:
     """What the rules need besides the two histories.
 
-    `provisional`: the newest turn may still turn out to be speculative. `lasting` tells of a call if it
-    changed something outside: then the model must go on knowing of it, whatever becomes of its turn.
+    `provisional`: the newest turn may still turn out to be speculative; `firm`: it is older than guesses at
+    the caller's words mostly get. `lasting` tells of a call if it changed something outside: then the model
+    must go on knowing of it, whatever becomes of its turn.
     """
 
     latest: LatestTurn | None
     provisional: bool
     lasting: Callable[[ToolCall], bool]
     now: float
+    firm: bool = False
 
 
 def reconcile(
@@ -86,7 +88,8 @@ def _fate_of_tail(
     repeats = match.theirs == len(theirs) - 1
     if not missing:
         # The caller's words came again behind a long while: a new call, unless it tells of our replies.
-        again = repeats and ours[match.ours].role == "user" and not rules.provisional
+        later = not rules.provisional or _sends_new_words_alone(start, theirs, rules)
+        again = repeats and ours[match.ours].role == "user" and later
         return "unrelated" if again and not match.proven else "gone"
     whole = rules.latest is not None and rules.latest["whole"]
     certain = match.proven or not whole or _similar(missing[0], theirs[match.theirs + 1 :])
@@ -103,7 +106,16 @@ def _was_speculative(
     if not (rules.provisional and rules.latest and said):
         return False
     dropped_first = start == 0 and not rules.latest["whole"]
-    return dropped_first or _similar(said[0], theirs)
+    return dropped_first or (_similar(said[0], theirs) and not _sends_new_words_alone(start, theirs, rules))
+
+
+def _sends_new_words_alone(start: int, theirs: Sequence[Item], rules: Reconciling) -> bool:
+    """Tell if the client keeps no history: nothing of it, behind a reply that went out to its end a while ago.
+
+    Then words like those before are the caller's next ones. The first turn of a thread tells no difference.
+    """
+    whole = rules.latest is not None and rules.latest["whole"]
+    return rules.firm and whole and start > 0 and len(theirs) == 1
 
 
 def _similar(draft: Item, theirs: Sequence[Item]) -> bool:
@@ -148,7 +160,10 @@ def _unmatched(history: Sequence[ClientMessage], our: Item, their: Item) -> list
         words = bare_words(message["text"]) if message["role"] != "tool" else ""
         told = bool(words and left) and (left.startswith(words) or words.startswith(left))
         if told:
+            said = text_behind(message["text"], left)
             left = left[len(words) :]
+            if said:  # The client said it by itself, or a reply of which it told less before.
+                new.append(ClientMessage(role="assistant", text=said))
         elif message["role"] != "user":
             new.append(message)
     return [*new, *history[their.end :]]

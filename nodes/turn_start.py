@@ -47,4 +47,5 @@ def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
         provisional=latest is not None and age < context.limits.settle_after,
         lasting=lasting,
         now=context.clock.now(),
+        firm=age >= context.limits.speculative_grace,
     )

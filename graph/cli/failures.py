@@ -28,7 +28,8 @@ def report(error: Exception) -> int:
     """Tell what went wrong and return the exit code; `--verbose` logs where it came from."""
     log.debug("the command failed", exc_info=error)
     if isinstance(error, typer.TyperException):
-        say_error(f"{error.format_message().rstrip('.')} (see voicegraph --help)")
+        command = getattr(getattr(error, "ctx", None), "command_path", "voicegraph")
+        say_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
         return error.exit_code
     if isinstance(error, BrokenPipeError):
         # Whoever read us has left; Python would complain once more when it flushes at its end.

@@ -35,10 +35,12 @@ def list_keys(
     asyncio.run(_list(caller_of(context), database, everybody=everybody))
 
 
-@commands.command("revoke", epilog="Example: voicegraph --organization acme --user ada keys revoke key-5f0c")
+@commands.command("revoke", epilog="Example: voicegraph --organization acme --user ada keys revoke phone")
 def revoke(
     context: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as `voicegraph keys list` shows it.")],
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="Its id or name, as `voicegraph keys list` shows it.")
+    ],
     database: Database = None,
 ) -> None:
     """Let a key open nothing any more; running servers know it within seconds."""
@@ -88,11 +90,16 @@ async def _list(caller: Caller, url: str | None, *, everybody: bool) -> None:
     )
 
 
-async def _revoke(caller: Caller, key_id: str, url: str | None) -> None:
+async def _revoke(caller: Caller, named: str, url: str | None) -> None:
     from ...state.actors import Actor
+    from ...state.errors import InvalidInput
     from .output import console, printable
     from .storage import reading
 
+    mine = Actor(caller.organization, caller.user)
     async with reading(url) as store:
-        key = await store.keys.revoke(Actor(caller.organization, caller.user), key_id)
+        same_name = [key.id for key in await store.keys.list(mine) if key.name == named]
+        if len(same_name) > 1:
+            raise InvalidInput(f"{len(same_name)} keys are called '{named}': give the id of one of them")
+        key = await store.keys.revoke(mine, *(same_name or [named]))
     console(errors=False).print(f"Key '{printable(key.name)}' is revoked.")

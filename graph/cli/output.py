@@ -58,7 +58,8 @@ class SpokenView:
         self._notes = notes
         self._same_place = sys.stdout.isatty() or not notes.stderr
         self._in_line = False
-        self._after_note = False
+        self._fresh = True
+        """True where a line of the reply begins: the rest of a reply may begin with a blank."""
 
     def show(self, event: Event) -> None:
         """Write words as they are, and tool use dimmed."""
@@ -83,10 +84,10 @@ class SpokenView:
 
     def _speak(self, words: str) -> None:
         words = printable(words) if sys.stdout.isatty() else words
-        if self._after_note:
+        if self._fresh:
             words = words.lstrip()
         if words:
-            self._after_note = False
+            self._fresh = False
             self._in_line = not words.endswith("\n")
             sys.stdout.write(words)
             sys.stdout.flush()
@@ -94,7 +95,7 @@ class SpokenView:
     def _note(self, line: str) -> None:
         if self._in_line and self._same_place:
             self._notes.print()
-            self._in_line, self._after_note = False, True
+            self._in_line, self._fresh = False, True
         self._notes.print(f"  {printable(line)}", style="dim")
 
 
@@ -121,7 +122,9 @@ def write_rows(titles: list[str], rows: list[list[str]], *, nothing: str) -> Non
     else:
         from rich.table import Table
 
-        table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in titles:
+            table.add_column(title, overflow="fold")  # An id that is cut cannot be copied.
         for row in rows:
             table.add_row(*(printable(cell) for cell in row))
         console(errors=False).print(table)

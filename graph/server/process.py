@@ -14,6 +14,7 @@ from ..build import build_graph
 from ..resources import Resources
 from .app import create_app
 from .auth import refuse_open_door
+from .listening import listen_at
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ async def serve(
     `ready` is called with the address and whether keys are asked for, once it listens; port 0 takes a free
     one. At SIGTERM or SIGINT no new turn is taken; running ones have `shutdown_seconds` to end, then they are
     interrupted and stored. Raises `InvalidSetting` for an address that others can reach while there is no
-    key, `OSError` for one that is taken.
+    key, and for one where it cannot listen.
     """
     keyed = await refuse_open_door(resources.store.database, host)
     resources.models.get(None)  # It takes half a second to load: before the first turn, not in it.
@@ -53,7 +54,7 @@ async def serve(
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(resources.settings.shutdown_seconds + _FAREWELL) + 1,
     )
-    listening = config.bind_socket()
+    listening = listen_at(host, port)
     server = _Server(config, resources, app)
     try:
         ready(_address(listening), keyed)

@@ -12,7 +12,7 @@ import pytest
 from inline_snapshot import snapshot
 from langgraph.graph import END, START, StateGraph
 
-from voicegraph.graph import draw_ascii, draw_mermaid, draw_png, draw_svg
+from voicegraph.graph import Picture, draw_ascii, draw_mermaid, draw_png, draw_svg
 from voicegraph.graph.cli import main
 from voicegraph.state import VoiceState
 from voicegraph.state.errors import MissingExtra
@@ -60,6 +60,14 @@ def test_svg_is_well_formed_and_names_the_steps() -> None:
     words = "".join(ElementTree.fromstring(svg).itertext())
     for step in ("rebuild_memory", "call_llm", "execute_tool", "heartbeat", "persist_and_trim", "tool calls"):
         assert step in words
+
+
+@pytest.mark.parametrize(("steps", "fits"), [(2, True), (20, False)])
+def test_svg_is_as_large_as_its_letters_want_it_but_no_wider_than_a_page(steps: int, fits: bool) -> None:
+    row = " --> ".join(f"step_{number}" for number in range(steps))
+    svg = ElementTree.fromstring(Picture(f"graph LR; {row}").svg())
+    *_, wanted, _ = map(float, svg.attrib["viewBox"].split())
+    assert int(svg.attrib["width"]) == (round(wanted) if fits else 860)
 
 
 def test_png_has_the_width_that_was_asked_for() -> None:

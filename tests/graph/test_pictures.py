@@ -222,7 +222,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, plot: Callabl
 def test_a_change_of_a_block_is_shown_by_words() -> None:
     diff = diff_block("Called <Bob>.", "Called <Ada>.", title="human")
     assert repr(diff) == "human\nCalled <[-Bob-]{+Ada+}>."
-    assert "&lt;<del>Bob</del><ins><b>Ada</b></ins>&gt;" in diff._repr_html_()
+    assert "&lt;<del>Bob</del>&thinsp;<ins><b>Ada</b></ins>&gt;" in diff._repr_html_()
 
 
 async def test_versions_of_a_block_name_themselves(open_voice: Open, tmp_path: Path) -> None:

@@ -107,6 +107,9 @@ async def test_a_table_of_checkpoints_is_shown_in_notebooks_and_saved(begin: Any
         table = await world.table()
         assert "&lt;b&gt;Hi" in table._repr_html_()
         assert table[0].id in table.save(tmp_path / "table.txt").read_text()
+        titles, *lines = repr(table).splitlines()
+        assert {line[titles.index("next") - 1] for line in lines} == {" "}
+        assert not any(line[titles.index("next")] == " " for line in lines)
 
 
 async def test_a_fork_has_what_was_said_up_to_then_and_the_first_thread_stays(begin: Any) -> None:

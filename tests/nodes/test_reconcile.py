@@ -46,11 +46,11 @@ def shown(messages: list[AnyMessage]) -> list[str]:
 
 
 def reconciled(
-    ours: list[str], theirs: list[str], *, provisional: bool = True, whole: bool = True, lasting: bool = False
+    ours: list[str], theirs: list[str], *, provisional: bool = True, firm: bool = False, whole: bool = True
 ) -> Reconciled:
     window, after = windowed(ours)
     latest = LatestTurn(turn_id="t", after=after, started_at=0.0, whole=whole)
-    rules = Reconciling(latest=latest, provisional=provisional, lasting=lambda _: lasting, now=1.0)
+    rules = Reconciling(latest=latest, provisional=provisional, lasting=lambda _: False, now=1.0, firm=firm)
     return reconcile(window, told(theirs), rules)
 
 
@@ -128,6 +128,24 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
         {},
         ["u:Book a table"],
     ),
+    "of a client that keeps no history, like words a while later are the next ones": (
+        [*OLD[:2], "|u:What does soup cost?", "a:Three"],
+        ["u:What does soda cost?"],
+        {"firm": True},
+        [*OLD[:2], "u:What does soup cost?", "a:Three", "u:What does soda cost?"],
+    ),
+    "of a client that keeps no history, the same words a while later are the next ones": (
+        [*OLD[:2], "|u:Yes", "a:Fine"],
+        ["u:Yes"],
+        {"firm": True},
+        [*OLD[:2], "u:Yes", "a:Fine", "u:Yes"],
+    ),
+    "like words at once are a guess and its correction, of a new call on an old thread": (
+        [*OLD[:2], "|u:What does", "a:What?"],
+        ["u:What does soup cost?"],
+        {},
+        [*OLD[:2], "u:What does soup cost?"],
+    ),
     "a settled turn stays": (
         [*OLD[:2], "|u:Hm", "a:Yes?"],
         [*OLD[:2], "u:Weather?"],
@@ -170,6 +188,18 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
         ["u:Hi", "a:Hello Ada", "a:Are you there?", "u:Yes"],
         {},
         ["u:Hi", "a:Hello Ada", "a:Are you there?", "u:Yes"],
+    ),
+    "what the client said by itself in the same message is taken in": (
+        ["|u:Hi", "a:Hello, Ada."],
+        ["u:Hi", "a:Hello Ada. Are you there?", "u:Yes"],
+        {},
+        ["u:Hi", "a:Hello, Ada.", "a:Are you there?", "u:Yes"],
+    ),
+    "a reply that was played on after all is heard": (
+        ["|u:Hi", "a:Hello"],
+        ["u:Hi", "a:Hello Ada.", "u:Yes"],
+        {},
+        ["u:Hi", "a:Hello", "a:Ada.", "u:Yes"],
     ),
     "a reply that the client told otherwise is what was heard": (
         ["|u:Price?", "a:It is 20 euros"],

@@ -23,7 +23,10 @@ COMMANDS = [
     ["agents", "show"],
     ["agents", "create"],
     ["agents", "delete"],
-    *(["memory", name] for name in "show set history undo redo search archive forget export import".split()),
+    *(["memory", name] for name in "show set history undo redo attach detach search archive".split()),
+    *(["memory", name] for name in "consolidate embed forget export import".split()),
+    *(["keys", name] for name in ("create", "list", "revoke")),
+    ["serve"],
     ["db", "upgrade"],
     ["eval", "recall"],
 ]
@@ -33,7 +36,9 @@ COMMANDS = [
 def test_the_help_of_each_command_ends_in_an_example_of_it(run: Run, command: list[str]) -> None:
     ran = run(*command, "--help")
     assert ran.code == 0
-    assert f"Example: voicegraph {' '.join(command)}" in " ".join(ran.out.split())
+    example = " ".join(ran.out.split()).partition("Example: voicegraph ")[2]
+    assert " ".join(command) in example
+    assert max(map(len, ran.out.splitlines())) <= 80
 
 
 def test_the_help_tells_the_exit_codes(run: Run) -> None:
@@ -66,3 +71,10 @@ def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str])
     ran = run(*arguments)
     assert (ran.code, ran.out, ran.errors.count("\n")) == (2, "", 1)
     assert ran.errors.startswith("voicegraph: ")
+
+
+def test_wrong_usage_names_the_help_of_the_command(run: Run) -> None:
+    assert run("checkpoints", "call-42", "--limit", "0").errors.endswith(
+        "(see voicegraph checkpoints --help)\n"
+    )
+    assert run("keys", "revoke").errors.endswith("(see voicegraph keys revoke --help)\n")

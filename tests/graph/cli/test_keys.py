@@ -37,6 +37,15 @@ def test_a_revoked_key_stays_in_the_list_with_the_time(run: Run) -> None:
     assert run("keys", "list").out.strip().split("\t")[4] != "-"
 
 
+def test_a_key_is_revoked_by_its_name_too_unless_several_have_it(run: Run) -> None:
+    run("keys", "create", "phone")
+    assert run("keys", "revoke", "phone").out == "Key 'phone' is revoked.\n"
+    run("keys", "create", "phone")
+    refused = run("keys", "revoke", "phone")
+    assert (refused.code, refused.out) == (2, "")
+    assert "2 keys are called 'phone'" in refused.errors
+
+
 def test_the_key_of_another_user_is_not_revoked(run: Run) -> None:
     run(*AS_ADA, "keys", "create", "phone")
     key_id = run("keys", "list", "--all").out.strip().split("\t")[5]

@@ -51,3 +51,19 @@ def test_rows_on_a_terminal_have_titles_and_are_aligned(
     write_rows(["thread", "agent"], [["a", "default"], ["longer", "b"]], nothing="none")
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["thread  agent", "a       default", "longer  b"]
+
+
+def test_no_cell_of_a_table_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    write_rows(["name", "id"], [["n" * 70, "key-" + "f" * 60]], nothing="none")
+    shown = capsys.readouterr().out
+    assert shown.count("f") == 60
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_rest_of_a_reply_begins_without_a_blank(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, Speech(content=" It"), Speech(content=" is late.")) == "It is late.\n"

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -192,3 +195,16 @@ def test_without_a_key_no_other_machine_is_served(tmp_path: Path) -> None:
     with OpenAIServer() as backend, pytest.raises(AssertionError, match="voicegraph keys create"):
         with serving(tmp_path, backend, "--host", "0.0.0.0"):
             pass
+
+
+def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process) -> None:
+    port = server.url.rpartition(":")[2]
+    ended = subprocess.run(
+        [sys.executable, "-m", "voicegraph.graph", "serve", "--port", port, "--db", server.database_url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "OPENAI_API_KEY": "test"},
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert ended.stderr.startswith(f"voicegraph: port {port} is taken")

@@ -119,14 +119,14 @@ async def check_whole(database_url: str, callers: list[Caller]) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Process]:
-    """Serve over a paced model that costs next to nothing, in a process of its own."""
+def served(tmp_path: Path) -> Iterator[tuple[Process, int]]:
+    """Serve over a paced model that costs next to nothing, in a process of its own, whose id comes along."""
     command = [sys.executable, "-m", "benchmarks.mock_model"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=TESTS) as mock:
         assert mock.stdout is not None
         try:
             with serving(tmp_path, f"http://127.0.0.1:{mock.stdout.readline().strip()}/v1") as server:
-                yield server
+                yield server, mock.pid
         finally:
             mock.kill()
 
@@ -136,9 +136,11 @@ def server(tmp_path: Path) -> Iterator[Process]:
     [(10, 3.0, 10, 0.1), pytest.param(100, 60.0, 60, 3.0, marks=pytest.mark.soak)],
 )
 async def test_many_callers_at_once_lose_nothing(
-    server: Process, callers: int, seconds: float, tokens: int, pause: float
+    served: tuple[Process, int], callers: int, seconds: float, tokens: int, pause: float
 ) -> None:
-    used = processor_seconds(server.process.pid)
+    server, model = served
+    processes = {"server": server.process.pid, "model": model, "callers": os.getpid()}
+    before = {name: processor_seconds(pid) for name, pid in processes.items()}
     people = [Caller(number, random.Random(number)) for number in range(callers)]
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=30) as client:
@@ -149,12 +151,13 @@ async def test_many_callers_at_once_lose_nothing(
         async with asyncio.timeout(10):  # The last ones are being stored.
             while "voicegraph_running_turns 0.0" not in (await client.get("/metrics")).text:
                 pass
-    used = processor_seconds(server.process.pid) - used
+    used = {name: processor_seconds(pid) - before[name] for name, pid in processes.items()}
     assert await asyncio.to_thread(server.terminate) == 0
     await check_whole(server.database_url, people)
     firsts = sorted(first for caller in people for first in caller.first_words)
     turns, median, late = len(firsts), firsts[len(firsts) // 2], firsts[int(len(firsts) * 0.95)]
     print(f"\n{turns} turns of {callers} callers; first word: median {median:.3f} s, 95th {late:.3f} s")
-    print(f"processor time of the server: {1000 * used / turns:.1f} ms a turn of {tokens} tokens at most")
+    shares = ", ".join(f"{name} {1000 * seconds / turns:.1f} ms" for name, seconds in used.items())
+    print(f"processor time a turn of {tokens} tokens at most: {shares}")
     print("memory of the server over time, MB:", *(f"{size:.0f}" for size in sizes))
     assert [failure for caller in people for failure in caller.failed] == []
