@@ -15,6 +15,9 @@ def listen_at(host: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections take it over: asyncio does not see that they are TCP's, and small chunks would wait
+        # 40 ms for the answer to the ones before.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((host, port))
         listening.listen()
     except (OSError, UnicodeError) as error:

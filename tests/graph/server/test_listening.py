@@ -44,3 +44,13 @@ def test_a_port_for_administrators_is_told_with_the_remedy() -> None:
 def test_it_listens_at_this_machine(host: str) -> None:
     with closing(listen_at(host, 0)) as listening, socket.create_connection(listening.getsockname()[:2]):
         assert listening.getsockname()[1] > 0
+
+
+def test_small_chunks_are_not_held_back() -> None:
+    with (
+        closing(listen_at("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()[:2]),
+    ):
+        accepted, _ = listening.accept()
+        with closing(accepted):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
