@@ -51,22 +51,42 @@ def tables(file: Path) -> dict[str, str]:
     return {name: re.sub(r"[\s\"]+", "", sql) for name, sql in rows if name != "alembic_version"}
 
 
-async def test_alembic_finds_no_difference_between_migrations_and_models(url: str) -> None:
+@pytest.fixture
+async def migrated(url: str, tmp_path: Path) -> Path:
+    """A file whose tables were made by all the migrations, one after the other."""
+    file = tmp_path / "voice.db"
+    begin_migrating(file)
     await (await open_database(url)).close()
+    return file
+
+
+def begin_migrating(file: Path) -> None:
+    """Make an empty file look as if the first migration were due: a new one needs none."""
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    connection.close()
+
+
+async def test_alembic_finds_no_difference_between_migrations_and_models(url: str, migrated: Path) -> None:
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-async def test_migrations_make_the_very_tables_that_the_models_would(url: str, tmp_path: Path) -> None:
+async def test_migrations_make_the_very_tables_that_a_new_file_has(migrated: Path, tmp_path: Path) -> None:
+    await (await open_database(f"sqlite:///{tmp_path}/new.db")).close()
+    by_migrations, new = tables(migrated), tables(tmp_path / "new.db")
+    assert by_migrations.keys() == new.keys()
+    for name, sql in new.items():
+        assert sorted(by_migrations[name]) == sorted(sql), name
+
+
+async def test_a_new_file_has_the_newest_revision(url: str, tmp_path: Path) -> None:
     await (await open_database(url)).close()
-    engine = create_engine(f"sqlite:///{tmp_path}/models.db", poolclass=NullPool)
-    Base.metadata.create_all(engine)
-    migrated, modelled = tables(tmp_path / "voice.db"), tables(tmp_path / "models.db")
-    assert migrated.keys() == modelled.keys()
-    for name, sql in modelled.items():
-        assert sorted(migrated[name]) == sorted(sql), name
+    connection = sqlite3.connect(tmp_path / "voice.db")
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+    connection.close()
 
 
 def test_the_models_have_a_form_for_postgresql() -> None:
@@ -120,6 +140,7 @@ async def test_a_migration_that_fails_leaves_no_table(
     script = (MIGRATIONS / "versions" / "0001_initial.py").read_text()
     broken_script = script.replace("    _passages()\n", "    op.execute('NO SUCH STATEMENT')\n", 1)
     (broken / "versions" / "0001_initial.py").write_text(broken_script)
+    begin_migrating(tmp_path / "voice.db")
     with monkeypatch.context() as patch:
         patch.setattr("voicegraph.state.upgrade.MIGRATIONS", broken)
         with pytest.raises(StorageError, match="syntax error"):
@@ -136,6 +157,11 @@ async def test_ten_tasks_that_open_one_new_file_all_succeed(url: str) -> None:
 
 
 def test_processes_that_start_at_once_on_one_new_file_all_succeed(url: str) -> None:
+    open_at_once(url)
+
+
+def open_at_once(url: str) -> None:
+    """Open the database from two processes at the same moment; both must succeed."""
     processes = [opener(url) for _ in range(2)]
     for process in processes:
         assert process.stdout is not None
@@ -152,3 +178,13 @@ async def test_alembic_is_not_imported_for_a_database_that_is_up_to_date(url: st
     await (await open_database(url)).close()
     said, complaints = await asyncio.to_thread(opener(url).communicate, "\n", timeout=60)
     assert (said, complaints) == ("ready\nFalse\n", "")
+
+
+async def test_alembic_is_not_imported_for_a_new_database(url: str) -> None:
+    said, complaints = await asyncio.to_thread(opener(url).communicate, "\n", timeout=60)
+    assert (said, complaints) == ("ready\nFalse\n", "")
+
+
+def test_processes_that_start_at_once_on_one_old_file_all_succeed(url: str, tmp_path: Path) -> None:
+    begin_migrating(tmp_path / "voice.db")
+    open_at_once(url)
