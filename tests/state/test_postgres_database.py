@@ -72,12 +72,12 @@ async def test_a_server_that_dies_within_a_transaction_undoes_it(
     await own_store.agents.ensure_default(ADA)
     with pytest.raises(StorageError) as caught:
         async with own_store.database.writing() as session:
-            await session.execute(text("UPDATE agents SET name = 'changed'"))
+            await session.execute(text("UPDATE agents SET system = 'changed'"))
             own_server.kill()
             await session.execute(text("SELECT 1"))
     assert caught.value.retryable
     own_server.start()
-    assert "changed" not in {agent.name for agent in await own_store.agents.list(ADA)}
+    assert "changed" not in {agent.system for agent in await own_store.agents.list(ADA)}
 
 
 @pytest.fixture
