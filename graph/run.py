@@ -43,7 +43,9 @@ async def resume_turn(
     Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
     """
     thread_id = str(config.get("configurable", {}).get("thread_id"))
-    if graph.resources.threads.running(thread_id) is not None:
+    others = graph.resources.others
+    elsewhere = others is not None and await others.have(thread_id)
+    if elsewhere or graph.resources.threads.running(thread_id) is not None:
         raise ThreadBusy(f"the turn of thread '{thread_id}' is still running")
     if not (await graph.aget_state(config)).next:
         raise NothingToResume(f"thread '{thread_id}' has nothing to resume: its last turn has ended")
@@ -82,18 +84,26 @@ async def interrupt(
     """Stop the reply of a thread and keep what the caller `heard` of it: a prefix by words.
 
     Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
-    and is still being played. Returns true when a turn was running, and then once it has ended.
+    and is still being played. Returns true when a turn was running, here or in another process, and then once
+    it has ended.
     """
     threads = graph.resources.threads
-    run = threads.driving(thread_id)
-    if run is not None:
-        run.stop.request(heard)
-        await run.done.wait()
-    cut = run is not None and run.stop.heard_applied
+    ran, cut = await _stop(graph, thread_id, heard)
     # Once a newer turn has begun, its request was made with the reply as it was.
     if heard is not None and not cut and threads.running(thread_id) is None:
         await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
-    return run is not None
+    return ran
+
+
+async def _stop(graph: TurnGraph, thread_id: str, heard: str | None) -> tuple[bool, bool]:
+    """Stop the thread's turn wherever it runs; return if one ran, and if its reply was cut to `heard`."""
+    run, others = graph.resources.threads.driving(thread_id), graph.resources.others
+    if run is not None:
+        run.stop.request(heard)
+        await run.done.wait()
+        return True, run.stop.heard_applied
+    elsewhere = None if others is None else await others.interrupt(thread_id, heard)
+    return (False, False) if elsewhere is None else (elsewhere.ran, elsewhere.cut)
 
 
 async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
@@ -102,7 +112,8 @@ async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, ac
     run.kept = True
 
     async def cut() -> AsyncGenerator[None]:
-        await _cut_last_reply(graph, thread_id, heard, actor)
+        async with graph.resources.owning(run):
+            await _cut_last_reply(graph, thread_id, heard, actor)
         return
         yield
 
