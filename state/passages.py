@@ -79,7 +79,7 @@ class Passages:
             )
         if created_at is not None and created_at.tzinfo is None:
             raise InvalidInput("a passage's `created_at` needs a time zone")
-        now = created_at or utc_now()
+        now, kept = created_at or utc_now(), self._database.kept
         async with self._database.writing() as session:
             agent = await agent_number(session, actor, agent_id, lock=True)
             first, last = numbers_of(agent)
@@ -91,11 +91,11 @@ class Passages:
                     id=new_id("passage"),
                     agent_id=agent_id,
                     text=piece,
-                    context=context,
-                    tags=list(tags),
+                    context=None if context is None else kept(context),
+                    tags=[kept(tag) for tag in tags],
                     created_at=now,
                 )
-                for place, piece in enumerate(cut_text(text), start=1)
+                for place, piece in enumerate(cut_text(kept(text)), start=1)
             ]
             session.add_all(rows)
         return tuple(_as_passage(row) for row in rows)

@@ -12,6 +12,7 @@ from .errors import StorageError
 from .faults import storage_faults
 from .location import Location
 from .models import Base
+from .postgres_connection import connection_arguments
 from .sqlite import BEGIN, MIGRATE, set_up
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
     engine = _engine(location)
     try:
         with _one_at_a_time, storage_faults(location.shown), engine.begin() as connection:
-            if not location.sqlite:
+            if not location.sqlite and _revision(connection) != HEAD:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             before = _revision(connection)
             if before != HEAD:
@@ -54,7 +55,8 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
 
 def _engine(location: Location) -> Engine:
     if not location.sqlite:
-        return create_engine(location.blocking_url, poolclass=NullPool)
+        arguments = connection_arguments(location.blocking_url)
+        return create_engine(location.blocking_url, poolclass=NullPool, connect_args=arguments)
     engine = create_engine(location.blocking_url, poolclass=NullPool, connect_args={"isolation_level": None})
     set_up(engine)
     return engine.execution_options(**{BEGIN: MIGRATE})

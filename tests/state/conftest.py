@@ -1,10 +1,11 @@
-"""A store on a real SQLite file, with an agent and a thread in it."""
+"""A store on a real database of either kind, with an agent and a thread in it."""
 
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -12,6 +13,7 @@ from sqlalchemy import event
 from voicegraph.state.actors import Actor
 from voicegraph.state.agents import Agent
 from voicegraph.state.messages import MessageRecord
+from voicegraph.state.sqlite_database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")
@@ -44,10 +46,21 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of the store: what tests ask of it is asked on SQLite and on PostgreSQL."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
 @pytest.fixture
-async def store(url: str, tmp_path: Path, empty_database: Path) -> AsyncIterator[Store]:
+def sqlite_url(url: str, tmp_path: Path, empty_database: Path) -> str:
     shutil.copy(empty_database, tmp_path / "voice.db")
-    opened = await open_store(url)
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    opened = await open_store(store_url)
     yield opened
     await opened.close()
 
@@ -57,6 +70,24 @@ async def home(store: Store) -> Home:
     agent = await store.agents.create(ADA, "nina")
     await store.threads.claim(ADA, agent.id, "call-1")
     return Home(store=store, actor=ADA, agent=agent, thread_id="call-1")
+
+
+@pytest.fixture
+def kept(store: Store) -> Callable[[Any], Any]:
+    """How the store keeps plain data: PostgreSQL holds no NUL characters."""
+
+    def as_kept(value: Any) -> Any:
+        match value:
+            case str():
+                return value.replace("\0", "\ufffd")
+            case dict():
+                return {as_kept(name): as_kept(each) for name, each in value.items()}
+            case list():
+                return [as_kept(each) for each in value]
+            case _:
+                return value
+
+    return (lambda value: value) if isinstance(store.database, SqliteDatabase) else as_kept
 
 
 @pytest.fixture
@@ -76,6 +107,7 @@ def statements(store: Store) -> list[str]:
         if not statement.startswith("BEGIN"):
             seen.append(statement)
 
-    for engine in (store.database.engine.sync_engine, store.database.blocking_engine):
-        event.listen(engine, "before_cursor_execute", note)
+    event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
+    if isinstance(store.database, SqliteDatabase):
+        event.listen(store.database.blocking_engine, "before_cursor_execute", note)
     return seen
