@@ -83,6 +83,15 @@ class OtherProcesses:
             waiting = self._waiting.pop(run.thread_id, {})
             await self._give_back(lease, sorted(waiting.values(), key=lambda notice: notice["at"]))
 
+    @property
+    def address(self) -> int:
+        """Where this process hears the others: the number of the server process that holds its locks."""
+        return self._leases.address
+
+    def is_wanted(self, thread_id: str) -> bool:
+        """Tell if another process waits for a thread that this one has."""
+        return bool(self._waiting.get(thread_id))
+
     async def have(self, thread_id: str) -> bool:
         """Tell if another process has the thread. Raises `StorageError`."""
         return thread_id not in self._ours and await self._leases.is_held(thread_id)

@@ -12,7 +12,7 @@ from .postgres_errors import postgres_error
 
 @contextmanager
 def postgres_faults(shown: str) -> Generator[None]:
-    """Turn errors of the driver and its pool into `StorageError`, for the database that is shown as `shown`."""
+    """Turn errors of the driver and its pool into `StorageError`; `shown` names the database."""
     try:
         yield
     except PoolTimeout as error:
