@@ -13,6 +13,7 @@ from ..nodes.heard import audible, cut_turn
 from ..nodes.records import as_records
 from ..state.actors import Actor
 from ..state.errors import NothingToResume, ThreadBusy
+from .other_processes import InterruptedElsewhere
 from .threads import TurnRun
 from .turn_graph import TurnGraph
 
@@ -88,40 +89,45 @@ async def interrupt(
     it has ended.
     """
     threads = graph.resources.threads
-    ran, cut = await _stop(graph, thread_id, heard)
-    # Once a newer turn has begun, its request was made with the reply as it was.
-    if heard is not None and not cut and threads.running(thread_id) is None:
-        await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
-    return ran
-
-
-async def _stop(graph: TurnGraph, thread_id: str, heard: str | None) -> tuple[bool, bool]:
-    """Stop the thread's turn wherever it runs; return if one ran, and if its reply was cut to `heard`."""
-    run, others = graph.resources.threads.driving(thread_id), graph.resources.others
+    run = threads.driving(thread_id)
     if run is not None:
         run.stop.request(heard)
         await run.done.wait()
-        return True, run.stop.heard_applied
-    elsewhere = None if others is None else await others.interrupt(thread_id, heard)
-    return (False, False) if elsewhere is None else (elsewhere.ran, elsewhere.cut)
+        # Once a newer turn has begun, its request was made with the reply as it was.
+        if heard is not None and not run.stop.heard_applied and threads.running(thread_id) is None:
+            await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
+        return True
+    if heard is not None:
+        return await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
+    return (await _stop_elsewhere(graph, thread_id, heard)).ran
 
 
-async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
-    """Cut the thread's last reply as a run of its own, which a new turn waits for."""
+async def _stop_elsewhere(graph: TurnGraph, thread_id: str, heard: str | None) -> InterruptedElsewhere:
+    """Stop the turn that another process runs on the thread, if there is one, and wait for its end."""
+    others = graph.resources.others
+    found = None if others is None else await others.interrupt(thread_id, heard)
+    return found or InterruptedElsewhere(ran=False, cut=False)
+
+
+async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> bool:
+    """Cut the thread's last reply as a run of its own, which a new turn waits for.
+
+    Returns true when a turn was running in another process.
+    """
     run = TurnRun(thread_id)
     run.kept = True
 
-    async def cut() -> AsyncGenerator[None]:
-        async with graph.resources.owning(run):
-            await _cut_last_reply(graph, thread_id, heard, actor)
-        return
-        yield
+    async def cut() -> AsyncGenerator[bool]:
+        elsewhere = await _stop_elsewhere(graph, thread_id, heard)
+        if not elsewhere.cut:
+            async with graph.resources.owning(run):
+                await _cut_last_reply(graph, thread_id, heard, actor)
+        yield elsewhere.ran
 
     graph.resources.threads.enter(run)
     work = graph.resources.background.start(run.drive(cut))
     work.add_done_callback(lambda _: graph.resources.threads.leave(run))
-    async for _ in run.listen():
-        pass
+    return [ran async for ran in run.listen()][-1]
 
 
 async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:

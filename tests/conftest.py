@@ -74,7 +74,13 @@ def each_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def open_voice(database_url: str) -> Open:
+def voice_url(database_url: str) -> str:
+    """The URL that `open_voice` opens; files whose tests run on both databases make it `each_url`."""
+    return database_url
+
+
+@pytest.fixture
+def open_voice(voice_url: str) -> Open:
     """Return how to open resources over the test's database; settings are given by name."""
 
     @asynccontextmanager
@@ -83,7 +89,7 @@ def open_voice(database_url: str) -> Open:
     ) -> AsyncIterator[Resources]:
         settings.setdefault("filler_after", None)
         async with open_resources(
-            database_url, model=model, tools=tools, settings=Settings(**settings)
+            voice_url, model=model, tools=tools, settings=Settings(**settings)
         ) as resources:
             yield resources
 
