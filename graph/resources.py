@@ -171,9 +171,13 @@ async def open_resources(
         if models.default == LOCAL_MODEL:
             models.get(None)  # It takes a second to load: before the first turn, not in it.
         vectors = await stack.enter_async_context(open_embedder(embedder or settings.embedder))
-        store = await open_store(url, embedder=vectors, embed_deadline=settings.embed_deadline)
+        connections = settings.database_connections // 2
+        store = await open_store(
+            url, embedder=vectors, embed_deadline=settings.embed_deadline, connections=connections
+        )
         stack.push_async_callback(store.close)
-        checkpointer = await stack.enter_async_context(open_checkpointer(store.database.location))
+        opening = open_checkpointer(store.database.location, connections=connections)
+        checkpointer = await stack.enter_async_context(opening)
         threads, background = Threads(settings.overlap), Background()
         resources = Resources(
             settings=settings,
