@@ -27,6 +27,10 @@ _BEFORE_A_WORD = 2.0
 """Seconds that storing is tried again while the caller still waits in silence: then he is told."""
 
 
+_WAITED_FOR = 5.0
+"""The same while a newer turn of the thread waits, whose caller hears nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldThread:
     """A thread that belongs to one turn, and how its checkpoints are read and written."""
@@ -86,8 +90,11 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
     from ..state.patience import Patience
 
     def seconds() -> float:
-        spoke = run.kept or live.speaker.first_speech_at is not None
-        return resources.settings.storage_patience if spoke else _BEFORE_A_WORD
+        if not run.kept and live.speaker.first_speech_at is None:
+            return _BEFORE_A_WORD
+        waited_for = resources.threads.running(run.thread_id) is not run
+        patience = resources.settings.storage_patience
+        return min(patience, _WAITED_FOR) if waited_for else patience
 
     async with resources.others.owning(run) as lease:
         patience = Patience(lease, seconds)

@@ -141,9 +141,10 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             elif known != "warm":
                 await self._close_crashed(config, known, held)
             self.resources.begun(live.thread_id)
-            live.read_ahead(run.begun.set)
+            memory = live.read_ahead()
             if held is not None:
                 await held.read(config)
+                memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
             async for part in self._parts(live, input, config, held, **options):

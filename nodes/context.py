@@ -118,16 +118,12 @@ class Context:
     failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)
 
-    def read_ahead(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Begin to read the agent's memory, while LangGraph still reads the checkpoint; call `ready` then."""
-
-        def read(done: asyncio.Task[AgentMemory]) -> None:
-            if not done.cancelled() and done.exception() is None:  # Whoever waits for it raises it.
-                ready()
-
+    def read_ahead(self) -> asyncio.Task[AgentMemory]:
+        """Begin to read the agent's memory, while LangGraph still reads the checkpoint."""
         task = self.background.start(self.store.agents.memory(self.actor, self.agent))
-        task.add_done_callback(read)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # Whoever waits raises it.
         self.ahead.memory = task
+        return task
 
     async def memory(self) -> AgentMemory:
         """Return the agent's memory as it is now; the first time as it was when it was read ahead."""

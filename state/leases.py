@@ -79,7 +79,9 @@ class Lease:
                 async with asyncio.timeout(within):
                     await self._sure.wait()
             except TimeoutError:
-                raise StorageError("the database is away: what was said cannot be stored") from None
+                away = StorageError("the database is away: what was said cannot be stored now")
+                away.retryable = True
+                raise away from None
         if self._is_lost:
             raise ThreadLost(self.thread_id)
 

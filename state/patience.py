@@ -28,8 +28,8 @@ class Patience:
         pause = _FIRST_PAUSE
         while True:
             left = max(0.0, began + self._seconds() - asyncio.get_running_loop().time())
-            await self.lease.held(left)
             try:
+                await self.lease.held(min(left, _LONGEST_PAUSE))
                 return await write()
             except StorageError as error:
                 if not error.retryable or not left:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models import BaseChatModel
 from postgres_databases import PostgresDatabases, shared_databases
+from postgres_outage import Outage
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
@@ -65,6 +66,14 @@ def postgres_url(postgres: PostgresDatabases) -> Iterator[str]:
     """The URL of a PostgreSQL database that only this test uses; its tables are there and empty."""
     with postgres.fresh() as url:
         yield url
+
+
+@pytest.fixture
+def outage(postgres_url: str) -> Iterator[Outage]:
+    """What takes `postgres_url` away, and brings it back at the latest at the end of the test."""
+    outage = Outage(postgres_url)
+    yield outage
+    outage.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,14 +1,12 @@
 """PostgreSQL goes away and comes back during a turn: callers hear of nothing, or of all of it."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
+from postgres_outage import Outage
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, TurnFinished
@@ -25,47 +23,6 @@ def voice_url(postgres_url: str) -> str:
     return postgres_url
 
 
-class Server:
-    """The server as far as the database of one test is concerned."""
-
-    def __init__(self, url: str) -> None:
-        base, self._name = url.rsplit("/", 1)
-        self._connection = psycopg.connect(f"{base}/postgres", autocommit=True)
-
-    def go_away(self) -> None:
-        """Cut off all that are connected, and let nobody in."""
-        self._allow(False)
-        self._connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (self._name,)
-        )
-
-    def come_back(self) -> None:
-        """Let them in again."""
-        self._allow(True)
-
-    def _allow(self, allowed: bool) -> None:
-        query = SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-        self._connection.execute(query.format(Identifier(self._name), SQL(str(allowed))))
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-@pytest.fixture
-def server(postgres_url: str) -> Iterator[Server]:
-    server = Server(postgres_url)
-    yield server
-    server.come_back()
-    server.close()
-
-
-@contextmanager
-def away(server: Server) -> Iterator[None]:
-    server.go_away()
-    yield
-    server.come_back()
-
-
 def spoken(events: list[Any]) -> str:
     return "".join(event.content for event in events if isinstance(event, Speech))
 
@@ -75,7 +32,7 @@ async def stored(resources: Any) -> list[str]:
 
 
 async def test_a_turn_is_spoken_to_its_end_and_stored_when_the_server_is_back(
-    open_voice: Any, server: Server
+    open_voice: Any, outage: Outage
 ) -> None:
     gate = asyncio.Event()
     reply = ScriptedReply(text="One two three four.", hold=gate, hold_after=2)
@@ -84,7 +41,7 @@ async def test_a_turn_is_spoken_to_its_end_and_stored_when_the_server_is_back(
         await graph.ainvoke({"messages": [("user", "Hi.")]}, CALL)
         events = stream_turn(graph, "Count.", CALL)
         heard = [await anext(events), await anext(events)]
-        with away(server):
+        with outage.lasting():
             gate.set()
             heard += [await anext(events), await anext(events)]
             finished = await anext(events)
@@ -97,10 +54,10 @@ async def test_a_turn_is_spoken_to_its_end_and_stored_when_the_server_is_back(
         assert [message.text for message in after["messages"]] == [*said, "Are you there?", "Yes."]
 
 
-async def test_a_turn_with_a_tool_goes_on_with_the_memory_as_it_was(open_voice: Any, server: Server) -> None:
+async def test_a_turn_with_a_tool_goes_on_with_the_memory_as_it_was(open_voice: Any, outage: Outage) -> None:
     async def look_up(word: str) -> str:
         """Look a word up, which takes the database with it."""
-        server.go_away()
+        outage.begin()
         return f"{word}: found."
 
     model = ScriptedChatModel([calls("look_up", "I look it up.", word="ivy"), "It was found."])
@@ -110,16 +67,16 @@ async def test_a_turn_with_a_tool_goes_on_with_the_memory_as_it_was(open_voice: 
         async for event in stream_turn(graph, "Look.", CALL):
             heard.append(event)
             if isinstance(event, TurnFinished):
-                server.come_back()
+                outage.end()
         assert spoken(heard) == "I look it up. It was found."
         assert (await stored(resources))[-1] == "It was found."
 
 
-async def test_no_turn_begins_while_the_server_is_away(open_voice: Any, server: Server) -> None:
+async def test_no_turn_begins_while_the_server_is_away(open_voice: Any, outage: Outage) -> None:
     async with open_voice(ScriptedChatModel(["Hello.", "Yes."])) as resources:
         graph = build_graph(resources)
         await graph.ainvoke({"messages": [("user", "Hi.")]}, CALL)
-        with away(server), pytest.raises(StorageError) as error:
+        with outage.lasting(), pytest.raises(StorageError) as error:
             await graph.ainvoke({"messages": [("user", "Hi?")]}, {"configurable": {"thread_id": "new"}})
         assert error.value.retryable
         after = await graph.ainvoke({"messages": [("user", "Are you there?")]}, CALL)
