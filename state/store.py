@@ -14,7 +14,7 @@ from .forks import Forks
 from .messages import Messages
 from .passages import Passages
 from .recall import Recall
-from .search_index import SearchIndex
+from .search_index import SearchIndex, open_index
 from .threads import Threads
 from .tool_runs import ToolRuns
 from .traces import Traces
@@ -56,13 +56,12 @@ async def open_store(
     """Open the database at `url`, its tables up to date; takes and raises what `open_database` does.
 
     With an `embedder` searches mix words and meaning; each waits `embed_deadline` seconds at most for it.
-    Raises `MissingExtra` and `InvalidSetting` when an embedder cannot be used.
+    `connections` bounds those to PostgreSQL. Raises `MissingExtra` when an embedder cannot be used.
     """
     database = await open_database(url, connections=connections)
-    index = SearchIndex(database)
+    index = open_index(database)
     try:
-        sqlite = database.location.sqlite
-        embedding = Embedding(index, embedder, sqlite=sqlite, deadline=embed_deadline)
+        embedding = Embedding(index, embedder, deadline=embed_deadline)
     except BaseException:
         await database.close()
         raise

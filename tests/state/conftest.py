@@ -2,13 +2,15 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from voicegraph.state.actors import Actor
 from voicegraph.state.agents import Agent
@@ -91,9 +93,28 @@ def kept(store: Store) -> Callable[[Any], Any]:
 
 
 @pytest.fixture
+def entries(store: Store, tmp_path: Path) -> Callable[[], Awaitable[list[str]]]:
+    """How to read the texts in the index of messages, without the day before each."""
+
+    def in_file() -> list[Any]:
+        with closing(sqlite3.connect(tmp_path / "voice.index.db")) as connection:
+            return connection.execute("SELECT text FROM recall ORDER BY rowid").fetchall()
+
+    async def read() -> list[str]:
+        if isinstance(store.database, SqliteDatabase):
+            rows = in_file()
+        else:
+            async with store.database.reading() as session:
+                rows = (await session.execute(text("SELECT text FROM recall_entries ORDER BY number"))).all()
+        return [row[0].partition(": ")[2] for row in rows]
+
+    return read
+
+
+@pytest.fixture
 def say() -> Callable[..., MessageRecord]:
-    def make(id_: str, text: str = "hello", **rest: object) -> MessageRecord:
-        return MessageRecord(id=id_, turn_id="turn-1", role="user", text=text, **rest)  # type: ignore[arg-type]
+    def make(id_: str, words: str = "hello", **rest: object) -> MessageRecord:
+        return MessageRecord(id=id_, turn_id="turn-1", role="user", text=words, **rest)  # type: ignore[arg-type]
 
     return make
 
