@@ -1,23 +1,21 @@
 """Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
 
-import json
-import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from .errors import StorageError
-from .quick_sqlite import QuickConnection, connect
+from . import sqlite_checkpoints
+from .location import Location
 
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
+if TYPE_CHECKING:
+    from .postgres_checkpoints import PostgresSaver
 
-_TABLES = ("checkpoints", "writes")
-# One bound value, however many ids there are.
-_OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
+Checkpointer: TypeAlias = BaseCheckpointSaver[Any]
+"""An open saver, of either database."""
 
 
 def checkpoint_path(database: Path | None) -> str:
@@ -28,73 +26,47 @@ def checkpoint_path(database: Path | None) -> str:
 
 
 @asynccontextmanager
-async def open_checkpointer(database: Path | None) -> AsyncGenerator[AsyncSqliteSaver]:
-    """Open the saver beside a SQLite database file, in memory for `None`, and close it behind the body.
+async def open_checkpointer(location: Location, *, connections: int = 10) -> AsyncGenerator[Checkpointer]:
+    """Open the saver of a database, its tables made, and close it behind the body.
 
-    Raises `StorageError` when the file cannot be opened or is no database.
+    SQLite's is a file beside the database, in memory for one in memory; PostgreSQL's are tables in it,
+    reached by `connections` at most. Raises `StorageError` when it cannot be opened or is no database.
     """
-    path = checkpoint_path(database)
-    try:
-        connection = await connect(path)
-        try:
-            for pragma in _PRAGMAS:
-                await connection.execute(f"PRAGMA {pragma}")
-            # Strict: the default rebuilds any importable type that stands in a checkpoint.
-            saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-            await saver.setup()
-        except BaseException:
-            await connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"the checkpoint file {path} cannot be used ({error}): check its folder, or move it away"
-        ) from error
-    try:
+    if location.sqlite:
+        opening = sqlite_checkpoints.open_saver(checkpoint_path(location.path))
+    else:
+        from . import postgres_checkpoints
+
+        opening = postgres_checkpoints.open_saver(location, connections)
+    async with opening as saver:
         yield saver
-    finally:
-        await connection.close()
 
 
-async def prune_checkpoints(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints of a thread, and the writes that belong to them.
+async def prune_checkpoints(saver: Checkpointer, thread_id: str, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints of a thread, and what belongs to them.
 
-    LangGraph's saver keeps all for ever. Ids are ordered by time (UUID version 6).
+    LangGraph's savers keep all for ever, or the newest alone. Ids are ordered by time (UUID version 6).
     """
-    oldest_kept = (
-        "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
-        "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?)"
-    )
-    old = f"thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < {oldest_kept}"
-    # The checkpoints last: they tell how old the writes are.
-    tables = ("writes", "checkpoints")
-    statements = [(f"DELETE FROM {table} WHERE {old}", (thread_id, thread_id, keep - 1)) for table in tables]
-    async with saver.lock:
-        await _connection(saver).transaction(statements)
+    if isinstance(saver, AsyncSqliteSaver):
+        await sqlite_checkpoints.prune(saver, thread_id, keep)
+    else:
+        await _postgres(saver).prune_thread(thread_id, keep)
 
 
-async def erase_checkpoints(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
-    """Delete all checkpoints of these threads, and overwrite in the file what they held."""
-    ids = json.dumps(thread_ids)
-    async with saver.lock:
-        await saver.conn.execute("PRAGMA secure_delete=ON")
-        await _connection(saver).transaction(
-            [(f"DELETE FROM {table} WHERE {_OF_THREADS}", (ids,)) for table in _TABLES]
-        )
-        await saver.conn.execute("PRAGMA secure_delete=OFF")
-        # The log would hold the words until it is full.
-        await saver.conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+async def erase_checkpoints(saver: Checkpointer, thread_ids: Sequence[str]) -> None:
+    """Delete all checkpoints of these threads; SQLite overwrites in the file what they held."""
+    if isinstance(saver, AsyncSqliteSaver):
+        await sqlite_checkpoints.erase(saver, thread_ids)
+    else:
+        await _postgres(saver).erase(thread_ids)
 
 
-async def count_checkpoints(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> dict[str, int]:
+async def count_checkpoints(saver: Checkpointer, thread_ids: Sequence[str]) -> dict[str, int]:
     """Return how many rows of each of the saver's tables belong to these threads."""
-    counts: dict[str, int] = {}
-    async with saver.lock:
-        for table in _TABLES:
-            query = f"SELECT count(*) FROM {table} WHERE {_OF_THREADS}"
-            for (count,) in await saver.conn.execute_fetchall(query, (json.dumps(thread_ids),)):
-                counts[table] = count
-    return counts
+    if isinstance(saver, AsyncSqliteSaver):
+        return await sqlite_checkpoints.count(saver, thread_ids)
+    return await _postgres(saver).count(thread_ids)
 
 
-def _connection(saver: AsyncSqliteSaver) -> QuickConnection:
-    return cast(QuickConnection, saver.conn)
+def _postgres(saver: Checkpointer) -> "PostgresSaver":
+    return cast("PostgresSaver", saver)

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
 from .actors import Actor
-from .checkpoints import count_checkpoints, erase_checkpoints
+from .checkpoints import Checkpointer, count_checkpoints, erase_checkpoints
 from .store import Store
 from .traces import Trace
 
@@ -27,12 +25,12 @@ class Forgotten:
         return not any(self.left.values())
 
 
-async def forget_user(store: Store, saver: AsyncSqliteSaver, actor: Actor) -> Forgotten:
+async def forget_user(store: Store, saver: Checkpointer, actor: Actor) -> Forgotten:
     """Forget the user with all agents, conversations and memory; raises `NotFound` for an unknown one."""
     return await _forget(store, saver, await store.traces.of_user(actor))
 
 
-async def forget_agent(store: Store, saver: AsyncSqliteSaver, actor: Actor, name_or_id: str) -> Forgotten:
+async def forget_agent(store: Store, saver: Checkpointer, actor: Actor, name_or_id: str) -> Forgotten:
     """Forget the agent with its conversations and memory; raises `AgentNotFound`.
 
     Blocks that other agents hold too stay with these.
@@ -40,7 +38,7 @@ async def forget_agent(store: Store, saver: AsyncSqliteSaver, actor: Actor, name
     return await _forget(store, saver, await store.traces.of_agent(actor, name_or_id))
 
 
-async def forget_thread(store: Store, saver: AsyncSqliteSaver, actor: Actor, thread_id: str) -> Forgotten:
+async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_id: str) -> Forgotten:
     """Forget a conversation; raises `ThreadNotFound`.
 
     What the agent noted of it in its blocks and passages stays: those have histories of their own.
@@ -48,7 +46,7 @@ async def forget_thread(store: Store, saver: AsyncSqliteSaver, actor: Actor, thr
     return await _forget(store, saver, await store.traces.of_thread(actor, thread_id))
 
 
-async def _forget(store: Store, saver: AsyncSqliteSaver, trace: Trace) -> Forgotten:
+async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
     before = {
         **await _count(store, saver, trace),
         INDEX: await store.index.count_of(trace.threads, trace.passages),
@@ -68,6 +66,6 @@ async def _forget(store: Store, saver: AsyncSqliteSaver, trace: Trace) -> Forgot
     return Forgotten(trace=trace, before=before, left={**await _count(store, saver, trace), INDEX: orphans})
 
 
-async def _count(store: Store, saver: AsyncSqliteSaver, trace: Trace) -> dict[str, int]:
+async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
     rows = await store.traces.left(trace.actor, trace)
     return {**rows, **await count_checkpoints(saver, trace.threads)}

@@ -16,6 +16,7 @@ from postgres_server import PostgresServer
 from psycopg import sql
 
 from voicegraph.state import open_store
+from voicegraph.state.checkpoints import open_checkpointer
 
 # Read before a test takes all such variables away.
 _GIVEN = os.environ.get("VOICEGRAPH_TEST_POSTGRES")
@@ -35,7 +36,10 @@ class PostgresDatabases:
         self._execute("CREATE DATABASE {}", self._template)
 
         async def migrate() -> None:
-            await (await open_store(self._url_of(self._template))).close()
+            store = await open_store(self._url_of(self._template))
+            async with open_checkpointer(store.database.location):
+                pass
+            await store.close()
 
         asyncio.run(migrate())
 

@@ -61,7 +61,7 @@ async def delete_agent(caller: Caller, name: str, url: str | None) -> None:
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
         agent = await store.agents.get(actor, name)
-        async with open_checkpointer(store.database.path) as saver:
+        async with open_checkpointer(store.database.location) as saver:
             forgotten = await forget_agent(store, saver, actor, agent.id)
     threads = len(forgotten.trace.threads)
     console(errors=False).print(f"Agent '{agent.name}' and its {threads} conversations are deleted.")

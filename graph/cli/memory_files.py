@@ -87,7 +87,7 @@ async def _forget(caller: Caller, what: What, name: str, url: str | None) -> boo
     from .storage import reading
 
     actor = Actor(caller.organization, caller.user)
-    async with reading(url) as store, open_checkpointer(store.database.path) as saver:
+    async with reading(url) as store, open_checkpointer(store.database.location) as saver:
         match what:
             case What.USER:
                 forgotten = await forget_user(store, saver, Actor(caller.organization, name))

@@ -1,0 +1,88 @@
+"""Checkpoints on SQLite: a file of their own."""
+
+import json
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import cast
+
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from .errors import StorageError
+from .quick_sqlite import QuickConnection, connect
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
+
+_TABLES = ("checkpoints", "writes")
+# One bound value, however many ids there are.
+_OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
+
+
+@asynccontextmanager
+async def open_saver(path: str) -> AsyncGenerator[AsyncSqliteSaver]:
+    """Open the saver on the file at `path`, which may be `:memory:`, and close it behind the body.
+
+    Raises `StorageError` when the file cannot be opened or is no database.
+    """
+    try:
+        connection = await connect(path)
+        try:
+            for pragma in _PRAGMAS:
+                await connection.execute(f"PRAGMA {pragma}")
+            # Strict: the default rebuilds any importable type that stands in a checkpoint.
+            saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+            await saver.setup()
+        except BaseException:
+            await connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"the checkpoint file {path} cannot be used ({error}): check its folder, or move it away"
+        ) from error
+    try:
+        yield saver
+    finally:
+        await connection.close()
+
+
+async def prune(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints of a thread, and the writes that belong to them."""
+    oldest_kept = (
+        "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
+        "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?)"
+    )
+    old = f"thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < {oldest_kept}"
+    # The checkpoints last: they tell how old the writes are.
+    tables = ("writes", "checkpoints")
+    statements = [(f"DELETE FROM {table} WHERE {old}", (thread_id, thread_id, keep - 1)) for table in tables]
+    async with saver.lock:
+        await _connection(saver).transaction(statements)
+
+
+async def erase(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
+    """Delete all checkpoints of these threads, and overwrite in the file what they held."""
+    ids = json.dumps(thread_ids)
+    async with saver.lock:
+        await saver.conn.execute("PRAGMA secure_delete=ON")
+        await _connection(saver).transaction(
+            [(f"DELETE FROM {table} WHERE {_OF_THREADS}", (ids,)) for table in _TABLES]
+        )
+        await saver.conn.execute("PRAGMA secure_delete=OFF")
+        # The log would hold the words until it is full.
+        await saver.conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def count(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of each of the saver's tables belong to these threads."""
+    counts: dict[str, int] = {}
+    async with saver.lock:
+        for table in _TABLES:
+            query = f"SELECT count(*) FROM {table} WHERE {_OF_THREADS}"
+            for (number,) in await saver.conn.execute_fetchall(query, (json.dumps(thread_ids),)):
+                counts[table] = number
+    return counts
+
+
+def _connection(saver: AsyncSqliteSaver) -> QuickConnection:
+    return cast(QuickConnection, saver.conn)
