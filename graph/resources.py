@@ -2,9 +2,15 @@
 
 import logging
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.embeddings import Embeddings
@@ -24,8 +30,13 @@ from ..state.errors import StorageError, ThreadNotFound
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
 from .embedding import BackgroundEmbedding
+from .other_processes import OtherProcesses
 from .settings import Settings, load_settings
-from .threads import Threads
+from .threads import Threads, TurnRun
+
+if TYPE_CHECKING:
+    from ..state.patience import Patience
+    from ..state.turn_saver import TurnSaver
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +57,11 @@ class Resources:
     background: Background = field(default_factory=Background)
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
-    _owners: dict[str, tuple[Actor, str]] = field(default_factory=dict[str, tuple[Actor, str]])
+    others: OtherProcesses | None = None
+    """Other processes that serve the same threads: on PostgreSQL."""
+    heads: dict[str, str] = field(default_factory=dict[str, str])
+    """The newest checkpoint of threads, as the last turn of this process left it."""
+    _owners: dict[str, tuple[Actor, str, str]] = field(default_factory=dict[str, tuple[Actor, str, str]])
     _not_begun: dict[str, Literal["cold", "new"]] = field(default_factory=dict[str, Literal["cold", "new"]])
 
     async def claim(
@@ -72,13 +87,18 @@ class Resources:
             await self.store.agents.ensure_default(actor)
         found = await self.store.agents.get(actor, agent)
         await self.store.threads.claim(actor, found.id, thread_id)
-        self._owners[thread_id] = (actor, agent)
+        self._owners[thread_id] = (actor, agent, found.id)
         self._not_begun[thread_id] = known
         return agent, known
 
     def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
         """Tell if the thread is known here to belong to this agent of this actor."""
-        return self._owners.get(thread_id) == (actor, agent)
+        return self._owners.get(thread_id, ())[:2] == (actor, agent)
+
+    def owner_ids(self, thread_id: str) -> tuple[str, str, str] | None:
+        """Return the ids of the thread's organization, user and agent, as far as they are known here."""
+        owner = self._owners.get(thread_id)
+        return None if owner is None else (owner[0].organization_id, owner[0].user_id, owner[2])
 
     def begun(self, thread_id: str) -> None:
         """Note that a turn begins on the thread, with its checkpoints as this process knows them."""
@@ -91,6 +111,7 @@ class Resources:
     def forget_thread(self, thread_id: str) -> None:
         """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""
         self._owners.pop(thread_id, None)
+        self.heads.pop(thread_id, None)
         self._not_begun.pop(thread_id, None)
 
     def index(self, agent_id: str | None = None) -> None:
@@ -103,6 +124,17 @@ class Resources:
             self.embedding.wake()
         except StorageError:
             log.exception("the search index could not be written: it will be at the next turn")
+
+    def owning(self, run: TurnRun) -> AbstractAsyncContextManager[object]:
+        """Keep other processes from the run's thread during the body; a turn of theirs ends first."""
+        return nullcontext() if self.others is None else self.others.owning(run, "enqueue")
+
+    def saver_of_turn(self, patience: "Patience") -> "TurnSaver":
+        """Return a saver for one turn on PostgreSQL."""
+        from ..state.postgres_checkpoints import PostgresSaver
+        from ..state.turn_saver import TurnSaver
+
+        return TurnSaver(cast(PostgresSaver, self.checkpointer), patience)
 
     async def prune(self, thread_id: str) -> None:
         """Delete the thread's old checkpoints."""
@@ -139,9 +171,14 @@ async def open_resources(
         if models.default == LOCAL_MODEL:
             models.get(None)  # It takes a second to load: before the first turn, not in it.
         vectors = await stack.enter_async_context(open_embedder(embedder or settings.embedder))
-        store = await open_store(url, embedder=vectors, embed_deadline=settings.embed_deadline)
+        connections = settings.database_connections // 2
+        store = await open_store(
+            url, embedder=vectors, embed_deadline=settings.embed_deadline, connections=connections
+        )
         stack.push_async_callback(store.close)
-        checkpointer = await stack.enter_async_context(open_checkpointer(store.database.location))
+        opening = open_checkpointer(store.database.location, connections=connections)
+        checkpointer = await stack.enter_async_context(opening)
+        threads, background = Threads(settings.overlap), Background()
         resources = Resources(
             settings=settings,
             store=store,
@@ -149,10 +186,13 @@ async def open_resources(
             models=models,
             toolbox=toolbox,
             clock=clock or SystemClock(),
-            threads=Threads(settings.overlap),
+            threads=threads,
             consolidator=Consolidator(store, models, settings),
             embedding=BackgroundEmbedding(store.embedding),
+            background=background,
         )
+        if not store.database.location.sqlite:
+            resources.others = await stack.enter_async_context(_others(resources))
         resources.background.start(resources.consolidator.wake_all())
         resources.index()
         try:
@@ -162,6 +202,19 @@ async def open_resources(
             await resources.consolidator.close()
             await resources.embedding.close()
             await resources.background.drain(settings.shutdown_seconds)
+
+
+@asynccontextmanager
+async def _others(resources: Resources) -> AsyncGenerator[OtherProcesses]:
+    from ..state.leases import Leases
+
+    leases = Leases(resources.store.database.location)
+    others = OtherProcesses(leases, resources.threads, resources.background, resources.settings.overlap)
+    await leases.open(others.hear)
+    try:
+        yield others
+    finally:
+        await leases.close()
 
 
 @contextmanager

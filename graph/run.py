@@ -13,6 +13,7 @@ from ..nodes.heard import audible, cut_turn
 from ..nodes.records import as_records
 from ..state.actors import Actor
 from ..state.errors import NothingToResume, ThreadBusy
+from .other_processes import InterruptedElsewhere
 from .threads import TurnRun
 from .turn_graph import TurnGraph
 
@@ -43,7 +44,9 @@ async def resume_turn(
     Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
     """
     thread_id = str(config.get("configurable", {}).get("thread_id"))
-    if graph.resources.threads.running(thread_id) is not None:
+    others = graph.resources.others
+    elsewhere = others is not None and await others.have(thread_id)
+    if elsewhere or graph.resources.threads.running(thread_id) is not None:
         raise ThreadBusy(f"the turn of thread '{thread_id}' is still running")
     if not (await graph.aget_state(config)).next:
         raise NothingToResume(f"thread '{thread_id}' has nothing to resume: its last turn has ended")
@@ -82,35 +85,49 @@ async def interrupt(
     """Stop the reply of a thread and keep what the caller `heard` of it: a prefix by words.
 
     Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
-    and is still being played. Returns true when a turn was running, and then once it has ended.
+    and is still being played. Returns true when a turn was running, here or in another process, and then once
+    it has ended.
     """
     threads = graph.resources.threads
     run = threads.driving(thread_id)
     if run is not None:
         run.stop.request(heard)
         await run.done.wait()
-    cut = run is not None and run.stop.heard_applied
-    # Once a newer turn has begun, its request was made with the reply as it was.
-    if heard is not None and not cut and threads.running(thread_id) is None:
-        await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
-    return run is not None
+        # Once a newer turn has begun, its request was made with the reply as it was.
+        if heard is not None and not run.stop.heard_applied and threads.running(thread_id) is None:
+            await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
+        return True
+    if heard is not None:
+        return await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
+    return (await _stop_elsewhere(graph, thread_id, heard)).ran
 
 
-async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
-    """Cut the thread's last reply as a run of its own, which a new turn waits for."""
+async def _stop_elsewhere(graph: TurnGraph, thread_id: str, heard: str | None) -> InterruptedElsewhere:
+    """Stop the turn that another process runs on the thread, if there is one, and wait for its end."""
+    others = graph.resources.others
+    found = None if others is None else await others.interrupt(thread_id, heard)
+    return found or InterruptedElsewhere(ran=False, cut=False)
+
+
+async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> bool:
+    """Cut the thread's last reply as a run of its own, which a new turn waits for.
+
+    Returns true when a turn was running in another process.
+    """
     run = TurnRun(thread_id)
     run.kept = True
 
-    async def cut() -> AsyncGenerator[None]:
-        await _cut_last_reply(graph, thread_id, heard, actor)
-        return
-        yield
+    async def cut() -> AsyncGenerator[bool]:
+        elsewhere = await _stop_elsewhere(graph, thread_id, heard)
+        if not elsewhere.cut:
+            async with graph.resources.owning(run):
+                await _cut_last_reply(graph, thread_id, heard, actor)
+        yield elsewhere.ran
 
     graph.resources.threads.enter(run)
     work = graph.resources.background.start(run.drive(cut))
     work.add_done_callback(lambda _: graph.resources.threads.leave(run))
-    async for _ in run.listen():
-        pass
+    return [ran async for ran in run.listen()][-1]
 
 
 async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:

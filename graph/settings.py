@@ -30,6 +30,10 @@ class Settings(TurnLimits, BaseSettings):
     """Most requests of one user; `None` for any number."""
     allowed_tools: tuple[str, ...] = ()
     """Tools, as `package.module:function`, that agents made over HTTP may name beside the built-in ones."""
+    database_connections: int = Field(20, ge=4)
+    """Most connections of a process to PostgreSQL, beside two for its locks."""
+    storage_patience: float = Field(60.0, ge=0)
+    """How long storing a turn is tried again while PostgreSQL is away."""
     shutdown_seconds: float = 10.0
     """How long closing waits for turns and tools that are still running."""
 

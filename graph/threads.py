@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Literal
 
@@ -29,9 +30,13 @@ class TurnRun:
         self._watch = watch
         self.history = history
         """The client's history that the run answers, empty when words were only added."""
+        self.asked = time.monotonic()
+        """When it was asked for, by `time.monotonic()`."""
         self.stop = Interruption()
         self.failure = Failure()
         self.done = asyncio.Event()
+        self.begun = asyncio.Event()
+        """Set once the run needs nothing of the database before its first word, or has ended."""
         self.kept = False
         """True when the run may go on without its listener: only storing is left."""
         self.before: TurnRun | None = None
@@ -59,6 +64,7 @@ class TurnRun:
                 log.exception("a turn could not be stored", extra={"thread_id": self.thread_id})
         finally:
             self.done.set()
+            self.begun.set()
             self._more.set()
             for call in self._afterwards:
                 call()
@@ -67,8 +73,20 @@ class TurnRun:
         """Add a part to the run's stream."""
         self._parts.append(part)
         self._more.set()
+        if not self.begun.is_set():
+            self.begun.set()
         if self._watch is not None:
             self._watch(part)
+
+    async def until_begun(self, within: float) -> None:
+        """Wait so many seconds until the run has begun; raise what ended it before its first part."""
+        try:
+            async with asyncio.timeout(within):
+                await self.begun.wait()
+        except TimeoutError:
+            return
+        if self._error is not None and not self._parts:
+            raise self._error
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Call `call` once the run has ended, at once when it has."""
@@ -129,12 +147,19 @@ class Threads:
         run = self._latest.get(thread_id)
         return None if run is None or run.done.is_set() else run
 
+    def chain(self, thread_id: str) -> list[TurnRun]:
+        """Return the runs of the thread that have not ended, the newest first."""
+        runs: list[TurnRun] = []
+        run = self.running(thread_id)
+        while run is not None:
+            runs.append(run)
+            run = None if run.before is None or run.before.done.is_set() else run.before
+        return runs
+
     def driving(self, thread_id: str) -> TurnRun | None:
         """Return the run of the thread that is going on, not one that waits for it."""
-        run = self.running(thread_id)
-        while run is not None and run.before is not None and not run.before.done.is_set():
-            run = run.before
-        return run
+        runs = self.chain(thread_id)
+        return runs[-1] if runs else None
 
     def enter(self, run: TurnRun) -> None:
         """Put `run` behind the thread's running turn, which is stopped, waited for or in the way.

@@ -16,8 +16,9 @@ from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
 from ..state.checkpoints import begin_turn, end_turn
-from ..state.errors import InvalidInput, InvalidSetting, StorageError
+from ..state.errors import InvalidInput, InvalidSetting, NothingToResume, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from .held_thread import HeldThread, held_thread
 from .incoming import turn_input
 from .resources import Resources
 from .threads import TurnRun
@@ -129,41 +130,67 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     async def _turn(
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncIterator[Any]:
-        """Yield the parts of LangGraph's own run, and clear up behind it."""
+        """Yield the parts of LangGraph's own run, with the thread for itself."""
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
-        live = replace(live, agent=agent)
-        if input is None:
-            state = await self.aget_state(config)
-            values = state.values
-            # Before its first step a turn waits as input: what is in the state is the one before.
-            if "turn" in values and state.next != (START,):
-                live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
-        elif known != "warm":
-            await self._close_crashed(config, new=known == "new")
-        self.resources.begun(live.thread_id)
+        async with held_thread(self.resources, run, live) as held:
+            if held is not None:
+                agent, known = await held.known(self.resources, live, known)
+                live, config = held.context(live), held.config(config)
+            live = replace(live, agent=agent)
+            if input is None:
+                await self._go_on(live, config, held)
+            elif known != "warm":
+                await self._close_crashed(config, known, held)
+            self.resources.begun(live.thread_id)
+            memory = live.read_ahead()
+            if held is not None:
+                await held.read(config)
+                memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
+            steps = 4 * live.limits.max_steps + 10
+            config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
+            async for part in self._parts(live, input, config, held, **options):
+                yield part
+        if live.failure.silent and live.failure.error is not None:
+            raise live.failure.error
+
+    async def _parts(
+        self, live: Context, input: Any, config: RunnableConfig, held: HeldThread | None, **options: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the parts of LangGraph's own run, and clear up behind it."""
         saver, whole = self.resources.checkpointer, False
         begin_turn(saver, live.thread_id)
-        live.read_ahead()
-        steps = 4 * live.limits.max_steps + 10
-        config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
         try:
             async for part in super().astream(input, config, context=live, **options):
                 yield part
             whole = True
             self.resources.index()
-            await self.resources.prune(run.thread_id)
+            if held is None:
+                await self.resources.prune(live.thread_id)
+            else:
+                await held.end(self.resources)
         except sqlite3.Error as error:
-            self.resources.forget_thread(run.thread_id)
+            self.resources.forget_thread(live.thread_id)
             raise StorageError(
                 f"the checkpoints could not be read or written ({error}): try again"
             ) from error
         except BaseException:
-            self.resources.forget_thread(run.thread_id)
+            self.resources.forget_thread(live.thread_id)
             raise
         finally:
             end_turn(saver, live.thread_id, whole=whole)
-        if live.failure.silent and live.failure.error is not None:
-            raise live.failure.error
+
+    async def _go_on(self, live: Context, config: RunnableConfig, held: HeldThread | None) -> None:
+        """Make ready to go on with a turn that a crash left.
+
+        Raises `NothingToResume` when another process has ended it in between.
+        """
+        state = await self.aget_state(config)
+        if held is not None and not state.next:
+            raise NothingToResume(f"the turn of thread '{live.thread_id}' has ended")
+        values = state.values
+        # Before its first step a turn waits as input: what is in the state is the one before.
+        if "turn" in values and state.next != (START,):
+            live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
 
     async def _require_head(self, config: RunnableConfig) -> None:
         """Raise `InvalidInput` for a run from an old checkpoint.
@@ -181,15 +208,19 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 "from that with fork(graph, thread_id, checkpoint_id)"
             )
 
-    async def _close_crashed(self, config: RunnableConfig, *, new: bool) -> None:
+    async def _close_crashed(self, config: RunnableConfig, known: str, held: HeldThread | None) -> None:
         """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing.
 
-        Checkpoints of turns that were stored, on a thread that is `new`, are those of a thread that was
-        deleted: nobody may hear of it any more.
+        Checkpoints of turns that were stored, on a thread that is new or has no messages, are those of a
+        thread that was deleted: nobody may hear of it any more.
         """
+        if held is not None and held.lease.head is None:
+            return
         state = await self.aget_state(config)
-        if new and state.values.get("stored_through"):
-            await self.resources.checkpointer.adelete_thread(config.get("configurable", {})["thread_id"])
+        deleted = known == "new" if held is None else not held.lease.facts.said
+        if deleted and state.values.get("stored_through"):
+            saver = self.resources.checkpointer if held is None else held.saver
+            await saver.adelete_thread(config.get("configurable", {})["thread_id"])
         elif state.next:
             await self.aupdate_state(config, None, as_node=END)
 

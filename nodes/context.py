@@ -1,7 +1,7 @@
 """What a step may reach besides the state: the live objects of one run."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, TypeVar
@@ -85,6 +85,10 @@ class ReadAhead:
     memory: asyncio.Task[AgentMemory] | None = None
 
 
+async def _at_once(write: Callable[[], Awaitable[None]]) -> None:
+    await write()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The live objects of one run of the graph; made by the runner, never stored."""
@@ -108,15 +112,18 @@ class Context:
     """Takes what the steps tell, in place of LangGraph's own stream; see `writer_of`."""
     consolidate: Callable[[Actor, str], None] = lambda _actor, _agent_id: None
     """Called when messages of the agent left the window; returns at once."""
+    storing: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] = _at_once
+    """Carries out a write behind the last word, perhaps several times until the database is back."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)
 
-    def read_ahead(self) -> None:
+    def read_ahead(self) -> asyncio.Task[AgentMemory]:
         """Begin to read the agent's memory, while LangGraph still reads the checkpoint."""
         task = self.background.start(self.store.agents.memory(self.actor, self.agent))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # Whoever waits raises it.
         self.ahead.memory = task
+        return task
 
     async def memory(self) -> AgentMemory:
         """Return the agent's memory as it is now; the first time as it was when it was read ahead."""

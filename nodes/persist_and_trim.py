@@ -1,6 +1,7 @@
 """Step 5: after the last word has left, store the turn and keep the window within its limit."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.runtime import Runtime
@@ -31,18 +32,21 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     minimum = min(context.limits.message_buffer_min, max(2, limit // 2))
     evicted, kept = trim(window, limit=limit, minimum=minimum)
     fresh = _not_stored(said, state.get("stored_through"))
-    await context.store.messages.save(
+    save = partial(
+        context.store.messages.save,
         context.actor,
         state["agent"]["id"],
         context.thread_id,
         as_records([*state.get("amended", ()), *fresh], turn),
         evicted=[message.id or "" for message in evicted],
     )
+    await context.storing(save)
     if evicted:
         context.consolidate(context.actor, state["agent"]["id"])
     settled = _settled_calls(fresh, window)
     if settled:
-        await context.store.tool_runs.discard(context.actor, context.thread_id, settled)
+        discard = partial(context.store.tool_runs.discard, context.actor, context.thread_id, settled)
+        await context.storing(discard)
     update: VoiceUpdate = {"stored_through": (window[-1].id or "") if window else ""}
     if state.get("amended"):
         update["amended"] = []

@@ -1,10 +1,13 @@
 """Step 1: bring prompt and window up to date before the model is asked."""
 
+import logging
+
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from ..state.agents import AgentMemory
+from ..state.errors import StorageError
 from ..state.schema import AgentFacts, VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
 from .context import Context
@@ -13,6 +16,8 @@ from .prompt import render_prompt
 from .tools.results import SENTENCES, Outcome, tool_message
 from .turn_start import begin
 
+log = logging.getLogger(__name__)
+
 
 async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Read the agent's memory, render the system prompt if a block changed, mend what a crash left.
@@ -20,14 +25,13 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     Runs on each pass, so that a tool that edits memory is seen by the next model call.
     """
     context = runtime.context
-    memory = await context.memory()
-    update: VoiceUpdate = {"agent": _facts(memory)}
-    small = context.models.get(memory.agent.model).small
-    stamp = f"{memory.stamp};small" if small else memory.stamp
-    if stamp != state.get("memory_stamp"):
-        counts = None if small else await context.store.agents.counts(context.actor, memory.agent.id)
-        update["system_prompt"] = render_prompt(memory.agent, memory.blocks, counts, small=small)
-        update["memory_stamp"] = stamp
+    try:
+        update = await _read(state, context)
+    except StorageError as error:
+        if not error.retryable or "system_prompt" not in state:
+            raise
+        log.warning("the memory could not be read: it is taken as it was", extra={"error": error.code})
+        update = VoiceUpdate()
     window: list[AnyMessage] = state["messages"]
     if state.get("latest", {}).get("turn_id") != state["turn"]["id"]:
         begun, update["latest"] = begin(state, context, state["turn"])
@@ -40,6 +44,19 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     if window is not state["messages"]:
         update["messages"] = Overwrite(window)
         update["stored_through"] = _still_stored(state, window)
+    return update
+
+
+async def _read(state: VoiceState, context: Context) -> VoiceUpdate:
+    """Return what of the agent's memory has changed since the prompt was last rendered."""
+    memory = await context.memory()
+    update: VoiceUpdate = {"agent": _facts(memory)}
+    small = context.models.get(memory.agent.model).small
+    stamp = f"{memory.stamp};small" if small else memory.stamp
+    if stamp != state.get("memory_stamp"):
+        counts = None if small else await context.store.agents.counts(context.actor, memory.agent.id)
+        update["system_prompt"] = render_prompt(memory.agent, memory.blocks, counts, small=small)
+        update["memory_stamp"] = stamp
     return update
 
 

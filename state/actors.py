@@ -33,11 +33,17 @@ async def add_actor(session: AsyncSession, actor: Actor) -> None:
         return
     now = utc_now()
     if await session.get(OrganizationRow, actor.organization_id) is None:
-        session.add(OrganizationRow(id=actor.organization_id, created_at=now))
-        # Nothing tells the session that the user's row needs the organization's.
-        await session.flush()
-    session.add(UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
-    await session.flush()
+        await _add(session, OrganizationRow(id=actor.organization_id, created_at=now))
+    await _add(session, UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
+
+
+async def _add(session: AsyncSession, row: OrganizationRow | UserRow) -> None:
+    """Write a row, unless another process has done so since it was looked for, which PostgreSQL allows."""
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        pass
 
 
 class Actors:
@@ -56,11 +62,8 @@ class Actors:
         """
         if actor in self._known:
             return
-        try:
-            await self._add(actor)
-        except IntegrityError:
-            # Another process made one of the rows in between; what is still missing is made now.
-            await self._add(actor)
+        async with self._database.writing() as session:
+            await add_actor(session, actor)
         self._known.add(actor)
 
     @unbroken
@@ -74,13 +77,11 @@ class Actors:
         others = exists(select(UserRow.id).where(UserRow.organization_id == organization))
         self._known.discard(actor)
         async with self._database.erasing() as session:
+            # Before anybody is counted: another process may add a user to the organization just now.
+            await session.get(OrganizationRow, organization, with_for_update=True)
             if (await session.execute(mine.returning(UserRow.id))).first() is None:
                 raise NotFound(f"no user '{user}' in organization '{organization}'")
             await session.execute(
                 delete(OrganizationRow).where(OrganizationRow.id == organization, ~others),
                 execution_options={"synchronize_session": False},
             )
-
-    async def _add(self, actor: Actor) -> None:
-        async with self._database.writing() as session:
-            await add_actor(session, actor)

@@ -182,6 +182,9 @@ class Agents:
         """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
         async with self._database.erasing() as session:
             agent_id = (await agent_row(session, actor, name_or_id)).id
+            # Before it is asked who else holds them: another agent may get one of them just now.
+            held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
+            await session.execute(select(BlockRow.id).where(BlockRow.id.in_(held)).with_for_update())
             await session.execute(
                 delete(BlockRow).where(held_by_none_but(agent_id)),
                 execution_options={"synchronize_session": False},
@@ -240,7 +243,7 @@ def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
 async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
     """Return the row of an agent of `actor`, locked if asked for, or raise `AgentNotFound`."""
     query = select(AgentRow).where(_is(actor, name_or_id))
-    row = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+    row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
     if row is None:
         raise AgentNotFound(name_or_id)
     return row

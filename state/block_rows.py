@@ -140,7 +140,7 @@ async def row_to_change(
 
 async def _one(session: AsyncSession, actor: Actor, block_id: str, *, lock: bool) -> BlockRow:
     query = select(BlockRow).where(BlockRow.id == block_id, owned_by(actor, BlockRow))
-    row = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+    row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
     if row is None:
         raise BlockNotFound(f"no block '{block_id}'")
     return row

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import cast, select
 
 from .actors import Actor
 from .block_rows import (
@@ -18,6 +18,7 @@ from .block_rows import (
     row_to_change,
 )
 from .block_undo import REDO, UNDO, UndoLine, checked_author, undo_line
+from .columns import Words
 from .database import Database
 from .errors import BlockNotFound, BlockTooLong, InvalidInput
 from .models import BlockVersionRow
@@ -125,7 +126,7 @@ class BlockTexts:
                 cut,
                 lambda row: as_version(row[0]),
                 order=[BlockVersionRow.version],
-                by=cast(BlockVersionRow.version, Text),
+                by=cast(BlockVersionRow.version, Words),
                 newest_first=True,
             )
 

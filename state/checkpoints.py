@@ -31,7 +31,7 @@ async def open_checkpointer(location: Location, *, connections: int = 10) -> Asy
     """Open the saver of a database, its tables made, and close it behind the body.
 
     SQLite's is a file beside the database, in memory for one in memory; PostgreSQL's are tables in it,
-    reached by so many `connections` at most. Raises `StorageError` when it cannot be opened or is none.
+    reached by `connections` at most. Raises `StorageError` when it cannot be opened or is no database.
     """
     if location.sqlite:
         opening = sqlite_checkpoints.open_saver(checkpoint_path(location.path))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from .embedder import LONGEST, Embedder, Meaning, meaning_of
-from .errors import InvalidSetting, MissingExtra, ModelError, ModelProtocolError, ModelTimeout
+from .errors import MissingExtra, ModelError, ModelProtocolError, ModelTimeout
+from .likeness import Due, normalised
 from .search_index import SearchIndex
-from .vectors import Due, count_due, due, keep, normalised, want, wanted_model
 
 log = logging.getLogger(__name__)
 
@@ -20,17 +20,13 @@ _PROBE = "Hello."
 class Embedding:
     """The vectors of a store; without an embedder it does nothing."""
 
-    def __init__(
-        self, index: SearchIndex, embedder: Embedder | None, *, sqlite: bool, deadline: float
-    ) -> None:
+    def __init__(self, index: SearchIndex, embedder: Embedder | None, *, deadline: float) -> None:
         """Work on `index`; a search waits `deadline` seconds at most for the vector of its query.
 
-        Raises `MissingExtra` without numpy, `InvalidSetting` on PostgreSQL.
+        Raises `MissingExtra` without numpy.
         """
         if embedder is not None and find_spec("numpy") is None:
             raise MissingExtra("embeddings", "an embedder")
-        if embedder is not None and not sqlite:
-            raise InvalidSetting("an embedder works on SQLite databases; this one is PostgreSQL")
         self._index = index
         self._embedder = embedder
         self._deadline = deadline
@@ -61,17 +57,16 @@ class Embedding:
             done = 0
             while made := await self._embed_some(self._embedder):
                 done += made
-                progress(done, await self._index.reading(count_due))
+                progress(done, await self._index.count_due())
             return done
 
     async def change_model(self) -> None:
         """Make all entries due that have no vector of the embedder; vectors of other models go."""
         if self._embedder is not None:
-            name = self._embedder.name
-            await self._index.writing(lambda _, writer: want(writer, name))
+            await self._index.want(self._embedder.name)
 
     async def _is_wanted(self, name: str) -> bool:
-        wanted = await self._index.reading(wanted_model)
+        wanted = await self._index.wanted_model()
         if wanted is None:
             await self.change_model()
         elif wanted != name and not self._warned:
@@ -80,11 +75,14 @@ class Embedding:
         return wanted in (None, name)
 
     async def _embed_some(self, embedder: Embedder) -> int:
-        name = embedder.name
-        waiting = await self._index.reading(lambda connection: due(connection, name, _BATCH))
+        waiting = await self._index.take_due(embedder.name, _BATCH)
         if waiting:
-            made = await _vectors(embedder, waiting)
-            await self._index.writing(lambda _, writer: keep(writer, name, zip(waiting, made, strict=True)))
+            try:
+                made = await _vectors(embedder, waiting)
+            except BaseException:
+                await self._index.give_back(waiting)
+                raise
+            await self._index.keep(embedder.name, list(zip(waiting, made, strict=True)))
         return len(waiting)
 
 

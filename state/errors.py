@@ -21,6 +21,8 @@
     │   └── ThreadTaken         the thread belongs to another agent or user
     ├── MissingExtra            an optional dependency is not installed
     ├── StorageError            the database cannot be opened, read or written
+    │   ├── DatabaseBusy        all of its connections are in use: retryable
+    │   └── ThreadLost          another process took the thread over while the database was away
     └── ModelError              the language model did not answer as it should
         ├── ModelRefused        bad key, unknown model, bad request: trying again is useless
         ├── ContextTooLong      the request does not fit the model's context
@@ -172,6 +174,27 @@ class StorageError(VoicegraphError):
     """The database cannot be opened, read or written."""
 
     code = "storage"
+
+
+class DatabaseBusy(StorageError):
+    """All connections to the database are in use, and none became free in time.
+
+    `retry_after` is the number of seconds after which to try again.
+    """
+
+    code = "database_busy"
+    retryable = True
+    retry_after = 1.0
+
+
+class ThreadLost(StorageError):
+    """The database was away, and another process has taken the thread over since."""
+
+    code = "thread_lost"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"thread '{thread_id}' goes on in another process, since the database was away")
+        self.thread_id = thread_id
 
 
 class ModelError(VoicegraphError):

@@ -5,8 +5,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
-from .errors import StorageError
+from .errors import DatabaseBusy, StorageError
+from .postgres_errors import postgres_error
 
 _REMEDIES = (
     ("not a database", "it is damaged or something else: restore a copy or choose another file"),
@@ -27,9 +29,13 @@ def storage_error(shown: str, error: BaseException) -> StorageError:
     Only the driver's own words are used: SQLAlchemy's text holds the values of the statement, which are a
     caller's words.
     """
+    if isinstance(error, NoConnection):
+        return DatabaseBusy(f"database {shown}: all connections are in use; try again")
     cause: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:
         cause = error.orig
+    if (mapped := postgres_error(shown, cause)) is not None:
+        return mapped
     known = isinstance(cause, sqlite3.Error | OSError) or cause is not error
     # An OSError's text repeats the path; its reason alone is wanted.
     words = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)

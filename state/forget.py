@@ -1,7 +1,5 @@
 """Forget a user, an agent or a thread: every row, index entry and checkpoint, with a proof."""
 
-import json
-import sqlite3
 from dataclasses import dataclass
 
 from .actors import Actor
@@ -11,15 +9,6 @@ from .traces import Trace
 
 INDEX = "search index"
 """Stands among the tables for the entries of the search index."""
-
-_INDEXED = """
-    WITH said AS (SELECT number FROM messages WHERE thread_id IN (SELECT value FROM json_each(?))),
-        kept AS (SELECT number FROM passages WHERE id IN (SELECT value FROM json_each(?)))
-    SELECT (SELECT count(*) FROM recall WHERE rowid IN said)
-        + (SELECT count(*) FROM recall_vectors WHERE number IN said)
-        + (SELECT count(*) FROM archive WHERE rowid IN kept)
-        + (SELECT count(*) FROM archive_vectors WHERE number IN kept)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +47,10 @@ async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_
 
 
 async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
-    before = {**await _count(store, saver, trace), INDEX: await _indexed(store, trace)}
+    before = {
+        **await _count(store, saver, trace),
+        INDEX: await store.index.count_of(trace.threads, trace.passages),
+    }
     # Checkpoints first: a new thread with the id of an old one must never find its words. Whoever dies in
     # between can begin again, as long as the rows are there.
     await erase_checkpoints(saver, trace.threads)
@@ -69,7 +61,7 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
             await store.agents.delete(trace.actor, trace.name)
         case "thread":
             await store.threads.delete(trace.actor, trace.name)
-    orphans = await store.recall.erase_deleted() if store.database.location.sqlite else 0
+    orphans = await store.recall.erase_deleted()
     await store.database.empty_log()
     return Forgotten(trace=trace, before=before, left={**await _count(store, saver, trace), INDEX: orphans})
 
@@ -77,15 +69,3 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
 async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
     rows = await store.traces.left(trace.actor, trace)
     return {**rows, **await count_checkpoints(saver, trace.threads)}
-
-
-async def _indexed(store: Store, trace: Trace) -> int:
-    """Return how many entries of the search index are of messages and passages of the trace."""
-    if not store.database.location.sqlite:
-        return 0
-    given = (json.dumps(trace.threads), json.dumps(trace.passages))
-
-    def count(connection: sqlite3.Connection) -> int:
-        return connection.execute(_INDEXED, given).fetchone()[0]
-
-    return await store.index.reading(count)

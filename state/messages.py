@@ -62,7 +62,7 @@ _AGENT = (
     select(AgentRow.number)
     .where(AgentRow.id == bindparam("agent"))
     .where(AgentRow.organization_id == bindparam("organization"), AgentRow.user_id == bindparam("user"))
-    .with_for_update()  # Others that number rows of this agent wait (SQLite has one writer anyway).
+    .with_for_update(key_share=True)  # Others that number rows of this agent wait (SQLite has one writer).
 )
 _TOUCH = (
     update(ThreadRow)

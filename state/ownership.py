@@ -16,10 +16,13 @@ def owned_by(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
 async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lock: bool = False) -> int:
     """Return the number of an agent of `actor`, or raise `AgentNotFound`.
 
-    With `lock` other transactions that number rows of this agent wait (SQLite has one writer anyway).
+    With `lock` other transactions that number rows of this agent wait (SQLite has one writer anyway); those
+    that only refer to it do not.
     """
     query = select(AgentRow.number).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
-    number = (await session.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    number = (
+        await session.execute(query.with_for_update(key_share=True) if lock else query)
+    ).scalar_one_or_none()
     if number is None:
         raise AgentNotFound(agent_id)
     return number

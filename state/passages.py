@@ -1,6 +1,5 @@
 """Passages: what an agent keeps for good in its archival memory."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 
 from .actors import Actor
-from .columns import encodable, utc_now
+from .columns import utc_now
 from .cutting import cut_text
 from .database import Database
 from .embedding import Embedding
@@ -17,8 +16,7 @@ from .models import AgentRow, PassageRow
 from .names import new_id
 from .ownership import agent_number, numbers_of, owned_by
 from .paging import Cut, Slice, page_of_rows
-from .ranking import Found
-from .search import Order, Page, Wish, find, owned_agent, page_of
+from .search import Order, Page, Wish, page_of
 from .search_index import SearchIndex
 from .unbroken import unbroken
 
@@ -79,7 +77,7 @@ class Passages:
             )
         if created_at is not None and created_at.tzinfo is None:
             raise InvalidInput("a passage's `created_at` needs a time zone")
-        now = created_at or utc_now()
+        now, kept = created_at or utc_now(), self._database.kept
         async with self._database.writing() as session:
             agent = await agent_number(session, actor, agent_id, lock=True)
             first, last = numbers_of(agent)
@@ -91,11 +89,11 @@ class Passages:
                     id=new_id("passage"),
                     agent_id=agent_id,
                     text=piece,
-                    context=context,
-                    tags=list(tags),
+                    context=None if context is None else kept(context),
+                    tags=[kept(tag) for tag in tags],
                     created_at=now,
                 )
-                for place, piece in enumerate(cut_text(text), start=1)
+                for place, piece in enumerate(cut_text(kept(text)), start=1)
             ]
             session.add_all(rows)
         return tuple(_as_passage(row) for row in rows)
@@ -118,22 +116,24 @@ class Passages:
         Any text is taken as plain words; words of the tags and of the context are found too. Passages are
         found once `Recall.index_due` has run. Raises what `Recall.search` does.
         """
-        wish = Wish(query=query, start=start, end=end, order=order, limit=limit, offset=offset)
+        wish = Wish(
+            query=query,
+            start=start,
+            end=end,
+            order=order,
+            limit=limit,
+            offset=offset,
+            tags=tuple(tags),
+        )
         wish.check()
         if wish.ranked:
             # Not in the unbroken part: whoever does not want the answer any more must not wait for this.
             wish = replace(wish, meaning=await self._embedding.meaning_of(query))
-        return await self._search(actor, agent_id, wish, tags)
+        return await self._search(actor, agent_id, wish)
 
     @unbroken
-    async def _search(self, actor: Actor, agent_id: str, wish: Wish, tags: Sequence[str]) -> Page[PassageHit]:
-        def search(connection: sqlite3.Connection) -> Found:
-            scope = wish.scope("passages", owned_agent(connection, actor, agent_id))
-            for tag in tags:
-                scope.add("EXISTS (SELECT 1 FROM json_each(row.tags) WHERE value = ?)", encodable(tag))
-            return find(connection, wish, scope)
-
-        found = await self._index.reading(search)
+    async def _search(self, actor: Actor, agent_id: str, wish: Wish) -> Page[PassageHit]:
+        found = await self._index.passages(actor, agent_id, wish)
         numbers = [number for number, _ in found[: wish.limit]]
         async with self._database.reading() as session:
             rows = await session.scalars(select(PassageRow).where(PassageRow.number.in_(numbers)))

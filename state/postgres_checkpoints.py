@@ -8,6 +8,7 @@ from typing import Any, LiteralString, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row, tuple_row
@@ -53,9 +54,9 @@ _UNUSED_BLOBS = """
 class PostgresSaver(AsyncPostgresSaver):
     """LangGraph's saver over a pool; each call takes a connection of its own. Raises `StorageError`."""
 
-    def __init__(self, pool: Pool, shown: str) -> None:
+    def __init__(self, pool: Pool, shown: str, serde: SerializerProtocol | None = None) -> None:
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
-        super().__init__(pool, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self.pool, self.shown = pool, shown
         # LangGraph's lock is for a single connection: over a pool it would hold all threads up.
         self.lock = cast(asyncio.Lock, nullcontext())

@@ -1,34 +1,24 @@
-"""What the errors of PostgreSQL's driver mean, where it is used without SQLAlchemy."""
+"""Errors of PostgreSQL's driver as ours, where it is used without SQLAlchemy."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+from psycopg_pool import PoolTimeout
 
-from .errors import StorageError
+from .errors import DatabaseBusy, StorageError
+from .postgres_errors import postgres_error
 
 
 @contextmanager
 def postgres_faults(shown: str) -> Generator[None]:
-    """Turn errors of the driver and its pool into `StorageError`, for the database that is shown as `shown`.
-
-    `retryable` is true when the server is away, or all connections are in use: the same may work soon.
-    """
+    """Turn errors of the driver and its pool into `StorageError`; `shown` names the database."""
     try:
         yield
+    except PoolTimeout as error:
+        raise DatabaseBusy(
+            f"database {shown}: all connections are in use, or it cannot be reached; try again"
+        ) from error
     except psycopg.Error as error:
-        raise _storage_error(shown, error) from error
-
-
-def _storage_error(shown: str, error: psycopg.Error) -> StorageError:
-    if isinstance(error, PoolTimeout | TooManyRequests):
-        reason = "all connections are in use, or the server cannot be reached"
-    else:
-        # Only the first line: the others may hold the values of a row.
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    mapped = StorageError(f"database {shown}: {reason}; try again")
-    mapped.retryable = isinstance(
-        error, psycopg.OperationalError | psycopg.InterfaceError
-    ) and not isinstance(error, PoolClosed)
-    return mapped
+        mapped = postgres_error(shown, error)
+        raise mapped or StorageError(f"database {shown}: {type(error).__name__}") from error

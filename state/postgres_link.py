@@ -1,11 +1,227 @@
-"""How PostgreSQL is reached without SQLAlchemy: for checkpoints, locks and notices."""
+"""How PostgreSQL is reached without SQLAlchemy, and the two connections that link a process with others.
 
+The pair is not of a pool: locks end with the connection that took them, and notices come at any time.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
+
+from .errors import StorageError
 from .location import Location
+from .postgres_faults import postgres_faults
+from .unbroken import unbroken
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Connection = AsyncConnection[tuple[Any, ...]]
+Notice = dict[str, Any]
 
 CONNECT_WITHIN = 5
 """Longest wait for a new connection, in seconds."""
+
+LONGEST_OUTAGE = 5.0
+"""Seconds that a question waits for the connections to come back; a caller waits for it in silence."""
+
+_FIRST_RETRY, _LONGEST_RETRY = 0.05, 1.0
+_HEARTBEAT = 1.0
+_ANSWER_WITHIN = 3.0
+
+# The server finds out within seconds that the machine at the other end is gone, and frees its locks.
+_PREPARE = """
+    SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false),
+        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '5000', false),
+        set_config('idle_session_timeout', '0', false)
+"""
 
 
 def conninfo(location: Location) -> str:
     """Return what PostgreSQL's own library takes to connect; it holds the password."""
     return location.engine_url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Listener(Protocol):
+    """Who is told what becomes of a link."""
+
+    async def link_made(self, connection: Connection) -> None:
+        """Nobody else uses the new `connection` yet; what was locked by an earlier one is not any more."""
+        ...
+
+    def link_broken(self) -> None:
+        """What was locked is free for others."""
+        ...
+
+    def hear(self, notice: Notice) -> None:
+        """Another process says something."""
+        ...
+
+
+class Link:
+    """Two connections of a process, made anew when they break: for short questions, and to hear notices.
+
+    `address` is where other processes can send notices to.
+    """
+
+    def __init__(self, location: Location, listener: Listener) -> None:
+        self.address = 0
+        self._location, self._listener = location, listener
+        self._connection: Connection | None = None
+        self._up = asyncio.Event()
+        self._broken = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._ahead = 0.0
+        self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """False while the server is away."""
+        return self._up.is_set()
+
+    def at(self, moment: float) -> float:
+        """Return `moment` of `time.monotonic()` in seconds since the epoch, by the server's clock."""
+        return moment + self._ahead
+
+    async def open(self) -> None:
+        """Connect. Raises `StorageError` when the server cannot be reached."""
+        with postgres_faults(self._location.shown):
+            pair = await self._connect()
+        self._keeping = asyncio.create_task(self._keep(*pair))
+        await self._up.wait()
+
+    async def close(self) -> None:
+        """Disconnect; what was locked is free then."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping})
+
+    @unbroken
+    async def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what `question` returns of the connection, which it has for itself.
+
+        Waits for one that is broken to come back. Raises `StorageError`.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_OUTAGE):
+                await self._up.wait()
+        except TimeoutError:
+            error = StorageError(f"database {self._location.shown}: the server is away; try again")
+            error.retryable = True
+            raise error from None
+        async with self._one_at_a_time:
+            connection = self._connection
+            with postgres_faults(self._location.shown):
+                if connection is None:
+                    raise psycopg.OperationalError("the connection broke")
+                try:
+                    return await question(connection)
+                except psycopg.Error:
+                    if connection.closed:
+                        self._broken.set()
+                    raise
+
+    async def _keep(self, talking: Connection, hearing: Connection) -> None:
+        pause = _FIRST_RETRY
+        while True:
+            try:
+                await self._use(talking, hearing)
+            except (psycopg.Error, TimeoutError) as error:
+                log.warning("the link to the database broke", extra={"error": type(error).__name__})
+            pair = None
+            while pair is None:
+                await asyncio.sleep(pause)
+                try:
+                    pair = await self._connect()
+                    pause = _FIRST_RETRY
+                except psycopg.Error:
+                    pause = min(2 * pause, _LONGEST_RETRY)
+            talking, hearing = pair
+
+    async def _use(self, talking: Connection, hearing: Connection) -> None:
+        """Use a new pair until it breaks."""
+        try:
+            self.address = talking.info.backend_pid
+            await hearing.execute(SQL("LISTEN {}").format(Identifier(_channel(self.address))))
+            await self._listener.link_made(talking)
+            self._connection = talking
+            self._broken.clear()
+            self._up.set()
+            hearing_on = asyncio.create_task(self._hear(hearing))
+            broken = asyncio.create_task(self._broken.wait())
+            try:
+                await asyncio.wait({hearing_on, broken}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (hearing_on, broken):
+                    task.cancel()
+                await asyncio.wait({hearing_on, broken})
+            if not hearing_on.cancelled():
+                await hearing_on
+        finally:
+            self._up.clear()
+            self._connection = None
+            self._listener.link_broken()
+            await asyncio.gather(talking.close(), hearing.close(), return_exceptions=True)
+
+    async def _hear(self, hearing: Connection) -> None:
+        while True:
+            async for notice in hearing.notifies(timeout=_HEARTBEAT):
+                try:
+                    self._listener.hear(json.loads(notice.payload))
+                except Exception:  # Whatever somebody sends, the next notice must be heard.
+                    log.exception("a notice of another process could not be understood")
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await hearing.execute("SELECT 1")
+                async with self._one_at_a_time:
+                    if self._connection is not None:
+                        await self._set_clock(self._connection)
+
+    async def _connect(self) -> tuple[Connection, Connection]:
+        talking = await self._connected("voicegraph locks")
+        try:
+            await self._set_clock(talking)
+            return talking, await self._connected("voicegraph notices")
+        except BaseException:
+            await talking.close()
+            raise
+
+    async def _connected(self, name: str) -> Connection:
+        connection = await AsyncConnection.connect(
+            conninfo(self._location),
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=CONNECT_WITHIN,
+            application_name=name,
+            keepalives_idle=2,
+            keepalives_interval=1,
+            keepalives_count=3,
+            tcp_user_timeout=5000,
+        )
+        try:
+            await connection.execute(_PREPARE)
+        except psycopg.Error as error:  # Old servers do not know all of it.
+            log.info("the server keeps its own keepalives", extra={"error": type(error).__name__})
+        return connection
+
+    async def _set_clock(self, connection: Connection) -> None:
+        cursor = await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        row = await cursor.fetchone()
+        self._ahead = (row[0] if row else time.time()) - time.monotonic()
+
+
+def _channel(address: int) -> str:
+    return f"voicegraph_{address}"
+
+
+async def send(connection: Connection, address: int, notices: Sequence[Notice]) -> None:
+    """Send notices to a process; nobody may hear them."""
+    await connection.execute(
+        "SELECT pg_notify(%s, part) FROM unnest(%s::text[]) AS part",
+        (_channel(address), [json.dumps(notice) for notice in notices]),
+    )

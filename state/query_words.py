@@ -1,10 +1,13 @@
 """What a user's text asks the search index for: plain quoted words, never its query language."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_]+")
-_LONGEST = 64
+LONGEST_WORD = 64
+"""Of a longer word so many characters count."""
+
 _MOST_WORDS = 32
 
 # Words that stand in nearly every sentence or question tell nothing about what it is about.
@@ -26,33 +29,20 @@ class Wanted:
     pairs: tuple[tuple[str, str], ...]
 
 
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in their order, in small letters: what is of letters and digits alone."""
+    # An accent that is a character of its own would part a word.
+    whole = text if text.isascii() else unicodedata.normalize("NFC", text)
+    return _WORD.findall(whole.lower())
+
+
 def wanted(query: str) -> Wanted:
     """Return what `query` asks for: its content words, or all its words when it has no others.
 
     Long queries are cut to their first 32 words. A query without letters and digits has no words.
     """
-    spoken = [word[:_LONGEST] for word in _WORD.findall(query.lower())]
+    spoken = [word[:LONGEST_WORD] for word in split_words(query)]
     content = [word for word in spoken if word not in _STOP_WORDS] or spoken
     words = tuple(dict.fromkeys(content))[:_MOST_WORDS]
     pairs = tuple((one, other) for one, other in zip(words, words[1:], strict=False))
     return Wanted(words, pairs)
-
-
-def match_word(word: str, *, column: str | None = None) -> str:
-    """Return the FTS5 expression for a word, in one column or in any."""
-    return f"{column} : {_quoted(word)}" if column else _quoted(word)
-
-
-def match_any(words: tuple[str, ...], *, column: str) -> str:
-    """Return the FTS5 expression for at least one of the words in a column."""
-    return f"{column} : ({' OR '.join(map(_quoted, words))})"
-
-
-def match_pair(one: str, other: str) -> str:
-    """Return the FTS5 expression for two words with at most three others between them, in any column."""
-    return f"NEAR({_quoted(one)} {_quoted(other)}, 3)"
-
-
-def _quoted(word: str) -> str:
-    # Inside quotes nothing is syntax but the quote itself, which is doubled.
-    return '"' + word.replace('"', '""') + '"'

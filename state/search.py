@@ -1,20 +1,16 @@
 """What every search takes and gives: a checked wish, and hits in pages."""
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-from .actors import Actor
-from .columns import as_stored, encodable
 from .embedder import Meaning
-from .errors import AgentNotFound, InvalidInput
+from .errors import InvalidInput
 from .mixing import CANDIDATES, mixed
-from .ownership import numbers_of
-from .query_words import wanted
-from .ranking import Found, Scope, best, listed, newest
-from .vectors import alike
+from .neighbours import SEARCHED_ROLES
+from .query_words import Wanted, wanted
+from .ranking import Found
 
 Order = Literal["best", "newest"]
 T = TypeVar("T")
@@ -33,7 +29,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A search as it was asked for."""
+    """A search as it was asked for; only messages have roles and threads, only passages have tags."""
 
     query: str
     start: datetime | None
@@ -41,6 +37,9 @@ class Wish:
     order: str
     limit: int
     offset: int
+    role: str | None = None
+    thread_id: str | None = None
+    tags: tuple[str, ...] = ()
     meaning: Meaning | None = None
 
     @property
@@ -59,46 +58,49 @@ class Wish:
         for name, instant in (("start", self.start), ("end", self.end)):
             if instant is not None and instant.tzinfo is None:
                 raise InvalidInput(f"the {name} of a search needs a time zone")
-
-    def scope(self, table: str, agent: int) -> Scope:
-        """Return the rows of an agent from `start` on and before `end`."""
-        scope = Scope(table, *numbers_of(agent))
-        if self.start is not None:
-            scope.add("row.created_at >= ?", as_stored(self.start))
-        if self.end is not None:
-            scope.add("row.created_at < ?", as_stored(self.end))
-        return scope
+        if self.role is not None and self.role not in SEARCHED_ROLES:
+            raise InvalidInput(f"the role must be 'user' or 'assistant', it is '{self.role[:40]}'")
 
 
-def owned_agent(connection: sqlite3.Connection, actor: Actor, agent_id: str) -> int:
-    """Return the number of an agent of `actor`, or raise `AgentNotFound`."""
-    row = connection.execute(
-        "SELECT number FROM agents WHERE id = ? AND organization_id = ? AND user_id = ?",
-        tuple(map(encodable, (agent_id, actor.organization_id, actor.user_id))),
-    ).fetchone()
-    if row is None:
-        raise AgentNotFound(agent_id)
-    return row[0]
+class Finder(Protocol):
+    """The rows of one agent in a window, and the ways to find some of them."""
+
+    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+        """Return the rows that answer best, the best first; of equals what was stored first."""
+        ...
+
+    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+        """Return the rows whose vectors are most like that of the query, the likest first.
+
+        Those with the numbers `also` come on top of the `most` rows. The score is the cosine.
+        """
+        ...
+
+    def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
+        """Return the rows whose own text has one of the words, the newest first; their score is 0."""
+        ...
+
+    def listed(self, sought: str, limit: int, offset: int) -> Found:
+        """Return the rows whose text holds `sought` as it is, the newest first; their score is 0."""
+        ...
 
 
-def find(connection: sqlite3.Connection, wish: Wish, scope: Scope) -> Found:
-    """Return the rows of a scope that answer the wish, and one more than its limit.
+def find(finder: Finder, wish: Wish) -> Found:
+    """Return the rows that answer the wish, and one more than its limit.
 
     An empty query asks for all, the newest first; one without letters and digits, such as an emoji, for the
     texts that hold it as it is.
     """
     query, limit, offset = wanted(wish.query), wish.limit + 1, wish.offset
     if wish.ranked and wish.meaning is not None:
-        worded = best(connection, scope, query, max(CANDIDATES, offset + limit), 0)
+        worded = finder.best(query, max(CANDIDATES, offset + limit), 0)
         also = {number for number, _ in worded[:CANDIDATES]}
-        return mixed(worded, alike(connection, scope, wish.meaning, CANDIDATES, also))[offset:][:limit]
+        return mixed(worded, finder.alike(wish.meaning, CANDIDATES, also))[offset:][:limit]
     if wish.ranked:
-        return best(connection, scope, query, limit, offset)
+        return finder.best(query, limit, offset)
     if query.words:
-        return newest(connection, scope, query.words, limit, offset)
-    if sought := encodable(wish.query.strip()):
-        scope.add("instr(row.text, ?) > 0", sought)
-    return listed(connection, scope, limit, offset)
+        return finder.newest(query.words, limit, offset)
+    return finder.listed(wish.query.strip(), limit, offset)
 
 
 def page_of(wish: Wish, found: Found, hits: Sequence[T]) -> Page[T]:

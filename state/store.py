@@ -6,7 +6,7 @@ from .actors import Actors
 from .agents import Agents
 from .api_keys import ApiKeys
 from .blocks import Blocks
-from .database import Database, open_database
+from .database import CONNECTIONS, Database, open_database
 from .due_messages import DueMessages
 from .embedder import Embedder
 from .embedding import Embedding
@@ -14,7 +14,7 @@ from .forks import Forks
 from .messages import Messages
 from .passages import Passages
 from .recall import Recall
-from .search_index import SearchIndex
+from .search_index import SearchIndex, open_index
 from .threads import Threads
 from .tool_runs import ToolRuns
 from .traces import Traces
@@ -46,17 +46,22 @@ class Store:
         await self.database.close()
 
 
-async def open_store(url: str, *, embedder: Embedder | None = None, embed_deadline: float = 1.0) -> Store:
+async def open_store(
+    url: str,
+    *,
+    embedder: Embedder | None = None,
+    embed_deadline: float = 1.0,
+    connections: int = CONNECTIONS,
+) -> Store:
     """Open the database at `url`, its tables up to date; takes and raises what `open_database` does.
 
     With an `embedder` searches mix words and meaning; each waits `embed_deadline` seconds at most for it.
-    Raises `MissingExtra` and `InvalidSetting` when an embedder cannot be used.
+    `connections` bounds those to PostgreSQL. Raises `MissingExtra` when an embedder cannot be used.
     """
-    database = await open_database(url)
-    index = SearchIndex(database)
+    database = await open_database(url, connections=connections)
+    index = open_index(database)
     try:
-        sqlite = database.location.sqlite
-        embedding = Embedding(index, embedder, sqlite=sqlite, deadline=embed_deadline)
+        embedding = Embedding(index, embedder, deadline=embed_deadline)
     except BaseException:
         await database.close()
         raise

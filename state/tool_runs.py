@@ -60,7 +60,8 @@ class ToolRuns:
         except IntegrityError:
             # Begun by another process between the look and the write, which only PostgreSQL allows.
             async with self._database.reading() as session:
-                row = await session.get(ToolRunRow, key)
+                await require_thread(session, actor, thread_id)
+                row = await session.get_one(ToolRunRow, key)
         return None if row is None else _as_run(row)
 
     @unbroken
@@ -81,8 +82,17 @@ class ToolRuns:
         when this returns. Raises `ThreadNotFound`.
         """
         key = (thread_id, message_id, tool_call_id)
+        try:
+            await self._finish(actor, key, outcome, result, tool)
+        except IntegrityError:
+            # Begun by another process in between: now it is there.
+            await self._finish(actor, key, outcome, result, tool)
+
+    async def _finish(
+        self, actor: Actor, key: tuple[str, str, str], outcome: str, result: str, tool: str | None
+    ) -> None:
         async with self._database.writing() as session:
-            await require_thread(session, actor, thread_id)
+            await require_thread(session, actor, key[0])
             row = await session.get(ToolRunRow, key, with_for_update=True)
             if row is None:
                 row = _begun(session, key, tool)

@@ -12,12 +12,13 @@ from .errors import StorageError
 from .faults import storage_faults
 from .location import Location
 from .models import Base
+from .postgres_connection import connection_arguments
 from .sqlite import BEGIN, MIGRATE, set_up
 
 if TYPE_CHECKING:
     from .database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision. A constant, so that a database that has it is opened without importing Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -48,7 +49,7 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
     engine = _engine(location)
     try:
         with _one_at_a_time, storage_faults(location.shown), engine.begin() as connection:
-            if not location.sqlite:
+            if not location.sqlite and _revision(connection) != HEAD:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             before = _revision(connection)
             if before is None and location.sqlite and not inspect(connection).get_table_names():
@@ -62,7 +63,8 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
 
 def _engine(location: Location) -> Engine:
     if not location.sqlite:
-        return create_engine(location.blocking_url, poolclass=NullPool)
+        arguments = connection_arguments(location.blocking_url)
+        return create_engine(location.blocking_url, poolclass=NullPool, connect_args=arguments)
     engine = create_engine(location.blocking_url, poolclass=NullPool, connect_args={"isolation_level": None})
     set_up(engine)
     return engine.execution_options(**{BEGIN: MIGRATE})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models import BaseChatModel
 from postgres_databases import PostgresDatabases, shared_databases
+from postgres_outage import Outage
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
@@ -67,6 +68,14 @@ def postgres_url(postgres: PostgresDatabases) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def outage(postgres_url: str) -> Iterator[Outage]:
+    """What takes `postgres_url` away, and brings it back at the latest at the end of the test."""
+    outage = Outage(postgres_url)
+    yield outage
+    outage.close()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def each_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database that only this test uses: the test runs on SQLite and on PostgreSQL."""
@@ -74,7 +83,13 @@ def each_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def open_voice(database_url: str) -> Open:
+def voice_url(database_url: str) -> str:
+    """The URL that `open_voice` opens; files whose tests run on both databases make it `each_url`."""
+    return database_url
+
+
+@pytest.fixture
+def open_voice(voice_url: str) -> Open:
     """Return how to open resources over the test's database; settings are given by name."""
 
     @asynccontextmanager
@@ -83,7 +98,7 @@ def open_voice(database_url: str) -> Open:
     ) -> AsyncIterator[Resources]:
         settings.setdefault("filler_after", None)
         async with open_resources(
-            database_url, model=model, tools=tools, settings=Settings(**settings)
+            voice_url, model=model, tools=tools, settings=Settings(**settings)
         ) as resources:
             yield resources
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ...state.actors import Actor
     from ...state.store import Store
     from .locomo import Conversation, Question
 
@@ -59,13 +60,19 @@ def recall(
             "--embedder", metavar="NAME", help="openai:NAME or package.module:factory. [default: none]"
         ),
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--db", metavar="URL", help="Where to do it: postgresql://... [default: a temporary SQLite file]"
+        ),
+    ] = None,
 ) -> None:
     """Ask recall memory the questions of a LoCoMo file. Nothing is kept; no model but --embedder is asked.
 
     Tells which share of the messages that answer a question is among the first 5, 10 and 20 that recall
     finds, how far up the first one stands (mean reciprocal rank), and how long a query takes.
     """
-    figures = asyncio.run(_recall(data, embedder))
+    figures = asyncio.run(_recall(data, embedder, database))
     if as_json:
         import orjson
 
@@ -76,51 +83,57 @@ def recall(
     write_rows(["figure", "value"], [[name, f"{value:g}"] for name, value in figures.items()], nothing="")
 
 
-async def _recall(data: Path, embedder: str | None) -> dict[str, float]:
+async def _recall(data: Path, embedder: str | None, url: str | None) -> dict[str, float]:
     from .locomo import read_locomo
     from .output import console
 
     progress, measured = console(errors=True), _Measured()
     conversations = await asyncio.to_thread(read_locomo, data)
-    async with _temporary_store(embedder) as store:
+    async with _temporary_store(embedder, url) as (store, actor):
         loaded: list[str] = []
         for number, conversation in enumerate(conversations, start=1):
-            loaded.append(await _load(store, conversation, number))
+            loaded.append(await _load(store, actor, conversation, number))
             messages = sum(map(len, conversation.sessions))
             progress.print(f"{number}/{len(conversations)} loaded: {messages} messages")
         await store.embedding.embed_due(lambda done, left: progress.print(f"{done} embedded, {left} left …"))
         for number, (agent_id, conversation) in enumerate(zip(loaded, conversations, strict=True), start=1):
             for question in conversation.questions:
-                await _ask(store, agent_id, question, measured)
+                await _ask(store, actor, agent_id, question, measured)
             progress.print(f"{number}/{len(conversations)} asked: {len(conversation.questions)} questions")
     return measured.figures()
 
 
 @asynccontextmanager
-async def _temporary_store(embedder: str | None) -> AsyncGenerator["Store"]:
+async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenerator[tuple["Store", "Actor"]]:
+    """Give a store, and an actor of its own: behind the body nothing of him is left."""
     from ...nodes.embedder import open_embedder
+    from ...state.actors import Actor
+    from ...state.names import new_id
     from ...state.store import open_store
 
     with TemporaryDirectory(prefix="voicegraph-eval-") as folder:
         async with open_embedder(embedder) as model:
+            url = url or f"sqlite:///{folder}/voice.db"
             # Here a slow embedder is waited for: what it finds is measured, and how long that takes.
-            store = await open_store(f"sqlite:///{folder}/voice.db", embedder=model, embed_deadline=30.0)
+            store = await open_store(url, embedder=model, embed_deadline=30.0)
+            actor = Actor(new_id("eval"), "eval")
             try:
-                yield store
+                await store.actors.ensure(actor)
+                yield store, actor
             finally:
+                await store.actors.delete(actor)
                 await store.close()
 
 
-async def _load(store: "Store", conversation: "Conversation", number: int) -> str:
+async def _load(store: "Store", actor: "Actor", conversation: "Conversation", number: int) -> str:
     """Store and index a conversation as an agent with a thread for each session; return the agent's id."""
-    from ...state.actors import Actor
     from ...state.messages import MessageRecord
 
-    agent = await store.agents.create(Actor(), f"conversation {number}")
+    agent = await store.agents.create(actor, f"conversation {number}")
     speakers = [turn.speaker for session in conversation.sessions for turn in session]
     for place, session in enumerate(conversation.sessions, start=1):
-        thread_id = f"{number}-{place}"
-        await store.threads.claim(Actor(), agent.id, thread_id)
+        thread_id = f"{actor.organization_id}-{number}-{place}"
+        await store.threads.claim(actor, agent.id, thread_id)
         records = [
             MessageRecord(
                 id=turn.id,
@@ -132,15 +145,15 @@ async def _load(store: "Store", conversation: "Conversation", number: int) -> st
             )
             for turn in session
         ]
-        await store.messages.save(Actor(), agent.id, thread_id, records)
+        await store.messages.save(actor, agent.id, thread_id, records)
     await store.recall.index_due(agent.id)
     return agent.id
 
 
-async def _ask(store: "Store", agent_id: str, question: "Question", measured: _Measured) -> None:
-    from ...state.actors import Actor
-
+async def _ask(
+    store: "Store", actor: "Actor", agent_id: str, question: "Question", measured: _Measured
+) -> None:
     began = time.perf_counter()
-    page = await store.recall.search(Actor(), agent_id, question.text, limit=max(_DEPTHS))
+    page = await store.recall.search(actor, agent_id, question.text, limit=max(_DEPTHS))
     seconds = time.perf_counter() - began
     measured.add(question, [hit.message.id for hit in page.hits], seconds)

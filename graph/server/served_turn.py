@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 _TIME_TO_JOIN = 1.0
 """Seconds in which another client may come for a turn whose first one left before it began."""
 
+_TIME_TO_BEGIN = 6.0
+"""Seconds after which headers go out, although the turn still waits for its thread or the database."""
+
 _Key = tuple[Actor, str, str | None, bytes]
 
 
@@ -80,7 +83,7 @@ class ServedTurns:
         """Return the turn that answers the request, begun unless the same one is being answered already.
 
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
-        `ThreadBusy`, `StorageError`.
+        `ThreadBusy`, `StorageError`, also `DatabaseBusy`.
         """
         key = (actor, agent, request.thread_id, request.digest)
         known = self._turns.get(key)
@@ -106,6 +109,9 @@ class ServedTurns:
         }
         asked = {"history": request.messages, "client_tools": request.client_tools}
         run = await graph.begin_turn(asked, {"configurable": call}, watch=self._note, stream_mode="custom")
+        if graph.resources.others is not None:
+            # A thread that another process keeps, or a database that is full, is told by a status.
+            await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, graph.resources.settings.apology)
 
     def _note(self, part: Any) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from voicegraph.state import Actor, Store, open_store
 from voicegraph.state.messages import MessageRecord
-from voicegraph.state.search_index import index_path
+from voicegraph.state.sqlite_search.index_file import index_path
 
 ADA = Actor("acme", "ada")
 AGENTS = 100

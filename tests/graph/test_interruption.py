@@ -13,6 +13,13 @@ from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import NotFound, ThreadBusy
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 LONG = "One two three four five six seven eight nine ten."
 

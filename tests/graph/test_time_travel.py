@@ -23,6 +23,13 @@ from voicegraph.nodes.testing import ScriptedChatModel, ScriptItem, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import CheckpointNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 ADA = Actor()
 GREETED: list[ScriptItem] = ["Hello Ada."]

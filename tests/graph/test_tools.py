@@ -13,6 +13,13 @@ from voicegraph.nodes import Speech, ToolFinished, ToolStarted, current_call, vo
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42", "user": "ada"}}
 
 

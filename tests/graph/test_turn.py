@@ -11,6 +11,13 @@ from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedRe
 from voicegraph.state import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidMessage, InvalidSetting, ThreadTaken
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
@@ -205,9 +212,9 @@ async def test_the_prompt_is_rendered_again_only_when_a_block_changed(open_voice
     assert "called Ada" in prompts[2]
 
 
-def test_a_script_without_asyncio_does_the_same(database_url: str) -> None:
+def test_a_script_without_asyncio_does_the_same(voice_url: str) -> None:
     model = ScriptedChatModel(["Hello Ada.", "You are Ada."])
-    with open_resources_sync(database_url, model=model) as resources:
+    with open_resources_sync(voice_url, model=model) as resources:
         graph = build_graph(resources)
         assert graph.invoke(say("I'm Ada."), CALL)["messages"][-1].text == "Hello Ada."
         parts = list(graph.stream(say("Who am I?"), CALL, stream_mode="custom"))

@@ -1,17 +1,21 @@
-"""A store on a real SQLite file, with an agent and a thread in it."""
+"""A store on a real database of either kind, with an agent and a thread in it."""
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from voicegraph.state.actors import Actor
 from voicegraph.state.agents import Agent
 from voicegraph.state.messages import MessageRecord
+from voicegraph.state.sqlite_database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")
@@ -44,10 +48,21 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of the store: what tests ask of it is asked on SQLite and on PostgreSQL."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
 @pytest.fixture
-async def store(url: str, tmp_path: Path, empty_database: Path) -> AsyncIterator[Store]:
+def sqlite_url(url: str, tmp_path: Path, empty_database: Path) -> str:
     shutil.copy(empty_database, tmp_path / "voice.db")
-    opened = await open_store(url)
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    opened = await open_store(store_url)
     yield opened
     await opened.close()
 
@@ -60,9 +75,46 @@ async def home(store: Store) -> Home:
 
 
 @pytest.fixture
+def kept(store: Store) -> Callable[[Any], Any]:
+    """How the store keeps plain data: PostgreSQL holds no NUL characters."""
+
+    def as_kept(value: Any) -> Any:
+        match value:
+            case str():
+                return value.replace("\0", "\ufffd")
+            case dict():
+                return {as_kept(name): as_kept(each) for name, each in value.items()}
+            case list():
+                return [as_kept(each) for each in value]
+            case _:
+                return value
+
+    return (lambda value: value) if isinstance(store.database, SqliteDatabase) else as_kept
+
+
+@pytest.fixture
+def entries(store: Store, tmp_path: Path) -> Callable[[], Awaitable[list[str]]]:
+    """How to read the texts in the index of messages, without the day before each."""
+
+    def in_file() -> list[Any]:
+        with closing(sqlite3.connect(tmp_path / "voice.index.db")) as connection:
+            return connection.execute("SELECT text FROM recall ORDER BY rowid").fetchall()
+
+    async def read() -> list[str]:
+        if isinstance(store.database, SqliteDatabase):
+            rows = in_file()
+        else:
+            async with store.database.reading() as session:
+                rows = (await session.execute(text("SELECT text FROM recall_entries ORDER BY number"))).all()
+        return [row[0].partition(": ")[2] for row in rows]
+
+    return read
+
+
+@pytest.fixture
 def say() -> Callable[..., MessageRecord]:
-    def make(id_: str, text: str = "hello", **rest: object) -> MessageRecord:
-        return MessageRecord(id=id_, turn_id="turn-1", role="user", text=text, **rest)  # type: ignore[arg-type]
+    def make(id_: str, words: str = "hello", **rest: object) -> MessageRecord:
+        return MessageRecord(id=id_, turn_id="turn-1", role="user", text=words, **rest)  # type: ignore[arg-type]
 
     return make
 
@@ -76,6 +128,7 @@ def statements(store: Store) -> list[str]:
         if not statement.startswith("BEGIN"):
             seen.append(statement)
 
-    for engine in (store.database.engine.sync_engine, store.database.blocking_engine):
-        event.listen(engine, "before_cursor_execute", note)
+    event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
+    if isinstance(store.database, SqliteDatabase):
+        event.listen(store.database.blocking_engine, "before_cursor_execute", note)
     return seen

@@ -27,6 +27,7 @@ async def test_a_secret_has_256_random_bits_behind_its_prefix(store: Store) -> N
     assert one != two
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_no_file_holds_the_secret(store: Store, tmp_path: Path) -> None:
     _, secret = await store.keys.create(ADA, "phone")
     files = [file.read_bytes() for file in tmp_path.iterdir()]

@@ -1,19 +1,21 @@
 """Search by meaning: vectors follow the index, are never mixed, and nobody waits for them."""
 
 import asyncio
-import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from embedding_fake import FakeEmbedder
+from sqlalchemy import text
 
 from voicegraph.state import embedding as embedding_module
 from voicegraph.state.actors import Actor
-from voicegraph.state.errors import InvalidSetting, MissingExtra, ModelUnavailable
+from voicegraph.state.errors import MissingExtra, ModelUnavailable
 from voicegraph.state.messages import MessageRecord
+from voicegraph.state.sqlite_database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")
@@ -43,20 +45,30 @@ def embedder() -> FakeEmbedder:
 
 
 @pytest.fixture
-async def home(url: str, tmp_path: Path, empty_database: Path, embedder: FakeEmbedder) -> AsyncIterator[Home]:
-    shutil.copy(empty_database, tmp_path / "voice.db")
-    store = await open_store(url, embedder=embedder)
+async def home(store_url: str, embedder: FakeEmbedder) -> AsyncIterator[Home]:
+    store = await open_store(store_url, embedder=embedder)
     agent = await store.agents.create(ADA, "nina")
     await store.threads.claim(ADA, agent.id, "call-1")
     yield Home(store, embedder, agent.id)
     await store.close()
 
 
-def vectors(folder: Path, table: str = "recall") -> list[Any]:
-    connection = sqlite3.connect(folder / "voice.index.db")
-    rows = connection.execute(f"SELECT model, dimension, length(vector) FROM {table}_vectors").fetchall()
-    connection.close()
-    return rows
+@pytest.fixture
+def vectors(home: Home, tmp_path: Path) -> Callable[..., Awaitable[list[Any]]]:
+    """How to read model and size of each vector in the index of messages, or of passages."""
+
+    def in_file(table: str) -> list[Any]:
+        with closing(sqlite3.connect(tmp_path / "voice.index.db")) as connection:
+            return connection.execute(f"SELECT model, dimension FROM {table}_vectors").fetchall()
+
+    async def read(table: str = "recall") -> list[Any]:
+        if isinstance(home.store.database, SqliteDatabase):
+            return in_file(table)
+        async with home.store.database.reading() as session:
+            query = f"SELECT model, cardinality(vector) FROM {table}_vectors"
+            return [tuple(row) for row in await session.execute(text(query))]
+
+    return read
 
 
 async def test_a_message_is_found_by_what_it_means(home: Home) -> None:
@@ -65,18 +77,16 @@ async def test_a_message_is_found_by_what_it_means(home: Home) -> None:
 
 
 async def test_a_passage_is_found_by_what_it_means(home: Home) -> None:
-    for text in ("She has an allergy.", "She drives an automobile."):
-        await home.store.passages.insert(ADA, home.agent, text)
+    for words in ("She has an allergy.", "She drives an automobile."):
+        await home.store.passages.insert(ADA, home.agent, words)
     await home.say()
     page = await home.store.passages.search(ADA, home.agent, "nuts")
     assert page.hits[0].passage.text == "She has an allergy."
 
 
-async def test_vectors_are_kept_as_four_bytes_a_number_with_the_name_of_the_model(
-    home: Home, tmp_path: Path
-) -> None:
+async def test_vectors_are_kept_with_the_name_of_the_model(home: Home, vectors: Any) -> None:
     await home.say("My kitten sleeps.")
-    assert vectors(tmp_path) == [("fake", 5, 20)]
+    assert await vectors() == [("fake", 5)]
 
 
 async def test_a_search_by_meaning_stays_in_its_window(home: Home) -> None:
@@ -98,8 +108,8 @@ async def test_pages_part_what_was_found_without_a_gap(home: Home) -> None:
 
 
 async def test_each_text_is_embedded_once_however_often_its_neighbours_change(home: Home) -> None:
-    for text in ("One.", "Two.", "Three."):
-        await home.say(text)
+    for words in ("One.", "Two.", "Three."):
+        await home.say(words)
     assert len(home.embedder.embedded) == 3
 
 
@@ -111,19 +121,21 @@ async def test_a_changed_text_gets_another_vector(home: Home) -> None:
     assert (await home.found("car"))[0] == "My automobile."
 
 
-async def test_what_a_crash_left_without_a_vector_gets_one_later(home: Home, url: str) -> None:
+async def test_what_a_crash_left_without_a_vector_gets_one_later(home: Home, store_url: str) -> None:
     await home.say("First.")
     await home.say("My kitten sleeps.", index=False)
     await home.store.recall.index_due()
     await home.store.close()
-    store = await open_store(url, embedder=home.embedder)
+    store = await open_store(store_url, embedder=home.embedder)
     assert await store.embedding.embed_due() == 1
     await store.close()
 
 
-async def test_what_a_process_without_embedder_indexed_gets_a_vector_later(home: Home, url: str) -> None:
+async def test_what_a_process_without_embedder_indexed_gets_a_vector_later(
+    home: Home, store_url: str
+) -> None:
     await home.say("First.")
-    other = await open_store(url)
+    other = await open_store(store_url)
     record = MessageRecord(id="m2", turn_id="t", role="user", text="My kitten sleeps.")
     await other.messages.save(ADA, home.agent, "call-1", [record])
     await other.recall.index_due()
@@ -131,13 +143,15 @@ async def test_what_a_process_without_embedder_indexed_gets_a_vector_later(home:
     assert await home.store.embedding.embed_due() == 1
 
 
-async def test_without_an_embedder_nothing_of_vectors_is_kept(home: Home, url: str, tmp_path: Path) -> None:
-    plain = await open_store(url)
+async def test_without_an_embedder_nothing_of_vectors_is_kept(
+    home: Home, store_url: str, vectors: Any
+) -> None:
+    plain = await open_store(store_url)
     record = MessageRecord(id="m1", turn_id="t", role="user", text="My kitten sleeps.")
     await plain.messages.save(ADA, home.agent, "call-1", [record])
     await plain.recall.index_due()
     assert await plain.embedding.embed_due() == 0
-    assert vectors(tmp_path) == []
+    assert await vectors() == []
     await plain.close()
 
 
@@ -148,10 +162,10 @@ async def test_an_embedder_that_is_down_leaves_the_search_by_words(home: Home) -
     assert await home.found("cat") == []
 
 
-async def test_an_embedder_that_hangs_leaves_the_search_by_words(home: Home, url: str) -> None:
+async def test_an_embedder_that_hangs_leaves_the_search_by_words(home: Home, store_url: str) -> None:
     await home.say("My kitten sleeps.")
     home.embedder.hold = asyncio.Event()
-    store = await open_store(url, embedder=home.embedder, embed_deadline=0.01)
+    store = await open_store(store_url, embedder=home.embedder, embed_deadline=0.01)
     page = await store.recall.search(ADA, home.agent, "kitten")
     assert [hit.message.text for hit in page.hits] == ["My kitten sleeps."]
     await store.close()
@@ -182,21 +196,21 @@ async def test_a_text_that_the_model_refuses_does_not_stop_the_others(home: Home
     assert await home.store.embedding.embed_due() == 0
 
 
-async def test_vectors_of_two_models_are_never_mixed(home: Home, url: str) -> None:
+async def test_vectors_of_two_models_are_never_mixed(home: Home, store_url: str) -> None:
     await home.say("My kitten sleeps.")
-    store = await open_store(url, embedder=FakeEmbedder("another"))
+    store = await open_store(store_url, embedder=FakeEmbedder("another"))
     assert await store.embedding.embed_due() == 0
     assert (await store.recall.search(ADA, home.agent, "cat")).hits == ()
     await store.close()
 
 
 async def test_a_change_of_the_model_goes_on_where_it_was_stopped(
-    home: Home, url: str, monkeypatch: pytest.MonkeyPatch
+    home: Home, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding_module, "_BATCH", 2)
     await home.say(*(f"Kitten {number}." for number in range(6)))
     other = FakeEmbedder("another")
-    store = await open_store(url, embedder=other)
+    store = await open_store(store_url, embedder=other)
     await store.embedding.change_model()
 
     def stop(done: int, left: int) -> None:
@@ -227,23 +241,17 @@ async def test_a_text_that_changes_while_it_is_embedded_stays_due(home: Home) ->
     assert any("automobile" in text for text in home.embedder.embedded)
 
 
-async def test_no_vector_is_left_of_what_was_deleted(home: Home, tmp_path: Path) -> None:
+async def test_no_vector_is_left_of_what_was_deleted(home: Home, vectors: Any) -> None:
     await home.store.passages.insert(ADA, home.agent, "She has an allergy.")
     await home.say("My kitten sleeps.")
     await home.store.agents.delete(ADA, home.agent)
     assert await home.store.recall.erase_deleted() == 0
-    assert (vectors(tmp_path), vectors(tmp_path, "archive")) == ([], [])
+    assert (await vectors(), await vectors("archive")) == ([], [])
 
 
 async def test_an_embedder_without_numpy_is_told_what_is_missing(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding_module, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"voicegraph\[embeddings\]"):
-        await open_store(url, embedder=FakeEmbedder())
-
-
-def test_an_embedder_on_postgresql_is_refused() -> None:
-    index: Any = None
-    with pytest.raises(InvalidSetting, match="PostgreSQL"):
-        embedding_module.Embedding(index, FakeEmbedder(), sqlite=False, deadline=1.0)
+        await open_store(store_url, embedder=FakeEmbedder())

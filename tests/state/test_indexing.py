@@ -1,14 +1,11 @@
 """The search index follows the database: nothing is lost, nothing stays that was deleted."""
 
 import asyncio
-import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from voicegraph.state.actors import Actor
-from voicegraph.state.errors import StorageError
 from voicegraph.state.store import open_store
 
 ADA = Actor("acme", "ada")
@@ -23,14 +20,6 @@ async def found(home: Any, query: str) -> list[str]:
     return [hit.message.text for hit in page.hits]
 
 
-def indexed(folder: Path) -> list[str]:
-    """Return the text of every entry of the index of messages."""
-    connection = sqlite3.connect(folder / "voice.index.db")
-    rows = connection.execute("SELECT text || ' | ' || context FROM recall ORDER BY rowid").fetchall()
-    connection.close()
-    return [row[0].partition(": ")[2] for row in rows]
-
-
 async def test_each_message_is_indexed_once(home: Any, say: Any) -> None:
     await save(home, say("m1", "A dog."), say("m2", "A cat."))
     assert await home.store.recall.index_due(home.agent.id) == 2
@@ -43,20 +32,6 @@ async def test_more_messages_than_a_step_takes_are_all_indexed(home: Any, say: A
     await save(home, *(say(f"m{number}", f"dog {number}") for number in range(150)))
     assert await home.store.recall.index_due() == 150
     assert await found(home, "149") == ["dog 149", "dog 147", "dog 148"]
-
-
-async def test_a_message_is_context_of_those_before_it_though_they_were_indexed_earlier(
-    home: Any, say: Any, tmp_path: Path
-) -> None:
-    for number, text in enumerate(["One.", "Two.", "Three.", "Four."]):
-        await save(home, say(f"m{number}", text))
-        await home.store.recall.index_due()
-    assert indexed(tmp_path) == [
-        "One. | Two.\nThree.",
-        "Two. | One.\nThree.\nFour.",
-        "Three. | One.\nTwo.\nFour.",
-        "Four. | Two.\nThree.",
-    ]
 
 
 async def test_what_was_not_heard_of_a_reply_is_not_found_any_more(home: Any, say: Any) -> None:
@@ -88,67 +63,33 @@ async def test_a_withdrawn_message_is_hidden_before_the_index_knows(home: Any, s
     assert await found(home, "dog") == []
 
 
-async def test_a_crash_between_storing_and_indexing_loses_nothing(home: Any, say: Any, url: str) -> None:
+async def test_a_crash_between_storing_and_indexing_loses_nothing(
+    home: Any, say: Any, store_url: str
+) -> None:
     await save(home, say("m1", "My dog."))
     await home.store.close()
-    store = await open_store(url)
+    store = await open_store(store_url)
     assert await store.recall.index_due() == 1
     assert len((await store.recall.search(ADA, home.agent.id, "dog")).hits) == 1
     await store.close()
 
 
-async def test_a_crash_between_the_index_and_the_note_of_it_indexes_once_more(
-    home: Any, say: Any, monkeypatch: Any, tmp_path: Path
-) -> None:
-    await save(home, say("m1", "My dog."))
-
-    async def crash(*arguments: object) -> None:
-        raise StorageError("the process died")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("voicegraph.state.indexing._settle", crash)
-        with pytest.raises(StorageError):
-            await home.store.recall.index_due()
-    assert len(indexed(tmp_path)) == 1
-    assert await home.store.recall.index_due() == 1
-    assert len(indexed(tmp_path)) == 1
-
-
-async def test_a_message_that_changes_while_it_is_indexed_stays_due(
-    home: Any, say: Any, monkeypatch: Any
-) -> None:
-    from voicegraph.state import indexing
-
-    await save(home, say("m1", "My dog."))
-    settle = indexing._settle
-
-    async def change_first(*arguments: Any) -> None:
-        await save(home, say("m1", "My cat."))
-        await settle(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(indexing, "_settle", change_first)
-        await home.store.recall._index_some((0, 1 << 62))
-    assert await home.store.recall.index_due() == 1
-    assert await found(home, "cat") == ["My cat."]
-
-
 async def test_two_tasks_and_two_processes_that_index_at_once_index_each_message_once(
-    home: Any, say: Any, url: str, tmp_path: Path
+    home: Any, say: Any, store_url: str, entries: Any
 ) -> None:
     await save(home, *(say(f"m{number}", f"dog {number}") for number in range(100)))
-    other = await open_store(url)
+    other = await open_store(store_url)
     await asyncio.gather(
         home.store.recall.index_due(), home.store.recall.index_due(home.agent.id), other.recall.index_due()
     )
     await other.close()
-    assert len(indexed(tmp_path)) == 100
+    assert len(await entries()) == 100
     assert await home.store.recall.index_due() == 0
 
 
 @pytest.mark.parametrize("what", ["thread", "agent", "user"])
 async def test_what_is_deleted_is_not_found_and_leaves_no_entry(
-    home: Any, say: Any, tmp_path: Path, what: str
+    home: Any, say: Any, entries: Any, what: str
 ) -> None:
     await save(home, say("m1", "My dog Wolfgang."))
     await home.store.passages.insert(ADA, home.agent.id, "Has a dog called Wolfgang.")
@@ -162,59 +103,17 @@ async def test_what_is_deleted_is_not_found_and_leaves_no_entry(
         case _:
             await home.store.actors.delete(ADA)
     await home.store.recall.index_due()
-    assert indexed(tmp_path) == []
+    assert await entries() == []
 
 
-async def test_no_word_of_what_was_deleted_is_left_in_the_file(home: Any, say: Any, tmp_path: Path) -> None:
-    await home.store.threads.claim(ADA, home.agent.id, "call-2")
-    await save(home, *(say(f"m{number}", f"My dog Wolfgang number {number}.") for number in range(100)))
-    await home.store.messages.save(ADA, home.agent.id, "call-2", [say("m1", "My cat Ludwig.")])
-    await home.store.recall.index_due()
-    await home.store.threads.delete(ADA, "call-1")
-    await home.store.recall.index_due()
-    assert await home.store.recall.erase_deleted() == 0
-    await home.store.close()
-    left = b"".join(file.read_bytes() for file in tmp_path.glob("voice.index.db*")).lower()
-    assert b"wolfgang" not in left
-    assert b"ludwig" in left
-
-
-async def test_a_number_that_is_given_out_again_keeps_its_entry(home: Any, say: Any, tmp_path: Path) -> None:
+async def test_a_number_that_is_given_out_again_keeps_its_entry(home: Any, say: Any, entries: Any) -> None:
     await save(home, say("m1", "My dog."))
     await home.store.recall.index_due()
     await home.store.threads.delete(ADA, "call-1")
     await home.store.threads.claim(ADA, home.agent.id, "call-1")
     await save(home, say("m1", "My cat."))
     await home.store.recall.index_due()
-    assert indexed(tmp_path) == ["My cat. | "]
-
-
-async def test_a_missing_index_file_is_made_again(home: Any, say: Any, url: str, tmp_path: Path) -> None:
-    await save(home, say("m1", "My dog."))
-    await home.store.recall.index_due()
-    await home.store.close()
-    for file in tmp_path.glob("voice.index.db*"):
-        file.unlink()
-    store = await open_store(url)
-    assert (await store.recall.search(ADA, home.agent.id, "dog")).hits == ()
-    assert await store.recall.index_due() == 1
-    assert len((await store.recall.search(ADA, home.agent.id, "dog")).hits) == 1
-    await store.close()
-
-
-async def test_a_file_that_is_no_index_is_a_storage_error(home: Any, tmp_path: Path) -> None:
-    (tmp_path / "voice.index.db").write_bytes(b"this is no database, by any means" * 100)
-    with pytest.raises(StorageError, match="search index.*not a database"):
-        await home.store.recall.index_due()
-
-
-async def test_storing_a_turn_does_not_wait_for_the_index(home: Any, say: Any, tmp_path: Path) -> None:
-    await home.store.recall.index_due()
-    writer = sqlite3.connect(tmp_path / "voice.index.db", isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    await asyncio.wait_for(save(home, say("m1", "My dog.")), 2)
-    writer.close()
-    assert await home.store.recall.index_due() == 1
+    assert await entries() == ["My cat."]
 
 
 async def test_a_cancelled_run_goes_on_at_the_next_call(home: Any, say: Any) -> None:

@@ -17,6 +17,11 @@ ADA = Actor("acme", "ada")
 
 
 @pytest.fixture
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
 def other(store: Store, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Another program's connection to the store's file."""
     connection = sqlite3.connect(tmp_path / "voice.db", isolation_level=None)

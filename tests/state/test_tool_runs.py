@@ -13,20 +13,20 @@ ADA = Actor("acme", "ada")
 CALL = ("call-1", "m1", "c1")
 
 
-async def test_a_run_that_a_crash_left_is_found_by_another_process(home: Any, url: str) -> None:
+async def test_a_run_that_a_crash_left_is_found_by_another_process(home: Any, store_url: str) -> None:
     assert await home.store.tool_runs.begin(ADA, *CALL, "book_table") is None
-    later = await open_store(url)
+    later = await open_store(store_url)
     left = await later.tool_runs.begin(ADA, *CALL, "book_table")
     await later.close()
     assert left is not None
     assert (left.tool, left.status, left.outcome, left.finished_at) == ("book_table", "started", None, None)
 
 
-async def test_a_finished_run_tells_its_result(home: Any) -> None:
+async def test_a_finished_run_tells_its_result(home: Any, kept: Any) -> None:
     await home.store.tool_runs.begin(ADA, *CALL, "book_table")
     await home.store.tool_runs.finish(ADA, *CALL, outcome="success", result="booked 🍝\0")
     run = await home.store.tool_runs.begin(ADA, *CALL, "book_table")
-    assert (run.status, run.outcome, run.result) == ("finished", "success", "booked 🍝\0")
+    assert (run.status, run.outcome, run.result) == ("finished", "success", kept("booked 🍝\0"))
     assert run.finished_at >= run.started_at
 
 

@@ -1,4 +1,4 @@
-"""Bring the search index up to date with the database, in short steps that a crash may part.
+"""Bring SQLite's search index up to date with the database, in short steps that a crash may part.
 
 What is due is a column of the database, and so is what must go; the index is written first and the column
 after it. Whoever dies in between leaves rows that are due once more.
@@ -8,21 +8,19 @@ import json
 import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, text, update
 
-from .columns import Instant, from_stored, utc_now
-from .database import Database
-from .models import PassageRow, RemovalRow
+from ..columns import Instant, from_stored, utc_now
+from ..database import Database
+from ..entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
+from ..models import PassageRow, RemovalRow
+from .index_file import TABLES, IndexFile
 from .neighbours import numbers_around, searchable, texts_around
-from .search_index import TABLES, SearchIndex
 from .vectors import note_changes
 
 _BATCH = 32
 _MOST_REMOVALS = 1000
-_CONTEXT_CHARACTERS = 1000
-"""So much of each neighbour is context, that one endless message does not fill four other entries."""
 
 _DUE = "indexed_at IS NULL AND number BETWEEN ? AND ? ORDER BY number LIMIT ?"
 
@@ -56,7 +54,7 @@ class _Work:
         return len(self.removals) + len(self.seen) + len(self.passages)
 
 
-async def index_some(database: Database, index: SearchIndex, numbers: tuple[int, int]) -> int:
+async def index_some(database: Database, index: IndexFile, numbers: tuple[int, int]) -> int:
     """Bring some of what is due between two numbers into the index; return how much it was, 0 at the end.
 
     Entries of deleted rows go first, whosever they were. Use it in an `unbroken` function.
@@ -96,7 +94,7 @@ def _read_messages(connection: sqlite3.Connection, work: _Work, numbers: tuple[i
     affected |= numbers_around(connection, affected)
     if not affected:
         return
-    contexts = texts_around(connection, affected, _CONTEXT_CHARACTERS)
+    contexts = texts_around(connection, affected, CONTEXT_CHARACTERS)
     rows = connection.execute(
         "SELECT row.number, row.text, row.name, row.created_at, agents.time_zone "
         "FROM messages AS row JOIN agents ON agents.id = row.agent_id "
@@ -104,9 +102,8 @@ def _read_messages(connection: sqlite3.Connection, work: _Work, numbers: tuple[i
         (json.dumps(list(affected)),),
     )
     for number, words, name, created_at, zone in rows:
-        day = from_stored(created_at).astimezone(ZoneInfo(zone))
-        lead = f"{day:%A} {day.day} {day:%B} {day.year} {name or ''}: "
-        work.entries["messages"].append((number, lead + words, contexts[number]))
+        entry = message_entry(words, name, from_stored(created_at), zone)
+        work.entries["messages"].append((number, entry, contexts[number]))
 
 
 def _read_passages(connection: sqlite3.Connection, work: _Work, numbers: tuple[int, int]) -> None:
@@ -119,7 +116,7 @@ def _read_passages(connection: sqlite3.Connection, work: _Work, numbers: tuple[i
         (json.dumps(list(affected)),),
     )
     for number, words, context, tags in rows:
-        work.entries["passages"].append((number, " ".join([*json.loads(tags), words]), context or ""))
+        work.entries["passages"].append((number, passage_entry(words, json.loads(tags)), context or ""))
 
 
 def _write(

@@ -8,24 +8,13 @@ spent.
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
-from .embedder import Meaning
-from .ranking import Found, Scope
-from .search_index import TABLES
-
-MOST_COMPARED = 10_000
-"""Vectors that a query is compared with: the newest of the agent, and those of what its words have found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """An entry without a vector."""
-
-    table: str
-    number: int
-    text: str
+from ..embedder import Meaning
+from ..likeness import MOST_COMPARED, Due, likest
+from ..ranking import Found
+from .index_file import TABLES
+from .ranking import Scope
 
 
 def wanted_model(connection: sqlite3.Connection) -> str | None:
@@ -126,28 +115,4 @@ def alike(
         f"WHERE number IN (SELECT value FROM json_each(?)) AND {of_model}",
         (json.dumps([number for number in also if number not in vectors]), *model),
     )
-    scores = _likeness(vectors, meaning.vector)
-    likest = sorted(scores, key=lambda found: (-found[1], found[0]))
-    return [found for place, found in enumerate(likest) if place < most or found[0] in also]
-
-
-def normalised(vector: Sequence[float]) -> bytes | None:
-    """Return a vector of length 1 as bytes, `None` for one that points nowhere."""
-    import numpy
-
-    values = numpy.asarray(vector, dtype=numpy.float32)
-    length = float(numpy.linalg.norm(values))
-    if values.ndim != 1 or not 0 < length < float("inf"):
-        return None
-    return (values / length).tobytes()
-
-
-def _likeness(vectors: dict[int, bytes], query: Sequence[float]) -> Found:
-    import numpy
-
-    sought = normalised(query)
-    if sought is None or not vectors:
-        return []
-    table = numpy.frombuffer(b"".join(vectors.values()), dtype=numpy.float32).reshape(len(vectors), -1)
-    products = table @ numpy.frombuffer(sought, dtype=numpy.float32)
-    return list(zip(vectors, products.tolist(), strict=True))
+    return likest(vectors, meaning, most, also)

@@ -1,0 +1,101 @@
+"""What a turn holds of its thread on PostgreSQL, where other processes may want it, or have had it since."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from langchain_core.runnables import RunnableConfig
+
+from ..nodes.context import Context
+from ..state.errors import StorageError
+from .resources import Resources
+from .threads import TurnRun
+
+if TYPE_CHECKING:
+    from ..state.leases import Lease
+    from ..state.patience import Patience
+    from ..state.turn_saver import TurnSaver
+
+log = logging.getLogger(__name__)
+
+_CHECKPOINTER = "__pregel_checkpointer"
+"""Key in LangGraph's config of the saver of one run."""
+
+_BEFORE_A_WORD = 2.0
+"""Seconds that storing is tried again while the caller still waits in silence: then he is told."""
+
+
+_WAITED_FOR = 5.0
+"""The same while a newer turn of the thread waits, whose caller hears nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldThread:
+    """A thread that belongs to one turn, and how its checkpoints are read and written."""
+
+    lease: "Lease"
+    saver: "TurnSaver"
+    patience: "Patience"
+
+    def config(self, config: RunnableConfig) -> RunnableConfig:
+        """Return the config with the turn's own saver."""
+        return {**config, "configurable": {**config.get("configurable", {}), _CHECKPOINTER: self.saver}}
+
+    def context(self, live: Context) -> Context:
+        """Return the context whose writes hold out while the database is away."""
+        return replace(live, storing=self.patience.write)
+
+    async def known(
+        self, resources: Resources, live: Context, known: Literal["warm", "cold", "new"]
+    ) -> tuple[str, Literal["warm", "cold"]]:
+        """Return the thread's agent, and `warm` if this process ran its last turn, which has ended.
+
+        Other processes may have run turns on it since, died in one, or deleted it. Raises `ThreadTaken`,
+        `AgentNotFound`.
+        """
+        facts, thread_id = self.lease.facts, live.thread_id
+        owner = (facts.organization_id, facts.user_id, facts.agent_id)
+        if owner != resources.owner_ids(thread_id):
+            resources.forget_thread(thread_id)
+            known = "cold"
+        agent, _ = await resources.claim(live.actor, live.agent, thread_id)
+        warm = known == "warm" and facts.head == resources.heads.get(thread_id)
+        return agent, "warm" if warm else "cold"
+
+    async def read(self, config: RunnableConfig) -> None:
+        """Read the newest checkpoint, so that LangGraph does not wait for it. Raises `StorageError`."""
+        await self.saver.aget_tuple(config)
+
+    async def end(self, resources: Resources) -> None:
+        """Note how the thread stands at the end of the turn, and delete its old checkpoints."""
+        if self.lease.head is not None:
+            resources.heads[self.lease.thread_id] = self.lease.head
+        try:
+            await resources.prune(self.lease.thread_id)
+        except StorageError:
+            log.warning("old checkpoints were not deleted", extra={"thread_id": self.lease.thread_id})
+
+
+@asynccontextmanager
+async def held_thread(resources: Resources, run: TurnRun, live: Context) -> AsyncGenerator[HeldThread | None]:
+    """Take the run's thread for the body, `None` on SQLite, which serves one process.
+
+    Raises `ThreadBusy` and `StorageError`.
+    """
+    if resources.others is None:
+        yield None
+        return
+    from ..state.patience import Patience
+
+    def seconds() -> float:
+        if not run.kept and live.speaker.first_speech_at is None:
+            return _BEFORE_A_WORD
+        waited_for = resources.threads.running(run.thread_id) is not run
+        patience = resources.settings.storage_patience
+        return min(patience, _WAITED_FOR) if waited_for else patience
+
+    async with resources.others.owning(run) as lease:
+        patience = Patience(lease, seconds)
+        yield HeldThread(lease=lease, saver=resources.saver_of_turn(patience), patience=patience)

@@ -1,0 +1,248 @@
+"""One turn at a time on a thread also when other processes serve it: the newest wins, wherever it came in."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..nodes.context import Background
+from ..state.errors import StorageError, ThreadBusy
+from .threads import Threads, TurnRun
+
+if TYPE_CHECKING:
+    from ..state.leases import Lease, Leases
+
+Overlap = Literal["newest", "enqueue", "reject"]
+Notice = dict[str, Any]
+
+LOOK_AGAIN = 0.1
+"""Seconds between two tries to get a thread, should its holder's notice be lost."""
+_UNANSWERED = 0.5
+"""Seconds after which a holder that answers nothing is taken to be busy."""
+_PART = 400
+"""Characters of what was heard in one notice: PostgreSQL takes 8,000 bytes, and one may need 12."""
+_MOST_NAMED = 30
+"""Who waits for a thread and is named to its next holder; the others try again by themselves."""
+
+
+@dataclass(kw_only=True)
+class _Wish:
+    """A run that waits for a thread which another process has."""
+
+    run: TurnRun
+    overlap: Overlap
+    id: str = field(default_factory=lambda: token_hex(6))
+    since: float = field(default_factory=time.monotonic)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: str = ""
+    then: list[Notice] = field(default_factory=list[Notice])
+    """Who waits behind this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptedElsewhere:
+    """What another process did: if a turn `ran` there, which has ended now, and if its reply was `cut`."""
+
+    ran: bool
+    cut: bool
+
+
+class OtherProcesses:
+    """What the runs of this process and those of others have to do with each other.
+
+    Whoever wants a thread that another process has tells that process, which stops its run or not, and is
+    told when the thread is free. Should a notice be lost, who waits tries again by himself.
+    """
+
+    def __init__(self, leases: "Leases", threads: Threads, background: Background, overlap: Overlap) -> None:
+        self._leases, self._threads, self._background = leases, threads, background
+        self._overlap: Overlap = overlap
+        self._ours: set[str] = set()
+        self._wishes: dict[str, _Wish] = {}
+        self._waiting: dict[str, dict[str, Notice]] = {}
+        self._heard: dict[str, dict[int, str | None]] = {}
+        self._answers: dict[str, asyncio.Future[InterruptedElsewhere]] = {}
+
+    @asynccontextmanager
+    async def owning(self, run: TurnRun, overlap: Overlap | None = None) -> "AsyncGenerator[Lease]":
+        """Take the run's thread for the body, from whoever has it as `overlap` (the setting's) has it.
+
+        Raises `ThreadBusy` when it is to be rejected, or a newer request for the thread was faster, and
+        `StorageError`.
+        """
+        lease = await self._take(_Wish(run=run, overlap=overlap or self._overlap))
+        self._ours.add(run.thread_id)
+        lease.when_lost(run.stop.drop)
+        try:
+            yield lease
+        finally:
+            self._ours.discard(run.thread_id)
+            waiting = self._waiting.pop(run.thread_id, {})
+            await self._give_back(lease, sorted(waiting.values(), key=lambda notice: notice["at"]))
+
+    @property
+    def address(self) -> int:
+        """Where this process hears the others: the number of the server process that holds its locks."""
+        return self._leases.address
+
+    def is_wanted(self, thread_id: str) -> bool:
+        """Tell if another process waits for a thread that this one has."""
+        return bool(self._waiting.get(thread_id))
+
+    async def have(self, thread_id: str) -> bool:
+        """Tell if another process has the thread. Raises `StorageError`."""
+        return thread_id not in self._ours and await self._leases.is_held(thread_id)
+
+    async def interrupt(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
+        """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
+
+        Raises `StorageError`.
+        """
+        id_, answer = token_hex(6), asyncio.get_running_loop().create_future()
+        self._answers[id_] = answer
+        parts = (
+            [heard[at : at + _PART] for at in range(0, len(heard), _PART)] or [""]
+            if heard is not None
+            else [None]
+        )
+        common = {"kind": "interrupt", "thread": thread_id, "from": self._leases.address, "id": id_}
+        notices = [{**common, "part": at, "of": len(parts), "heard": part} for at, part in enumerate(parts)]
+        try:
+            if not await self._leases.tell_holder(thread_id, notices):
+                return None
+            while not answer.done():
+                await asyncio.wait({answer}, timeout=LOOK_AGAIN)
+                if not answer.done() and not await self._leases.is_held(thread_id):
+                    return InterruptedElsewhere(ran=True, cut=False)
+            return answer.result()
+        finally:
+            del self._answers[id_]
+
+    def hear(self, notice: Notice) -> None:
+        """Take in what another process says."""
+        match notice["kind"]:
+            case "want":
+                self._hear_want(notice)
+            case "interrupt":
+                self._hear_interrupt(notice)
+            case "interrupted":
+                answer = self._answers.get(notice["to"])
+                if answer is not None and not answer.done():
+                    answer.set_result(InterruptedElsewhere(ran=notice["ran"], cut=notice["cut"]))
+            case _:
+                self._hear_answer(notice)
+
+    async def _take(self, wish: _Wish) -> "Lease":
+        run = wish.run
+        lease = await self._leases.take(run.thread_id)
+        if lease is not None:
+            return lease
+        self._wishes[wish.id] = wish
+        try:
+            while lease is None:
+                wish.told.clear()
+                await self._leases.tell_holder(run.thread_id, [self._want(wish)])
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN):
+                        await wish.told.wait()
+                self._give_up_if_told(wish)
+                lease = await self._leases.take(run.thread_id)
+            self._waiting.setdefault(run.thread_id, {}).update({other["id"]: other for other in wish.then})
+            return lease
+        finally:
+            del self._wishes[wish.id]
+
+    def _want(self, wish: _Wish) -> Notice:
+        return {
+            "kind": "want",
+            "thread": wish.run.thread_id,
+            "from": self._leases.address,
+            "id": wish.id,
+            "at": self._leases.at(wish.run.asked),
+            "overlap": wish.overlap,
+        }
+
+    def _give_up_if_told(self, wish: _Wish) -> None:
+        run = wish.run
+        unanswered = not wish.answer and time.monotonic() - wish.since > _UNANSWERED
+        if wish.answer == "busy" or (wish.overlap == "reject" and unanswered):
+            raise ThreadBusy(f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it")
+        if wish.answer == "late" and run.history:
+            # Its history knows nothing of the newer turn, and would take that away.
+            raise ThreadBusy(f"a newer request for thread '{run.thread_id}' came first")
+
+    def _hear_want(self, notice: Notice) -> None:
+        thread_id = notice["thread"]
+        if thread_id not in self._ours:
+            self._reply(notice, "free")
+            return
+        runs = self._threads.chain(thread_id)
+        if notice["overlap"] == "reject" and any(not run.kept for run in runs):
+            self._reply(notice, "busy")
+            return
+        waiting = self._waiting.setdefault(thread_id, {})
+        known = notice["id"] in waiting
+        waiting[notice["id"]] = notice
+        if notice["overlap"] == "newest":
+            self._newest_wins(notice, runs, [] if known else list(waiting.values()))
+        elif not known:
+            self._reply(notice, "wait")
+
+    def _newest_wins(self, notice: Notice, runs: Sequence[TurnRun], waiting: Sequence[Notice]) -> None:
+        """Stop what is older than the notice; tell its sender when something is newer."""
+        for run in runs:
+            if self._leases.at(run.asked) > notice["at"]:
+                self._reply(notice, "late")
+            elif not run.kept:
+                run.stop.drop()
+        for other in waiting:
+            if other["overlap"] == "newest" and other["at"] < notice["at"]:
+                self._reply(other, "stop")
+            elif other["at"] > notice["at"]:
+                self._reply(notice, "stop")
+
+    def _hear_answer(self, notice: Notice) -> None:
+        wish = self._wishes.get(notice["to"])
+        if wish is None:
+            return
+        wish.answer = notice["kind"]
+        wish.then += notice.get("then", ())
+        if wish.answer in ("stop", "late"):
+            wish.run.stop.drop()
+        if wish.answer in ("free", "busy") or (wish.answer == "late" and wish.run.history):
+            wish.told.set()
+
+    def _hear_interrupt(self, notice: Notice) -> None:
+        parts = self._heard.setdefault(notice["id"], {})
+        parts[notice["part"]] = notice["heard"]
+        if len(parts) < notice["of"]:
+            return
+        del self._heard[notice["id"]]
+        heard = None if parts[0] is None else "".join(parts[at] or "" for at in sorted(parts))
+        run = self._threads.driving(notice["thread"])
+        if run is None:
+            self._reply(notice, "interrupted", ran=False, cut=False)
+            return
+        run.stop.request(heard)
+        run.when_done(lambda: self._reply(notice, "interrupted", ran=True, cut=run.stop.heard_applied))
+
+    def _reply(self, notice: Notice, kind: str, **more: Any) -> None:
+        answer = {"kind": kind, "to": notice["id"], **more}
+
+        async def tell() -> None:
+            with suppress(StorageError):  # Who waits looks again by himself.
+                await self._leases.tell(notice["from"], [answer])
+
+        self._background.start(tell())
+
+    async def _give_back(self, lease: "Lease", waiting: Sequence[Notice]) -> None:
+        """Free the thread, and tell who has waited longest; he takes over the list of the others."""
+        if not waiting:
+            await self._leases.give_back(lease)
+            return
+        first, then = waiting[0], waiting[1 : _MOST_NAMED + 1]
+        notice = {"kind": "free", "to": first["id"], "then": [{**other, "thread": ""} for other in then]}
+        await self._leases.give_back(lease, first["from"], [notice])

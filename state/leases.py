@@ -1,0 +1,222 @@
+"""Threads belong to one process at a time: PostgreSQL's advisory locks, and notices between the holders."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from .errors import StorageError, ThreadLost
+from .location import Location
+from .postgres_link import Connection, Link, Notice, send
+
+_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_UNLOCK = "SELECT pg_advisory_unlock(%s)"
+# Behind the lock as a statement of its own: it must see what the last holder wrote.
+_FACTS = """
+    SELECT (SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(thread)s AND checkpoint_ns = ''
+            ORDER BY checkpoint_id DESC LIMIT 1),
+        organization_id, user_id, agent_id,
+        EXISTS (SELECT FROM messages WHERE thread_id = %(thread)s)
+    FROM (VALUES (%(thread)s)) AS given (id) LEFT JOIN threads USING (id)
+"""
+_OF_KEY = """
+    locktype = 'advisory' AND granted AND objsubid = 1
+    AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_TELL_HOLDER = f"""
+    SELECT pg_notify('voicegraph_' || pid, part)
+    FROM pg_locks, unnest(%(parts)s::text[]) AS part WHERE {_OF_KEY}
+"""
+_HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadFacts:
+    """What is known of a thread under its lock: its newest checkpoint and its owner, `None` for none.
+
+    `said` is true when messages of it are stored.
+    """
+
+    head: str | None
+    organization_id: str | None
+    user_id: str | None
+    agent_id: str | None
+    said: bool
+
+
+class Lease:
+    """A thread that belongs to this process until it gives it back, or loses it."""
+
+    def __init__(self, thread_id: str, facts: ThreadFacts) -> None:
+        self.thread_id, self.facts = thread_id, facts
+        self.head = facts.head
+        """The newest checkpoint of the thread, as far as its holder knows."""
+        self._ours = {facts.head}
+        self._sure = asyncio.Event()
+        self._sure.set()
+        self._lost: list[Callable[[], None]] = []
+        self._is_lost = False
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call `call` when another process has taken the thread over."""
+        self._lost.append(call)
+
+    def writing(self, checkpoint_id: str) -> None:
+        """Note that a checkpoint is about to be written."""
+        self._ours.add(checkpoint_id)
+        self.head = max(self.head or "", checkpoint_id)
+
+    async def held(self, within: float) -> None:
+        """Return when the thread is certainly ours, which takes a while when the server was away.
+
+        Raises `ThreadLost` when another process has taken it over, `StorageError` when nobody knows `within`
+        so many seconds.
+        """
+        if not self._sure.is_set():
+            try:
+                async with asyncio.timeout(within):
+                    await self._sure.wait()
+            except TimeoutError:
+                away = StorageError("the database is away: what was said cannot be stored now")
+                away.retryable = True
+                raise away from None
+        if self._is_lost:
+            raise ThreadLost(self.thread_id)
+
+    def doubt(self) -> None:
+        """Note that the lock is gone; another process may have it."""
+        self._sure.clear()
+
+    def regain(self, facts: ThreadFacts | None) -> bool:
+        """Take in that it is ours again, or not (`None`); return false when somebody wrote in between."""
+        self._is_lost = facts is None or facts.head not in self._ours
+        self._sure.set()
+        if self._is_lost:
+            for call in self._lost:
+                call()
+        return not self._is_lost
+
+
+class Leases:
+    """The leases of a process."""
+
+    def __init__(self, location: Location) -> None:
+        self._link = Link(location, self)
+        self._hear: Callable[[Notice], None] = lambda _: None
+        self._open: set[Lease] = set()
+
+    @property
+    def address(self) -> int:
+        """Where other processes can send notices to; another one after each break."""
+        return self._link.address
+
+    def at(self, moment: float) -> float:
+        """Return when `moment` of `time.monotonic()` was, by the clock that all processes share."""
+        return self._link.at(moment)
+
+    async def open(self, hear: Callable[[Notice], None]) -> None:
+        """Connect; `hear` is told what other processes say. Raises `StorageError`."""
+        self._hear = hear
+        await self._link.open()
+
+    async def close(self) -> None:
+        """Free all."""
+        await self._link.close()
+
+    async def take(self, thread_id: str) -> Lease | None:
+        """Take the thread, `None` when another process has it. Raises `StorageError`.
+
+        Within a process nobody may have it either: that is not seen here.
+        """
+        return await self._link.ask(lambda connection: self._take(connection, thread_id))
+
+    async def give_back(self, lease: Lease, address: int = 0, notices: Sequence[Notice] = ()) -> None:
+        """Free the thread, and send notices to `address`; what cannot be reached frees it by itself."""
+        self._open.discard(lease)
+        if not self._link.is_up:
+            return
+        key = key_of(lease.thread_id)
+
+        async def free(connection: Connection) -> None:
+            async with connection.pipeline():
+                await connection.execute(_UNLOCK, (key,))
+                if notices:
+                    await send(connection, address, notices)
+
+        try:
+            await self._link.ask(free)
+        except StorageError:
+            pass
+
+    async def tell_holder(self, thread_id: str, notices: Iterable[Notice]) -> bool:
+        """Send notices to whoever has the thread; return false when nobody has. Raises `StorageError`."""
+        parts = [json.dumps(notice) for notice in notices]
+
+        async def tell(connection: Connection) -> bool:
+            cursor = await connection.execute(_TELL_HOLDER, {**_halves(thread_id), "parts": parts})
+            return cursor.rowcount > 0
+
+        return await self._link.ask(tell)
+
+    async def tell(self, address: int, notices: Sequence[Notice]) -> None:
+        """Send notices to a process. Raises `StorageError`."""
+        await self._link.ask(lambda connection: send(connection, address, notices))
+
+    async def is_held(self, thread_id: str) -> bool:
+        """Tell if any process has the thread. Raises `StorageError`."""
+
+        async def look(connection: Connection) -> bool:
+            return (await connection.execute(_HELD, _halves(thread_id))).rowcount > 0
+
+        return await self._link.ask(look)
+
+    async def link_made(self, connection: Connection) -> None:
+        """Take all threads again that were ours when the link broke."""
+        for lease in list(self._open):
+            facts = await _locked(connection, lease.thread_id)
+            if not lease.regain(facts):
+                self._open.discard(lease)
+                if facts is not None:
+                    await connection.execute(_UNLOCK, (key_of(lease.thread_id),))
+
+    def link_broken(self) -> None:
+        """Be sure of no thread any more."""
+        for lease in self._open:
+            lease.doubt()
+
+    def hear(self, notice: Notice) -> None:
+        """Pass on what another process says."""
+        self._hear(notice)
+
+    async def _take(self, connection: Connection, thread_id: str) -> Lease | None:
+        facts = await _locked(connection, thread_id)
+        if facts is None:
+            return None
+        lease = Lease(thread_id, facts)
+        self._open.add(lease)
+        return lease
+
+
+async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
+    """Lock the thread and read what must be known of it, in one round trip; `None` when it is locked."""
+    async with connection.pipeline():
+        locking = await connection.execute(_LOCK, (key_of(thread_id),))
+        reading = await connection.execute(_FACTS, {"thread": thread_id})
+    [[locked]] = await locking.fetchall()
+    [[head, organization, user, agent, said]] = await reading.fetchall()
+    if not locked:
+        return None
+    return ThreadFacts(head=head, organization_id=organization, user_id=user, agent_id=agent, said=said)
+
+
+def key_of(thread_id: str, what: str = "thread") -> int:
+    """Return the number that PostgreSQL locks for a thread, or for another thing of this name."""
+    digest = hashlib.blake2b(f"{what}\0{thread_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _halves(thread_id: str) -> dict[str, int]:
+    key = key_of(thread_id) & 0xFFFF_FFFF_FFFF_FFFF
+    return {"high": key >> 32, "low": key & 0xFFFF_FFFF}

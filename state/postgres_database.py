@@ -1,0 +1,90 @@
+"""A PostgreSQL database: one bounded pool of connections, everything on the event loop."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from .columns import json_for_postgres, storable
+from .database import Database
+from .faults import storage_faults
+from .location import Location
+from .postgres_connection import connection_arguments
+from .unbroken import unbroken
+
+T = TypeVar("T")
+
+WAIT_SECONDS = 5.0
+"""How long a caller waits for a free connection before `DatabaseBusy` is raised."""
+
+_RECYCLE_SECONDS = 1800
+
+
+class PostgresDatabase(Database):
+    """An open PostgreSQL database; any number of processes may have it open.
+
+    Each session has a connection of the pool: they never wait for each other but for a row that one changes.
+    """
+
+    def __init__(self, url: str, location: Location, connections: int, *, wait: float = WAIT_SECONDS) -> None:
+        """Open a pool of at most so many `connections`, which are made when they are needed.
+
+        Whoever gets none within `wait` seconds gets `DatabaseBusy`.
+        """
+        super().__init__(url, location)
+        self.engine: AsyncEngine = create_async_engine(
+            location.engine_url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=wait,
+            pool_recycle=_RECYCLE_SECONDS,
+            # The server may have been restarted since a connection was last used.
+            pool_pre_ping=True,
+            connect_args=connection_arguments(location.engine_url),
+            json_serializer=json_for_postgres,
+            use_native_hstore=False,
+            hide_parameters=True,
+        )
+        # All statements of a transaction see what the first one saw.
+        self._reader = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to read; see `Database`."""
+        return self._transaction(self._reader)
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to write; see `Database`."""
+        return self._transaction(self.engine)
+
+    def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to write: deleted rows go when PostgreSQL next cleans the table up."""
+        return self._transaction(self.engine)
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Call `function` on the event loop, which goes on while a statement runs."""
+        return await self._run(self._reader, function)
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """Call `function` on the event loop, which goes on while a statement runs."""
+        return await self._run(self.engine, function)
+
+    def kept(self, text: str) -> str:
+        """Return `text` as it will be read back."""
+        return storable(text)
+
+    async def empty_log(self) -> None:
+        """Do nothing: PostgreSQL looks after itself."""
+
+    @unbroken
+    async def close(self) -> None:
+        """Close all connections; the second time it does nothing."""
+        await self.engine.dispose()
+
+    async def _run(self, engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
+        with storage_faults(self.location.shown):
+            async with engine.begin() as connection:
+                return await connection.run_sync(function)

@@ -1,0 +1,82 @@
+"""Which vectors are like that of a query.
+
+Vectors are kept as plain arrays, so that any PostgreSQL can hold them. Where its extension `vector` is, the
+server compares them; else they come here and numpy does.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from ..embedder import Meaning
+from ..likeness import MOST_COMPARED, likest, normalised
+from ..ranking import Found
+from .scope import Scope
+
+_HEADER = 20  # Bytes before the numbers of an array as PostgreSQL sends it; each has its length before it.
+
+_COMPARED = """
+    WITH compared AS (
+        (SELECT vectors.number, vectors.vector FROM {vectors} AS vectors {join}
+        WHERE vectors.number BETWEEN :first AND :last AND {of_model} {conditions}
+        ORDER BY vectors.number DESC LIMIT :most_compared)
+        UNION
+        SELECT vectors.number, vectors.vector FROM {vectors} AS vectors
+        WHERE vectors.number = ANY(CAST(:also AS bigint[])) AND {of_model}
+    )
+"""
+_BY_SERVER = """
+    , scored AS MATERIALIZED (
+        SELECT number, -(CAST(vector AS vector) <#> CAST(CAST(:sought AS real[]) AS vector)) AS score
+        FROM compared
+    )
+    (SELECT number, score FROM scored ORDER BY score DESC, number LIMIT :most)
+    UNION SELECT number, score FROM scored WHERE number = ANY(CAST(:also AS bigint[]))
+    ORDER BY score DESC, number
+"""
+_BY_NUMPY = "SELECT number, array_send(vector) AS vector FROM compared"
+
+
+def alike(scope: Scope, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+    """Return the rows of a scope whose vectors are most like that of the query, the likest first.
+
+    Those with the numbers `also` come on top of the `most` rows. The score is the cosine.
+    """
+    sought = normalised(meaning.vector)
+    if sought is None:
+        return []
+    given: dict[str, Any] = {
+        "model": meaning.model,
+        "dimension": len(meaning.vector),
+        "most_compared": MOST_COMPARED,
+        "also": list(also),
+    }
+    compared = _COMPARED.format(
+        vectors=scope.vectors,
+        join=f"JOIN {scope.table} AS row ON row.number = vectors.number" if scope.conditions else "",
+        of_model="vectors.model = :model AND cardinality(vectors.vector) = :dimension",
+        conditions="".join(f" AND {condition}" for condition in scope.conditions),
+    )
+    if _has_extension(scope):
+        given |= {"sought": _numbers(sought), "most": most}
+        return [(number, float(score)) for number, score in scope.rows(compared + _BY_SERVER, given)]
+    vectors = {number: _plain(sent) for number, sent in scope.rows(compared + _BY_NUMPY, given)}
+    return likest(vectors, meaning, most, also)
+
+
+def _has_extension(scope: Scope) -> bool:
+    ((there,),) = scope.rows("SELECT to_regtype('vector') IS NOT NULL")
+    return there
+
+
+def _numbers(vector: bytes) -> list[float]:
+    import numpy
+
+    return numpy.frombuffer(vector, dtype=numpy.float32).tolist()
+
+
+def _plain(sent: bytes) -> bytes:
+    """Return the numbers of an array that was sent in PostgreSQL's own form."""
+    import numpy
+
+    pairs = numpy.frombuffer(sent, dtype=[("length", ">i4"), ("number", ">f4")], offset=_HEADER)
+    return pairs["number"].astype(numpy.float32).tobytes()

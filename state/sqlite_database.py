@@ -1,0 +1,123 @@
+"""An SQLite database: one writer at a time, its statements in threads."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import QueuePool
+
+from .columns import encodable
+from .database import Database
+from .faults import storage_faults
+from .location import Location
+from .sqlite import BEGIN, ERASE, WRITE, set_up
+from .unbroken import unbroken
+
+T = TypeVar("T")
+
+_THREADS = 8
+
+
+class SqliteDatabase(Database):
+    """An open SQLite database, in a file or in memory."""
+
+    def __init__(self, url: str, location: Location) -> None:
+        """Open the engines of `location`; connections are made when they are needed."""
+        super().__init__(url, location)
+        # A database in memory lives as long as one connection to it.
+        self._memory = (
+            sqlite3.connect(location.memory, uri=True, check_same_thread=False) if location.memory else None
+        )
+        self.engine: AsyncEngine = create_async_engine(
+            location.engine_url, connect_args={"isolation_level": None}, hide_parameters=True
+        )
+        set_up(self.engine.sync_engine)
+        self.blocking_engine = _blocking_engine(location)
+        self._blocking_writer = self.blocking_engine.execution_options(**{BEGIN: WRITE})
+        # Not the event loop's: slow tools of a caller may hold all of its few threads.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicegraph-database")
+        self._writer = self.engine.execution_options(**{BEGIN: WRITE})
+        self._eraser = self.engine.execution_options(**{BEGIN: ERASE})
+        # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
+        self._turn_to_write = asyncio.Lock()
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to read; see `Database`."""
+        return self._transaction(self.engine)
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to write; see `Database`."""
+        return self._writing(self._writer)
+
+    def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to delete and overwrite; see `Database`."""
+        return self._writing(self._eraser)
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Return what `function` returns, called in one of the database's own threads.
+
+        Use it in an `unbroken` function: a thread cannot be broken off.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Call `function` in a thread: an async session changes threads several times for each statement."""
+
+        def in_transaction() -> T:
+            with storage_faults(self.location.shown), self.blocking_engine.begin() as connection:
+                return function(connection)
+
+        return await self.in_thread(in_transaction)
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """Call `function` in a thread, as `read` does."""
+
+        def in_transaction() -> T:
+            with storage_faults(self.location.shown), self._blocking_writer.begin() as connection:
+                return function(connection)
+
+        async with self._turn_to_write:
+            return await self.in_thread(in_transaction)
+
+    def kept(self, text: str) -> str:
+        """Return `text` as it will be read back."""
+        return encodable(text)
+
+    @unbroken
+    async def empty_log(self) -> None:
+        """Empty SQLite's log; see `Database`."""
+        if self.path is None:
+            return
+        outside_transactions = self.engine.execution_options(**{BEGIN: ()})
+        with storage_faults(self.location.shown):
+            async with self._turn_to_write, outside_transactions.connect() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @asynccontextmanager
+    async def _writing(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+        async with self._turn_to_write, self._transaction(engine) as session:
+            yield session
+
+    @unbroken
+    async def close(self) -> None:
+        """Close all connections; the second time it does nothing."""
+        await self.engine.dispose()
+        self.blocking_engine.dispose()
+        self._threads.shutdown(wait=False)
+        if self._memory is not None:
+            self._memory.close()
+
+
+def _blocking_engine(location: Location) -> Engine:
+    engine = create_engine(
+        location.blocking_url,
+        poolclass=QueuePool,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+    set_up(engine)
+    return engine

@@ -1,0 +1,1 @@
+"""Search on SQLite: FTS5 in a file of its own, vectors compared by numpy."""

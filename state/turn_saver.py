@@ -1,0 +1,77 @@
+"""The checkpoints of one running turn on PostgreSQL: written only while the turn has its thread."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    copy_checkpoint,
+)
+
+from .patience import Patience
+from .postgres_checkpoints import PostgresSaver
+
+
+class TurnSaver(PostgresSaver):
+    """A saver over the pool of `shared` for one turn; it uses one connection at a time.
+
+    While the server is away it writes again and again, as long as its `patience` lasts.
+    """
+
+    def __init__(self, shared: PostgresSaver, patience: Patience) -> None:
+        super().__init__(shared.pool, shared.shown, shared.serde)
+        self.lock = asyncio.Lock()
+        self._lease, self._patience = patience.lease, patience
+        self._read: CheckpointTuple | None = None
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the named checkpoint, or the newest of the thread: nobody else writes one meanwhile."""
+        given = config.get("configurable", {})
+        wanted = given.get("checkpoint_id") or self._lease.head
+        if given.get("checkpoint_ns") or wanted != self._lease.head:
+            return await super().aget_tuple(config)
+        if wanted is None:
+            return None
+        if self._read is None or self._read.checkpoint["id"] != wanted:
+            self._read = await super().aget_tuple(config)
+        return None if self._read is None else _copy(self._read)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Write a checkpoint. Raises `ThreadLost`, and `StorageError` when the patience has an end."""
+        write = super().aput
+
+        async def put() -> RunnableConfig:
+            self._lease.writing(checkpoint["id"])
+            return await write(config, checkpoint, metadata, new_versions)
+
+        return await self._patience.write(put)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Write what a step gave. Raises as `aput` does."""
+        write = super().aput_writes
+        self._read = None
+        await self._patience.write(lambda: write(config, writes, task_id, task_path))
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all checkpoints of the thread."""
+        await super().adelete_thread(thread_id)
+        self._read = self._lease.head = None
+
+
+def _copy(found: CheckpointTuple) -> CheckpointTuple:
+    """Return what LangGraph may change: it applies writes to what it has read."""
+    writes = None if found.pending_writes is None else list(found.pending_writes)
+    return found._replace(checkpoint=copy_checkpoint(found.checkpoint), pending_writes=writes)

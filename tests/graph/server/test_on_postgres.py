@@ -1,0 +1,72 @@
+"""What a client is told when another process has its thread, or PostgreSQL has no time for it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from postgres_outage import Outage
+
+from voicegraph.graph import build_graph, open_resources, stream_turn
+from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+
+BODY: Any = {
+    "model": "default",
+    "messages": [{"role": "user", "content": "Hi."}],
+    "stream": True,
+    "thread_id": "call-42",
+}
+
+
+@pytest.fixture
+def voice_url(postgres_url: str) -> str:
+    return postgres_url
+
+
+async def test_a_database_without_a_free_connection_is_a_503_before_any_speech(serve: Any) -> None:
+    model = ScriptedChatModel(["Hello.", "Yes."])
+    async with serve(model, database_connections=4) as served, served.client() as client:
+        await client.post("/v1/chat/completions", json=BODY)
+        while served.resources.threads.count():
+            await asyncio.sleep(0)
+        more = {**BODY, "messages": [*BODY["messages"], {"role": "user", "content": "Are you there?"}]}
+        pool = served.resources.checkpointer.pool
+        pool.timeout = 0.05
+        async with pool.connection(), pool.connection():
+            full = await client.post("/v1/chat/completions", json=more)
+        after = await client.post("/v1/chat/completions", json=more)
+    assert full.status_code == 503
+    assert full.json()["error"]["code"] == "database_busy"
+    assert full.headers["retry-after"] == "1"
+    assert "Yes." in after.text
+
+
+async def test_a_thread_that_another_process_keeps_is_a_409(serve: Any, postgres_url: str) -> None:
+    held = ScriptedReply(text="One two three.", hold=asyncio.Event(), hold_after=2)
+    async with (
+        open_resources(postgres_url, model=ScriptedChatModel([held])) as other,
+        serve(ScriptedChatModel([]), overlap="reject") as served,
+        served.client() as client,
+    ):
+        events = stream_turn(build_graph(other), "Count.", {"configurable": {"thread_id": "call-42"}})
+        await anext(events)
+        answer = await client.post("/v1/chat/completions", json=BODY)
+        await events.aclose()
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "thread_busy"
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
+    serve: Any, outage: Outage
+) -> None:
+    async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
+        with outage.lasting():
+            away = await client.get("/ready")
+            answer = await client.post("/v1/chat/completions", json=BODY)
+        back = await client.get("/ready")
+        again = await client.post("/v1/chat/completions", json=BODY)
+    assert (away.status_code, away.json()) == (503, {"status": "no database"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert (back.status_code, again.status_code) == (200, 200)
+    assert "Hello." in again.text
