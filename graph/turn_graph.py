@@ -15,7 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
-from ..state.checkpoints import begin_turn, end_turn
+from ..state.checkpoints import turn_on
 from ..state.errors import InvalidInput, InvalidSetting, NothingToResume, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .held_thread import HeldThread, held_thread
@@ -143,13 +143,16 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 await self._close_crashed(config, known, held)
             self.resources.begun(live.thread_id)
             memory = live.read_ahead()
-            if held is not None:
-                await held.read(config)
-                memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            async for part in self._parts(live, input, config, held, **options):
-                yield part
+            with turn_on(self.resources.checkpointer, live.thread_id):
+                if held is not None:
+                    await held.read(config)
+                    memory.add_done_callback(
+                        lambda done: done.cancelled() or done.exception() or run.begun.set()
+                    )
+                async for part in self._parts(live, input, config, held, **options):
+                    yield part
         if live.failure.silent and live.failure.error is not None:
             raise live.failure.error
 
@@ -157,12 +160,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         self, live: Context, input: Any, config: RunnableConfig, held: HeldThread | None, **options: Any
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clear up behind it."""
-        saver, whole = self.resources.checkpointer, False
-        begin_turn(saver, live.thread_id)
         try:
             async for part in super().astream(input, config, context=live, **options):
                 yield part
-            whole = True
             self.resources.index()
             if held is None:
                 await self.resources.prune(live.thread_id)
@@ -176,8 +176,6 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         except BaseException:
             self.resources.forget_thread(live.thread_id)
             raise
-        finally:
-            end_turn(saver, live.thread_id, whole=whole)
 
     async def _go_on(self, live: Context, config: RunnableConfig, held: HeldThread | None) -> None:
         """Make ready to go on with a turn that a crash left.

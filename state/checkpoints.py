@@ -1,7 +1,7 @@
 """Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -9,11 +9,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from . import sqlite_checkpoints
-from .kept_heads import KeepsHeads
+from .kept_heads import KeptHeads
 from .location import Location
 
 if TYPE_CHECKING:
     from .postgres_checkpoints import PostgresSaver
+    from .sqlite_checkpoints import SqliteSaver
 
 Checkpointer: TypeAlias = BaseCheckpointSaver[Any]
 """An open saver, of either database."""
@@ -43,16 +44,21 @@ async def open_checkpointer(location: Location, *, connections: int = 10) -> Asy
         yield saver
 
 
-def begin_turn(saver: Checkpointer, thread_id: str) -> None:
-    """Tell the saver that a turn begins on the thread: it may take what the one before left in memory."""
-    if isinstance(saver, KeepsHeads):
-        saver.heads.begin(thread_id)
+@contextmanager
+def turn_on(saver: Checkpointer, thread_id: str) -> Generator[None]:
+    """Give the turn in the body what the one before left in memory, and keep what it leaves at its end."""
+    heads = _heads(saver)
+    heads.begin(thread_id)
+    whole = False
+    try:
+        yield
+        whole = True
+    finally:
+        heads.end(thread_id, whole=whole)
 
 
-def end_turn(saver: Checkpointer, thread_id: str, *, whole: bool) -> None:
-    """Tell the saver that the turn has ended; `whole` when all its steps ran."""
-    if isinstance(saver, KeepsHeads):
-        saver.heads.end(thread_id, whole=whole)
+def _heads(saver: Checkpointer) -> KeptHeads:
+    return cast("SqliteSaver | PostgresSaver", saver).heads
 
 
 async def prune_checkpoints(saver: Checkpointer, thread_id: str, keep: int) -> None:
@@ -68,9 +74,8 @@ async def prune_checkpoints(saver: Checkpointer, thread_id: str, keep: int) -> N
 
 async def erase_checkpoints(saver: Checkpointer, thread_ids: Sequence[str]) -> None:
     """Delete all checkpoints of these threads; SQLite overwrites in the file what they held."""
-    if isinstance(saver, KeepsHeads):
-        for thread_id in thread_ids:
-            saver.heads.drop(thread_id)
+    for thread_id in thread_ids:
+        _heads(saver).drop(thread_id)
     if isinstance(saver, AsyncSqliteSaver):
         await sqlite_checkpoints.erase(saver, thread_ids)
     else:

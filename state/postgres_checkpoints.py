@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
+from .kept_heads import KeptHeads
 from .location import Location
 from .postgres_faults import postgres_faults
 from .postgres_link import CONNECT_WITHIN, conninfo
@@ -57,7 +58,7 @@ class PostgresSaver(AsyncPostgresSaver):
     def __init__(self, pool: Pool, shown: str, serde: SerializerProtocol | None = None) -> None:
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
         super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.pool, self.shown = pool, shown
+        self.pool, self.shown, self.heads = pool, shown, KeptHeads()
         # LangGraph's lock is for a single connection: over a pool it would hold all threads up.
         self.lock = cast(asyncio.Lock, nullcontext())
 

@@ -27,6 +27,7 @@ class TurnSaver(PostgresSaver):
         super().__init__(shared.pool, shared.shown, shared.serde)
         self.lock = asyncio.Lock()
         self._lease, self._patience = patience.lease, patience
+        self.heads = shared.heads
         self._read: CheckpointTuple | None = None
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -38,7 +39,10 @@ class TurnSaver(PostgresSaver):
         if wanted is None:
             return None
         if self._read is None or self._read.checkpoint["id"] != wanted:
-            self._read = await super().aget_tuple(config)
+            kept = self.heads.take(config)
+            # Under the lock the newest checkpoint is known: another process may have written since.
+            same = kept is not None and kept.found.checkpoint["id"] == wanted
+            self._read = kept.found if kept and same else await super().aget_tuple(config)
         return None if self._read is None else _copy(self._read)
 
     async def aput(
@@ -55,7 +59,10 @@ class TurnSaver(PostgresSaver):
             self._lease.writing(checkpoint["id"])
             return await write(config, checkpoint, metadata, new_versions)
 
-        return await self._patience.write(put)
+        written = await self._patience.write(put)
+        if not config.get("configurable", {}).get("checkpoint_ns"):
+            self.heads.wrote(config, checkpoint, metadata)
+        return written
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""

@@ -9,12 +9,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from voicegraph.state.checkpoints import (
-    begin_turn,
-    end_turn,
-    erase_checkpoints,
-    open_checkpointer,
-)
+from voicegraph.state.checkpoints import erase_checkpoints, open_checkpointer, turn_on
 from voicegraph.state.kept_heads import KeptHeads
 from voicegraph.state.location import Location, parse_location
 
@@ -38,16 +33,18 @@ async def write(saver: Any, thread_id: str, *words: str) -> Any:
     return written
 
 
-async def take_turn(saver: Any, thread_id: str, *words: str, whole: bool = True) -> Any:
-    begin_turn(saver, thread_id)
-    written = await write(saver, thread_id, *words)
-    end_turn(saver, thread_id, whole=whole)
-    return written
+async def take_turn(saver: Any, thread_id: str, *words: str) -> Any:
+    with turn_on(saver, thread_id):
+        return await write(saver, thread_id, *words)
+
+
+async def found_by_turn(saver: Any, thread_id: str) -> Any:
+    with turn_on(saver, thread_id):
+        return await saver.aget_tuple(config(thread_id))
 
 
 async def words_of_next_turn(saver: Any, thread_id: str) -> list[str]:
-    begin_turn(saver, thread_id)
-    found = await saver.aget_tuple(config(thread_id))
+    found = await found_by_turn(saver, thread_id)
     return [message.text for message in found.checkpoint["channel_values"]["messages"]]
 
 
@@ -78,23 +75,20 @@ async def test_the_next_turn_decodes_nothing(saver: Any) -> None:
 
     assert await words_of_next_turn(saver, "call") == ["hello"]
     assert saver.serde.count == 0
-    begin_turn(saver, "call")
-    again = await saver.aget_tuple(config("call"))
+    again = await found_by_turn(saver, "call")
     assert again.checkpoint["id"] == written["id"]
     assert saver.serde.count == 1  # The head is given out once.
 
 
 async def test_it_is_what_the_database_would_have_given(saver: Any) -> None:
     await take_turn(saver, "call", "one")
-    begin_turn(saver, "call")
-    first = await saver.aget_tuple(config("call"))
-    second = checkpoint("one", "two")
-    await saver.aput(first.config, second, {"step": 2}, second["channel_versions"])
-    end_turn(saver, "call", whole=True)
+    with turn_on(saver, "call"):
+        first = await saver.aget_tuple(config("call"))
+        second = checkpoint("one", "two")
+        await saver.aput(first.config, second, {"step": 2}, second["channel_versions"])
 
     stored = await saver.aget_tuple(config("call"))
-    begin_turn(saver, "call")
-    kept = await saver.aget_tuple(config("call"))
+    kept = await found_by_turn(saver, "call")
     assert (kept.config, kept.parent_config, kept.pending_writes) == (
         stored.config,
         stored.parent_config,
@@ -123,11 +117,10 @@ async def test_what_another_process_wrote_is_seen(saver: Any, location: Location
 async def test_what_another_process_wrote_during_a_turn_is_seen_after_it(
     saver: Any, location: Location
 ) -> None:
-    begin_turn(saver, "call")
-    await write(saver, "call", "hello")
-    async with open_checkpointer(location) as other:
-        await write(other, "call", "hello", "from elsewhere")
-    end_turn(saver, "call", whole=True)
+    with turn_on(saver, "call"):
+        await write(saver, "call", "hello")
+        async with open_checkpointer(location) as other:
+            await write(other, "call", "hello", "from elsewhere")
 
     assert await words_of_next_turn(saver, "call") == ["hello", "from elsewhere"]
 
@@ -151,7 +144,9 @@ async def test_what_was_written_between_turns_is_seen(saver: Any) -> None:
 
 
 async def test_a_turn_that_was_broken_off_leaves_no_head(saver: Any) -> None:
-    await take_turn(saver, "call", "hello", whole=False)
+    with pytest.raises(OSError, match="broken"), turn_on(saver, "call"):
+        await write(saver, "call", "hello")
+        raise OSError("broken")
 
     assert await words_of_next_turn(saver, "call") == ["hello"]
     assert saver.serde.count == 1
@@ -161,16 +156,14 @@ async def test_an_erased_thread_leaves_no_head(saver: Any) -> None:
     await take_turn(saver, "call", "hello")
     await erase_checkpoints(saver, ["call"])
 
-    begin_turn(saver, "call")
-    assert await saver.aget_tuple(config("call")) is None
+    assert await found_by_turn(saver, "call") is None
 
 
 async def test_a_deleted_thread_leaves_no_head(saver: Any) -> None:
     await take_turn(saver, "call", "hello")
     await saver.adelete_thread("call")
 
-    begin_turn(saver, "call")
-    assert await saver.aget_tuple(config("call")) is None
+    assert await found_by_turn(saver, "call") is None
 
 
 async def test_what_a_caller_does_to_the_values_of_a_turn_changes_no_head(saver: Any) -> None:
@@ -178,8 +171,7 @@ async def test_what_a_caller_does_to_the_values_of_a_turn_changes_no_head(saver:
     written["channel_values"]["messages"][0].content = "changed"
     written["channel_values"]["turn"]["spoken"] = "changed"
 
-    begin_turn(saver, "call")
-    values = (await saver.aget_tuple(config("call"))).checkpoint["channel_values"]
+    values = (await found_by_turn(saver, "call")).checkpoint["channel_values"]
     assert (values["messages"][0].text, values["turn"]["spoken"]) == ("hello", "hello")
 
 
