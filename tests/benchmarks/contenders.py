@@ -1,13 +1,14 @@
 """Who is measured: this project, and others who stream the same completion and keep the same conversation."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .process_figures import ProcessFigures
+from .process_figures import PostgresFigures, ProcessFigures
 from .served import callers, server
 from .stopwatch import Heard, Stopwatch
 from .weather import get_weather
@@ -89,13 +90,16 @@ async def _stream_once(client: Any, messages: list[Any], watch: Stopwatch) -> di
 
 
 @asynccontextmanager
-async def voicegraph(folder: Path, **settings: Any) -> AsyncIterator[Turn]:
+async def voicegraph(folder: Path, url: str | None = None, **settings: Any) -> AsyncIterator[Turn]:
     """This project, as a caller uses it; consolidation stays out, since no peer has any."""
     from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 
     chosen = Settings(consolidate_after=3600, **settings)
     async with open_resources(
-        f"sqlite:///{folder}/voice.db", model=f"openai:{MODEL}", tools=[get_weather], settings=chosen
+        url or f"sqlite:///{folder}/voice.db",
+        model=f"openai:{MODEL}",
+        tools=[get_weather],
+        settings=chosen,
     ) as resources:
         graph = build_graph(resources)
 
@@ -107,6 +111,26 @@ async def voicegraph(folder: Path, **settings: Any) -> AsyncIterator[Turn]:
             return watch.heard()
 
         yield turn
+
+
+@asynccontextmanager
+async def on_postgres(folder: Path, **settings: Any) -> AsyncIterator[Contender]:
+    """This project on a PostgreSQL server of its own, which keeps what it is told as it does by default.
+
+    What counts as written is what that server logs.
+    """
+    from postgres_server import PostgresServer
+
+    home = folder.parent / f"{folder.name}-postgres"  # PostgreSQL, which is not root, must reach it.
+    home.mkdir(mode=0o755)
+    postgres = PostgresServer(home, {"fsync": "on", "full_page_writes": "on", "autovacuum": "on"})
+    try:
+        postgres.start()
+        async with voicegraph(folder, postgres.url(), **settings) as turn:
+            yield Contender(turn, PostgresFigures(os.getpid(), postgres.url()))
+    finally:
+        postgres.stop()
+        shutil.rmtree(home)
 
 
 @asynccontextmanager
@@ -188,6 +212,7 @@ CONTENDERS: dict[str, Callable[[Path], Any]] = {
     "bare client": lambda folder: bare(folder, window=WINDOW),
     "bare client, history grows": lambda folder: bare(folder, window=None),
     "voicegraph": lambda folder: voicegraph(folder, **_KEPT),
+    "voicegraph, PostgreSQL": lambda folder: on_postgres(folder, **_KEPT),
     "voicegraph serve": lambda folder: served(folder, **_KEPT),
     "LangGraph agent": langgraph,
     "Agents SDK": agents_sdk,

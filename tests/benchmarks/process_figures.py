@@ -31,3 +31,19 @@ class ProcessFigures:
 
     def _read(self, name: str) -> str:
         return Path(f"/proc/{self.pid}/{name}").read_text()
+
+
+@dataclass(frozen=True)
+class PostgresFigures(ProcessFigures):
+    """A process whose data a PostgreSQL server writes: that counts by its log."""
+
+    url: str
+
+    def written(self) -> int:
+        """Return how many bytes the server has logged."""
+        import psycopg
+
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()
+        assert row is not None
+        return int(row[0])
