@@ -40,7 +40,7 @@ class _Progress:
 
 async def copy_database(source_url: str, target_url: str) -> None:
     """Copy, index and compare; raises `InvalidInput` and `StorageError`."""
-    if parse_location(source_url).shown == parse_location(target_url).shown:
+    if parse_location(source_url).engine_url == parse_location(target_url).engine_url:
         raise InvalidInput("both URLs are of the same database: there is nothing to copy")
     progress = _Progress()
     async with _source(source_url) as source, _target(target_url) as target:
