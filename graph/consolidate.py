@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -25,11 +26,20 @@ from ..state.due_messages import agents_with_due_messages
 from ..state.errors import InvalidSetting, VoicegraphError
 from ..state.store import Store
 
+if TYPE_CHECKING:
+    from ..state.leases import Leases
+
 log = logging.getLogger(__name__)
 
 FIRST_RETRY = 30.0
 """Seconds to the second attempt when the model failed; doubled each time, up to `LONGEST_RETRY`."""
 LONGEST_RETRY = 3600.0
+
+
+_LOOK_AGAIN = 1.0
+"""Seconds between two tries to begin, while another process consolidates the agent."""
+_WHAT = "consolidation"
+_NOTHING = ConsolidationState(due=[], messages=[], rounds=0, finished=False, kept=[], settled=True)
 
 
 def build_consolidation() -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -51,10 +61,16 @@ def build_consolidation() -> CompiledStateGraph[Any, Any, Any, Any]:
 
 
 class Consolidator:
-    """Consolidates behind the turns of a process; it never disturbs one."""
+    """Consolidates behind the turns of a process; it never disturbs one.
 
-    def __init__(self, store: Store, models: ModelSource, limits: TurnLimits) -> None:
-        self._store, self._models, self._limits = store, models, limits
+    With `leases` it does so while no other process consolidates the same agent. Without, two processes on one
+    SQLite file may ask their models the same, and only the first answer counts.
+    """
+
+    def __init__(
+        self, store: Store, models: ModelSource, limits: TurnLimits, leases: "Leases | None" = None
+    ) -> None:
+        self._store, self._models, self._limits, self._leases = store, models, limits, leases
         self._graph = build_consolidation()
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -85,15 +101,28 @@ class Consolidator:
             raise InvalidSetting(
                 f"'{model.name}' calls no tools, so it cannot consolidate: set memory_model to one that does"
             )
-        done = 0
-        while True:
-            empty = ConsolidationState(due=[], messages=[], rounds=0, finished=False)
-            result: dict[str, Any] = await self._graph.ainvoke(empty, context=context)
-            if not result["due"]:
-                break
-            done += len(result["due"])
-            progress(done)
-        return done
+        async with self._alone(agent.id):
+            done = 0
+            while True:
+                result: dict[str, Any] = await self._graph.ainvoke(_NOTHING, context=context)
+                if not result["due"]:
+                    return done
+                if result["settled"]:
+                    done += len(result["due"])
+                    progress(done)
+
+    @asynccontextmanager
+    async def _alone(self, agent_id: str) -> AsyncGenerator[None]:
+        """Wait until no other process consolidates the agent, and keep all from it during the body."""
+        if self._leases is None:
+            yield
+            return
+        while not await self._leases.lock(_WHAT, agent_id):  # noqa: ASYNC110 - Another process frees it.
+            await asyncio.sleep(_LOOK_AGAIN)
+        try:
+            yield
+        finally:
+            await self._leases.unlock(_WHAT, agent_id)
 
     async def close(self) -> None:
         """Stop; what is left is due at the next start."""

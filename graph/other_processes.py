@@ -65,6 +65,7 @@ class OtherProcesses:
         self._waiting: dict[str, dict[str, Notice]] = {}
         self._heard: dict[str, dict[int, str | None]] = {}
         self._answers: dict[str, asyncio.Future[InterruptedElsewhere]] = {}
+        leases.listen(self.hear)
 
     @asynccontextmanager
     async def owning(self, run: TurnRun, overlap: Overlap | None = None) -> "AsyncGenerator[Lease]":

@@ -27,6 +27,7 @@ from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
 from ..state.errors import StorageError, ThreadNotFound
+from ..state.locks import locks_of
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
 from .embedding import BackgroundEmbedding
@@ -179,6 +180,8 @@ async def open_resources(
         opening = open_checkpointer(store.database.location, connections=connections)
         checkpointer = await stack.enter_async_context(opening)
         threads, background = Threads(settings.overlap), Background()
+        leases = await stack.enter_async_context(locks_of(store.database.location))
+        others = leases and OtherProcesses(leases, threads, background, settings.overlap)
         resources = Resources(
             settings=settings,
             store=store,
@@ -187,12 +190,11 @@ async def open_resources(
             toolbox=toolbox,
             clock=clock or SystemClock(),
             threads=threads,
-            consolidator=Consolidator(store, models, settings),
+            consolidator=Consolidator(store, models, settings, leases),
             embedding=BackgroundEmbedding(store.embedding),
             background=background,
+            others=others,
         )
-        if not store.database.location.sqlite:
-            resources.others = await stack.enter_async_context(_others(resources))
         resources.background.start(resources.consolidator.wake_all())
         resources.index()
         try:
@@ -202,19 +204,6 @@ async def open_resources(
             await resources.consolidator.close()
             await resources.embedding.close()
             await resources.background.drain(settings.shutdown_seconds)
-
-
-@asynccontextmanager
-async def _others(resources: Resources) -> AsyncGenerator[OtherProcesses]:
-    from ..state.leases import Leases
-
-    leases = Leases(resources.store.database.location)
-    others = OtherProcesses(leases, resources.threads, resources.background, resources.settings.overlap)
-    await leases.open(others.hear)
-    try:
-        yield others
-    finally:
-        await leases.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from ..state.actors import Actor
 from ..state.blocks import Block
 from ..state.errors import InvalidInput
 from ..state.messages import StoredMessage
+from ..state.passages import NewPassage
 from ..state.store import Store
 from .block_rewriting import rewrite_block
 from .enclosing import enclosed
@@ -56,6 +57,10 @@ class ConsolidationState(TypedDict):
     messages: list[AnyMessage]
     rounds: int
     finished: bool
+    kept: list[Chunk]
+    """What is to be stored of it, at the end and all at once."""
+    settled: bool
+    """False when another process has consolidated it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationCont
         "messages": [prompt, request],
         "rounds": 0,
         "finished": not any(message.text.strip() for message in due),
+        "kept": [],
+        "settled": True,
     }
 
 
@@ -95,21 +102,25 @@ async def keep(state: ConsolidationState, runtime: Runtime[ConsolidationContext]
     """Do what the model asked for; an answer without calls ends it."""
     answer = state["messages"][-1]
     calls = answer.tool_calls if isinstance(answer, AIMessage) else []
+    kept = list(state["kept"])
     results = [
         ToolMessage(
-            await _carry_out(runtime.context, call["name"], call["args"]), tool_call_id=call["id"] or ""
+            await _carry_out(runtime.context, call["name"], call["args"], kept), tool_call_id=call["id"] or ""
         )
         for call in calls
     ]
     finished = not calls or any(call["name"] == "finish" for call in calls)
-    return {"messages": [*state["messages"], *results], "finished": finished}
+    return {"messages": [*state["messages"], *results], "finished": finished, "kept": kept}
 
 
 async def settle(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
-    """Mark the messages as consolidated."""
-    if state["due"]:
-        await runtime.context.store.due.settle(runtime.context.actor, runtime.context.agent_id, state["due"])
-    return {}
+    """Store what was kept and mark the messages as consolidated, both or neither: a crash repeats nothing."""
+    context = runtime.context
+    if not state["due"]:
+        return {}
+    passages = [_passage(chunk) for chunk in state["kept"]]
+    settled = await context.store.due.settle(context.actor, context.agent_id, state["due"], passages)
+    return {"settled": settled}
 
 
 def after_reading(state: ConsolidationState) -> Literal["think", "settle"]:
@@ -122,10 +133,16 @@ def after_keeping(state: ConsolidationState) -> Literal["think", "settle"]:
     return "settle" if state["finished"] or state["rounds"] >= MOST_ROUNDS else "think"
 
 
-async def _carry_out(context: ConsolidationContext, name: str, arguments: dict[str, Any]) -> str:
+async def _carry_out(
+    context: ConsolidationContext, name: str, arguments: dict[str, Any], kept: list[Chunk]
+) -> str:
     try:
         if name == "store_memories":
-            return await _store(context, arguments["chunks"])
+            chunks = [Chunk.model_validate(chunk) for chunk in arguments["chunks"]]
+            for chunk in filter(lambda chunk: chunk.text.strip(), chunks):
+                _passage(chunk).check()
+                kept.append(chunk)
+            return f"Kept {len(chunks)}."
         if name == "rethink_memory":
             return await rewrite_block(context.store, context.actor, context.agent_id, **arguments)
     except InvalidInput as error:
@@ -135,17 +152,8 @@ async def _carry_out(context: ConsolidationContext, name: str, arguments: dict[s
     return "Done." if name == "finish" else "There is no such tool."
 
 
-async def _store(context: ConsolidationContext, chunks: list[dict[str, Any]]) -> str:
-    for chunk in [Chunk.model_validate(chunk) for chunk in chunks]:
-        if chunk.text.strip():
-            await context.store.passages.insert(
-                context.actor,
-                context.agent_id,
-                chunk.text,
-                context=chunk.context or None,
-                tags=["consolidation"],
-            )
-    return f"Kept {len(chunks)}."
+def _passage(chunk: Chunk) -> NewPassage:
+    return NewPassage(text=chunk.text, context=chunk.context or None, tags=("consolidation",))
 
 
 def _render(messages: tuple[StoredMessage, ...]) -> str:

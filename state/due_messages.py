@@ -1,6 +1,6 @@
 """Messages that left the window and wait for consolidation: which ones are due is a column, not a queue."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select, update
 
@@ -10,6 +10,7 @@ from .database import Database
 from .messages import MESSAGE_COLUMNS, StoredMessage
 from .models import AgentRow, MessageRow
 from .ownership import agent_number
+from .passages import NewPassage, add_passages
 from .unbroken import unbroken
 
 
@@ -36,16 +37,34 @@ class DueMessages:
         return tuple(StoredMessage(**row) for row in rows)
 
     @unbroken
-    async def settle(self, actor: Actor, agent_id: str, numbers: Collection[int]) -> None:
-        """Mark the messages with these numbers as consolidated."""
+    async def settle(
+        self, actor: Actor, agent_id: str, numbers: Collection[int], passages: Sequence[NewPassage] = ()
+    ) -> bool:
+        """Mark the messages with these numbers as consolidated and store what was kept of them, or neither.
+
+        Returns false, with nothing changed, when one of them is consolidated already: another process was
+        faster. Raises `AgentNotFound`, `InvalidInput` for a passage that cannot be stored.
+        """
+        for passage in passages:
+            passage.check()
+        settling = (
+            update(MessageRow)
+            .where(MessageRow.agent_id == agent_id, MessageRow.number.in_(numbers))
+            .where(MessageRow.consolidated_at.is_(None))
+            .values(consolidated_at=utc_now())
+            .returning(MessageRow.number)
+            .execution_options(synchronize_session=False)
+        )
         async with self._database.writing() as session:
-            await agent_number(session, actor, agent_id)
-            await session.execute(
-                update(MessageRow)
-                .where(MessageRow.agent_id == agent_id, MessageRow.number.in_(numbers))
-                .values(consolidated_at=utc_now()),
-                execution_options={"synchronize_session": False},
-            )
+            # Whoever settles other messages of the agent waits here.
+            await agent_number(session, actor, agent_id, lock=True)
+            settled = (await session.scalars(settling)).all()
+            if len(settled) < len(numbers):
+                await session.rollback()
+                return False
+            if passages:
+                await add_passages(session, self._database, actor, agent_id, passages)
+        return True
 
 
 @unbroken

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .errors import StorageError, ThreadLost
@@ -116,10 +117,13 @@ class Leases:
         """Return when `moment` of `time.monotonic()` was, by the clock that all processes share."""
         return self._link.at(moment)
 
-    async def open(self, hear: Callable[[Notice], None]) -> None:
-        """Connect; `hear` is told what other processes say. Raises `StorageError`."""
-        self._hear = hear
+    async def open(self) -> None:
+        """Connect. Raises `StorageError`."""
         await self._link.open()
+
+    def listen(self, hear: Callable[[Notice], None]) -> None:
+        """Tell `hear` what other processes say from now on."""
+        self._hear = hear
 
     async def close(self) -> None:
         """Free all."""
@@ -145,10 +149,8 @@ class Leases:
                 if notices:
                     await send(connection, address, notices)
 
-        try:
+        with suppress(StorageError):
             await self._link.ask(free)
-        except StorageError:
-            pass
 
     async def tell_holder(self, thread_id: str, notices: Iterable[Notice]) -> bool:
         """Send notices to whoever has the thread; return false when nobody has. Raises `StorageError`."""
@@ -171,6 +173,24 @@ class Leases:
             return (await connection.execute(_HELD, _halves(thread_id))).rowcount > 0
 
         return await self._link.ask(look)
+
+    async def lock(self, what: str, name: str) -> bool:
+        """Lock something else of this name, unless another process has; it is free when the link breaks.
+
+        Within a process it can be locked again. Raises `StorageError`.
+        """
+
+        async def lock(connection: Connection) -> bool:
+            [[locked]] = await (await connection.execute(_LOCK, (key_of(name, what),))).fetchall()
+            return locked
+
+        return await self._link.ask(lock)
+
+    async def unlock(self, what: str, name: str) -> None:
+        """Free it."""
+        if self._link.is_up:
+            with suppress(StorageError):
+                await self._link.ask(lambda connection: connection.execute(_UNLOCK, (key_of(name, what),)))
 
     async def link_made(self, connection: Connection) -> None:
         """Take all threads again that were ours when the link broke."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor
 from .columns import utc_now
@@ -34,6 +35,28 @@ class Passage:
     context: str | None
     tags: tuple[str, ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPassage:
+    """A text for archival memory, of any length; `created_at` is now unless given."""
+
+    text: str
+    context: str | None = None
+    tags: tuple[str, ...] = ()
+    created_at: datetime | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for an empty text, one of over a million characters, a time without zone."""
+        if not self.text.strip():
+            raise InvalidInput("the passage is empty")
+        if len(self.text) > MOST_CHARACTERS:
+            raise InvalidInput(
+                f"archival memory takes texts of at most {MOST_CHARACTERS} characters, "
+                f"this has {len(self.text)}"
+            )
+        if self.created_at is not None and self.created_at.tzinfo is None:
+            raise InvalidInput("a passage's `created_at` needs a time zone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,33 +92,10 @@ class Passages:
         All have the same tags, context and time, which is now unless given. Raises `AgentNotFound`, and
         `InvalidInput` for an empty text, one of over a million characters and a time without time zone.
         """
-        if not text.strip():
-            raise InvalidInput("the passage is empty")
-        if len(text) > MOST_CHARACTERS:
-            raise InvalidInput(
-                f"archival memory takes texts of at most {MOST_CHARACTERS} characters, this has {len(text)}"
-            )
-        if created_at is not None and created_at.tzinfo is None:
-            raise InvalidInput("a passage's `created_at` needs a time zone")
-        now, kept = created_at or utc_now(), self._database.kept
+        new = NewPassage(text=text, tags=tuple(tags), context=context, created_at=created_at)
+        new.check()
         async with self._database.writing() as session:
-            agent = await agent_number(session, actor, agent_id, lock=True)
-            first, last = numbers_of(agent)
-            greatest = select(func.max(PassageRow.number)).where(PassageRow.number.between(first, last))
-            number = (await session.execute(greatest)).scalar_one() or first
-            rows = [
-                PassageRow(
-                    number=number + place,
-                    id=new_id("passage"),
-                    agent_id=agent_id,
-                    text=piece,
-                    context=None if context is None else kept(context),
-                    tags=[kept(tag) for tag in tags],
-                    created_at=now,
-                )
-                for place, piece in enumerate(cut_text(kept(text)), start=1)
-            ]
-            session.add_all(rows)
+            rows = await add_passages(session, self._database, actor, agent_id, [new])
         return tuple(_as_passage(row) for row in rows)
 
     async def search(
@@ -193,6 +193,32 @@ class Passages:
             await agent_number(session, actor, agent_id)
             query = select(func.count()).where(PassageRow.agent_id == agent_id)
             return (await session.execute(query)).scalar_one()
+
+
+async def add_passages(
+    session: AsyncSession, database: Database, actor: Actor, agent_id: str, texts: Sequence[NewPassage]
+) -> list[PassageRow]:
+    """Store texts, cut into passages, in the transaction of `session`. Raises `AgentNotFound`."""
+    agent = await agent_number(session, actor, agent_id, lock=True)
+    first, last = numbers_of(agent)
+    greatest = select(func.max(PassageRow.number)).where(PassageRow.number.between(first, last))
+    number = (await session.execute(greatest)).scalar_one() or first
+    kept, now = database.kept, utc_now()
+    pieces = [(new, piece) for new in texts for piece in cut_text(kept(new.text))]
+    rows = [
+        PassageRow(
+            number=number + place,
+            id=new_id("passage"),
+            agent_id=agent_id,
+            text=piece,
+            context=None if new.context is None else kept(new.context),
+            tags=[kept(tag) for tag in new.tags],
+            created_at=new.created_at or now,
+        )
+        for place, (new, piece) in enumerate(pieces, start=1)
+    ]
+    session.add_all(rows)
+    return rows
 
 
 def _as_passage(row: PassageRow) -> Passage:

@@ -3,10 +3,8 @@
 Modules of this package import LangGraph and the database inside their commands alone, so that help is quick.
 """
 
-import logging
 import os
 import sys
-import warnings
 from importlib.metadata import version
 from typing import Annotated
 
@@ -16,6 +14,7 @@ from . import agents, database, evaluate, keys, memory
 from .chat import chat
 from .draw import draw
 from .failures import INTERRUPTED, report
+from .logs import set_logs
 from .options import Caller
 from .say import say
 from .serve import serve
@@ -59,8 +58,8 @@ def options(
     ] = False,
 ) -> None:
     """Take the options before the command."""
-    _set_logs(verbose=verbose)
-    context.obj = Caller(organization=organization, user=user)
+    set_logs(verbose=verbose)
+    context.obj = Caller(organization=organization, user=user, verbose=verbose)
 
 
 app.command("chat", epilog="Example: voicegraph chat --thread call-42 --model openai:gpt-4.1-mini")(chat)
@@ -106,14 +105,3 @@ def main(arguments: list[str] | None = None) -> None:
     if code == INTERRUPTED:
         sys.stderr.write("\n")
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _set_logs(*, verbose: bool) -> None:
-    """Keep logs and warnings of libraries off the terminal, unless they are asked for."""
-    if verbose:
-        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
-        logging.getLogger("voicegraph").setLevel(logging.DEBUG)
-        return
-    logging.getLogger().addHandler(logging.NullHandler())
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")

@@ -24,6 +24,7 @@ def consolidate(
 async def _consolidate(caller: Caller, agent: str, model: str | None, url: str | None) -> None:
     from ...nodes.model import Models, default_model
     from ...state.actors import Actor
+    from ...state.locks import locks_of
     from ..consolidate import Consolidator
     from ..settings import load_settings
     from .output import console
@@ -32,11 +33,11 @@ async def _consolidate(caller: Caller, agent: str, model: str | None, url: str |
     settings = load_settings(memory_model=model)
     actor = Actor(caller.organization, caller.user)
     out, progress = console(errors=False), console(errors=True)
-    async with reading(url) as store:
+    async with reading(url) as store, locks_of(store.database.location) as leases:
         agent_id = (await store.agents.get(actor, agent)).id
         models = Models(settings.model or default_model())
         try:
-            done = await Consolidator(store, models, settings).consolidate(
+            done = await Consolidator(store, models, settings, leases).consolidate(
                 actor, agent_id, lambda so_far: progress.print(f"{so_far} messages read …")
             )
         finally:

@@ -26,7 +26,9 @@ Model = Annotated[
 Database = Annotated[
     str | None,
     typer.Option(
-        "--db", metavar="URL", help="sqlite:///FILE. [default: VOICEGRAPH_DATABASE_URL, your data folder]"
+        "--db",
+        metavar="URL",
+        help="sqlite:///FILE or postgresql://... [default: VOICEGRAPH_DATABASE_URL, your data folder]",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one event a line, as JSON with its `type`.")]
@@ -38,6 +40,7 @@ class Caller:
 
     organization: str = "default"
     user: str = "default"
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,22 @@
 """`voicegraph serve`: agents as the model of any voice client, over HTTP."""
 
+import os
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Database
+from .failures import report, say_error
+from .logs import set_logs
+from .options import Database, caller_of
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from socket import socket
 
 Host = Annotated[
     str,
@@ -30,9 +41,34 @@ Tools = Annotated[
 ]
 
 
+Count = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that serve the port, with PostgreSQL. Their metrics are told as one.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What was asked for on the command line."""
+
+    host: str
+    port: int
+    model: str | None
+    tools: tuple[str, ...]
+    database: str | None
+    verbose: bool
+
+
 def serve(
+    context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    workers: Count = 1,
     model: ModelName = None,
     tool: Tools = None,
     database: Database = None,
@@ -42,17 +78,60 @@ def serve(
     Give them the URL http://HOST:PORT/v1, an agent's name as the model and a key of `voicegraph keys create`.
     Without any key only this machine itself is served.
     """
+    wish = _Wish(
+        host=host,
+        port=port,
+        model=model,
+        tools=tuple(tool or ()),
+        database=database,
+        verbose=caller_of(context).verbose,
+    )
+    if workers > 1:
+        _serve_by_workers(wish, workers)
+    else:
+        _run(partial(_serve, wish, ready=_tell))
+
+
+async def _serve(wish: _Wish, **options: Any) -> None:
+    from ..resources import open_resources
     from ..server.process import serve as serve_over
     from ..settings import load_settings
 
-    async def run() -> None:
-        from ..resources import open_resources
+    settings = load_settings(model=wish.model)
+    async with open_resources(
+        wish.database, model=wish.model, tools=wish.tools, settings=settings
+    ) as resources:
+        await serve_over(resources, wish.host, wish.port, **options)
 
-        settings = load_settings(model=model)
-        async with open_resources(database, model=model, tools=tool or (), settings=settings) as resources:
-            await serve_over(resources, host, port, ready=_tell)
 
-    _run(run)
+def _serve_by_workers(wish: _Wish, count: int) -> None:
+    from ..server.listening import listen_at
+    from ..server.process import FAREWELL
+    from ..server.workers import Workers, check_workers
+    from ..settings import load_settings
+
+    settings = load_settings()
+    check_workers(wish.database or settings.url())
+    listening = listen_at(wish.host, wish.port)
+    workers = Workers(count, partial(_work, wish), listening, ready=lambda told: _tell(*told), died=say_error)
+    code = workers.run(patience=settings.shutdown_seconds + 2 * FAREWELL)
+    if code:
+        raise typer.Exit(code)
+
+
+def _work(wish: _Wish, listening: "socket", telling: "Connection", metrics: Path) -> None:
+    """Be one of several workers: serve the socket, and tell when that begins."""
+    os.setpgid(0, 0)  # Ctrl-C is for the process that watches the workers: it tells them.
+    set_logs(verbose=wish.verbose)
+
+    def ready(url: str, keyed: bool) -> None:
+        telling.send((url, keyed))
+        telling.close()
+
+    try:
+        _run(partial(_serve, wish, ready=ready, listening=listening, metrics=metrics))
+    except Exception as error:
+        sys.exit(report(error))
 
 
 def _tell(url: str, keyed: bool) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -53,10 +54,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 """What is served, in the order of the documentation."""
 
 
-def create_app(graph: TurnGraph) -> FastAPI:
+def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     """Return the application that serves `graph` over its resources, which the caller opens and closes.
 
-    `app.state.draining` is false; set it when the process is about to end, and `/ready` says so.
+    With a folder for `metrics` these are those of all processes that share it. `app.state.draining` is false;
+    set it when the process is about to end, and `/ready` says so.
     """
     settings = graph.resources.settings
     app = FastAPI(
@@ -72,7 +74,7 @@ def create_app(graph: TurnGraph) -> FastAPI:
     )
     app.state.graph = graph
     app.state.keyring = Keyring(graph.resources.store.database)
-    app.state.metrics = Metrics(graph.resources.threads.count)
+    app.state.metrics = Metrics(graph.resources.threads.count, metrics)
     app.state.turns = ServedTurns(graph, app.state.metrics)
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.draining = False
@@ -90,11 +92,14 @@ def _operation_id(route: APIRoute) -> str:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Watch the keys while the server runs, so that no request has to."""
-    watching = asyncio.create_task(app.state.keyring.watch())
+    """Watch the keys and the turns while the server runs, so that no request has to."""
+    watching = [
+        asyncio.create_task(app.state.keyring.watch()),
+        asyncio.create_task(app.state.metrics.watch()),
+    ]
     try:
         yield
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in watching:
+            task.cancel()
+        await asyncio.wait(watching)

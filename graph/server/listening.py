@@ -9,7 +9,7 @@ from ...state.errors import InvalidSetting
 def listen_at(host: str, port: int) -> socket.socket:
     """Return a socket that listens at an address or name of this machine; port 0 takes a free one.
 
-    Raises `InvalidSetting` when that is not possible.
+    Several processes can use it. Raises `InvalidSetting` when that is not possible.
     """
     host = host.strip("[]")
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -18,6 +18,7 @@ def listen_at(host: str, port: int) -> socket.socket:
         # Connections take it over: asyncio does not see that they are TCP's, and small chunks would wait
         # 40 ms for the answer to the ones before.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.set_inheritable(True)
         listening.bind((host, port))
         listening.listen()
     except (OSError, UnicodeError) as error:

@@ -1,8 +1,11 @@
 """What an operator wants to see in a graph: how fast turns are, what they cost, how they end."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from ...nodes.events import Event, ToolFinished, TurnFailed, TurnFinished
 from ...state.schema import Usage
@@ -16,10 +19,15 @@ _TOOL = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
 class Metrics:
-    """The metrics of one application, in a registry of their own."""
+    """The metrics of one application, or the sums of several that share a folder."""
 
-    def __init__(self, running: Callable[[], int]) -> None:
-        """Count from now on; `running` tells how many turns are going on."""
+    def __init__(self, running: Callable[[], int], shared: Path | None = None) -> None:
+        """Count from now on; `running` tells how many turns are going on.
+
+        `shared` is the folder in which this process and others count together. It must have been in the
+        environment, where the library looks for it, before this module was imported.
+        """
+        self._running, self._shared = running, shared
         registry = self._registry = CollectorRegistry()
         self._first_speech = Histogram(
             "voicegraph_first_speech_seconds",
@@ -53,8 +61,18 @@ class Metrics:
             ["error"],
             registry=registry,
         )
-        gauge = Gauge("voicegraph_running_turns", "Turns that are going on.", registry=registry)
-        gauge.set_function(running)
+        self._going_on = Gauge(
+            "voicegraph_running_turns",
+            "Turns that are going on.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    async def watch(self) -> None:
+        """Tell the other processes each second how many turns are going on here."""
+        while self._shared is not None:
+            self._going_on.set(self._running())
+            await asyncio.sleep(1)
 
     def note(self, event: Event) -> None:
         """Count an event of a turn; those that say nothing of time or cost are passed over."""
@@ -73,7 +91,12 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all of it in the text format of Prometheus."""
-        return generate_latest(self._registry)
+        self._going_on.set(self._running())
+        if self._shared is None:
+            return generate_latest(self._registry)
+        sums = CollectorRegistry()
+        MultiProcessCollector(sums, str(self._shared))
+        return generate_latest(sums)
 
     def _note_turn(self, outcome: str, event: TurnFinished | TurnFailed) -> None:
         self._turn.labels(outcome).observe(event.seconds)

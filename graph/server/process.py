@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 _KEEP_ALIVE = 75
 """Seconds that a connection stays open between two turns: opening one costs the caller a round trip."""
 
-_FAREWELL = 5.0
+FAREWELL = 5.0
 """Seconds that interrupted turns have to send their end."""
 
 
@@ -31,36 +33,59 @@ async def serve(
     port: int,
     *,
     ready: Callable[[str, bool], None] = lambda _url, _keys: None,
+    listening: socket.socket | None = None,
+    metrics: Path | None = None,
 ) -> None:
     """Serve the graph over `resources` until the process is told to end.
 
     `ready` is called with the address and whether keys are asked for, once it listens; port 0 takes a free
     one. At SIGTERM or SIGINT no new turn is taken; running ones have `shutdown_seconds` to end, then they are
-    interrupted and stored. Raises `InvalidSetting` for an address that others can reach while there is no
-    key, and for one where it cannot listen.
+    interrupted and stored. One of several workers is given the socket that is `listening`, shares its
+    `metrics` with the others in that folder, and ends when the process that started it has died. Raises
+    `InvalidSetting` for an address that others can reach while there is no key, and for one where it
+    cannot listen.
     """
     keyed = await refuse_open_door(resources.store.database, host)
     resources.models.get(None)  # It takes half a second to load: before the first turn, not in it.
-    app = create_app(build_graph(resources))
+    app = create_app(build_graph(resources), metrics)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http="httptools",
         ws="none",
         log_config=None,
         access_log=False,  # Its lines hold what callers send in paths.
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=int(resources.settings.shutdown_seconds + _FAREWELL) + 1,
+        timeout_graceful_shutdown=int(resources.settings.shutdown_seconds + FAREWELL) + 1,
     )
-    listening = listen_at(host, port)
+    listening = listening or listen_at(host, port)
     server = _Server(config, resources, app)
     try:
-        ready(_address(listening), keyed)
-        await server.serve(sockets=[listening])
+        with _ending_with_its_parent(server):
+            ready(_address(listening), keyed)
+            await server.serve(sockets=[listening])
     finally:
         listening.close()
+
+
+@contextmanager
+def _ending_with_its_parent(server: "_Server") -> Generator[None]:
+    """Tell a worker to end when the process that started it has died; it may be told only once."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        yield
+        return
+    loop, sentinel = asyncio.get_running_loop(), parent.sentinel
+
+    def end() -> None:
+        loop.remove_reader(sentinel)
+        server.handle_exit(signal.SIGTERM, None)
+
+    loop.add_reader(sentinel, end)
+    try:
+        yield
+    finally:
+        loop.remove_reader(sentinel)
 
 
 class _Server(uvicorn.Server):

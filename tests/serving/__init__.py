@@ -31,10 +31,17 @@ class Process:
 
 @contextmanager
 def serving(
-    folder: Path, backend: OpenAIServer | str, *options: str, settings: Mapping[str, str] | None = None
+    folder: Path,
+    backend: OpenAIServer | str,
+    *options: str,
+    settings: Mapping[str, str] | None = None,
+    database_url: str | None = None,
 ) -> Iterator[Process]:
-    """Start a server over `voice.db` in `folder` and the model `backend`, or its URL; kill it at the end."""
-    database_url = f"sqlite:///{folder / 'voice.db'}"
+    """Start a server over `voice.db` in `folder`, or another database, and the model `backend`, or its URL.
+
+    It is killed at the end.
+    """
+    database_url = database_url or f"sqlite:///{folder / 'voice.db'}"
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

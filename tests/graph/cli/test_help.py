@@ -28,6 +28,7 @@ COMMANDS = [
     *(["keys", name] for name in ("create", "list", "revoke")),
     ["serve"],
     ["db", "upgrade"],
+    ["db", "copy"],
     ["eval", "recall"],
 ]
 

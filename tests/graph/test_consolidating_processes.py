@@ -1,0 +1,102 @@
+"""Two processes consolidate one agent, and one of them dies: nothing is kept twice, nothing is lost."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicegraph.graph import build_graph
+from voicegraph.graph.consolidate import Consolidator
+from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply
+from voicegraph.state import Actor
+from voicegraph.state.locks import locks_of
+
+SMALL: dict[str, Any] = {"message_buffer_limit": 6, "message_buffer_min": 2, "consolidate_after": 3600}
+KEEP = ScriptedReply(
+    calls=[
+        ScriptedCall(
+            name="store_memories", arguments='{"chunks": [{"text": "Ada has a cat.", "context": "Told."}]}'
+        ),
+        ScriptedCall(name="finish", arguments="{}"),
+    ]
+)
+
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
+@contextmanager
+def another_process(url: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a process that consolidates and never ends; give it once it has asked its model."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "sweeps.consolidating_process", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "thinking\n"
+            yield process
+        finally:
+            process.kill()
+
+
+async def agent_with_due_messages(resources: Any) -> str:
+    graph = build_graph(resources)
+    for number in range(5):
+        call: Any = {"configurable": {"thread_id": "call-42"}}
+        await graph.ainvoke({"messages": [("user", f"Turn {number}.")]}, call)
+    return (await resources.store.agents.get(Actor(), "default")).id
+
+
+def consolidator(resources: Any, model: ScriptedChatModel) -> Consolidator:
+    resources.models.add("memory", model)
+    return resources.consolidator
+
+
+async def kept(resources: Any, agent_id: str) -> list[str]:
+    return [passage.text for passage in await resources.store.passages.list(Actor(), agent_id)]
+
+
+async def test_what_a_killed_process_had_begun_is_done_once(open_voice: Any, voice_url: str) -> None:
+    async with open_voice(ScriptedChatModel(lambda _: "I see."), memory_model="memory", **SMALL) as resources:
+        agent_id = await agent_with_due_messages(resources)
+        memory = consolidator(resources, ScriptedChatModel([KEEP]))
+        with another_process(voice_url) as process:
+            work = asyncio.create_task(memory.consolidate(Actor(), agent_id))
+            await asyncio.to_thread(process.kill)
+            assert await work > 0
+        assert await kept(resources, agent_id) == ["Ada has a cat."]
+        assert await resources.store.due.of_agent(Actor(), agent_id) == ()
+
+
+async def test_no_second_process_asks_its_model_meanwhile(open_voice: Any, voice_url: str) -> None:
+    async with open_voice(ScriptedChatModel(lambda _: "I see."), **SMALL) as resources:
+        agent_id = await agent_with_due_messages(resources)
+        async with locks_of(resources.store.database.location) as leases:
+            with another_process(voice_url):
+                free = leases is None or await leases.lock("consolidation", agent_id)
+    assert free == voice_url.startswith("sqlite")  # Whose second process may ask, in vain.
+
+
+async def test_of_two_that_thought_of_the_same_messages_one_counts(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(lambda _: "I see."), memory_model="memory", **SMALL) as resources:
+        agent_id = await agent_with_due_messages(resources)
+        hold = asyncio.Event()
+        slow = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=hold)])
+        memory = consolidator(resources, slow)
+        first = asyncio.create_task(memory.consolidate(Actor(), agent_id))
+        while not slow.requests:
+            await asyncio.sleep(0)
+        resources.models.add("memory", ScriptedChatModel([KEEP]))
+        assert await memory.consolidate(Actor(), agent_id) > 0
+        hold.set()
+        assert await first == 0
+        assert await kept(resources, agent_id) == ["Ada has a cat."]
