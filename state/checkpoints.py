@@ -68,5 +68,14 @@ async def count_checkpoints(saver: Checkpointer, thread_ids: Sequence[str]) -> d
     return await _postgres(saver).count(thread_ids)
 
 
+async def checkpointed_threads(
+    saver: Checkpointer, thread_id: str | None = None
+) -> dict[tuple[str, str], int]:
+    """Return the number of checkpoints by thread and name space, of all threads or of one."""
+    if isinstance(saver, AsyncSqliteSaver):
+        return await sqlite_checkpoints.threads(saver, thread_id)
+    return await _postgres(saver).threads(thread_id)
+
+
 def _postgres(saver: Checkpointer) -> "PostgresSaver":
     return cast("PostgresSaver", saver)

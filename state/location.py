@@ -88,5 +88,6 @@ def _on_server(url: str) -> Location:
         ) from None
     if find_spec("psycopg") is None:
         raise MissingExtra("postgres", "a PostgreSQL database")
-    shown = f"postgresql://{parsed.host or 'localhost'}/{parsed.database or ''}"
+    port = f":{parsed.port}" if parsed.port else ""
+    shown = f"postgresql://{parsed.host or 'localhost'}{port}/{parsed.database or ''}"
     return Location(engine_url=parsed, blocking_url=parsed, shown=shown)

@@ -120,6 +120,18 @@ class PostgresSaver(AsyncPostgresSaver):
                         f"DELETE FROM {table} WHERE thread_id = ANY(%s)", (list(thread_ids),)
                     )
 
+    async def threads(self, thread_id: str | None) -> dict[tuple[str, str], int]:
+        """Return the number of checkpoints by thread and name space, of all threads or of one."""
+        query = (
+            "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints "
+            "WHERE %(thread)s::text IS NULL OR thread_id = %(thread)s GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        with postgres_faults(self.shown):
+            async with self.pool.connection() as connection:
+                cursor = connection.cursor(row_factory=tuple_row)
+                await cursor.execute(query, {"thread": thread_id})
+                return {(thread, space): number for thread, space, number in await cursor.fetchall()}
+
     async def count(self, thread_ids: Sequence[str]) -> dict[str, int]:
         """Return how many rows of each table belong to these threads."""
         counts: dict[str, int] = {}

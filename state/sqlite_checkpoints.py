@@ -84,5 +84,16 @@ async def count(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> dict[str,
     return counts
 
 
+async def threads(saver: AsyncSqliteSaver, thread_id: str | None) -> dict[tuple[str, str], int]:
+    """Return the number of checkpoints by thread and name space, of all threads or of one."""
+    query = (
+        "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints WHERE ?1 IS NULL OR thread_id = ?1 "
+        "GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    async with saver.lock:
+        rows = await saver.conn.execute_fetchall(query, (thread_id,))
+    return {(thread, space): number for thread, space, number in rows}
+
+
 def _connection(saver: AsyncSqliteSaver) -> QuickConnection:
     return cast(QuickConnection, saver.conn)

@@ -43,9 +43,9 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
     engine = _engine(location)
     try:
         with _one_at_a_time, storage_faults(location.shown), engine.begin() as connection:
-            if not location.sqlite and _revision(connection) != HEAD:
+            if not location.sqlite and revision_of(connection) != HEAD:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-            before = _revision(connection)
+            before = revision_of(connection)
             if before != HEAD:
                 _migrate(connection, before, location.shown)
             return before, HEAD
@@ -62,7 +62,8 @@ def _engine(location: Location) -> Engine:
     return engine.execution_options(**{BEGIN: MIGRATE})
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of a database's tables, `None` when it has none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

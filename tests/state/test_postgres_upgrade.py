@@ -100,3 +100,17 @@ async def test_many_that_open_one_empty_database_at_once_all_succeed(empty_url: 
         async with database.reading() as session:
             assert (await session.execute(text("SELECT count(*) FROM agents"))).scalar_one() == 0
         await database.close()
+
+
+async def test_all_texts_of_the_tables_are_ordered_by_the_same_rules(postgres_url: str) -> None:
+    database = await open_database(postgres_url)
+    async with database.reading() as session:
+        rows = await session.execute(
+            text(
+                "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+                "WHERE table_schema = 'public' AND data_type = 'text'"
+            )
+        )
+        rules = {(row[0], row[2]) for row in rows if row[0] in Base.metadata.tables}
+    await database.close()
+    assert {rule for _, rule in rules} == {"C"}

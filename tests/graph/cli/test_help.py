@@ -25,6 +25,7 @@ COMMANDS = [
     ["agents", "delete"],
     *(["memory", name] for name in "show set history undo redo search archive forget export import".split()),
     ["db", "upgrade"],
+    ["db", "copy"],
     ["eval", "recall"],
 ]
 

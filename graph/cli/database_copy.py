@@ -1,0 +1,97 @@
+"""Copy a database and show how far it is."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from ...state.checkpoints import open_checkpointer
+from ...state.copy_checkpoints import compare_checkpoints, copy_checkpoints
+from ...state.copy_database import (
+    Compared,
+    compare_tables,
+    copy_tables,
+    open_source,
+    refuse_other_data,
+)
+from ...state.database import Database
+from ...state.errors import InvalidInput, StorageError
+from ...state.location import parse_location
+from ...state.store import Store, open_store
+from .output import console, write_rows
+
+_EVERYTHING = (0, (1 << 63) - 1)
+_SHOW_EVERY = 1.0
+
+
+class _Progress:
+    """Lines on the error stream, one a second at most, and the last one of each table."""
+
+    def __init__(self) -> None:
+        self._console = console(errors=True)
+        self._shown_at = 0.0
+
+    def show(self, what: str, done: int, total: int | None = None) -> None:
+        """Tell that so many are done."""
+        now = time.monotonic()
+        if done == total or now - self._shown_at >= _SHOW_EVERY:
+            self._shown_at = now
+            self._console.print(f"{what}: {done}" if total is None else f"{what}: {done} of {total}")
+
+
+async def copy_database(source_url: str, target_url: str) -> None:
+    """Copy, index and compare; raises `InvalidInput` and `StorageError`."""
+    if parse_location(source_url).engine_url == parse_location(target_url).engine_url:
+        raise InvalidInput("both URLs are of the same database: there is nothing to copy")
+    progress = _Progress()
+    async with _source(source_url) as source, _target(target_url) as target:
+        database = target.database
+        await refuse_other_data(source, database)
+        await copy_tables(source, database, progress.show)
+        async with (
+            open_checkpointer(source.location) as old,
+            open_checkpointer(database.location) as new,
+        ):
+            await copy_checkpoints(
+                old, new, lambda done, total: progress.show("threads with checkpoints", done, total)
+            )
+            compared = [*await compare_tables(source, database), await compare_checkpoints(old, new)]
+        _show(compared)
+        await _index(target, progress)
+    console(errors=False).print(f"{source.location.shown} is copied to {database.location.shown}.")
+
+
+def _show(compared: list[Compared]) -> None:
+    rows = [
+        [each.table, str(each.rows), str(each.copied), "same" if each.same else "differs"]
+        for each in compared
+    ]
+    write_rows(["table", "rows", "copied", "checksum"], rows, nothing="")
+    if wrong := [each.table for each in compared if not each.same or each.rows != each.copied]:
+        raise StorageError(
+            f"the copy differs in: {', '.join(wrong)}; stop what uses the database, and run the command again"
+        )
+
+
+async def _index(store: Store, progress: _Progress) -> None:
+    done = 0
+    while some := await store.index.index_some(_EVERYTHING):
+        done += some
+        progress.show("messages and passages taken into the search index", done)
+
+
+@asynccontextmanager
+async def _source(url: str) -> AsyncGenerator[Database]:
+    database = await open_source(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _target(url: str) -> AsyncGenerator[Store]:
+    store = await open_store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
