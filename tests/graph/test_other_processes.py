@@ -87,10 +87,11 @@ async def test_a_newer_turn_stops_the_one_that_runs_in_another_process(start: St
 
 
 async def test_the_newest_of_three_wins_and_no_words_are_lost(start: Start) -> None:
-    async with start(held(LONG, 3)) as one, start("Not said.") as two, start("Yes?") as three:
+    async with start(held(LONG, 3)) as one, start(held("Not said.", 0)) as two, start("Yes?") as three:
         stream = await spoken_until(one, 3)
         second = asyncio.create_task(two.ainvoke(say("Hey."), CALL))
-        await asyncio.sleep(0)
+        while not one.resources.others.is_wanted("call-42"):
+            await asyncio.sleep(0)
         await three.ainvoke(say("Are you there?"), CALL)
         await second
         said = await window(three)
