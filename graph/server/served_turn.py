@@ -7,13 +7,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event
+from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.actors import Actor
 from ...state.errors import VoicegraphError
 from ...state.schema import Usage
 from ..run import events_of
 from ..threads import TurnRun
 from ..turn_graph import TurnGraph
+from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
 from .metrics import Metrics
 from .thread_ids import thread_of
@@ -61,15 +62,27 @@ class ServedTurn:
 
 
 def _broken(code: str) -> TurnFailed:
-    return TurnFailed(
-        turn_id="",
-        error=code,
-        message="the turn broke down",
-        usage=Usage(input_tokens=0, output_tokens=0, cached_tokens=0),
-        steps=0,
-        first_speech_seconds=None,
-        seconds=0.0,
-    )
+    return TurnFailed(turn_id="", error=code, message="the turn broke down", **_UNUSED)
+
+
+async def _stopped(thread_id: str) -> TurnRun:
+    """Return the run of a turn that a newer one would have stopped before its first word."""
+
+    async def parts() -> AsyncGenerator[Any]:
+        yield encode_event(TurnFinished(turn_id="", finish_reason="interrupted", **_UNUSED))
+
+    run = TurnRun(thread_id)
+    run.kept = True
+    await run.drive(parts)
+    return run
+
+
+_UNUSED: dict[str, Any] = {
+    "usage": Usage(input_tokens=0, output_tokens=0, cached_tokens=0),
+    "steps": 0,
+    "first_speech_seconds": None,
+    "seconds": 0.0,
+}
 
 
 class ServedTurns:
@@ -77,7 +90,8 @@ class ServedTurns:
 
     def __init__(self, graph: TurnGraph, metrics: Metrics) -> None:
         self._graph, self._metrics = graph, metrics
-        self._turns: dict[_Key, asyncio.Task[ServedTurn]] = {}
+        self._turns: dict[_Key, tuple[asyncio.Task[ServedTurn], Arrival]] = {}
+        self._arrivals = Arrivals()
 
     async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
         """Return the turn that answers the request, begun unless the same one is being answered already.
@@ -86,11 +100,14 @@ class ServedTurns:
         `ThreadBusy`, `StorageError`, also `DatabaseBusy`.
         """
         key = (actor, agent, request.thread_id, request.digest)
-        known = self._turns.get(key)
-        if known is None or (known.done() and _is_over(known, request)):
-            known = asyncio.create_task(self._begin(actor, agent, request))
-            self._turns[key] = known
+        known, arrival = self._turns.get(key, (None, None))
+        if known is None or arrival is None or (known.done() and _is_over(known, request)):
+            arrival = self._arrivals.arrive()
+            known = asyncio.create_task(self._begin(actor, agent, request, arrival))
+            self._turns[key] = known, arrival
             known.add_done_callback(lambda task: self._forget_later(key, task))
+        else:
+            self._arrivals.again(arrival)
         try:
             # A client that leaves while its thread is looked up must not end the turn of another one.
             return await asyncio.shield(known)
@@ -98,9 +115,14 @@ class ServedTurns:
             known.add_done_callback(_end_unless_heard)
             raise
 
-    async def _begin(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
-        graph = self._graph
-        thread_id = await thread_of(graph, actor, agent, request)
+    async def _begin(self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival) -> ServedTurn:
+        graph, settings = self._graph, self._graph.resources.settings
+        try:
+            thread_id = await thread_of(graph, actor, agent, request)
+            if self._arrivals.overtaken(arrival, thread_id) and settings.overlap == "newest":
+                return ServedTurn(thread_id, await _stopped(thread_id), settings.apology)
+        finally:
+            self._arrivals.leave(arrival)
         call: dict[str, Any] = {
             "thread_id": thread_id,
             "agent": agent,
@@ -112,7 +134,7 @@ class ServedTurns:
         if graph.resources.others is not None:
             # A thread that another process keeps, or a database that is full, is told by a status.
             await run.until_begun(_TIME_TO_BEGIN)
-        return ServedTurn(thread_id, run, graph.resources.settings.apology)
+        return ServedTurn(thread_id, run, settings.apology)
 
     def _note(self, part: Any) -> None:
         # Each word passes here, and says nothing that is measured.
@@ -127,7 +149,7 @@ class ServedTurns:
             task.result().run.when_done(lambda: self._drop(key, task))
 
     def _drop(self, key: _Key, task: asyncio.Task[ServedTurn]) -> None:
-        if self._turns.get(key) is task:
+        if key in self._turns and self._turns[key][0] is task:
             del self._turns[key]
 
 

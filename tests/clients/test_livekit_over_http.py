@@ -92,11 +92,38 @@ async def test_speculative_requests_leave_no_trace_and_run_no_tool_twice(phone: 
         call.says("Thank you.")
         await call.reply(2)
     assert phone.runs.read_text() == "booked for 2\n"
-    assert [words for role, words in phone.asked() if role == "user"] == [
-        "Book a table for two.",
-        "Thank you.",
-    ]
+    said = [("user", "Book a table for two."), ("assistant", "It is booked."), ("user", "Thank you.")]
+    assert [told for told in phone.asked() if told[0] == "user" or told[1].startswith("It is")] == said
+    assert [role for role, _ in phone.asked()] == ["user", "assistant", "tool", "assistant", "user"]
+    assert await remembered(phone, "book a table", of=2) == ["Book a table for two.", "Thank you."]
     assert not any("SECRET" in reply for reply in call.replies)
+
+
+async def remembered(phone: Phone, query: str, *, of: int) -> list[str]:
+    """Return what a search finds of the caller's words, also by words near them, once it knows `of`."""
+    wish = {"query": query, "role": "user", "thread_id": phone.thread}
+    async with httpx2.AsyncClient(base_url=phone.url) as client:
+        async with asyncio.timeout(10):  # Words are indexed behind the turn.
+            found: list[Any] = []
+            while len(found) < of:
+                found = (await client.post("/v1/agents/default/search", json=wish)).json()["data"]
+    return [hit["text"] for hit in found]
+
+
+async def test_words_while_the_model_speaks_stop_it(phone: Phone) -> None:
+    phone.backend.add(text("One two three four five.", hold_after=2), text("Yes."), text("Fine."))
+    async with call_of(phone) as call:
+        call.says("Count.")
+        await phone.is_asked(1)
+        await call.session.interrupt()
+        call.says("Stop!")
+        assert await call.reply(1) == "Yes."
+        call.says("Good.")
+        await call.reply(2)
+    assert phone.requests[0].finished == "client_closed"
+    # No whole sentence had come, so nothing was played.
+    assert phone.asked(1) == [("user", "Count."), ("user", "Stop!")]
+    assert phone.asked(2) == [*phone.asked(1), ("assistant", "Yes."), ("user", "Good.")]
 
 
 async def test_a_dead_backend_is_speech_before_the_first_word_and_after_it(phone: Phone) -> None:

@@ -114,6 +114,7 @@ async def test_speculative_runs_leave_no_trace_and_run_no_tool_twice(open_line: 
         assert (tmp_path / "runs").read_text() == "booked for 2\n"
         said = [words for role, words in line.asked() if role == "user"]
         assert said == ["Book a table for two.", "Thank you."]
+        assert [role for role, _ in line.asked()] == ["user", "assistant", "tool", "assistant", "user"]
         assert not any("SECRET" in reply for reply in line.call.replies)
 
 
