@@ -121,6 +121,15 @@ class TurnRun:
             self._listeners -= 1
             self.drop_unless_heard()
 
+    def expect(self) -> None:
+        """Count somebody as a listener who is about to listen; `part` ends that."""
+        self._listeners += 1
+
+    def part(self) -> None:
+        """Let somebody go who was expected, whether or not he has listened."""
+        self._listeners -= 1
+        self.drop_unless_heard()
+
     def drop_unless_heard(self) -> None:
         """Stop the turn when nobody listens and more than storing is left."""
         if not self.kept and not self._listeners and not self.done.is_set():

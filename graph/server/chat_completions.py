@@ -75,7 +75,10 @@ _ENDING = {**RETRY_AFTER, "Connection": "close"}
 
 async def _whole(request: Request, turn: ServedTurn, chunks: Chunks) -> Response:
     """Answer with the whole reply, unless the client leaves before its end."""
-    completion = await while_present(_gather(turn, chunks), request.receive)
+    try:
+        completion = await while_present(_gather(turn, chunks), request.receive)
+    finally:
+        turn.run.part()
     if completion is None:
         return Response(status_code=499)  # Nobody reads it.
     headers = {"X-Thread-Id": header_value(turn.thread_id).decode("latin-1")}

@@ -31,11 +31,14 @@ async def continued_thread(graph: TurnGraph, actor: Actor, agent: str, messages:
     except AgentNotFound:  # The default agent is made by its first turn.
         return None
     since = datetime.fromtimestamp(resources.clock.now(), UTC) - RECENT
-    found = set(await resources.store.messages.threads_with_words(actor, owner.id, earlier, since=since))
-    for run in resources.threads.all():  # Words of a running turn are not stored yet.
-        known = {message["text"] for message in run.history}
-        if resources.owns(actor, agent, run.thread_id) and known.intersection(earlier):
-            found.add(run.thread_id)
+    # Words of a running turn are not stored yet, and it may end while the database is asked.
+    running = [run for run in resources.threads.all() if resources.owns(actor, agent, run.thread_id)]
+    running = [run for run in running if any(message["text"] in earlier for message in run.history)]
+    for run in running:
+        if run.kept:  # Its reply has been heard, and its last checkpoint may be on its way.
+            await run.done.wait()
+    stored = await resources.store.messages.threads_with_words(actor, owner.id, earlier, since=since)
+    found = {*stored, *(run.thread_id for run in running)}
     continued = [thread_id for thread_id in found if await _continues(graph, thread_id, history)]
     return continued[0] if len(continued) == 1 else None
 

@@ -33,10 +33,12 @@ class EventStream(Response):
             (b"x-accel-buffering", b"no"),
             (b"x-thread-id", header_value(self._turn.thread_id)),
         ]
-        # What `send` raises: the client is gone, or reads nothing.
-        with suppress(OSError, TimeoutError):
-            await while_present(self._write(send, headers), receive)
-        self._turn.run.drop_unless_heard()  # It may have ended before it listened.
+        try:
+            # What `send` raises: the client is gone, or reads nothing.
+            with suppress(OSError, TimeoutError):
+                await while_present(self._write(send, headers), receive)
+        finally:
+            self._turn.run.part()
 
     async def _write(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -96,6 +96,9 @@ class ServedTurns:
     async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
         """Return the turn that answers the request, begun unless the same one is being answered already.
 
+        Whoever gets it says `run.part()` once he is done with it: until then it is not stopped because
+        somebody else who listened has left.
+
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
         `ThreadBusy`, `StorageError`, also `DatabaseBusy`.
         """
@@ -110,10 +113,12 @@ class ServedTurns:
             self._arrivals.again(arrival)
         try:
             # A client that leaves while its thread is looked up must not end the turn of another one.
-            return await asyncio.shield(known)
+            turn = await asyncio.shield(known)
         except asyncio.CancelledError:
             known.add_done_callback(_end_unless_heard)
             raise
+        turn.run.expect()
+        return turn
 
     async def _begin(self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival) -> ServedTurn:
         graph, settings = self._graph, self._graph.resources.settings

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from starlette.datastructures import Headers
 
-from voicegraph.nodes import voice_tool
+from voicegraph.graph.server.chat_request import read_chat_request
+from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
+from voicegraph.state import Actor
 from voicegraph.state.errors import ModelRefused, ModelUnavailable
 
 URL = "/v1/chat/completions"
@@ -251,6 +255,23 @@ async def test_the_same_request_at_the_same_time_is_one_turn(serve: Any) -> None
         answers = await asyncio.gather(*asking)
     assert [spoken(answer.text) for answer in answers] == ["One two."] * 4
     assert len({answer.headers["x-thread-id"] for answer in answers}) == 1
+
+
+async def test_the_same_request_again_is_answered_though_the_first_client_leaves(serve: Any) -> None:
+    hold = asyncio.Event()
+    model = ScriptedChatModel([ScriptedReply(text="One two.", hold=hold, hold_after=1)])
+    async with serve(model) as served:
+        turns, sent = served.app.state.turns, json.dumps({"messages": [user("Count.")]}).encode()
+        first, again = [
+            await turns.of_request(Actor(), "default", read_chat_request(sent, Headers())) for _ in range(2)
+        ]
+        async with aclosing(first.events()) as events:
+            assert await anext(events) == Speech(content="One")
+        first.run.part()  # Before the other one listens.
+        hold.set()
+        words = [event.content async for event in again.events() if isinstance(event, Speech)]
+        again.run.part()
+    assert "".join(words) == "One two."
 
 
 async def test_a_newer_request_stops_an_older_one(serve: Any) -> None:
