@@ -42,7 +42,8 @@ class TurnSaver(PostgresSaver):
         if wanted is None:
             return None
         if self._read is None or self._read.checkpoint["id"] != wanted:
-            self._read = await super().aget_tuple(config)
+            read = super().aget_tuple
+            self._read = await self._patience.write(lambda: read(config))
         return None if self._read is None else _copy(self._read)
 
     async def aput(
