@@ -1,9 +1,11 @@
 """Checkpoints on PostgreSQL: LangGraph's saver over a pool of connections that all turns share."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, LiteralString, cast
+from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
@@ -16,21 +18,16 @@ from psycopg_pool import AsyncConnectionPool
 
 from .kept_heads import KeptHeads
 from .location import Location
+from .postgres_connection import connection_arguments, conninfo
 from .postgres_faults import postgres_faults
-from .postgres_link import CONNECT_WITHIN, conninfo
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 _WAIT = 5.0
 """Longest wait for a connection, in seconds: a caller waits for it in silence."""
 
-_CONNECTING: dict[str, Any] = {
-    "autocommit": True,
-    "row_factory": dict_row,
-    # A pooler between here and the server gives each transaction another connection of its own.
-    "prepare_threshold": None,
-    "connect_timeout": CONNECT_WITHIN,
-}
+_SEEN_LATELY = 1.0
+"""Seconds after a check in which a connection is taken to be whole: a turn uses ten in a row."""
 
 _MAKING_TABLES = 0x766F696365 + 1
 _LOOK_AGAIN = 0.05
@@ -153,7 +150,7 @@ async def open_saver(location: Location, connections: int) -> AsyncGenerator[Pos
     """
     with postgres_faults(location.shown):
         # Not by the pool, which would try again for seconds when the server is not there.
-        async with await AsyncConnection.connect(conninfo(location), **_CONNECTING) as connection:
+        async with await AsyncConnection.connect(conninfo(location), **_arguments(location)) as connection:
             await _make_tables(cast(AsyncConnection[DictRow], connection))
     pool = _pool(location, connections)
     try:
@@ -195,22 +192,34 @@ async def _rows(
     return await cursor.fetchall()
 
 
-async def _check(connection: AsyncConnection[Any]) -> None:
-    """Find out before a turn does that the server has closed the connection."""
-    await AsyncConnectionPool.check_connection(connection)
+class _Check:
+    """Finds out before a turn does that the server has closed a connection, unless it was there just now."""
+
+    def __init__(self) -> None:
+        self._seen: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()
+
+    async def __call__(self, connection: AsyncConnection[Any]) -> None:
+        now = time.monotonic()
+        if now - self._seen.get(connection, 0.0) > _SEEN_LATELY:
+            await AsyncConnectionPool.check_connection(connection)
+            self._seen[connection] = now
+
+
+def _arguments(location: Location) -> dict[str, Any]:
+    return {**connection_arguments(location.engine_url), "autocommit": True, "row_factory": dict_row}
 
 
 def _pool(location: Location, connections: int) -> Pool:
     return AsyncConnectionPool(
         conninfo(location),
         connection_class=cast(type[AsyncConnection[DictRow]], AsyncConnection),
-        kwargs=_CONNECTING,
+        kwargs=_arguments(location),
         min_size=1,
         max_size=connections,
         timeout=_WAIT,
         max_lifetime=1800,
         max_idle=300,
-        check=_check,
+        check=_Check(),
         name="checkpoints",
         open=False,
     )

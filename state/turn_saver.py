@@ -44,9 +44,12 @@ class TurnSaver(PostgresSaver):
             return None
         if self._read is None or self._read.checkpoint["id"] != wanted:
             kept = self.heads.take(config)
-            # Under the lock the newest checkpoint is known: another process may have written since.
-            same = kept is not None and kept.found.checkpoint["id"] == wanted
-            self._read = kept.found if kept and same else await super().aget_tuple(config)
+            if kept is not None and kept.found.checkpoint["id"] == wanted:
+                # Under the lock the newest checkpoint is known: another process may have written since.
+                self._read = kept.found
+            else:
+                read = super().aget_tuple
+                self._read = await self._patience.write(lambda: read(config))
         return None if self._read is None else _copy(self._read)
 
     async def aput(

@@ -79,7 +79,7 @@ async def check(graph: TurnGraph, caller: Caller) -> None:
     ("processes", "callers", "seconds", "pause", "kill_every"),
     [
         (2, 8, 5.0, 0.3, 2.5),
-        pytest.param(4, 200, 60.0, 6.0, 9.0, marks=pytest.mark.soak),
+        pytest.param(4, 200, 60.0, 12.0, 9.0, marks=pytest.mark.soak),
     ],
 )
 async def test_processes_that_are_killed_lose_nothing(
