@@ -27,6 +27,9 @@ _BEFORE_A_WORD = 2.0
 """Seconds that storing is tried again while the caller still waits in silence: then he is told."""
 
 
+_BEFORE_A_SIDE_EFFECT = 5.0
+"""Seconds that a tool with side effects waits until its call is written: else a crash might repeat it."""
+
 _WAITED_FOR = 5.0
 """The same while a newer turn of the thread waits, whose caller hears nothing."""
 
@@ -45,7 +48,9 @@ class HeldThread:
 
     def context(self, live: Context) -> Context:
         """Return the context whose writes hold out while the database is away."""
-        return replace(live, storing=self.patience.write)
+        return replace(
+            live, storing=self.patience.write, written=lambda: self.saver.written(_BEFORE_A_SIDE_EFFECT)
+        )
 
     async def known(
         self, resources: Resources, live: Context, known: Literal["warm", "cold", "new"]

@@ -89,6 +89,10 @@ async def _at_once(write: Callable[[], Awaitable[None]]) -> None:
     await write()
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The live objects of one run of the graph; made by the runner, never stored."""
@@ -114,6 +118,8 @@ class Context:
     """Called when messages of the agent left the window; returns at once."""
     storing: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] = _at_once
     """Carries out a write behind the last word, perhaps several times until the database is back."""
+    written: Callable[[], Awaitable[None]] = _nothing
+    """Waits until a crash would not undo what was decided so far; raises `StorageError` when it may."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)

@@ -78,6 +78,11 @@ def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
     return end, heard, True
 
 
+def behind(text: str, words: str) -> str:
+    """Return what of `text` stands behind its beginning that says `words`, which are bare."""
+    return text[_match(text, words)[0] :].strip()
+
+
 def bare_words(text: str) -> str:
     """Return only the letters and digits of a text, in one case: what makes words the same."""
     return _SILENT.sub("", unicodedata.normalize("NFKC", text)).casefold()

@@ -13,7 +13,7 @@ from ..state.neighbours import WITHDRAWN
 from ..state.schema import ClientMessage, LatestTurn
 from .alignment import Item, Match, best_match, our_items, their_items
 from .client_messages import as_message, with_results
-from .heard import audible, bare_words, cut_replies
+from .heard import audible, bare_words, behind, cut_replies
 from .tools.results import OUTCOME
 
 
@@ -148,7 +148,11 @@ def _unmatched(history: Sequence[ClientMessage], our: Item, their: Item) -> list
         words = bare_words(message["text"]) if message["role"] != "tool" else ""
         told = bool(words and left) and (left.startswith(words) or words.startswith(left))
         if told:
+            rest = behind(message["text"], left) if len(words) > len(left) else ""
             left = left[len(words) :]
+            if bare_words(rest) and message["role"] == "assistant":
+                # Spoken by a process that died before it stored that, or by the client itself.
+                new.append({**message, "text": rest})
         elif message["role"] != "user":
             new.append(message)
     return [*new, *history[their.end :]]

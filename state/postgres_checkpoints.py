@@ -1,9 +1,11 @@
 """Checkpoints on PostgreSQL: LangGraph's saver over a pool of connections that all turns share."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, LiteralString, cast
+from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
@@ -30,6 +32,9 @@ _CONNECTING: dict[str, Any] = {
     "prepare_threshold": None,
     "connect_timeout": CONNECT_WITHIN,
 }
+
+_SEEN_LATELY = 1.0
+"""Seconds after a check in which a connection is taken to be whole: a turn uses ten in a row."""
 
 _MAKING_TABLES = 0x766F696365 + 1
 _LOOK_AGAIN = 0.05
@@ -194,9 +199,17 @@ async def _rows(
     return await cursor.fetchall()
 
 
-async def _check(connection: AsyncConnection[Any]) -> None:
-    """Find out before a turn does that the server has closed the connection."""
-    await AsyncConnectionPool.check_connection(connection)
+class _Check:
+    """Finds out before a turn does that the server has closed a connection, unless it was there just now."""
+
+    def __init__(self) -> None:
+        self._seen: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()
+
+    async def __call__(self, connection: AsyncConnection[Any]) -> None:
+        now = time.monotonic()
+        if now - self._seen.get(connection, 0.0) > _SEEN_LATELY:
+            await AsyncConnectionPool.check_connection(connection)
+            self._seen[connection] = now
 
 
 def _pool(location: Location, connections: int) -> Pool:
@@ -209,7 +222,7 @@ def _pool(location: Location, connections: int) -> Pool:
         timeout=_WAIT,
         max_lifetime=1800,
         max_idle=300,
-        check=_check,
+        check=_Check(),
         name="checkpoints",
         open=False,
     )

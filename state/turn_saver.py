@@ -1,8 +1,8 @@
 """The checkpoints of one running turn on PostgreSQL: written only while the turn has its thread."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -13,8 +13,11 @@ from langgraph.checkpoint.base import (
     copy_checkpoint,
 )
 
+from .errors import StorageError
 from .patience import Patience
 from .postgres_checkpoints import PostgresSaver
+
+T = TypeVar("T")
 
 
 class TurnSaver(PostgresSaver):
@@ -28,6 +31,7 @@ class TurnSaver(PostgresSaver):
         self.lock = asyncio.Lock()
         self._lease, self._patience = patience.lease, patience
         self._read: CheckpointTuple | None = None
+        self._writing: set[asyncio.Future[Any]] = set()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the named checkpoint, or the newest of the thread: nobody else writes one meanwhile."""
@@ -38,7 +42,8 @@ class TurnSaver(PostgresSaver):
         if wanted is None:
             return None
         if self._read is None or self._read.checkpoint["id"] != wanted:
-            self._read = await super().aget_tuple(config)
+            read = super().aget_tuple
+            self._read = await self._patience.write(lambda: read(config))
         return None if self._read is None else _copy(self._read)
 
     async def aput(
@@ -55,7 +60,7 @@ class TurnSaver(PostgresSaver):
             self._lease.writing(checkpoint["id"])
             return await write(config, checkpoint, metadata, new_versions)
 
-        return await self._patience.write(put)
+        return await self._noted(self._patience.write(put))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -63,7 +68,25 @@ class TurnSaver(PostgresSaver):
         """Write what a step gave. Raises as `aput` does."""
         write = super().aput_writes
         self._read = None
-        await self._patience.write(lambda: write(config, writes, task_id, task_path))
+        await self._noted(self._patience.write(lambda: write(config, writes, task_id, task_path)))
+
+    async def written(self, within: float) -> None:
+        """Wait until what the steps so far gave is written: then nobody asks the model for it again.
+
+        Raises `StorageError` when that takes longer than so many seconds, or fails.
+        """
+        await asyncio.sleep(0)  # LangGraph begins to write in tasks of its own.
+        if self._writing:
+            done, late = await asyncio.wait(self._writing, timeout=within)
+            if late or any(writing.cancelled() or writing.exception() for writing in done):
+                raise StorageError("the step could not be written")
+
+    async def _noted(self, write: Coroutine[Any, Any, T]) -> T:
+        """Carry out a write that `written` waits for."""
+        writing = asyncio.ensure_future(write)
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        return await writing
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of the thread."""

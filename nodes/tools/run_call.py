@@ -88,6 +88,7 @@ class CallRun:
         """
         context, options = self.context, self.tool.options
         if options.side_effects:
+            await context.written()
             await context.store.tool_runs.begin(
                 context.actor, context.thread_id, self.message_id, self.call_id, self.tool.name
             )

@@ -171,6 +171,12 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
         {},
         ["u:Hi", "a:Hello Ada", "a:Are you there?", "u:Yes"],
     ),
+    "the end of a reply that died with its process is taken in": (
+        ["|u:Hi", "a:Hello Ada."],
+        ["u:Hi", "a:Hello Ada. How are you?", "u:Fine"],
+        {},
+        ["u:Hi", "a:Hello Ada.", "a:How are you?", "u:Fine"],
+    ),
     "a reply that the client told otherwise is what was heard": (
         ["|u:Price?", "a:It is 20 euros"],
         ["u:Price?", "a:It is twenty euros", "u:Fine"],

@@ -107,8 +107,7 @@ def test_workers_end_when_the_process_that_watches_them_is_killed(server: Proces
 
 
 def test_sqlite_is_refused_in_one_line(tmp_path: Path, backend: OpenAIServer) -> None:
-    with pytest.raises(
-        AssertionError, match=r"^voicegraph: several workers need PostgreSQL[^\n]*\n$|PostgreSQL"
-    ):
+    with pytest.raises(AssertionError, match="several workers need PostgreSQL") as refused:
         with serving(tmp_path, backend, "--workers", "2"):
             pass
+    assert str(refused.value).count("\n") == 1

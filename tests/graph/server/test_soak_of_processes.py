@@ -1,0 +1,128 @@
+"""Several processes on one database, of which any may be killed: no call is broken, nothing is done twice."""
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import convert_to_openai_messages
+from openai_server import validate_messages
+from soaking.caller import Caller
+from soaking.fleet import TESTS, Fleet
+
+from voicegraph.graph import TurnGraph, build_graph, open_resources
+from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.state import Actor
+
+LONGEST_BLOCK = 5.0
+
+
+class Model:
+    """The process of the model."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "soaking.model"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}/v1"
+
+    def end(self) -> list[str]:
+        """End it and return what it had to refuse."""
+        out, _ = self._process.communicate(timeout=20)
+        return json.loads(out)
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    model = Model()
+    yield model
+    model._process.kill()
+    model._process.wait()
+
+
+async def quiet(client: httpx.AsyncClient, fleet: Fleet) -> None:
+    """Wait until the last turns are stored."""
+    async with asyncio.timeout(20):
+        for url in fleet.urls():
+            while "voicegraph_running_turns 0.0" not in (await client.get(f"{url}/metrics")).text:
+                await asyncio.sleep(0.1)
+
+
+async def check(graph: TurnGraph, caller: Caller) -> None:
+    """Assert that the caller's thread is whole and holds all that was acknowledged, once."""
+    state = await graph.aget_state({"configurable": {"thread_id": caller.thread}})
+    window: Any = state.values["messages"]
+    assert state.next == (), "a turn was left in the middle"
+    assert not validate_messages(convert_to_openai_messages(window))
+    said = [message.text for message in window if message.type == "human"]
+    assert said[-3:] == [m["content"] for m in caller.history if m["role"] == "user"][-3:]
+    assert len(set(said)) == len(said), "words of a caller are there twice"
+    stored = await graph.resources.store.messages.history(Actor(), caller.thread)
+    words = Counter(record.text for record in stored if record.role == "user")
+    answers = "\n".join(record.text for record in stored if record.role == "assistant")
+    for asked, answered in caller.acknowledged:
+        assert words[asked] == 1, (asked, words[asked])
+        assert answered.split(". ")[-1] in answers, (asked, answered)
+
+
+@pytest.mark.parametrize(
+    ("processes", "callers", "seconds", "pause", "kill_every"),
+    [
+        (2, 8, 5.0, 0.3, 2.5),
+        pytest.param(4, 200, 60.0, 12.0, 9.0, marks=pytest.mark.soak),
+    ],
+)
+async def test_processes_that_are_killed_lose_nothing(
+    model: Model,
+    tmp_path: Path,
+    postgres_url: str,
+    processes: int,
+    callers: int,
+    seconds: float,
+    pause: float,
+    kill_every: float,
+) -> None:
+    orders = tmp_path / "orders"
+    orders.touch()
+    fleet, dice = Fleet(tmp_path, postgres_url, model.url, orders), random.Random(7)
+    people = [Caller(number, random.Random(number)) for number in range(callers)]
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    try:
+        await fleet.start(processes)
+        async with httpx.AsyncClient(limits=limits, timeout=30) as client:
+            until = time.monotonic() + seconds
+            talking = asyncio.gather(*(caller.talk(client, fleet, pause, until) for caller in people))
+            while time.monotonic() < until - kill_every / 2:
+                await asyncio.sleep(kill_every)
+                await fleet.kill_one(dice)
+            await talking
+            await quiet(client, fleet)
+    finally:
+        await asyncio.to_thread(fleet.close)
+    async with open_resources(postgres_url, model=ScriptedChatModel([])) as resources:
+        graph = build_graph(resources)
+        for caller in people:
+            await check(graph, caller)
+    firsts = sorted(first for caller in people for first in caller.first_words)
+    blocked = [time for caller in people for time in caller.blocked]
+    print(f"\n{len(firsts)} turns of {callers} callers, {processes} processes, {fleet.killed} killed")
+    print(
+        f"first word: median {firsts[len(firsts) // 2]:.3f} s, 95th {firsts[int(len(firsts) * 0.95)]:.3f} s"
+    )
+    print(f"{len(blocked)} callers met a dead process, for {max(blocked, default=0):.2f} s at most")
+    assert [failure for caller in people for failure in caller.failed] == []
+    placed = Counter(orders.read_text().split())
+    assert [order for order, times in placed.items() if times > 1] == []
+    assert [order for caller in people for order in caller.orders if not placed[order]] == []
+    assert max(blocked, default=0) < LONGEST_BLOCK
+    assert await asyncio.to_thread(model.end) == []
