@@ -11,14 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..database import Database
-from ..embedder import LONGEST
 from ..entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
 from ..models import SEQUENCE_BITS
 from ..ownership import numbers_of
 from .lexemes import CONTEXT, TEXT, as_tsvector, stems_of, words_of
 from .neighbours import numbers_around, searchable
 from .scope import TABLES
-from .vectors import note_changes, note_new
+from .vectors import entry_text, note_changes, note_new
 
 _BATCH = 16
 _LOCKS = 0x76676978
@@ -124,7 +123,7 @@ def _passages(connection: Connection, due: Sequence[int]) -> tuple[set[int], lis
 
 
 def _entry(number: int, words: str, context: Iterable[str]) -> Entry:
-    return number, words[:LONGEST], {TEXT: words_of(words), CONTEXT: list(context)}
+    return number, entry_text(words), {TEXT: words_of(words), CONTEXT: list(context)}
 
 
 def _write(
