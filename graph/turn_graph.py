@@ -145,7 +145,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            with turn_on(self.resources.checkpointer, live.thread_id):
+            with turn_on(self.resources.checkpointer, live.thread_id) as kept:
+                if input is not None and self.checkpointer is self.resources.checkpointer:
+                    live.speaker.hold_until(kept)
                 if held is not None:
                     await held.read(config)
                     memory.add_done_callback(

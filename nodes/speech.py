@@ -1,6 +1,8 @@
 """What the caller hears: speech events in `custom` mode, message chunks in `messages` mode."""
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManager
@@ -14,6 +16,8 @@ from .clock import Clock
 from .events import Speech, encode_event
 
 _OPEN, _CLOSE = "<think>", "</think>"
+LONGEST_WAIT = 0.25
+"""Seconds that a first word waits until the caller's words are kept."""
 
 
 class ThoughtFilter:
@@ -86,6 +90,15 @@ class Speaker:
         self.quiet_since = time.monotonic()
         """When the last text went out, or the run began; in seconds of the monotonic clock."""
         self._filled = False
+        self._kept: asyncio.Event | None = None
+
+    def hold_until(self, kept: asyncio.Event) -> None:
+        """Say nothing before the caller's words are `kept`: a crash behind the first word must not lose them.
+
+        They nearly always are by then: a model thinks longer than a write takes. A slow disk makes nobody
+        wait for longer than a quarter of a second.
+        """
+        self._kept = kept
 
     def resume(self, spoken: str, first_speech_at: float | None) -> None:
         """Go on after a crash: `spoken` is what the turn had said by its last checkpoint."""
@@ -119,6 +132,9 @@ class Speaker:
         """Speak `text` at once; return what went out, with the blank before it when one was needed."""
         if not text or self._writer is None:
             return ""
+        if self.first_speech_at is None and self._kept is not None and not self._kept.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._kept.wait(), LONGEST_WAIT)
         if self._new_sentence and self.spoken and not (self.spoken[-1].isspace() or text[0].isspace()):
             text = " " + text
         self._new_sentence = False

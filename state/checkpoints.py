@@ -1,5 +1,6 @@
 """Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -45,13 +46,15 @@ async def open_checkpointer(location: Location, *, connections: int = 10) -> Asy
 
 
 @contextmanager
-def turn_on(saver: Checkpointer, thread_id: str) -> Generator[None]:
-    """Give the turn in the body what the one before left in memory, and keep what it leaves at its end."""
+def turn_on(saver: Checkpointer, thread_id: str) -> Generator[asyncio.Event]:
+    """Give the turn in the body what the one before left in memory, and keep what it leaves at its end.
+
+    The event is set once its first checkpoint is written.
+    """
     heads = _heads(saver)
-    heads.begin(thread_id)
     whole = False
     try:
-        yield
+        yield heads.begin(thread_id)
         whole = True
     finally:
         heads.end(thread_id, whole=whole)

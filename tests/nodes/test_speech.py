@@ -1,5 +1,6 @@
 """What goes out to the caller: no thoughts, sentences parted by blanks, and a memory of what was said."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -183,3 +184,29 @@ async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: A
     assert listener.tokens == [("One moment.", "reply-1")]
     assert listener.nodes == ["call_llm"]
     assert listener.ended == 1
+
+
+async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Any) -> None:
+    speaker = await ear.listen()
+    kept = asyncio.Event()
+    speaker.hold_until(kept)
+    saying = asyncio.create_task(speaker.say("Hello."))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert ear.heard == ""
+
+    kept.set()
+    await saying
+    assert ear.heard == "Hello."
+
+
+async def test_a_disk_that_keeps_nothing_leaves_nobody_in_silence(
+    ear: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicegraph.nodes.speech.LONGEST_WAIT", 0.0)
+    speaker = await ear.listen()
+    speaker.hold_until(asyncio.Event())
+
+    await speaker.say("Hello.")
+
+    assert ear.heard == "Hello."
