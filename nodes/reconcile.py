@@ -110,7 +110,7 @@ def _was_speculative(
 
 
 def _sends_new_words_alone(start: int, theirs: Sequence[Item], rules: Reconciling) -> bool:
-    """Tell if the client keeps no history: nothing of it, behind a reply that went out whole a while ago.
+    """Tell if the client keeps no history: it tells none behind a reply that went out whole a while ago.
 
     Then words like those before are the caller's next ones. The first turn of a thread tells no difference.
     """
