@@ -89,6 +89,11 @@ class OtherProcesses:
         """Where this process hears the others: the number of the server process that holds its locks."""
         return self._leases.address
 
+    @property
+    def is_linked(self) -> bool:
+        """False while the database is away: then no turn can begin."""
+        return self._leases.is_up
+
     def is_wanted(self, thread_id: str) -> bool:
         """Tell if another process waits for a thread that this one has."""
         return bool(self._waiting.get(thread_id))

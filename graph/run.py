@@ -44,9 +44,7 @@ async def resume_turn(
     Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
     """
     thread_id = str(config.get("configurable", {}).get("thread_id"))
-    others = graph.resources.others
-    elsewhere = others is not None and await others.have(thread_id)
-    if elsewhere or graph.resources.threads.running(thread_id) is not None:
+    if await is_running(graph, thread_id):
         raise ThreadBusy(f"the turn of thread '{thread_id}' is still running")
     if not (await graph.aget_state(config)).next:
         raise NothingToResume(f"thread '{thread_id}' has nothing to resume: its last turn has ended")
@@ -77,6 +75,14 @@ async def events_of(run: TurnRun, tick: float | None = None) -> AsyncGenerator[E
                 run.kept = True  # Only storing is left.
             if event is not None or part is None:
                 yield event
+
+
+async def is_running(graph: TurnGraph, thread_id: str) -> bool:
+    """Tell if a turn is going on on the thread, here or in another process."""
+    if graph.resources.threads.running(thread_id) is not None:
+        return True
+    others = graph.resources.others
+    return others is not None and await others.have(thread_id)
 
 
 async def interrupt(

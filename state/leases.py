@@ -113,6 +113,11 @@ class Leases:
         """Where other processes can send notices to; another one after each break."""
         return self._link.address
 
+    @property
+    def is_up(self) -> bool:
+        """False while the server is away."""
+        return self._link.is_up
+
     def at(self, moment: float) -> float:
         """Return when `moment` of `time.monotonic()` was, by the clock that all processes share."""
         return self._link.at(moment)

@@ -17,21 +17,13 @@ from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from .location import Location
+from .postgres_connection import connection_arguments, conninfo
 from .postgres_faults import postgres_faults
-from .postgres_link import CONNECT_WITHIN, conninfo
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 _WAIT = 5.0
 """Longest wait for a connection, in seconds: a caller waits for it in silence."""
-
-_CONNECTING: dict[str, Any] = {
-    "autocommit": True,
-    "row_factory": dict_row,
-    # A pooler between here and the server gives each transaction another connection of its own.
-    "prepare_threshold": None,
-    "connect_timeout": CONNECT_WITHIN,
-}
 
 _SEEN_LATELY = 1.0
 """Seconds after a check in which a connection is taken to be whole: a turn uses ten in a row."""
@@ -157,7 +149,7 @@ async def open_saver(location: Location, connections: int) -> AsyncGenerator[Pos
     """
     with postgres_faults(location.shown):
         # Not by the pool, which would try again for seconds when the server is not there.
-        async with await AsyncConnection.connect(conninfo(location), **_CONNECTING) as connection:
+        async with await AsyncConnection.connect(conninfo(location), **_arguments(location)) as connection:
             await _make_tables(cast(AsyncConnection[DictRow], connection))
     pool = _pool(location, connections)
     try:
@@ -212,11 +204,15 @@ class _Check:
             self._seen[connection] = now
 
 
+def _arguments(location: Location) -> dict[str, Any]:
+    return {**connection_arguments(location.engine_url), "autocommit": True, "row_factory": dict_row}
+
+
 def _pool(location: Location, connections: int) -> Pool:
     return AsyncConnectionPool(
         conninfo(location),
         connection_class=cast(type[AsyncConnection[DictRow]], AsyncConnection),
-        kwargs=_CONNECTING,
+        kwargs=_arguments(location),
         min_size=1,
         max_size=connections,
         timeout=_WAIT,

@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from .location import Location
+
 _PARAMETERS: dict[str, Any] = {
     "application_name": "voicegraph",
     "connect_timeout": 5,
@@ -23,3 +25,8 @@ def connection_arguments(url: URL) -> dict[str, Any]:
     """
     given = {name: value for name, value in _PARAMETERS.items() if name not in url.query}
     return {**given, "prepare_threshold": None}
+
+
+def conninfo(location: Location) -> str:
+    """Return what the driver takes to connect without SQLAlchemy; it holds the password."""
+    return location.engine_url.set(drivername="postgresql").render_as_string(hide_password=False)

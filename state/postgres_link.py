@@ -1,4 +1,4 @@
-"""How PostgreSQL is reached without SQLAlchemy, and the two connections that link a process with others.
+"""Two connections to PostgreSQL that link a process with the others.
 
 The pair is not of a pool: locks end with the connection that took them, and notices come at any time.
 """
@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 from .errors import StorageError
 from .location import Location
+from .postgres_connection import connection_arguments, conninfo
 from .postgres_faults import postgres_faults
 from .unbroken import unbroken
 
@@ -25,9 +26,6 @@ T = TypeVar("T")
 Connection = AsyncConnection[tuple[Any, ...]]
 Notice = dict[str, Any]
 
-CONNECT_WITHIN = 5
-"""Longest wait for a new connection, in seconds."""
-
 LONGEST_OUTAGE = 5.0
 """Seconds that a question waits for the connections to come back; a caller waits for it in silence."""
 
@@ -36,17 +34,18 @@ _HEARTBEAT = 1.0
 _ANSWER_WITHIN = 15.0
 """Seconds; a server that is gone is noticed earlier, by the system, and a process may be slow for a while."""
 
+_QUICK: dict[str, Any] = {
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
 # The server finds out within seconds that the machine at the other end is gone, and frees its locks.
 _PREPARE = """
     SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false),
         set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '5000', false),
         set_config('idle_session_timeout', '0', false)
 """
-
-
-def conninfo(location: Location) -> str:
-    """Return what PostgreSQL's own library takes to connect; it holds the password."""
-    return location.engine_url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 class Listener(Protocol):
@@ -193,17 +192,12 @@ class Link:
             raise
 
     async def _connected(self, name: str) -> Connection:
-        connection = await AsyncConnection.connect(
-            conninfo(self._location),
-            autocommit=True,
-            prepare_threshold=None,
-            connect_timeout=CONNECT_WITHIN,
-            application_name=name,
-            keepalives_idle=2,
-            keepalives_interval=1,
-            keepalives_count=3,
-            tcp_user_timeout=5000,
-        )
+        given: dict[str, Any] = {
+            **connection_arguments(self._location.engine_url),
+            **_QUICK,
+            "application_name": name,
+        }
+        connection = await AsyncConnection.connect(conninfo(self._location), autocommit=True, **given)
         try:
             await connection.execute(_PREPARE)
         except psycopg.Error as error:  # Old servers do not know all of it.

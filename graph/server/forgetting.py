@@ -6,7 +6,7 @@ from ...state.actors import Actor
 from ...state.checkpoints import erase_checkpoints
 from ...state.forget import Forgotten, forget_agent, forget_thread, forget_user
 from ...state.traces import What
-from ..run import interrupt
+from ..run import interrupt, is_running
 from ..turn_graph import TurnGraph
 
 
@@ -58,7 +58,7 @@ async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> F
 
 
 async def _end_turns(graph: TurnGraph, thread_ids: Iterable[str]) -> None:
-    """Stop what runs on these threads and wait for its end: it would store its words anew."""
+    """Stop what runs on these threads, anywhere, and wait for its end: it would store its words anew."""
     for thread_id in thread_ids:
-        while graph.resources.threads.running(thread_id) is not None:
+        while await is_running(graph, thread_id):
             await interrupt(graph, thread_id)

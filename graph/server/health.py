@@ -45,8 +45,11 @@ async def ready(request: Request) -> Response:
     if request.app.state.draining:
         return _readiness(Readiness(status="draining"))
     keyring: Keyring = request.app.state.keyring
+    others = request.app.state.graph.resources.others
     try:
         await keyring.look()
+        if others is not None and not others.is_linked:
+            return _readiness(Readiness(status="no database"))
     except StorageError:
         return _readiness(Readiness(status="no database"))
     return _readiness(Readiness(status="ready"))

@@ -1,12 +1,16 @@
 """PostgreSQL goes away and comes back during a turn: callers hear of nothing, or of all of it."""
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 import pytest
 from postgres_outage import Outage
+from postgres_server import PostgresServer
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, TurnFinished
@@ -21,6 +25,17 @@ CALL: Any = {"configurable": {"thread_id": "call-42"}}
 @pytest.fixture
 def voice_url(postgres_url: str) -> str:
     return postgres_url
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server that the test may kill."""
+    with TemporaryDirectory(prefix="voicegraph-own-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 def spoken(events: list[Any]) -> str:
@@ -81,6 +96,27 @@ async def test_no_turn_begins_while_the_server_is_away(open_voice: Any, outage: 
         assert error.value.retryable
         after = await graph.ainvoke({"messages": [("user", "Are you there?")]}, CALL)
         assert [message.text for message in after["messages"]][-1] == "Yes."
+
+
+async def test_turns_outlive_a_server_that_is_killed_and_started_again(own_server: PostgresServer) -> None:
+    gate = asyncio.Event()
+    model = ScriptedChatModel(lambda _: ScriptedReply(text="One two three four.", hold=gate, hold_after=2))
+    async with open_resources(own_server.url(), model=model) as resources:
+        graph = build_graph(resources)
+        calls_of = [{"configurable": {"thread_id": f"call-{number}"}} for number in range(10)]
+        turns = [stream_turn(graph, "Count.", call) for call in calls_of]
+        heard = [[await anext(turn), await anext(turn)] for turn in turns]
+        await asyncio.to_thread(own_server.kill)
+        gate.set()
+        for events, turn in zip(heard, turns, strict=True):
+            events += [await anext(turn), await anext(turn)]
+        await asyncio.to_thread(own_server.start)
+        assert {spoken(events) for events in heard} == {"One two three four."}
+        for turn in turns:
+            assert [type(event) async for event in turn] == [TurnFinished]
+        for call in calls_of:
+            window = (await graph.aget_state(call)).values["messages"]
+            assert [message.text for message in window] == ["Count.", "One two three four."]
 
 
 async def test_what_another_process_did_meanwhile_is_not_overwritten(

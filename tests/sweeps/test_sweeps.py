@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_databases import PostgresDatabases
 
-from voicegraph.graph import TurnGraph, build_graph, interrupt, resume_turn, stream_turn
+from voicegraph.graph import (
+    Settings,
+    TurnGraph,
+    build_graph,
+    interrupt,
+    open_resources,
+    resume_turn,
+    stream_turn,
+)
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import NothingToResume
@@ -105,7 +114,7 @@ def killed() -> Iterator[Killed]:
 @pytest.mark.parametrize("then", ["resume", "go on"])
 @pytest.mark.parametrize("instants", [8, pytest.param(70, marks=pytest.mark.soak)])
 async def test_a_process_may_be_killed_at_any_instant(
-    instants: int, then: str, killed: Killed, open_voice: Any, tmp_path: Path, empty_database: Path
+    instants: int, then: str, killed: Killed, tmp_path: Path, empty_database: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/voice.db"
     for number in range(instants):
@@ -113,23 +122,37 @@ async def test_a_process_may_be_killed_at_any_instant(
             old.unlink()
         for file in empty_database.parent.glob("voice*.db"):
             shutil.copy(file, tmp_path)
-        counter = tmp_path / f"runs-{number}"
-        await asyncio.to_thread(killed.run, url, counter, number * SPAN / instants)
+        await killed_once(killed, url, tmp_path / f"runs-{number}", number * SPAN / instants, then)
 
-        def count(call_id: str, file: Path = counter) -> None:
-            with file.open("a") as lines:
-                lines.write(f"{call_id}\n")
 
-        async with open_voice(ScriptedChatModel(reply_by_need), tools=sweep_tools(count)) as resources:
-            graph = build_graph(resources)
-            config: Any = {"configurable": {"thread_id": "call-42"}}
-            if then == "resume":
-                try:
-                    spoken = [e.content async for e in resume_turn(graph, config) if isinstance(e, Speech)]
-                    assert spoken
-                except NothingToResume:
-                    pass
-            events = [e async for e in stream_turn(graph, "Hello?", config) if isinstance(e, Speech)]
-            assert "".join(event.content for event in events) == "Here I am."
-            await check_thread(graph, resources, "call-42", ["Both, please.", "Hello?"])
-        assert_no_double_runs(counter.read_text().split() if counter.exists() else [])
+@pytest.mark.parametrize("then", ["resume", "go on"])
+@pytest.mark.parametrize("instants", [4, pytest.param(70, marks=pytest.mark.soak)])
+async def test_a_process_on_postgresql_may_be_killed_at_any_instant(
+    instants: int, then: str, killed: Killed, tmp_path: Path, postgres: PostgresDatabases
+) -> None:
+    for number in range(instants):
+        with postgres.fresh() as url:
+            seconds = (number + 1) * SPAN / instants
+            await killed_once(killed, url, tmp_path / f"runs-{number}", seconds, then)
+
+
+async def killed_once(killed: Killed, url: str, counter: Path, seconds: float, then: str) -> None:
+    """Kill a process in its turn, and go on with the thread in this one."""
+    await asyncio.to_thread(killed.run, url, counter, seconds)
+
+    def count(call_id: str) -> None:
+        with counter.open("a") as lines:
+            lines.write(f"{call_id}\n")
+
+    tools, settings = sweep_tools(count), Settings(filler_after=None)
+    model = ScriptedChatModel(reply_by_need)
+    async with open_resources(url, model=model, tools=tools, settings=settings) as resources:
+        graph = build_graph(resources)
+        config: Any = {"configurable": {"thread_id": "call-42"}}
+        if then == "resume":
+            with suppress(NothingToResume):
+                assert [e.content async for e in resume_turn(graph, config) if isinstance(e, Speech)]
+        events = [e async for e in stream_turn(graph, "Hello?", config) if isinstance(e, Speech)]
+        assert "".join(event.content for event in events) == "Here I am."
+        await check_thread(graph, resources, "call-42", ["Both, please.", "Hello?"])
+    assert_no_double_runs(counter.read_text().split() if counter.exists() else [])

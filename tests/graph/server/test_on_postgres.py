@@ -7,7 +7,9 @@ import pytest
 from postgres_outage import Outage
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
+from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+from voicegraph.state.checkpoints import count_checkpoints
 
 BODY: Any = {
     "model": "default",
@@ -56,6 +58,28 @@ async def test_a_thread_that_another_process_keeps_is_a_409(serve: Any, postgres
     assert answer.headers["retry-after"] == "1"
 
 
+async def test_a_thread_is_deleted_also_while_another_process_speaks_on_it(
+    serve: Any, postgres_url: str
+) -> None:
+    held = ScriptedReply(text="One two three.", hold=asyncio.Event(), hold_after=2)
+    async with (
+        open_resources(postgres_url, model=ScriptedChatModel([held])) as other,
+        serve(ScriptedChatModel([])) as served,
+        served.client() as client,
+    ):
+        graph = build_graph(other)
+        events = stream_turn(graph, "Count.", {"configurable": {"thread_id": "call-42"}})
+        await anext(events)
+        answer = await client.delete("/v1/threads/call-42")
+        assert not isinstance([event async for event in events][-1], Speech)
+        assert await count_checkpoints(other.checkpointer, ["call-42"]) == {
+            "checkpoints": 0,
+            "checkpoint_blobs": 0,
+            "checkpoint_writes": 0,
+        }
+    assert answer.status_code == 200
+
+
 async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
     serve: Any, outage: Outage
 ) -> None:
@@ -63,7 +87,9 @@ async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
         with outage.lasting():
             away = await client.get("/ready")
             answer = await client.post("/v1/chat/completions", json=BODY)
-        back = await client.get("/ready")
+        async with asyncio.timeout(10):
+            while (back := await client.get("/ready")).status_code != 200:
+                await asyncio.sleep(0)
         again = await client.post("/v1/chat/completions", json=BODY)
     assert (away.status_code, away.json()) == (503, {"status": "no database"})
     assert answer.status_code == 503
