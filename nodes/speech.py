@@ -16,7 +16,7 @@ from .clock import Clock
 from .events import Speech, encode_event
 
 _OPEN, _CLOSE = "<think>", "</think>"
-LONGEST_WAIT = 0.25
+LONGEST_WAIT = 1.0
 """Seconds that a first word waits until the caller's words are kept."""
 
 
@@ -96,7 +96,7 @@ class Speaker:
         """Say nothing before the caller's words are `kept`: a crash behind the first word must not lose them.
 
         They nearly always are by then: a model thinks longer than a write takes. A slow disk makes nobody
-        wait for longer than a quarter of a second.
+        wait for longer than a second.
         """
         self._kept = kept
 
