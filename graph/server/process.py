@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _KEEP_ALIVE = 75
 """Seconds that a connection stays open between two turns: opening one costs the caller a round trip."""
 
+_BACKLOG = 2048
+
 FAREWELL = 5.0
 """Seconds that interrupted turns have to send their end."""
 
@@ -73,6 +75,7 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(_BACKLOG)  # From now on who comes waits, also while the server still starts.
     except OSError as error:
         listening.close()
         raise InvalidSetting(f"no server can listen at {host} port {port}: {error.strerror}") from error

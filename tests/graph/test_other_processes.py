@@ -90,7 +90,8 @@ async def test_the_newest_of_three_wins_and_no_words_are_lost(start: Start) -> N
     async with start(held(LONG, 3)) as one, start("Not said.") as two, start("Yes?") as three:
         stream = await spoken_until(one, 3)
         second = asyncio.create_task(two.ainvoke(say("Hey."), CALL))
-        await asyncio.sleep(0)
+        while not one.resources.others.is_wanted("call-42"):
+            await asyncio.sleep(0)
         await three.ainvoke(say("Are you there?"), CALL)
         await second
         said = await window(three)
