@@ -179,7 +179,7 @@ class Agents:
     async def delete(self, actor: Actor, name_or_id: str) -> None:
         """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
         async with self._database.erasing() as session:
-            agent_id = (await agent_row(session, actor, name_or_id)).id
+            agent_id = (await agent_row(session, actor, name_or_id, lock=True)).id
             # Before it is asked who else holds them: another agent may get one of them just now.
             held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
             await session.execute(select(BlockRow.id).where(BlockRow.id.in_(held)).with_for_update())

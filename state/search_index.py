@@ -61,13 +61,26 @@ class SearchIndex(Protocol):
         """Return how many entries wait for a vector."""
         ...
 
-    def keep(self, model: str, made: Sequence[tuple[Due, bytes | None]]) -> Coroutine[Any, Any, None]:
+    def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> Coroutine[Any, Any, None]:
         """Keep vectors, `None` for a text that has none, unless its entry went or has another text by now."""
+        ...
+
+    def made(self, table: str, after: int, most: int) -> Coroutine[Any, Any, list[tuple[Due, bytes]]]:
+        """Return vectors of the wanted model in `table`, with numbers behind `after`, in their order."""
         ...
 
     def close(self) -> Coroutine[Any, Any, None]:
         """Close what the index alone has open; the second time it does nothing."""
         ...
+
+
+def has_index(database: Database) -> bool:
+    """Return whether the database has an index already; to open one makes it."""
+    if isinstance(database, SqliteDatabase) and database.path is not None:
+        from .sqlite_search.index_file import index_path
+
+        return index_path(database.path).exists()
+    return True
 
 
 def open_index(database: Database) -> SearchIndex:

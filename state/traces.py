@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor
@@ -33,6 +33,9 @@ from .ownership import owned_by, require_thread
 from .unbroken import unbroken
 
 What = Literal["user", "agent", "thread"]
+
+# Whole values of PostgreSQL that are no id, however large they are: to compare them would take minutes.
+_NO_IDS = (postgresql.BYTEA, postgresql.TSVECTOR, postgresql.ARRAY, postgresql.JSONB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +130,8 @@ def _tables(connection: Connection) -> dict[str, list[str]]:
     """Return every table of the database with its columns: of those that are not known here too."""
     look = inspect(connection)
     return {
-        name: [found["name"] for found in look.get_columns(name)] for name in sorted(look.get_table_names())
+        name: [found["name"] for found in look.get_columns(name) if not isinstance(found["type"], _NO_IDS)]
+        for name in sorted(look.get_table_names())
     }
 
 
@@ -152,6 +156,6 @@ def _is_of_user(name: str, columns: Collection[str], actor: Actor) -> ColumnElem
 def _is_one_of(value: ColumnElement[str], ids: list[str], dialect: str) -> ColumnElement[bool]:
     # One bound value, however many ids there are: statements hold a limited number.
     if dialect == "postgresql":
-        return value == any_(cast(ids, ARRAY(Text)))
+        return value == any_(cast(ids, postgresql.ARRAY(Text)))
     given: Any = func.json_each(json.dumps(ids)).table_valued("value")
     return value.in_(select(given.c.value))

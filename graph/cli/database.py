@@ -32,7 +32,7 @@ def copy(
 
     The tables of TO are made when they are not there; those of FROM must be up to date (voicegraph db
     upgrade). At the end the rows of both are counted and compared by checksum, and the search index of TO is
-    made. Vectors are not copied: voicegraph memory embed makes them. Exit code 1 when anything differs.
+    made, with the vectors of FROM. Exit code 1 when anything differs.
     """
     from .database_copy import copy_database
 

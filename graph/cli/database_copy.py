@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 from ...state.checkpoints import open_checkpointer
 from ...state.copy_checkpoints import compare_checkpoints, copy_checkpoints
@@ -13,9 +14,11 @@ from ...state.copy_database import (
     open_source,
     refuse_other_data,
 )
+from ...state.copy_vectors import copy_vectors
 from ...state.database import Database
 from ...state.errors import InvalidInput, StorageError
 from ...state.location import parse_location
+from ...state.search_index import has_index, open_index
 from ...state.store import Store, open_store
 from .output import console, write_rows
 
@@ -57,6 +60,7 @@ async def copy_database(source_url: str, target_url: str) -> None:
             compared = [*await compare_tables(source, database), await compare_checkpoints(old, new)]
         _show(compared)
         await _index(target, progress)
+        await _copy_vectors(source, target, progress)
     console(errors=False).print(f"{source.location.shown} is copied to {database.location.shown}.")
 
 
@@ -77,6 +81,16 @@ async def _index(store: Store, progress: _Progress) -> None:
     while some := await store.index.index_some(_EVERYTHING):
         done += some
         progress.show("messages and passages taken into the search index", done)
+
+
+async def _copy_vectors(source: Database, target: Store, progress: _Progress) -> None:
+    if not has_index(source) or find_spec("numpy") is None:
+        return
+    index = open_index(source)
+    try:
+        await copy_vectors(index, target.index, lambda done: progress.show("vectors", done))
+    finally:
+        await index.close()
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ..actors import Actor
 from ..columns import storable
@@ -18,6 +18,10 @@ from .likeness import alike
 from .neighbours import around, said, searchable
 from .ranking import best, listed, newest
 from .scope import Scope
+
+# Until the transaction ends. Compiling a statement costs more than it takes, and reading all entries of a
+# small table, which the planner likes to do, more than the index for the few of one agent.
+_SETTINGS = (func.set_config("jit", "off", True), func.set_config("enable_seqscan", "off", True))
 
 
 class PostgresFinder:
@@ -82,8 +86,8 @@ def _scope(connection: Connection, table: str, agent: int, wish: Wish) -> Scope:
 
 def _owned_agent(connection: Connection, actor: Actor, agent_id: str) -> int:
     """Return the number of an agent of `actor`, or raise `AgentNotFound`."""
-    query = select(AgentRow.number).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
-    number = connection.execute(query).scalar_one_or_none()
-    if number is None:
+    query = select(AgentRow.number, *_SETTINGS).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
+    row = connection.execute(query).one_or_none()
+    if row is None:
         raise AgentNotFound(agent_id)
-    return number
+    return row[0]

@@ -14,7 +14,7 @@ from ..unbroken import unbroken
 from .finding import find_messages, find_passages
 from .indexing import index_some
 from .scope import TABLES
-from .vectors import count_due, give_back, keep, take_due, want, wanted_model
+from .vectors import count_due, give_back, keep, made, take_due, want, wanted_model
 
 _OF = """
     SELECT count(*) FROM {name}_{kind} AS entry JOIN {table} AS row ON row.number = entry.number
@@ -97,9 +97,14 @@ class PostgresIndex:
         return await self._database.read(count_due)
 
     @unbroken
-    async def keep(self, model: str, made: Sequence[tuple[Due, bytes | None]]) -> None:
+    async def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> None:
         """Keep vectors."""
-        await self._database.write(lambda connection: keep(connection, model, made))
+        await self._database.write(lambda connection: keep(connection, model, vectors))
+
+    @unbroken
+    async def made(self, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:
+        """Return vectors."""
+        return await self._database.read(lambda connection: made(connection, table, after, most))
 
     async def close(self) -> None:
         """Do nothing: all is in the database."""

@@ -9,20 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from ..database import Database
-from ..embedder import LONGEST
 from ..entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
 from ..models import SEQUENCE_BITS
 from ..ownership import numbers_of
 from .lexemes import CONTEXT, TEXT, as_tsvector, stems_of, words_of
 from .neighbours import numbers_around, searchable
 from .scope import TABLES
-from .vectors import note_changes, note_new
+from .vectors import entry_text, note_changes, note_new
 
 _BATCH = 16
-_ATTEMPTS = 3
 _LOCKS = 0x76676978
 """The name space of the locks of agents."""
 
@@ -40,6 +37,10 @@ _TAKE = {
     )
     for table in TABLES
 }
+# Whoever deletes a thread waits for a step; a step that waited for him would do so for ever.
+_STAYING = text(
+    "SELECT number FROM messages WHERE number = ANY(CAST(:numbers AS bigint[])) FOR KEY SHARE SKIP LOCKED"
+)
 _MESSAGES = text(
     "SELECT row.number, row.text, row.name, row.created_at, agents.time_zone "
     "FROM messages AS row JOIN agents ON agents.id = row.agent_id "
@@ -64,15 +65,7 @@ async def index_some(database: Database, numbers: tuple[int, int]) -> int:
 
     Use it in an `unbroken` function.
     """
-    attempt = 1
-    while True:
-        try:
-            return await database.write(lambda connection: _step(connection, *numbers))
-        except IntegrityError:
-            # A thread was deleted that was being read: what is left of it is seen the next time.
-            if attempt == _ATTEMPTS:
-                raise
-            attempt += 1
+    return await database.write(lambda connection: _step(connection, *numbers))
 
 
 def _step(connection: Connection, first: int, last: int) -> int:
@@ -104,7 +97,8 @@ def _messages(connection: Connection, due: Sequence[int]) -> tuple[set[int], lis
     """Return the numbers of the entries to write anew, and those of them that there are."""
     # A message is also the context of those beside it.
     beside = numbers_around(connection, due)
-    affected = {*due, *(near for each in beside.values() for near in each)}
+    beside_them = [near for each in beside.values() for near in each]
+    affected = set(connection.execute(_STAYING, {"numbers": [*due, *beside_them]}).scalars())
     near = numbers_around(connection, affected)
     wanted = affected.union(*near.values())
     rows = {row.number: row for row in connection.execute(_MESSAGES, {"numbers": list(wanted)})}
@@ -129,7 +123,7 @@ def _passages(connection: Connection, due: Sequence[int]) -> tuple[set[int], lis
 
 
 def _entry(number: int, words: str, context: Iterable[str]) -> Entry:
-    return number, words[:LONGEST], {TEXT: words_of(words), CONTEXT: list(context)}
+    return number, entry_text(words), {TEXT: words_of(words), CONTEXT: list(context)}
 
 
 def _write(

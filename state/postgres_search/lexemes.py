@@ -1,8 +1,11 @@
 """What PostgreSQL's index holds of words: their stems, each behind the number of its agent.
 
-So a search in one agent touches the entries of no other, with an index (GIN) that every PostgreSQL has. The
-words are parted here, as those of a query are: PostgreSQL's own parser takes numbers, addresses and hyphens
-for other things in a text than in a query.
+So a search in one agent touches the entries of no other, with an index (GIN) that every PostgreSQL has: 30 MB
+for 100,000 messages. A table with a row for each word takes 850 MB, and finds no faster but in an agent with
+tens of thousands of messages (8 ms instead of 23 for frequent words at 40,000).
+
+The words are parted here, as those of a query are: PostgreSQL's own parser takes numbers, addresses and
+hyphens for other things in a text than in a query.
 """
 
 import re

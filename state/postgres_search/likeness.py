@@ -11,8 +11,7 @@ from ..embedder import Meaning
 from ..likeness import MOST_COMPARED, likest, normalised
 from ..ranking import Found
 from .scope import Scope
-
-_HEADER = 20  # Bytes before the numbers of an array as PostgreSQL sends it; each has its length before it.
+from .vectors import as_bytes
 
 _COMPARED = """
     WITH compared AS (
@@ -59,7 +58,7 @@ def alike(scope: Scope, meaning: Meaning, most: int, also: Collection[int]) -> F
     if _has_extension(scope):
         given |= {"sought": _numbers(sought), "most": most}
         return [(number, float(score)) for number, score in scope.rows(compared + _BY_SERVER, given)]
-    vectors = {number: _plain(sent) for number, sent in scope.rows(compared + _BY_NUMPY, given)}
+    vectors = {number: as_bytes(sent) for number, sent in scope.rows(compared + _BY_NUMPY, given)}
     return likest(vectors, meaning, most, also)
 
 
@@ -72,11 +71,3 @@ def _numbers(vector: bytes) -> list[float]:
     import numpy
 
     return numpy.frombuffer(vector, dtype=numpy.float32).tolist()
-
-
-def _plain(sent: bytes) -> bytes:
-    """Return the numbers of an array that was sent in PostgreSQL's own form."""
-    import numpy
-
-    pairs = numpy.frombuffer(sent, dtype=[("length", ">i4"), ("number", ">f4")], offset=_HEADER)
-    return pairs["number"].astype(numpy.float32).tobytes()

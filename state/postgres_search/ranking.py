@@ -10,9 +10,8 @@ from .scope import Scope
 _UNIT = 1_000_000_000
 """Gains are whole numbers here: sums of them are the same in any order, and equals stay equal."""
 
-# Compiling a statement costs more than it takes; this lasts until the transaction ends.
 _COUNTS = """
-    SELECT set_config('jit', 'off', true),
+    SELECT
         (SELECT max(number) FROM {table} WHERE number BETWEEN :first AND :last),
         ARRAY(
             SELECT (SELECT count(*) FROM {entries} WHERE words @@ CAST(query AS tsquery))
@@ -81,7 +80,7 @@ def _stems(scope: Scope, words: Sequence[str]) -> dict[str, str]:
 def _rarities(scope: Scope, stems: dict[str, str]) -> dict[str, float]:
     queries = [_anywhere(scope.agent, stem) for stem in stems.values()]
     statement = _COUNTS.format(table=scope.table, entries=scope.entries)
-    ((_, greatest, counts),) = scope.rows(statement, {"queries": queries})
+    ((greatest, counts),) = scope.rows(statement, {"queries": queries})
     # Numbers count from the first one up: the greatest tells how many there are, or were.
     entries = (greatest or scope.values["first"]) - scope.values["first"]
     return rarities(dict(zip(stems, counts, strict=True)), entries)

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from ..columns import storable
+from ..embedder import LONGEST
 from ..likeness import Due
 from .scope import TABLES
 
 _LEASE = "2 minutes"
 """So long entries are whose who took them: longer than an embedder is waited for."""
+
+_HEADER = 20  # Bytes before the numbers of an array as PostgreSQL sends it; each has its length before it.
 
 _WANTED = text("SELECT model FROM embedder")
 _WANTED_STILL = text("SELECT model FROM embedder FOR KEY SHARE")
@@ -82,6 +86,11 @@ def note_new(connection: Connection, name: str, numbers: Sequence[int]) -> None:
     )
 
 
+def entry_text(words: str) -> str:
+    """Return the text of an entry as it is kept here: as far as an embedder takes it."""
+    return storable(words[:LONGEST])
+
+
 def take_due(connection: Connection, model: str, most: int) -> list[Due]:
     """Return some entries without a vector that nobody else has taken."""
     if wanted_model(connection) != model:
@@ -122,7 +131,12 @@ def keep(connection: Connection, model: str, made: Sequence[tuple[Due, bytes | N
         return
     for name in TABLES.values():
         rows = [
-            {"model": model, "vector": _floats(vector), "number": entry.number, "text": entry.text}
+            {
+                "model": model,
+                "vector": _floats(vector),
+                "number": entry.number,
+                "text": entry_text(entry.text),
+            }
             for entry, vector in made
             if entry.table == name
         ]
@@ -135,6 +149,28 @@ def keep(connection: Connection, model: str, made: Sequence[tuple[Due, bytes | N
                 ),
                 rows,
             )
+
+
+def made(connection: Connection, name: str, after: int, most: int) -> list[tuple[Due, bytes]]:
+    """Return vectors of the wanted model with numbers behind `after`, in their order."""
+    rows = connection.execute(
+        text(
+            "SELECT row.number, entry.text, array_send(row.vector) AS sent "
+            f"FROM {name}_vectors AS row JOIN {name}_entries AS entry ON entry.number = row.number "
+            "WHERE row.number > :after AND row.vector IS NOT NULL "
+            "AND row.model = (SELECT model FROM embedder) ORDER BY row.number LIMIT :most"
+        ),
+        {"after": after, "most": most},
+    )
+    return [(Due(name, row.number, row.text), as_bytes(row.sent)) for row in rows]
+
+
+def as_bytes(sent: bytes) -> bytes:
+    """Return the numbers of an array that was sent in PostgreSQL's own form, four bytes each."""
+    import numpy
+
+    pairs = numpy.frombuffer(sent, dtype=[("length", ">i4"), ("number", ">f4")], offset=_HEADER)
+    return pairs["number"].astype(numpy.float32).tobytes()
 
 
 def _floats(vector: bytes | None) -> list[float] | None:

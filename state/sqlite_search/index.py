@@ -14,7 +14,7 @@ from ..unbroken import unbroken
 from .finding import find_messages, find_passages
 from .index_file import TABLES, IndexFile
 from .indexing import index_some
-from .vectors import count_due, due, keep, want, wanted_model
+from .vectors import count_due, due, keep, made, want, wanted_model
 
 _NOTHING = (0, -1)
 _COUNT = """
@@ -79,9 +79,13 @@ class SqliteIndex:
         """Return how many entries wait for a vector."""
         return await self._file.reading(count_due)
 
-    async def keep(self, model: str, made: Sequence[tuple[Due, bytes | None]]) -> None:
+    async def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> None:
         """Keep vectors."""
-        await self._file.writing(lambda _, writer: keep(writer, model, made))
+        await self._file.writing(lambda _, writer: keep(writer, model, vectors))
+
+    async def made(self, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:
+        """Return vectors."""
+        return await self._file.reading(lambda reader: made(reader, table, after, most))
 
     async def close(self) -> None:
         """Close the file of the index."""

@@ -92,6 +92,17 @@ def keep(connection: sqlite3.Connection, model: str, made: Iterable[tuple[Due, b
         )
 
 
+def made(connection: sqlite3.Connection, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:
+    """Return vectors of the wanted model with numbers behind `after`, in their order."""
+    rows = connection.execute(
+        f"SELECT row.number, entry.text, row.vector FROM {table}_vectors AS row JOIN {table} AS entry "
+        "ON entry.rowid = row.number WHERE row.number > ? AND row.vector IS NOT NULL "
+        "AND row.model = (SELECT model FROM embedder) ORDER BY row.number LIMIT ?",
+        (after, most),
+    )
+    return [(Due(table, number, text), vector) for number, text, vector in rows]
+
+
 def alike(
     connection: sqlite3.Connection, scope: Scope, meaning: Meaning, most: int, also: Collection[int]
 ) -> Found:

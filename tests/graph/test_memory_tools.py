@@ -9,6 +9,13 @@ from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42", "agent": "nina"}}
 TOOLS = ["memory_append", "memory_replace", "archive"]
 BLOCKS = {"persona": "I am kind.", "human": "Called Ada.", "goals": "Tea."}

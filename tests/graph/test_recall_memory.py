@@ -12,6 +12,13 @@ from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import ModelUnavailable
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 EARLIER: Any = {"configurable": {"thread_id": "call-1"}}
 NOW: Any = {"configurable": {"thread_id": "call-2"}}
 RECALL = calls("recall_memory", "Let me think back.", query="cat")

@@ -1,6 +1,7 @@
 """Export and import: what comes back is what was there, and nobody else's."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -216,7 +217,7 @@ async def test_nothing_of_another_user_is_exported(store: Store) -> None:
     agent_id = (await store.agents.get(ADA, "nina")).id
     for stranger in (EVE, Actor("other", "ada"), Actor("nobody", "nobody")):
         content = (await export_memory(store, stranger)).to_json().decode()
-        assert "ada" not in content
+        assert re.search(r"\bada\b", content) is None  # Three digits of an id may be the same.
         assert agent_id not in content
         with pytest.raises(AgentNotFound):
             await export_memory(store, stranger, agent=agent_id)

@@ -136,3 +136,12 @@ async def test_a_search_takes_a_handful_of_statements(home: Any, statements: lis
     statements.clear()
     await found(home.store, home.agent.id, "dog")
     assert len(statements) <= 6
+
+
+async def test_a_thread_that_is_deleted_just_now_holds_no_step_up(home: Any) -> None:
+    await tell(home, "A dog.", "A cat.", "A bird.")
+    async with home.store.database.writing() as session:
+        await session.execute(text("DELETE FROM messages WHERE id = 'm1'"))
+        assert await asyncio.wait_for(home.store.index.index_some(ALL), 2) == 2
+    assert await home.store.recall.index_due() == 0
+    assert await found(home.store, home.agent.id, "bird") == ["A bird.", "A dog."]

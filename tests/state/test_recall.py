@@ -1,6 +1,7 @@
 """Recall: what was said in any of an agent's conversations is found, and only that."""
 
 import asyncio
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -190,12 +191,16 @@ def test_no_text_makes_a_search_fail(memory: Any, query: str, order: Any) -> Non
     loop.run_until_complete(ask())
 
 
-@pytest.fixture(scope="module")
-def memory() -> Any:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def memory(request: pytest.FixtureRequest) -> Any:
     """A loop, a store and an agent's id that all examples of a property share."""
+    stack = ExitStack()
+    url = "sqlite://"
+    if request.param == "postgres":
+        url = stack.enter_context(request.getfixturevalue("postgres").fresh())
 
     async def make() -> tuple[Store, str]:
-        store = await open_store("sqlite://")
+        store = await open_store(url)
         agent = await store.agents.create(ADA, "nina")
         await store.threads.claim(ADA, agent.id, "call-1")
         records = [
@@ -207,7 +212,7 @@ def memory() -> Any:
         await store.recall.index_due()
         return store, agent.id
 
-    with asyncio.Runner() as runner:
+    with stack, asyncio.Runner() as runner:
         store, agent_id = runner.run(make())
         yield runner.get_loop(), store, agent_id
         runner.run(store.close())

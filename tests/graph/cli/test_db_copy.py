@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedding_fake import FakeEmbedder
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -176,3 +177,17 @@ def test_a_database_of_an_older_version_is_told_what_to_do(run: Run, source: str
 def test_a_database_is_not_copied_to_itself(run: Run, source: str) -> None:
     ran = run("db", "copy", source, "sqlite:///voice.db")
     assert (ran.code, "same database" in ran.errors) == (2, True)
+
+
+def test_vectors_are_copied_and_not_made_anew(run: Run, source: str, postgres_url: str) -> None:
+    async def embedded(url: str) -> int:
+        store = await open_store(url, embedder=FakeEmbedder())
+        try:
+            await store.recall.index_due()
+            return await store.embedding.embed_due()
+        finally:
+            await store.close()
+
+    assert asyncio.run(embedded(source)) > 0
+    assert run("db", "copy", source, postgres_url).code == 0
+    assert asyncio.run(embedded(postgres_url)) == 0
