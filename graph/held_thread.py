@@ -101,6 +101,7 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
         patience = resources.settings.storage_patience
         return min(patience, _WAITED_FOR) if waited_for else patience
 
-    async with resources.others.owning(run) as lease:
+    # Whoever goes on with a crashed turn stops nobody.
+    async with resources.others.owning(run, "reject" if live.resumed else None) as lease:
         patience = Patience(lease, seconds)
         yield HeldThread(lease=lease, saver=resources.saver_of_turn(patience), patience=patience)

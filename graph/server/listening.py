@@ -5,6 +5,8 @@ import socket
 
 from ...state.errors import InvalidSetting
 
+_BACKLOG = 2048
+
 
 def listen_at(host: str, port: int) -> socket.socket:
     """Return a socket that listens at an address or name of this machine; port 0 takes a free one.
@@ -20,7 +22,7 @@ def listen_at(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.set_inheritable(True)
         listening.bind((host, port))
-        listening.listen()
+        listening.listen(_BACKLOG)  # From now on who comes waits, also while the server still starts.
     except (OSError, UnicodeError) as error:
         listening.close()
         raise InvalidSetting(told_of(error, host, port)) from error

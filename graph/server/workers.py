@@ -105,6 +105,8 @@ class Workers:
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, time.monotonic()))
+        if self._ending:  # The signal came in between.
+            process.terminate()
 
     def _keep(self, woken: socket.socket) -> None:
         """Have so many workers until the process is told to end."""
