@@ -132,7 +132,7 @@ async def test_a_process_on_postgresql_may_be_killed_at_any_instant(
 ) -> None:
     for number in range(instants):
         with postgres.fresh() as url:
-            seconds = (number + 1) * SPAN / instants
+            seconds = (number + 0.5) * SPAN / instants
             await killed_once(killed, url, tmp_path / f"runs-{number}", seconds, then)
 
 
