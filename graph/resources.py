@@ -1,6 +1,7 @@
 """Everything a process holds open for its graphs: opened, owned and closed in one place."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import (
     AbstractAsyncContextManager,
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_KNOWN_THREADS = 20_000
+"""Threads whose owner a process remembers, about 10 MB; of others it asks the database again."""
+
 
 @dataclass(kw_only=True)
 class Resources:
@@ -62,7 +66,9 @@ class Resources:
     """Other processes that serve the same threads: on PostgreSQL."""
     heads: dict[str, str] = field(default_factory=dict[str, str])
     """The newest checkpoint of threads, as the last turn of this process left it."""
-    _owners: dict[str, tuple[Actor, str, str]] = field(default_factory=dict[str, tuple[Actor, str, str]])
+    _owners: OrderedDict[str, tuple[Actor, str, str]] = field(
+        default_factory=OrderedDict[str, tuple[Actor, str, str]]
+    )
     _not_begun: dict[str, Literal["cold", "new"]] = field(default_factory=dict[str, Literal["cold", "new"]])
 
     async def claim(
@@ -76,6 +82,7 @@ class Resources:
         """
         owner = self._owners.get(thread_id)
         if owner is not None and owner[0] == actor and agent in ("", owner[1]):
+            self._owners.move_to_end(thread_id)
             return owner[1], self._not_begun.get(thread_id, "warm")
         await self.store.actors.ensure(actor)
         known: Literal["cold", "new"] = "new"
@@ -90,6 +97,8 @@ class Resources:
         await self.store.threads.claim(actor, found.id, thread_id)
         self._owners[thread_id] = (actor, agent, found.id)
         self._not_begun[thread_id] = known
+        if len(self._owners) > MOST_KNOWN_THREADS:
+            self.forget_thread(next(iter(self._owners)))
         return agent, known
 
     def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:

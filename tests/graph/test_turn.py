@@ -228,3 +228,19 @@ async def test_invoke_inside_asyncio_says_what_to_use(open_voice: Any) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         with pytest.raises(InvalidSetting, match="open_resources_sync"):
             build_graph(resources).invoke(say("Hi."), CALL)
+
+
+async def test_a_thread_that_a_process_has_forgotten_goes_on_as_before(
+    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicegraph.graph.resources.MOST_KNOWN_THREADS", 2)
+    threads: list[Any] = [{"configurable": {"thread_id": f"call-{number}"}} for number in (1, 2, 3)]
+    async with open_voice(ScriptedChatModel(["One."] * 4)) as resources:
+        graph = build_graph(resources)
+        for thread in threads:
+            await graph.ainvoke(say("Hi."), thread)
+        assert [resources.is_claimed(f"call-{number}") for number in (1, 2, 3)] == [False, True, True]
+
+        after = await graph.ainvoke(say("Again."), threads[0])
+
+    assert [message.text for message in after["messages"]] == ["Hi.", "One.", "Again.", "One."]
