@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Literal
 
 from ..nodes.context import Failure
@@ -47,20 +48,21 @@ class TurnRun:
         self._afterwards: list[Callable[[], None]] = []
         self._error: BaseException | None = None
 
-    async def drive(self, parts: Callable[[], AsyncIterator[Any]]) -> None:
+    async def drive(self, parts: Callable[[], AsyncGenerator[Any]]) -> None:
         """Wait for the turn before, then run this one to its end."""
         try:
             if self.before is not None:
                 await self.before.done.wait()
                 self.before = None
-            async for part in parts():
-                self.tell(part)
+            async with aclosing(parts()) as running:  # It ends with this run, not when it is collected.
+                async for part in running:
+                    self.tell(part)
         except asyncio.CancelledError as error:
             self._error = error
             raise
         except Exception as error:
             self._error = error
-            if self.kept and not isinstance(error, ModelError):
+            if (self.kept or not self._listeners) and not isinstance(error, ModelError):
                 log.exception("a turn could not be stored", extra={"thread_id": self.thread_id})
         finally:
             self.done.set()

@@ -15,7 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
-from ..state.checkpoints import turn_on
+from ..state.checkpoints import turn_on, until_written
 from ..state.errors import InvalidInput, InvalidSetting, NothingToResume, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .held_thread import HeldThread, held_thread
@@ -129,13 +129,17 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
 
     async def _turn(
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with the thread for itself."""
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
         async with held_thread(self.resources, run, live) as held:
             if held is not None:
                 agent, known = await held.known(self.resources, live, known)
                 live, config = held.context(live), held.config(config)
+            elif self.checkpointer is self.resources.checkpointer:
+                live = replace(
+                    live, written=lambda: until_written(self.resources.checkpointer, run.thread_id)
+                )
             live = replace(live, agent=agent)
             if input is None:
                 await self._go_on(live, config, held)

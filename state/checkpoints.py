@@ -10,12 +10,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from . import sqlite_checkpoints
+from .errors import StorageError
 from .kept_heads import KeptHeads
 from .location import Location
 
 if TYPE_CHECKING:
     from .postgres_checkpoints import PostgresSaver
     from .sqlite_checkpoints import SqliteSaver
+
+LONGEST_WRITE = 5.0
+"""Seconds that a tool with side effects waits until its call is written."""
 
 Checkpointer: TypeAlias = BaseCheckpointSaver[Any]
 """An open saver, of either database."""
@@ -58,6 +62,18 @@ def turn_on(saver: Checkpointer, thread_id: str) -> Generator[asyncio.Event]:
         whole = True
     finally:
         heads.end(thread_id, whole=whole)
+
+
+async def until_written(saver: Checkpointer, thread_id: str) -> None:
+    """Wait until what the steps of the thread's turn gave so far is written, on SQLite.
+
+    Raises `StorageError` when that takes longer than five seconds.
+    """
+    try:
+        async with asyncio.timeout(LONGEST_WRITE):
+            await _heads(saver).until_written(thread_id)
+    except TimeoutError as error:
+        raise StorageError("the step could not be written: the disk is too slow or full") from error
 
 
 def _heads(saver: Checkpointer) -> KeptHeads:

@@ -6,8 +6,9 @@ model. Only turns are given what is kept here, each once; whoever else looks rea
 
 import asyncio
 from abc import abstractmethod
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,6 +25,9 @@ from langgraph.checkpoint.base import (
 
 MOST_MESSAGES = 5_000
 """Messages of all heads together, about 10 MB; of the threads that were not used for longest none is kept."""
+
+_CALM_ROUNDS = 5
+"""Rounds of the event loop in which a write that was asked for begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class KeptHeads:
         self._written: dict[str, Head | None] = {}
         """What the running turns wrote last."""
         self._first_written: dict[str, asyncio.Event] = {}
+        self._writing: Counter[str] = Counter()
+        self._write_ended = asyncio.Event()
 
     def begin(self, thread_id: str) -> asyncio.Event:
         """Note that a turn begins on the thread: it is the one who may take the head.
@@ -98,6 +104,33 @@ class KeptHeads:
         head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
         parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
         self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
+
+    @contextmanager
+    def noted(self, config: RunnableConfig) -> Generator[None]:
+        """Let `until_written` wait for the write in the body."""
+        thread_id = _place(config)[0]
+        self._writing[thread_id] += 1
+        try:
+            yield
+        finally:
+            self._writing[thread_id] -= 1
+            if not self._writing[thread_id]:
+                del self._writing[thread_id]
+            self._write_ended.set()
+
+    async def until_written(self, thread_id: str) -> None:
+        """Wait until nothing is being written for the thread, nor about to be.
+
+        LangGraph begins its writes in tasks of their own, a checkpoint behind the one before.
+        """
+        calm = 0
+        while calm < _CALM_ROUNDS:
+            calm += 1
+            while thread_id in self._writing:
+                calm = 0
+                self._write_ended.clear()
+                await self._write_ended.wait()
+            await asyncio.sleep(0)
 
     def drop(self, thread_id: str) -> None:
         """Forget the head of a thread that somebody else changed."""
@@ -139,7 +172,8 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Write a checkpoint; a second time it changes nothing."""
-        written = await super().aput(config, checkpoint, metadata, new_versions)
+        with self.heads.noted(config):
+            written = await super().aput(config, checkpoint, metadata, new_versions)
         if not _namespace(config):
             self.heads.wrote(config, checkpoint, metadata)
         return written
@@ -149,7 +183,8 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
     ) -> None:
         """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
         self.heads.drop(_place(config)[0])
-        await super().aput_writes(config, writes, task_id, task_path)
+        with self.heads.noted(config):
+            await super().aput_writes(config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of a thread."""

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.actors import Actor
@@ -142,8 +142,9 @@ class ServedTurns:
         return ServedTurn(thread_id, run, settings.apology)
 
     def _note(self, part: Any) -> None:
-        # Each word passes here, and says nothing that is measured.
-        if part.get("type") != "speech" and (event := decode_event(part)) is not None:
+        # Each word passes here, and says nothing that is measured; tools may write what they like.
+        told = cast(dict[str, Any], part) if isinstance(part, dict) else {}
+        if told.get("type") != "speech" and (event := decode_event(told)) is not None:
             self._metrics.note(event)
 
     def _forget_later(self, key: _Key, task: asyncio.Task[ServedTurn]) -> None:

@@ -1,5 +1,6 @@
 """Kept heads: the next turn on a thread is given what the one before wrote, and nobody else is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from voicegraph.state.checkpoints import erase_checkpoints, open_checkpointer, turn_on
+from voicegraph.state.checkpoints import erase_checkpoints, open_checkpointer, turn_on, until_written
+from voicegraph.state.errors import StorageError
 from voicegraph.state.kept_heads import KeptHeads
 from voicegraph.state.location import Location, parse_location
 
@@ -186,3 +188,26 @@ async def test_the_longest_unused_threads_make_room(saver: Any) -> None:
     assert saver.serde.count == 0
     assert await words_of_next_turn(saver, "first") == ["hello"]
     assert saver.serde.count == 1
+
+
+async def test_a_write_that_was_begun_is_waited_for(saver: Any) -> None:
+    async with saver.lock:  # The disk is busy.
+        writing = asyncio.create_task(write(saver, "call", "hello"))
+        waiting = asyncio.create_task(until_written(saver, "call"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        await until_written(saver, "other")
+
+    await waiting
+    assert writing.done()
+
+
+async def test_a_disk_that_never_writes_is_told(saver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicegraph.state.checkpoints.LONGEST_WRITE", 0.0)
+    async with saver.lock:
+        writing = asyncio.create_task(write(saver, "call", "hello"))
+        await asyncio.sleep(0)
+        with pytest.raises(StorageError, match="too slow or full"):
+            await until_written(saver, "call")
+    await writing

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langgraph.config import get_stream_writer
 from starlette.datastructures import Headers
 
 from voicegraph.graph.server.chat_request import read_chat_request
@@ -375,3 +376,16 @@ async def test_every_kind_of_history_is_answered(serve: Any, messages: list[Any]
             URL, content=json.dumps({"model": "default", "messages": messages, "n": 3})
         )
     assert answer.json()["choices"][0]["message"]["content"] == "Hello."
+
+
+async def test_a_tool_may_write_anything_to_the_stream(serve: Any) -> None:
+    @voice_tool()
+    async def look_up(word: str) -> str:
+        """Look a word up."""
+        get_stream_writer()("Looking ...")
+        return f"{word}: found."
+
+    model = ScriptedChatModel([calls("look_up", "One moment.", word="ivy"), "It is a plant."])
+    async with serve(model, tools=[look_up]) as served, served.client() as client:
+        answer = await client.post(URL, json={"messages": [user("What is ivy?")]})
+    assert answer.json()["choices"][0]["message"]["content"] == "One moment. It is a plant."
