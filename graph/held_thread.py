@@ -95,7 +95,8 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
     from ..state.patience import Patience
 
     def seconds() -> float:
-        if not run.kept and live.speaker.first_speech_at is None:
+        silent = live.speaker.first_speech_at is None and not run.stop.requested
+        if not run.kept and silent:
             return _BEFORE_A_WORD
         waited_for = resources.threads.running(run.thread_id) is not run
         patience = resources.settings.storage_patience

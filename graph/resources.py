@@ -95,11 +95,16 @@ class Resources:
             await self.store.agents.ensure_default(actor)
         found = await self.store.agents.get(actor, agent)
         await self.store.threads.claim(actor, found.id, thread_id)
+        if thread_id not in self._owners:  # Of two requests at once the other may have begun its turn by now.
+            self._not_begun[thread_id] = known
         self._owners[thread_id] = (actor, agent, found.id)
-        self._not_begun[thread_id] = known
-        if len(self._owners) > MOST_KNOWN_THREADS:
-            self.forget_thread(next(iter(self._owners)))
+        self._forget_the_oldest()
         return agent, known
+
+    def _forget_the_oldest(self) -> None:
+        if len(self._owners) > MOST_KNOWN_THREADS:
+            idle = (known for known in self._owners if self.threads.running(known) is None)
+            self.forget_thread(next(idle, ""))
 
     def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
         """Tell if the thread is known here to belong to this agent of this actor."""
@@ -210,9 +215,11 @@ async def open_resources(
             yield resources
         finally:
             resources.threads.stop_all()
-            await resources.consolidator.close()
-            await resources.embedding.close()
-            await resources.background.drain(settings.shutdown_seconds)
+            try:
+                await resources.background.drain(settings.shutdown_seconds)
+            finally:  # Behind the turns, whose ends wake them.
+                await resources.consolidator.close()
+                await resources.embedding.close()
 
 
 @contextmanager

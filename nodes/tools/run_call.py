@@ -125,19 +125,30 @@ class CallRun:
             recall=partial(recall, context, self.agent),
         )
         outcome, text = await invoke_tool(self.tool, self.call, info)
+        await self._record(outcome, text[: context.limits.tool_result_chars])
+        return outcome, text
+
+    async def _record(self, outcome: Outcome, result: str) -> None:
+        context = self.context
+        finish = partial(
+            context.store.tool_runs.finish,
+            context.actor,
+            context.thread_id,
+            self.message_id,
+            self.call_id,
+            outcome=outcome,
+            result=result,
+            tool=self.tool.name,
+        )
         try:
-            await context.store.tool_runs.finish(
-                context.actor,
-                context.thread_id,
-                self.message_id,
-                self.call_id,
-                outcome=outcome,
-                result=text[: context.limits.tool_result_chars],
-                tool=self.tool.name,
-            )
+            try:
+                await context.storing(finish)
+            except (
+                StorageError
+            ):  # The thread may belong to another process by now: what was done was done here.
+                await finish()
         except StorageError:
             log.exception("the result of a tool could not be recorded", extra={"tool": self.tool.name})
-        return outcome, text
 
     def _message(self, outcome: Outcome, text: str) -> ToolMessage:
         context = self.context

@@ -1,5 +1,6 @@
 """Whole turns through the graph, with a scripted model and a real database."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from voicegraph.nodes import Speech, ToolFinished, ToolStarted, TurnFinished
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidMessage, InvalidSetting, ThreadTaken
+from voicegraph.state.threads import Threads
 
 
 @pytest.fixture
@@ -244,3 +246,28 @@ async def test_a_thread_that_a_process_has_forgotten_goes_on_as_before(
         after = await graph.ainvoke(say("Again."), threads[0])
 
     assert [message.text for message in after["messages"]] == ["Hi.", "One.", "Again.", "One."]
+
+
+async def test_of_two_first_requests_the_second_one_deletes_nothing(
+    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, whole_claim = asyncio.Event(), Threads.claim
+
+    async def slow_once(self: Threads, actor: Actor, agent_id: str, thread_id: str) -> Any:
+        if not late.is_set():
+            monkeypatch.setattr(Threads, "claim", whole_claim)
+            await late.wait()
+        return await whole_claim(self, actor, agent_id, thread_id)
+
+    async with open_voice(ScriptedChatModel(["Hello Ada.", "You are Ada."])) as resources:
+        graph = build_graph(resources)
+        monkeypatch.setattr(Threads, "claim", slow_once)
+        second = asyncio.create_task(resources.claim(Actor(), "", "call-42"))
+        while Threads.claim is slow_once:
+            await asyncio.sleep(0)
+        await graph.ainvoke(say("I'm Ada."), CALL)
+        late.set()
+        await second
+        after = await graph.ainvoke(say("Who am I?"), CALL)
+
+    assert [message.text for message in after["messages"]][:2] == ["I'm Ada.", "Hello Ada."]
