@@ -12,6 +12,13 @@ from voicegraph.state import Actor
 from voicegraph.state.due_messages import agents_with_due_messages
 from voicegraph.state.errors import ModelUnavailable
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 SMALL: dict[str, Any] = {
     "message_buffer_limit": 6,

@@ -33,6 +33,13 @@ from voicegraph.nodes.limits import TurnLimits
 from voicegraph.state import Actor
 from voicegraph.state.errors import ModelRefused
 
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 LIMITS: dict[str, Any] = {
     "first_token_timeout": 10.0,
