@@ -126,8 +126,8 @@ class Link:
                 try:
                     return await question(connection)
                 except psycopg.Error:
-                    if connection.closed:
-                        self._broken.set()
+                    if connection.closed and connection is self._connection:
+                        self._broken.set()  # A question of the link before says nothing of this one.
                     raise
 
     async def _keep(self, talking: Connection, hearing: Connection) -> None:
