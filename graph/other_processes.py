@@ -125,6 +125,10 @@ class OtherProcesses:
                 lease = await self._leases.take(run.thread_id)
                 if lease is None and time.monotonic() - wish.heard_at > LONGEST_SILENCE:
                     raise ThreadBusy(f"the process that has thread '{run.thread_id}' does not answer")
+                if lease is None and wish.answer == "free":
+                    # Another was faster, or its holder knows nothing of it, and would say the same at once.
+                    wish.answer = ""
+                    await asyncio.sleep(LOOK_AGAIN)
             self._waiting.setdefault(run.thread_id, {}).update({other["id"]: other for other in wish.then})
             return lease
         finally:

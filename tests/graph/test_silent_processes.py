@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
-from voicegraph.graph.interrupts import InterruptedElsewhere
+from voicegraph.graph.interrupts import LOOK_AGAIN, InterruptedElsewhere
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.errors import ThreadBusy
 from voicegraph.state.leases import Leases
@@ -156,6 +156,20 @@ async def test_who_waits_for_a_thread_is_answered_each_time_that_he_asks(start: 
             await peer.until_heard(count)
         assert [answer["kind"] for answer in peer.heard] == ["wait", "wait", "wait"]
         await stream.aclose()
+
+
+async def test_who_is_told_that_a_thread_is_free_which_it_is_not_asks_no_faster(
+    start: Any, peer: Peer
+) -> None:
+    lease = await peer.leases.take("call-42")
+    assert lease is not None
+    peer.answer = lambda _: {"kind": "free"}
+    async with start("Yes?") as graph:
+        turn = asyncio.create_task(graph.ainvoke(HEY, CALL))
+        await peer.until_heard(3)
+        await peer.leases.give_back(lease)
+        await turn
+    assert peer.heard_at[2] - peer.heard_at[0] > LOOK_AGAIN
 
 
 async def test_an_interrupt_that_was_lost_is_sent_again(start: Any, peer: Peer) -> None:
