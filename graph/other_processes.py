@@ -10,20 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..nodes.context import Background
 from ..state.errors import StorageError, ThreadBusy
+from .interrupts import LONGEST_SILENCE, LOOK_AGAIN, InterruptedElsewhere, Interrupts, Notice
 from .threads import Threads, TurnRun
 
 if TYPE_CHECKING:
     from ..state.leases import Lease, Leases
 
 Overlap = Literal["newest", "enqueue", "reject"]
-Notice = dict[str, Any]
-
-LOOK_AGAIN = 0.1
-"""Seconds between two tries to get a thread, should its holder's notice be lost."""
 _UNANSWERED = 0.5
 """Seconds after which a holder that answers nothing is taken to be busy."""
-_PART = 400
-"""Characters of what was heard in one notice: PostgreSQL takes 8,000 bytes, and one may need 12."""
 _MOST_NAMED = 30
 """Who waits for a thread and is named to its next holder; the others try again by themselves."""
 
@@ -35,19 +30,12 @@ class _Wish:
     run: TurnRun
     overlap: Overlap
     id: str = field(default_factory=lambda: token_hex(6))
-    since: float = field(default_factory=time.monotonic)
+    heard_at: float = field(default_factory=time.monotonic)
+    """When its holder last showed that he lives."""
     told: asyncio.Event = field(default_factory=asyncio.Event)
     answer: str = ""
     then: list[Notice] = field(default_factory=list[Notice])
     """Who waits behind this one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterruptedElsewhere:
-    """What another process did: if a turn `ran` there, which has ended now, and if its reply was `cut`."""
-
-    ran: bool
-    cut: bool
 
 
 class OtherProcesses:
@@ -60,27 +48,26 @@ class OtherProcesses:
     def __init__(self, leases: "Leases", threads: Threads, background: Background, overlap: Overlap) -> None:
         self._leases, self._threads, self._background = leases, threads, background
         self._overlap: Overlap = overlap
-        self._ours: set[str] = set()
+        self._ours: dict[str, float] = {}
+        self._interrupts = Interrupts(leases, threads, self._reply, self._ours.get)
         self._wishes: dict[str, _Wish] = {}
         self._waiting: dict[str, dict[str, Notice]] = {}
-        self._heard: dict[str, dict[int, str | None]] = {}
-        self._answers: dict[str, asyncio.Future[InterruptedElsewhere]] = {}
         leases.listen(self.hear)
 
     @asynccontextmanager
     async def owning(self, run: TurnRun, overlap: Overlap | None = None) -> "AsyncGenerator[Lease]":
         """Take the run's thread for the body, from whoever has it as `overlap` (the setting's) has it.
 
-        Raises `ThreadBusy` when it is to be rejected, or a newer request for the thread was faster, and
-        `StorageError`.
+        Raises `ThreadBusy` when it is to be rejected, a newer request for the thread was faster, or the
+        process that has it does not answer, and `StorageError`.
         """
         lease = await self._take(_Wish(run=run, overlap=overlap or self._overlap))
-        self._ours.add(run.thread_id)
+        self._ours[run.thread_id] = time.monotonic()
         lease.when_lost(run.stop.drop)
         try:
             yield lease
         finally:
-            self._ours.discard(run.thread_id)
+            self._ours.pop(run.thread_id, None)
             waiting = self._waiting.pop(run.thread_id, {})
             await self._give_back(lease, sorted(waiting.values(), key=lambda notice: notice["at"]))
 
@@ -105,27 +92,9 @@ class OtherProcesses:
     async def interrupt(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
         """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
 
-        Raises `StorageError`.
+        Raises `ThreadBusy` when that process does not answer, and `StorageError`.
         """
-        id_, answer = token_hex(6), asyncio.get_running_loop().create_future()
-        self._answers[id_] = answer
-        parts = (
-            [heard[at : at + _PART] for at in range(0, len(heard), _PART)] or [""]
-            if heard is not None
-            else [None]
-        )
-        common = {"kind": "interrupt", "thread": thread_id, "from": self._leases.address, "id": id_}
-        notices = [{**common, "part": at, "of": len(parts), "heard": part} for at, part in enumerate(parts)]
-        try:
-            if not await self._leases.tell_holder(thread_id, notices):
-                return None
-            while not answer.done():
-                await asyncio.wait({answer}, timeout=LOOK_AGAIN)
-                if not answer.done() and not await self._leases.is_held(thread_id):
-                    return InterruptedElsewhere(ran=True, cut=False)
-            return answer.result()
-        finally:
-            del self._answers[id_]
+        return await self._interrupts.send(thread_id, heard)
 
     def hear(self, notice: Notice) -> None:
         """Take in what another process says."""
@@ -133,11 +102,9 @@ class OtherProcesses:
             case "want":
                 self._hear_want(notice)
             case "interrupt":
-                self._hear_interrupt(notice)
-            case "interrupted":
-                answer = self._answers.get(notice["to"])
-                if answer is not None and not answer.done():
-                    answer.set_result(InterruptedElsewhere(ran=notice["ran"], cut=notice["cut"]))
+                self._interrupts.hear(notice)
+            case "interrupted" | "interrupting":
+                self._interrupts.hear_answer(notice)
             case _:
                 self._hear_answer(notice)
 
@@ -156,6 +123,12 @@ class OtherProcesses:
                         await wish.told.wait()
                 self._give_up_if_told(wish)
                 lease = await self._leases.take(run.thread_id)
+                if lease is None and time.monotonic() - wish.heard_at > LONGEST_SILENCE:
+                    raise ThreadBusy(f"the process that has thread '{run.thread_id}' does not answer")
+                if lease is None and wish.answer == "free":
+                    # Another was faster, or its holder knows nothing of it, and would say the same at once.
+                    wish.answer = ""
+                    await asyncio.sleep(LOOK_AGAIN)
             self._waiting.setdefault(run.thread_id, {}).update({other["id"]: other for other in wish.then})
             return lease
         finally:
@@ -173,7 +146,7 @@ class OtherProcesses:
 
     def _give_up_if_told(self, wish: _Wish) -> None:
         run = wish.run
-        unanswered = not wish.answer and time.monotonic() - wish.since > _UNANSWERED
+        unanswered = not wish.answer and time.monotonic() - wish.heard_at > _UNANSWERED
         if wish.answer == "busy" or (wish.overlap == "reject" and unanswered):
             raise ThreadBusy(f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it")
         if wish.answer == "late" and run.history:
@@ -194,8 +167,7 @@ class OtherProcesses:
         waiting[notice["id"]] = notice
         if notice["overlap"] == "newest":
             self._newest_wins(notice, runs, [] if known else list(waiting.values()))
-        elif not known:
-            self._reply(notice, "wait")
+        self._reply(notice, "wait")  # Each time: silence would mean that this process is stuck.
 
     def _newest_wins(self, notice: Notice, runs: Sequence[TurnRun], waiting: Sequence[Notice]) -> None:
         """Stop what is older than the notice; tell its sender when something is newer."""
@@ -214,26 +186,14 @@ class OtherProcesses:
         wish = self._wishes.get(notice["to"])
         if wish is None:
             return
-        wish.answer = notice["kind"]
+        wish.heard_at = time.monotonic()
+        if notice["kind"] != "wait" or not wish.answer:
+            wish.answer = notice["kind"]
         wish.then += notice.get("then", ())
         if wish.answer in ("stop", "late"):
             wish.run.stop.drop()
         if wish.answer in ("free", "busy") or (wish.answer == "late" and wish.run.history):
             wish.told.set()
-
-    def _hear_interrupt(self, notice: Notice) -> None:
-        parts = self._heard.setdefault(notice["id"], {})
-        parts[notice["part"]] = notice["heard"]
-        if len(parts) < notice["of"]:
-            return
-        del self._heard[notice["id"]]
-        heard = None if parts[0] is None else "".join(parts[at] or "" for at in sorted(parts))
-        run = self._threads.driving(notice["thread"])
-        if run is None:
-            self._reply(notice, "interrupted", ran=False, cut=False)
-            return
-        run.stop.request(heard)
-        run.when_done(lambda: self._reply(notice, "interrupted", ran=True, cut=run.stop.heard_applied))
 
     def _reply(self, notice: Notice, kind: str, **more: Any) -> None:
         answer = {"kind": kind, "to": notice["id"], **more}

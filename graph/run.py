@@ -13,7 +13,7 @@ from ..nodes.heard import audible, cut_turn
 from ..nodes.records import as_records
 from ..state.actors import Actor
 from ..state.errors import NothingToResume, ThreadBusy
-from .other_processes import InterruptedElsewhere
+from .interrupts import InterruptedElsewhere
 from .threads import TurnRun
 from .turn_graph import TurnGraph
 

@@ -145,7 +145,7 @@ class Leases:
         """Free the thread, and send notices to `address`; what cannot be reached frees it by itself."""
         self._open.discard(lease)
         if not self._link.is_up:
-            return
+            return  # The lock is gone, or goes in `link_made`.
         key = key_of(lease.thread_id)
 
         async def free(connection: Connection) -> None:
@@ -198,13 +198,19 @@ class Leases:
                 await self._link.ask(lambda connection: connection.execute(_UNLOCK, (key_of(name, what),)))
 
     async def link_made(self, connection: Connection) -> None:
-        """Take all threads again that were ours when the link broke."""
+        """Take all threads again that were ours when the link broke, and free those given back meanwhile."""
+        taken: set[Lease] = set()
         for lease in list(self._open):
             facts = await _locked(connection, lease.thread_id)
-            if not lease.regain(facts):
+            if facts is not None:
+                taken.add(lease)
+            if lease in self._open and not lease.regain(facts):
                 self._open.discard(lease)
-                if facts is not None:
-                    await connection.execute(_UNLOCK, (key_of(lease.thread_id),))
+        # A turn goes on as soon as its thread is ours again, and may give that back before all others are.
+        while given_back := taken - self._open:
+            taken -= given_back
+            for lease in given_back:
+                await connection.execute(_UNLOCK, (key_of(lease.thread_id),))
 
     def link_broken(self) -> None:
         """Be sure of no thread any more."""

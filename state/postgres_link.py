@@ -50,6 +50,11 @@ _PREPARE = """
         set_config('idle_session_timeout', '0', false)
 """
 
+_SESSION = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END_SESSION = """
+    SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s
+"""
+
 
 class Listener(Protocol):
     """Who is told what becomes of a link."""
@@ -81,6 +86,7 @@ class Link:
         self._broken = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._ahead, self._clock_error = 0.0, math.inf
+        self._session: tuple[Any, ...] | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -126,8 +132,8 @@ class Link:
                 try:
                     return await question(connection)
                 except psycopg.Error:
-                    if connection.closed:
-                        self._broken.set()
+                    if connection.closed and connection is self._connection:
+                        self._broken.set()  # A question of the link before says nothing of this one.
                     raise
 
     async def _keep(self, talking: Connection, hearing: Connection) -> None:
@@ -152,6 +158,7 @@ class Link:
         try:
             self.address = talking.info.backend_pid
             await hearing.execute(SQL("LISTEN {}").format(Identifier(_channel(self.address))))
+            await self._replace_session(talking)
             await self._listener.link_made(talking)
             self._connection = talking
             self._broken.clear()
@@ -171,6 +178,15 @@ class Link:
             self._connection = None
             self._listener.link_broken()
             await asyncio.gather(talking.close(), hearing.close(), return_exceptions=True)
+
+    async def _replace_session(self, talking: Connection) -> None:
+        """End the session before this one: the server may not know yet that it broke, and keeps its locks."""
+        if self._session is not None:
+            try:
+                await talking.execute(_END_SESSION, self._session)
+            except psycopg.Error as error:  # Old servers wait for no end; then the locks go by themselves.
+                log.info("the last session was not ended", extra={"error": type(error).__name__})
+        self._session = await (await talking.execute(_SESSION)).fetchone()
 
     async def _hear(self, hearing: Connection) -> None:
         while True:

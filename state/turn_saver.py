@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -33,6 +34,7 @@ class TurnSaver(PostgresSaver):
         self.heads = shared.heads
         self._read: CheckpointTuple | None = None
         self._writing: set[asyncio.Future[Any]] = set()
+        self._has_failed = False
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the named checkpoint, or the newest of the thread: nobody else writes one meanwhile."""
@@ -82,20 +84,28 @@ class TurnSaver(PostgresSaver):
     async def written(self, within: float) -> None:
         """Wait until what the steps so far gave is written: then nobody asks the model for it again.
 
-        Raises `StorageError` when that takes longer than so many seconds, or fails.
+        Raises `StorageError` when that takes longer than so many seconds, or a write of the turn has failed.
         """
-        await asyncio.sleep(0)  # LangGraph begins to write in tasks of its own.
-        if self._writing:
-            done, late = await asyncio.wait(self._writing, timeout=within)
-            if late or any(writing.cancelled() or writing.exception() for writing in done):
-                raise StorageError("the step could not be written")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await asyncio.sleep(0)  # LangGraph begins to write in tasks of its own.
+                while self._writing:
+                    await asyncio.wait(self._writing)
+                    await asyncio.sleep(0)  # It begins a checkpoint once the one before is written.
+        if self._writing or self._has_failed:
+            raise StorageError("the step could not be written")
 
     async def _noted(self, write: Coroutine[Any, Any, T]) -> T:
         """Carry out a write that `written` waits for."""
         writing = asyncio.ensure_future(write)
         self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
+        writing.add_done_callback(self._ended)
         return await writing
+
+    def _ended(self, writing: asyncio.Future[Any]) -> None:
+        self._writing.discard(writing)
+        if writing.cancelled() or writing.exception() is not None:
+            self._has_failed = True
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of the thread."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from forgetful_router import router_to
 from postgres_outage import Outage
 from postgres_server import PostgresServer
 
@@ -117,6 +118,26 @@ async def test_turns_outlive_a_server_that_is_killed_and_started_again(own_serve
         for call in calls_of:
             window = (await graph.aget_state(call)).values["messages"]
             assert [message.text for message in window] == ["Count.", "One two three four."]
+
+
+async def test_a_turn_keeps_its_thread_when_the_server_does_not_notice_that_the_link_broke(
+    postgres_url: str,
+) -> None:
+    gate = asyncio.Event()
+    model = ScriptedChatModel([ScriptedReply(text="One two three four.", hold=gate, hold_after=2)])
+    async with router_to(postgres_url) as router, open_resources(router.url, model=model) as resources:
+        graph = build_graph(resources)
+        events = stream_turn(graph, "Count.", CALL)
+        heard = [await anext(events), await anext(events)]
+        router.forget()
+        while resources.others.is_linked:
+            await asyncio.sleep(0)
+        while not resources.others.is_linked:
+            await asyncio.sleep(0)
+        gate.set()
+        heard += [event async for event in events]
+        assert heard[-1].finish_reason == "stop"
+        assert await stored(resources) == ["Count.", "One two three four."]
 
 
 async def test_what_another_process_did_meanwhile_is_not_overwritten(
