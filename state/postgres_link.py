@@ -87,6 +87,7 @@ class Link:
         self._one_at_a_time = asyncio.Lock()
         self._ahead, self._clock_error = 0.0, math.inf
         self._session: tuple[Any, ...] | None = None
+        self._asking: asyncio.Task[Any] | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -129,12 +130,19 @@ class Link:
             with postgres_faults(self._location.shown):
                 if connection is None:
                     raise psycopg.OperationalError("the connection broke")
+                self._asking = asyncio.current_task()  # Nobody else's: each question is `unbroken`.
                 try:
                     return await question(connection)
                 except psycopg.Error:
                     if connection.closed and connection is self._connection:
                         self._broken.set()  # A question of the link before says nothing of this one.
                     raise
+                except asyncio.CancelledError:
+                    if not connection.closed:
+                        raise
+                    raise psycopg.OperationalError("the connection broke") from None
+                finally:
+                    self._asking = None
 
     async def _keep(self, talking: Connection, hearing: Connection) -> None:
         pause = _FIRST_RETRY
@@ -177,7 +185,10 @@ class Link:
             self._up.clear()
             self._connection = None
             self._listener.link_broken()
-            await asyncio.gather(talking.close(), hearing.close(), return_exceptions=True)
+            await talking.close()
+            if self._asking is not None:
+                self._asking.cancel()  # From a closed socket no answer comes, and no error either.
+            await hearing.close()
 
     async def _replace_session(self, talking: Connection) -> None:
         """End the session before this one: the server may not know yet that it broke, and keeps its locks."""

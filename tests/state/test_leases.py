@@ -75,8 +75,8 @@ async def test_threads_that_are_given_back_before_they_are_taken_again_are_free(
     async def end_of_all(first: Lease) -> None:
         await broken(leases)
         await first.held(within=60.0)
-        for lease in held:
-            await leases.give_back(lease)
+        while held:
+            await leases.give_back(held.pop())
 
     held = [await taken(leases, thread_id) for thread_id in THREADS]
     ending = [asyncio.create_task(end_of_all(lease)) for lease in held]

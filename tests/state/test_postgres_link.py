@@ -1,7 +1,9 @@
 """The link of a process with the others: it is made anew when it breaks, as often as it breaks."""
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -27,12 +29,25 @@ class Listener:
         pass
 
 
-def cut_off_all(url: str) -> None:
-    """End all sessions of the database."""
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+async def link(postgres_url: str, listener: Listener) -> AsyncIterator[Link]:
+    opened = Link(parse_location(postgres_url), listener)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def cut_off(url: str, which: LiteralString) -> None:
+    """End sessions of the database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND " + which
         )
 
 
@@ -42,25 +57,38 @@ async def pid(connection: Any) -> int:
 
 
 async def test_a_question_that_fails_late_does_not_break_the_link_that_was_made_since(
-    postgres_url: str,
+    link: Link, listener: Listener, postgres_url: str
 ) -> None:
     asked, answer = asyncio.Event(), asyncio.Event()
 
     async def slow(connection: Any) -> None:
         asked.set()
+        with suppress(asyncio.CancelledError):
+            await answer.wait()
         await answer.wait()
         raise psycopg.OperationalError("the connection broke meanwhile")
 
-    listener = Listener()
-    link = Link(parse_location(postgres_url), listener)
-    await link.open()
     question = asyncio.create_task(link.ask(slow))
     await asked.wait()
-    await asyncio.to_thread(cut_off_all, postgres_url)
+    await asyncio.to_thread(cut_off, postgres_url, "true")
     while listener.made < 2:
         await asyncio.sleep(0)
     answer.set()
     with pytest.raises(StorageError):
         await question
     assert await link.ask(pid) == link.address
-    await link.close()
+
+
+async def test_a_question_ends_when_only_the_other_connection_breaks(link: Link, postgres_url: str) -> None:
+    asked = asyncio.Event()
+
+    async def endless(connection: Any) -> None:
+        asked.set()
+        await connection.execute("SELECT pg_sleep(3600)")
+
+    question = asyncio.create_task(link.ask(endless))
+    await asked.wait()
+    await asyncio.to_thread(cut_off, postgres_url, "application_name = 'voicegraph notices'")
+    await asyncio.wait({question}, timeout=30.0)
+    assert isinstance(question.exception(), StorageError)
+    assert await link.ask(pid) == link.address
