@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Overlap = Literal["newest", "enqueue", "reject"]
 _UNANSWERED = 0.5
 """Seconds after which a holder that answers nothing is taken to be busy."""
+_FIRST_PAUSE = 0.005
+"""Seconds until a thread is asked for again that was said to be free and was not; twice as many each time."""
 _MOST_NAMED = 30
 """Who waits for a thread and is named to its next holder; the others try again by themselves."""
 
@@ -114,6 +116,7 @@ class OtherProcesses:
         if lease is not None:
             return lease
         self._wishes[wish.id] = wish
+        pause = _FIRST_PAUSE
         try:
             while lease is None:
                 wish.told.clear()
@@ -126,9 +129,10 @@ class OtherProcesses:
                 if lease is None and time.monotonic() - wish.heard_at > LONGEST_SILENCE:
                     raise ThreadBusy(f"the process that has thread '{run.thread_id}' does not answer")
                 if lease is None and wish.answer == "free":
-                    # Another was faster, or its holder knows nothing of it, and would say the same at once.
+                    # Another was faster, and hears of us at once; or it is wrong, and said again and again.
                     wish.answer = ""
-                    await asyncio.sleep(LOOK_AGAIN)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LOOK_AGAIN)
             self._waiting.setdefault(run.thread_id, {}).update({other["id"]: other for other in wish.then})
             return lease
         finally:
