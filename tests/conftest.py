@@ -6,16 +6,18 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from postgres_databases import PostgresDatabases, shared_databases
-from postgres_outage import Outage
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
 from voicegraph.state.checkpoints import open_checkpointer
+
+if TYPE_CHECKING:
+    from postgres_databases import PostgresDatabases
+    from postgres_outage import Outage
 
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 
@@ -53,8 +55,10 @@ def database_url(tmp_path: Path, empty_database: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresDatabases]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PostgresDatabases"]:
     """Databases on the PostgreSQL server of this test run, which all its processes share."""
+    from postgres_databases import shared_databases  # Voice clients are tried where its driver is not.
+
     # With xdist each process has a folder of its own below the one of the run.
     own = tmp_path_factory.getbasetemp()
     with shared_databases(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as databases:
@@ -62,15 +66,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresDatab
 
 
 @pytest.fixture
-def postgres_url(postgres: PostgresDatabases) -> Iterator[str]:
+def postgres_url(postgres: "PostgresDatabases") -> Iterator[str]:
     """The URL of a PostgreSQL database that only this test uses; its tables are there and empty."""
     with postgres.fresh() as url:
         yield url
 
 
 @pytest.fixture
-def outage(postgres_url: str) -> Iterator[Outage]:
+def outage(postgres_url: str) -> Iterator["Outage"]:
     """What takes `postgres_url` away, and brings it back at the latest at the end of the test."""
+    from postgres_outage import Outage
+
     outage = Outage(postgres_url)
     yield outage
     outage.close()
