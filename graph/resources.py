@@ -151,6 +151,15 @@ class Resources:
 
         return TurnSaver(cast(PostgresSaver, self.checkpointer), patience)
 
+    async def end_turns(self) -> None:
+        """Stop all turns, wait until they are stored, and end what works behind them."""
+        self.threads.stop_all()
+        try:
+            await self.background.drain(self.settings.shutdown_seconds)
+        finally:  # Behind the turns, whose ends wake them.
+            await self.consolidator.close()
+            await self.embedding.close()
+
     async def prune(self, thread_id: str) -> None:
         """Delete the thread's old checkpoints."""
         await prune_checkpoints(self.checkpointer, thread_id, self.settings.checkpoints_kept)
@@ -214,12 +223,7 @@ async def open_resources(
         try:
             yield resources
         finally:
-            resources.threads.stop_all()
-            try:
-                await resources.background.drain(settings.shutdown_seconds)
-            finally:  # Behind the turns, whose ends wake them.
-                await resources.consolidator.close()
-                await resources.embedding.close()
+            await resources.end_turns()
 
 
 @contextmanager
