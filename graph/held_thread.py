@@ -26,12 +26,11 @@ _CHECKPOINTER = "__pregel_checkpointer"
 _BEFORE_A_WORD = 2.0
 """Seconds that storing is tried again while the caller still waits in silence: then he is told."""
 
+_WAITED_FOR = 5.0
+"""The same while a newer turn of the thread waits, whose caller hears nothing."""
 
 _BEFORE_A_SIDE_EFFECT = 5.0
 """Seconds that a tool with side effects waits until its call is written: else a crash might repeat it."""
-
-_WAITED_FOR = 5.0
-"""The same while a newer turn of the thread waits, whose caller hears nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,8 +75,7 @@ class TurnRun:
         """Add a part to the run's stream."""
         self._parts.append(part)
         self._more.set()
-        if not self.begun.is_set():
-            self.begun.set()
+        self.begun.set()
         if self._watch is not None:
             self._watch(part)
 
@@ -102,7 +101,7 @@ class TurnRun:
 
         Several may listen: each hears all of it. With `tick`, `None` comes after so many seconds of silence.
         """
-        self._listeners += 1
+        self.expect()
         place = 0
         try:
             while True:
@@ -120,8 +119,7 @@ class TurnRun:
             if self._error is not None:
                 raise self._error
         finally:
-            self._listeners -= 1
-            self.drop_unless_heard()
+            self.part()
 
     def expect(self) -> None:
         """Count somebody as a listener who is about to listen; `part` ends that."""

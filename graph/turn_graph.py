@@ -132,11 +132,12 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with the thread for itself."""
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` brings one of its own.
         async with held_thread(self.resources, run, live) as held:
             if held is not None:
                 agent, known = await held.known(self.resources, live, known)
                 live, config = held.context(live), held.config(config)
-            elif self.checkpointer is self.resources.checkpointer:
+            elif ours:
                 live = replace(
                     live, written=lambda: until_written(self.resources.checkpointer, run.thread_id)
                 )
@@ -150,7 +151,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
             with turn_on(self.resources.checkpointer, live.thread_id) as kept:
-                if input is not None and self.checkpointer is self.resources.checkpointer:
+                if input is not None and ours:
                     live.speaker.hold_until(kept)
                 if held is not None:
                     await held.read(config)
