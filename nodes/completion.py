@@ -15,7 +15,8 @@ from ..state.schema import Usage
 from .delta import CallFragment, Delta, finish_reason
 from .model import VoiceModel
 from .model_errors import as_model_error
-from .openai_stream import raw_request, stream_raw
+from .openai_request import raw_request
+from .openai_stream import stream_raw
 from .tools.registry import VoiceTool
 
 

@@ -1,6 +1,8 @@
 """What one piece of a model's stream adds, whoever streams it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..state.schema import Usage
 
@@ -21,6 +23,8 @@ class CallFragment:
     id: str | None
     name: str | None
     arguments: str
+    extras: Mapping[str, Any] | None = None
+    """The provider's own fields of the call (`extra_content`), which go back to it with the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Delta:
     calls: tuple[CallFragment, ...] = ()
     finish_reason: str | None = None
     usage: Usage | None = None
+    thinking: bool = False
+    """True when the piece holds thoughts, which show that the model is at work; they are never spoken."""
+    extras: Mapping[str, Any] | None = None
+    """The provider's own fields of the message (`reasoning_content`), which go back to it with the reply."""
 
     @property
     def begins(self) -> bool:

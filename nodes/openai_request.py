@@ -1,0 +1,109 @@
+"""The request to the OpenAI client of a `ChatOpenAI`, made by LangChain and sent by ourselves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.callbacks import AsyncCallbackManager
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableBinding, ensure_config
+
+if TYPE_CHECKING:
+    from langchain_openai import ChatOpenAI
+
+_SPECIAL = {"name", "tool_calls", "function_call", "audio"}
+"""Keys of a message's `additional_kwargs` that LangChain sends."""
+_CLASSES = {
+    "langchain_openai.chat_models.base.ChatOpenAI",
+    "langchain_openai.chat_models.azure.AzureChatOpenAI",
+}
+"""Subclasses may change anything: LangChain streams them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request to the OpenAI client of `chat`, with all that LangChain would send."""
+
+    chat: "ChatOpenAI"
+    payload: dict[str, Any]
+
+
+def raw_request(
+    model: Runnable[Any, Any], messages: Sequence[BaseMessage], settings: Mapping[str, Any]
+) -> RawRequest | None:
+    """Return the request to `model`, a chat model with or without tools bound to it.
+
+    `None` when only LangChain can make it or must see its answer: another class, another protocol than chat
+    completions, a limiter, streaming that is switched off, callbacks, traces.
+    """
+    chat, options = model, dict(settings)
+    if isinstance(model, RunnableBinding):
+        if model.config or model.config_factories:
+            return None
+        chat, options = model.bound, {**model.kwargs, **options}
+    if not isinstance(chat, BaseChatModel) or _full_name(type(chat)) not in _CLASSES:
+        return None
+    openai = cast("ChatOpenAI", chat)
+    stop, counts = options.pop("stop", None), options.pop("stream_usage", None)
+    options["stream"] = True
+    if not _is_plain(openai, options) or _is_watched(openai):
+        return None
+    if not all(isinstance(message.content, str) for message in messages):
+        return None  # Pictures and the like have forms of their own in LangChain.
+    if openai._should_stream_usage(counts, **options):  # pyright: ignore[reportPrivateUsage]
+        options["stream_options"] = {"include_usage": True}
+    # LangChain looks at each character of a reply: plain messages, which are nearly all, need no such look.
+    plain = [_as_plain(message) for message in messages]
+    others = [message for message, known in zip(messages, plain, strict=True) if known is None]
+    payload: dict[str, Any] = openai._get_request_payload(others, stop=stop, **options)  # pyright: ignore
+    if "messages" not in payload or "response_format" in payload:
+        return None
+    converted = iter(payload["messages"])
+    payload["messages"] = [next(converted) if known is None else known for known in plain]
+    return RawRequest(openai, payload)
+
+
+def _as_plain(message: BaseMessage) -> dict[str, Any] | None:
+    """Return the form in which words of the user or a reply without calls are sent, `None` for all else."""
+    if message.name is not None or not _SPECIAL.isdisjoint(message.additional_kwargs):
+        return None
+    if type(message) is HumanMessage:
+        return {"content": message.content, "role": "user"}
+    if type(message) is AIMessage and not message.tool_calls and not message.invalid_tool_calls:
+        return {"content": message.content, "role": "assistant"}
+    return None
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _is_plain(chat: "ChatOpenAI", options: Mapping[str, Any]) -> bool:
+    """Tell if LangChain would only pass the answer on, by the SDK's own client."""
+    own_patience = "stream_chunk_timeout" in chat.model_fields_set and bool(chat.stream_chunk_timeout)
+    return (
+        chat._should_stream(async_api=True, **options)  # pyright: ignore[reportPrivateUsage]
+        and chat.rate_limiter is None
+        and not chat.include_response_headers
+        and not chat._uses_gateway  # pyright: ignore[reportPrivateUsage]
+        and not own_patience
+        and getattr(chat.async_client, "_client", None) is chat.root_async_client
+        and _is_own(chat.async_client, "create")
+        and _is_own(chat.root_async_client, "request")
+    )
+
+
+def _is_own(client: object, method: str) -> bool:
+    """Tell if a method of the SDK is its own, not what a tracer put around it to see answers parsed."""
+    classes = type(client).__mro__
+    function: object = next((vars(kind)[method] for kind in classes if method in vars(kind)), None)
+    return type(function) is FunctionType and function.__globals__["__name__"].startswith("openai.")
+
+
+def _is_watched(chat: BaseChatModel) -> bool:
+    """Tell if anybody but LangGraph itself follows the model's calls: a callback or a tracer."""
+    callbacks = ensure_config().get("callbacks")
+    manager = AsyncCallbackManager.configure(callbacks, chat.callbacks, chat.verbose)
+    return any(not type(handler).__module__.startswith("langgraph.") for handler in manager.handlers)
