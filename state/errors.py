@@ -24,7 +24,9 @@
     │   ├── DatabaseBusy        all of its connections are in use: retryable
     │   └── ThreadLost          another process took the thread over while the database was away
     └── ModelError              the language model did not answer as it should
-        ├── ModelRefused        bad key, unknown model, bad request: trying again is useless
+        ├── ModelRefused        bad key, unknown model, no credit: trying again is useless
+        │   └── RequestRefused  the request itself: another one, with less in it, may be answered
+        │       └── ContentFiltered  the provider's content filter refused the words
         ├── ContextTooLong      the request does not fit the model's context
         ├── ModelUnavailable    overloaded, down, unreachable: retryable
         ├── ModelTimeout        no first token, or none any more: retryable
@@ -204,9 +206,28 @@ class ModelError(VoicegraphError):
 
 
 class ModelRefused(ModelError):
-    """The provider refuses: bad key, unknown model, bad request. Trying again is useless."""
+    """The provider refuses: bad key, unknown model, no credit. Trying again is useless."""
 
     code = "model_refused"
+
+
+class RequestRefused(ModelRefused):
+    """The provider does not accept the request as it is.
+
+    `words` is what it said, for a search of what it means; it may quote the caller, so it is never shown.
+    """
+
+    code = "request_refused"
+
+    def __init__(self, message: str, *, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class ContentFiltered(RequestRefused):
+    """The provider's content filter refused what the request holds."""
+
+    code = "content_filter"
 
 
 class ContextTooLong(ModelError):
@@ -218,15 +239,16 @@ class ContextTooLong(ModelError):
 class ModelUnavailable(ModelError):
     """The provider is overloaded, down or unreachable.
 
-    `retry_after` is the number of seconds that it asked for, if it did.
+    `retry_after` is the number of seconds that it asked for, if it did. `crashed` is true when the server
+    broke down over the request (HTTP 500): the same one may do it again.
     """
 
     code = "model_unavailable"
     retryable = True
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, crashed: bool = False) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after, self.crashed = retry_after, crashed
 
 
 class ModelTimeout(ModelError):
