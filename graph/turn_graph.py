@@ -66,7 +66,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         `input` is `{"messages": [...]}` with the user's words, or `None` to go on with a turn that a crash
         left. A turn goes on from the end of its thread: `checkpoint_id` may only name that (`InvalidInput`),
         see `fork` for earlier ones. Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy`
-        before anything is kept, `ModelRefused` when the provider refuses, behind the storing of the words.
+        before anything is kept. A model that fails is spoken of and ends the turn as failed; its error is
+        raised after that only with the setting `raise_model_errors`.
         """
         run = await self.begin_turn(input, config, context=context, **options)
         listener = run.listen()
@@ -160,7 +161,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                     )
                 async for part in self._parts(live, input, config, held, **options):
                     yield part
-        if live.failure.silent and live.failure.error is not None:
+        if live.failure.error is not None and live.limits.raise_model_errors:
             raise live.failure.error
 
     async def _parts(

@@ -5,10 +5,10 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from langchain_core.messages import AIMessage, SystemMessage
+from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
-from ..state.errors import ContextTooLong, ModelError, ModelRefused, ModelTimeout
+from ..state.errors import ContentFiltered, ModelError, ModelTimeout, ModelUnavailable
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
 from .client_tools import client_calls, client_tools
@@ -18,9 +18,8 @@ from .delta import Delta
 from .events import ToolRequested, encode_event
 from .filler import filled_silence
 from .limits import TurnLimits
-from .model import VoiceModel
+from .narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
 from .reply import Reply
-from .trim import trim
 
 _USAGE_WAIT = 0.5
 """Seconds that a whole answer waits for its usage."""
@@ -65,23 +64,48 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
 
 
 async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
-    """Feed the reply from the model until it ends; a window that is too long is cut once more."""
+    """Feed the reply from the model until it ends; after a refusal it is asked with less, see `narrower`."""
+    window = without_refused(state["messages"], turn.get("refused"))
     try:
-        await _stream(state, context, turn, reply)
-    except ContextTooLong:
-        fits = max(2, len(state["messages"]) // 2)
-        if reply.said or fits >= len(state["messages"]):
+        return await _stream(state, context, turn, reply, Asked(refused=nothing_refused()))
+    except ModelError as error:
+        if reply.said or not may_narrow(error):
             raise
-        turn["window_fits"] = fits
-        await _stream(state, context, turn, reply)
+        refusal = error
+    for asked in narrower(window, refusal):
+        log.warning(
+            "asking the model again with less",
+            extra={"thread_id": context.thread_id, "error": refusal.code, "model": turn.get("model")},
+        )
+        try:
+            await _stream(state, context, turn, reply, asked)
+        except ModelError as error:
+            if reply.said:
+                _note_refused(context, turn, asked)
+                raise
+            if not may_narrow(error):
+                raise
+        else:
+            return _note_refused(context, turn, asked)
+    if not isinstance(refusal, ModelUnavailable):
+        turn["refused"] = joined(turn.get("refused"), newest(window))
+    raise refusal
 
 
-async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
+def _note_refused(context: Context, turn: Turn, asked: Asked) -> None:
+    """Remember what the request that was answered did without."""
+    turn["refused"] = joined(turn.get("refused"), asked.refused)
+    if asked.form is not None and asked.refused == nothing_refused():
+        model = context.models.get(turn.get("model"))
+        model.learned.keep(asked.form, model.name)
+
+
+async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply, asked: Asked) -> None:
     limits = context.limits
     names = [state["agent"]["model"], *limits.fallback_models]
     models = [context.models.get(name) for name in names]
     async with filled_silence(context, until=lambda: bool(reply.said)):
-        started = await start_completion(models, lambda model: _request(state, context, turn, model), limits)
+        started = await start_completion(models, lambda _: _request(state, context, turn, asked), limits)
         turn["model"] = started.model.name
         async with aclosing(started.rest) as rest:
             for delta in started.first:
@@ -118,26 +142,21 @@ async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits,
         raise ModelTimeout(f"{model}: nothing more came for {stall_timeout} seconds") from error
 
 
-def _request(state: VoiceState, context: Context, turn: Turn, model: VoiceModel) -> Request:
+def _request(state: VoiceState, context: Context, turn: Turn, asked: Asked) -> Request:
     """Return the prompt, the window and the hidden instruction; the last step offers no tools."""
-    window = state["messages"]
-    fits = turn.get("window_fits")
-    if fits is not None:
-        _, window = trim(window, limit=fits, minimum=fits // 2)
-    instruction = state["turn"]["instruction"]
     agent = state["agent"]
-    last = turn["step"] >= context.limits.max_steps
-    prompt = "\n\n".join(filter(None, (state["system_prompt"], turn.get("client_instructions"))))
+    window = without_refused(state["messages"], joined(turn.get("refused"), asked.refused))
+    parts = (state["system_prompt"], turn.get("client_instructions"), asked.note)
+    offers = turn["step"] < context.limits.max_steps and not asked.bare
     return Request(
-        messages=[
-            SystemMessage(prompt),
-            *window,
-            *([SystemMessage(instruction)] if instruction else []),
-        ],
-        tools=() if last else tuple(context.toolbox.of_agent(agent["tools"]).values()),
-        client_tools=() if last else client_tools(state, context, turn),
+        prompt="\n\n".join(filter(None, parts)),
+        window=window,
+        instruction=state["turn"]["instruction"],
+        tools=tuple(context.toolbox.of_agent(agent["tools"]).values()) if offers else (),
+        client_tools=client_tools(state, context, turn) if offers else (),
         user=context.actor.user_id,
-        settings=agent["model_settings"],
+        settings={} if asked.bare else agent["model_settings"],
+        form=asked.form,
     )
 
 
@@ -149,12 +168,14 @@ async def _conclude(
     if turn["outcome"] == "interrupted":
         return reply.spoken_message(model, now)
     if error is not None:
+        if isinstance(error, ContentFiltered) and not reply.said:
+            turn.update(outcome="finished", finish_reason="content_filter")
+            await reply.add_sentence(limits.filtered_reply)
+            return reply.spoken_message(model, now)
         turn.update(outcome="failed", finish_reason="error", error=error.code)
         log.warning("the model failed", extra={"error": error.code, "thread_id": context.thread_id})
         context.failure.error = error
-        context.failure.silent = isinstance(error, ModelRefused) and not context.speaker.spoken
-        if not context.failure.silent:
-            await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
+        await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
         return reply.spoken_message(model, now)
     may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
     if reply.has_calls and may_call:

@@ -7,57 +7,103 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
-from ..state.errors import ModelProtocolError
+from ..state.errors import ModelError, ModelProtocolError, RequestRefused
 from ..state.schema import Usage
 from .delta import CallFragment, Delta, finish_reason
 from .model import VoiceModel
 from .model_errors import as_model_error
 from .openai_request import raw_request
 from .openai_stream import stream_raw
+from .request_form import RequestForm
+from .request_messages import request_messages
+from .returned_fields import with_fields
 from .tools.registry import VoiceTool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the model is asked: the whole prompt, the tools on offer, and the agent's own settings."""
+    """What the model is asked: prompt, window, tools on offer, settings of agent and client."""
 
-    messages: Sequence[BaseMessage]
+    prompt: str
+    window: Sequence[AnyMessage]
+    instruction: str | None = None
+    """Hidden words for this request alone."""
     tools: Sequence[VoiceTool] = ()
     client_tools: Sequence[Mapping[str, Any]] = ()
     """Tools that the client of an endpoint runs itself, in OpenAI's form."""
     user: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    form: RequestForm | None = None
+    """How it is written, in place of the model's own form."""
 
 
 async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerator[Delta]:
     """Yield the deltas of one completion.
 
-    Raises only `ModelError`s. Closing the generator, or cancelling the task that waits for it, closes the
-    connection to the provider.
+    A request whose form the server refuses is written again, in the form that the refusal asks for. Raises
+    only `ModelError`s. Closing the generator, or cancelling the task that waits for it, closes the connection
+    to the provider.
     """
+    form, begun = request.form or model.learned.form, False
+    while True:
+        sent: set[str] = set()
+        try:
+            async with aclosing(_open(model, request, form, sent)) as deltas:
+                async for delta in deltas:
+                    begun = begun or delta.begins
+                    yield delta
+            return
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise ModelProtocolError(f"{model.name}: cancelled its own answer") from error
+        except ModelError as error:
+            refusal = error
+        except Exception as error:
+            refusal = as_model_error(error, model.name)
+            refusal.__cause__ = error
+        other = None
+        if isinstance(refusal, RequestRefused) and not begun:
+            other = model.learned.after(refusal, form, sent, model.name)
+        if other is None:
+            raise refusal
+        form = other
+
+
+def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]) -> AsyncGenerator[Delta]:
+    """Return the stream of the request in this form; the names of its fields are added to `sent`."""
     settings = {**model.settings, **request.settings}
-    if request.user and model.takes_user:
+    if request.user:
         settings["user"] = request.user
-    bound = model.with_tools(request.tools, request.client_tools) if model.calls_tools else model.chat
-    try:
-        raw = raw_request(bound, request.messages, settings)
-        if raw is not None:
-            stream = stream_raw(raw, model.name)
-        else:
-            stream = _stream_any(bound, request.messages, settings)
-        async with aclosing(stream) as deltas:
-            async for delta in deltas:
-                yield delta
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise ModelProtocolError(f"{model.name}: cancelled its own answer") from error
-    except Exception as error:
-        raise as_model_error(error, model.name) from error
+    settings = _without(settings, form)
+    messages = request_messages(request.prompt, request.window, request.instruction, form)
+    offers = model.calls_tools and "tools" not in form.left_out
+    bound = model.with_tools(request.tools, request.client_tools, form) if offers else model.chat
+    sent |= settings.keys() | {"stream_options"}
+    if offers and (request.tools or request.client_tools):
+        sent |= {"tools", "strict", "tool_choice", "parallel_tool_calls"}
+    raw = raw_request(bound, messages, settings, form, model.name)
+    if raw is not None:
+        sent |= raw.fields
+        return stream_raw(raw, model.name)
+    if "stream_options" in form.left_out and hasattr(model.chat, "stream_usage"):
+        settings["stream_usage"] = False
+    return _stream_any(bound, with_fields(messages, model.name), settings)
+
+
+def _without(settings: Mapping[str, Any], form: RequestForm) -> dict[str, Any]:
+    """Return the settings that the server takes, the limit of the answer by the name that it takes."""
+    kept = {name: value for name, value in settings.items() if name not in form.left_out}
+    limit = settings.get("max_completion_tokens", settings.get("max_tokens"))
+    for name in ("max_completion_tokens", "max_tokens"):
+        kept.pop(name, None)
+    if limit is not None and form.answer_length not in form.left_out:
+        kept[form.answer_length] = limit
+    return kept
 
 
 async def _stream_any(

@@ -74,8 +74,6 @@ class Failure:
     """Why the model did not answer."""
 
     error: ModelError | None = None
-    silent: bool = False
-    """True when the caller heard nothing: then the run raises the error, once everything is stored."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -12,6 +12,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from ..state.errors import InvalidSetting
+from .request_form import COMPATIBLE, LANGCHAIN, LearnedForm, RequestForm, form_of_server
 from .tools.registry import VoiceTool
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class VoiceModel:
     """True for a model that follows only a very short prompt."""
     patience: float = 1.0
     """How many times longer than usual its first token may take."""
-    takes_user: bool = False
-    """True when it understands OpenAI's request field `user`."""
+    learned: LearnedForm = field(default_factory=lambda: LearnedForm(LANGCHAIN))
+    """How its server wants requests to be written, as far as that is known."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Sampling settings that suit it; an agent's own settings come on top."""
     _bound: dict[tuple[str, ...], Runnable[Any, BaseMessage]] = field(
@@ -43,21 +44,41 @@ class VoiceModel:
     )
 
     def with_tools(
-        self, tools: Sequence[VoiceTool], client_tools: Sequence[Mapping[str, Any]] = ()
+        self, tools: Sequence[VoiceTool], client_tools: Sequence[Mapping[str, Any]], form: RequestForm
     ) -> Runnable[Any, Any]:
-        """Return the model with the tools bound to it; their schemas are sent as built, once a set."""
+        """Return the model with the tools bound to it; their schemas are sent as built, once a set.
+
+        `strict` is one value for all of them: several servers refuse a mixture.
+        """
         if not tools and not client_tools:
             return self.chat
-        key = (*(tool.name for tool in tools), orjson.dumps(client_tools).decode())
+        schemas = [*(tool.schema for tool in tools), *map(dict, client_tools)]
+        strict = "strict" not in form.left_out and all(map(_is_strict, schemas))
+        key = (*(tool.name for tool in tools), orjson.dumps(client_tools).decode(), str(strict))
         if key not in self._bound:
             if len(self._bound) >= _MOST_TOOL_SETS:
                 self._bound.clear()
             try:
-                schemas = [*(tool.schema for tool in tools), *map(dict, client_tools)]
-                self._bound[key] = self.chat.bind_tools(schemas)
+                offered = schemas if strict else [_not_strict(schema) for schema in schemas]
+                self._bound[key] = self.chat.bind_tools(offered)
             except NotImplementedError:  # It calls no tools: then it talks.
                 self._bound[key] = self.chat
         return self._bound[key]
+
+
+def _is_strict(tool: Mapping[str, Any]) -> bool:
+    return tool["function"].get("strict") is True
+
+
+def _not_strict(tool: Mapping[str, Any]) -> dict[str, Any]:
+    function = {name: value for name, value in tool["function"].items() if name != "strict"}
+    return {**tool, "function": function}
+
+
+def _form_of(chat: BaseChatModel) -> RequestForm:
+    """Return the form of a chat model: OpenAI's client may speak to any server."""
+    client = getattr(chat, "root_async_client", None)
+    return LANGCHAIN if client is None else form_of_server(str(client.base_url))
 
 
 class Models:
@@ -69,7 +90,7 @@ class Models:
         self._local: LocalServer | None = None
         if isinstance(default, BaseChatModel):
             self.default = "custom"
-            self._made["custom"] = VoiceModel(name="custom", chat=default)
+            self.add("custom", default)
         else:
             self.default = default
             check_model_name(default)
@@ -87,7 +108,7 @@ class Models:
 
     def add(self, name: str, chat: BaseChatModel) -> None:
         """Serve a LangChain chat model by this name."""
-        self._made[name] = VoiceModel(name=name, chat=chat)
+        self._made[name] = VoiceModel(name=name, chat=chat, learned=LearnedForm(_form_of(chat)))
 
     def substitute(self, name: str, other: str) -> None:
         """Serve the model `other` to whoever asks for `name` from now on; raises what `get` does."""
@@ -108,8 +129,16 @@ class Models:
             # The embedded server drops kept connections now and then.
             headers = {"Connection": "close"}
             chat = self._chat_openai("smollm2", self._local.start(), "local", headers)
+            # ChatML takes any order of roles, and every word more can lead it astray.
+            form = LearnedForm(replace(COMPATIBLE, strict_order=False))
             return VoiceModel(
-                name=name, chat=chat, calls_tools=False, small=True, patience=8.0, settings=LOCAL_SETTINGS
+                name=name,
+                chat=chat,
+                calls_tools=False,
+                small=True,
+                patience=8.0,
+                settings=LOCAL_SETTINGS,
+                learned=form,
             )
         key = os.environ.get("OPENAI_API_KEY")
         if not key and not os.environ.get("OPENAI_BASE_URL"):
@@ -117,7 +146,7 @@ class Models:
                 f"'{name}' needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own)"
             )
         chat = self._chat_openai(name.partition(":")[2], None, key or "none")
-        return VoiceModel(name=name, chat=chat, takes_user=True)
+        return VoiceModel(name=name, chat=chat, learned=LearnedForm(_form_of(chat)))
 
     def _chat_openai(
         self, model: str, base_url: str | None, api_key: str, headers: Mapping[str, str] | None = None

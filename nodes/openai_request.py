@@ -10,6 +10,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableBinding, ensure_config
 
+from .request_form import RequestForm
+from .returned_fields import add_to_payload
+
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
@@ -28,12 +31,20 @@ class RawRequest:
 
     chat: "ChatOpenAI"
     payload: dict[str, Any]
+    fields: frozenset[str] = frozenset()
+    """The names of all fields that it holds, at the top and of the provider's own within messages."""
 
 
 def raw_request(
-    model: Runnable[Any, Any], messages: Sequence[BaseMessage], settings: Mapping[str, Any]
+    model: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    settings: Mapping[str, Any],
+    form: RequestForm,
+    name: str,
 ) -> RawRequest | None:
-    """Return the request to `model`, a chat model with or without tools bound to it.
+    """Return the request to `model`, a chat model with or without tools bound to it, in this form.
+
+    `name` is the model's: what it sent beside words goes back to it alone.
 
     `None` when only LangChain can make it or must see its answer: another class, another protocol than chat
     completions, a limiter, streaming that is switched off, callbacks, traces.
@@ -50,8 +61,6 @@ def raw_request(
     options["stream"] = True
     if not _is_plain(openai, options) or _is_watched(openai):
         return None
-    if not all(isinstance(message.content, str) for message in messages):
-        return None  # Pictures and the like have forms of their own in LangChain.
     if openai._should_stream_usage(counts, **options):  # pyright: ignore[reportPrivateUsage]
         options["stream_options"] = {"include_usage": True}
     # LangChain looks at each character of a reply: plain messages, which are nearly all, need no such look.
@@ -61,12 +70,31 @@ def raw_request(
     if "messages" not in payload or "response_format" in payload:
         return None
     converted = iter(payload["messages"])
-    payload["messages"] = [next(converted) if known is None else known for known in plain]
-    return RawRequest(openai, payload)
+    sent = [next(converted) if known is None else known for known in plain]
+    added = add_to_payload(sent, messages, name)
+    payload["messages"] = sent
+    if form.answer_length in form.left_out or form.answer_length == "max_tokens":
+        limit = payload.pop("max_completion_tokens", None)
+        if limit is not None and form.answer_length not in form.left_out:
+            payload[form.answer_length] = limit
+    for left in form.left_out & payload.keys():
+        del payload[left]
+    for left in form.left_out & (added | {"name"}):
+        _leave_out(sent, left)
+    return RawRequest(openai, payload, frozenset(payload) | added | {"name"})
+
+
+def _leave_out(messages: list[dict[str, Any]], field: str) -> None:
+    for message in messages:
+        message.pop(field, None)
+        for call in message.get("tool_calls") or ():
+            call.pop(field, None)
 
 
 def _as_plain(message: BaseMessage) -> dict[str, Any] | None:
     """Return the form in which words of the user or a reply without calls are sent, `None` for all else."""
+    if not isinstance(message.content, str):  # Pictures have forms of their own in LangChain.
+        return None
     if message.name is not None or not _SPECIAL.isdisjoint(message.additional_kwargs):
         return None
     if type(message) is HumanMessage:

@@ -12,6 +12,7 @@ from .context import Context, writer_of
 from .events import TurnFailed, TurnFinished, encode_event
 from .heard import audible, cut_turn
 from .mend import unanswered
+from .narrowing import without_refused
 from .records import as_records
 from .trim import trim
 
@@ -27,10 +28,11 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     if context.stop.heard is not None:
         said = cut_turn(said, context.stop.heard)
         context.stop.heard_applied = True
-    window = audible(said)
-    limit = min(context.limits.message_buffer_limit, turn.get("window_fits", 1 << 30))
-    minimum = min(context.limits.message_buffer_min, max(2, limit // 2))
-    evicted, kept = trim(window, limit=limit, minimum=minimum)
+    refused = turn.get("refused")
+    window = without_refused(audible(said), refused)
+    limits = context.limits
+    evicted, kept = trim(window, limit=limits.message_buffer_limit, minimum=limits.message_buffer_min)
+    gone = [*(refused["left"] if refused else ()), *(message.id or "" for message in evicted)]
     fresh = _not_stored(said, state.get("stored_through"))
     save = partial(
         context.store.messages.save,
@@ -38,10 +40,10 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
         state["agent"]["id"],
         context.thread_id,
         as_records([*state.get("amended", ()), *fresh], turn),
-        evicted=[message.id or "" for message in evicted],
+        evicted=gone,
     )
     await context.storing(save)
-    if evicted:
+    if gone:
         context.consolidate(context.actor, state["agent"]["id"])
     settled = _settled_calls(fresh, window)
     if settled:

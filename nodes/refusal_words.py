@@ -49,6 +49,17 @@ _ORDER = _any_of(
     r"\b(first|last|final) message|must (begin|start|end) with|no user (query|message)",
     r"\b(only|one|single|multiple) system",
 )
+_NOT = r"(not support|n[o']t support|unsupported|not accept|not enabled|not allowed|not a)\b"
+_TOOLS = _any_of(
+    rf"{_NOT}.{{0,60}}\b(tools?|functions?|function[-_ ]call\w*)\b",
+    rf"\b(tools?|functions?|(tool|function)[-_ ](use|choice|call\w*))\b.{{0,60}}{_NOT}",
+    r"\btools?[-_ ](use|choice)\b.{0,60}requires",
+)
+_PICTURES = _any_of(
+    rf"\b(images?|image_url|vision|multi-?modal|audio)\b.{{0,80}}{_NOT}",
+    rf"{_NOT}.{{0,80}}\b(images?|image_url|vision|multi-?modal|audio)",
+    r"\bcontent\b.{0,40}(must be|should be|expected|to be) (a |an )?(valid )?str",
+)
 _UNKNOWN = _any_of(
     r"unknown|unrecogni[sz]ed|unexpected|unsupported|not supported|does ?n[o']t support|not permitted",
     r"not allowed|extra[_ ]|forbidden|(invalid|not a valid|no such) (field|param|arg|property|key)",
@@ -79,6 +90,16 @@ def concerns_access(words: str) -> bool:
 def concerns_order(words: str) -> bool:
     """Return true when the server refused the order or the roles of the messages."""
     return _ORDER.search(words) is not None
+
+
+def concerns_tools(words: str) -> bool:
+    """Return true when the model or its server calls no tools."""
+    return _TOOLS.search(words) is not None and "strict" not in words
+
+
+def concerns_pictures(words: str) -> bool:
+    """Return true when the model takes nothing but text."""
+    return _PICTURES.search(words) is not None
 
 
 def is_unknown_field(words: str) -> bool:

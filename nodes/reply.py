@@ -21,6 +21,8 @@ BAD_ARGUMENTS = "bad_arguments"
 """Key in a message's `additional_kwargs`: ids of calls whose arguments were not a JSON object."""
 SPOKEN = "spoken"
 """Key in a message's `additional_kwargs`: all that went out for it, where that is not its content."""
+PROVIDER = "provider"
+"""Key in a message's `additional_kwargs`: the provider's own fields, which go back to it."""
 CREATED_AT = "created_at"
 """Key in a message's `additional_kwargs`: seconds since the epoch."""
 

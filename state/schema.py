@@ -27,6 +27,17 @@ class MadeCall(TypedDict):
     result: str
 
 
+class Refused(TypedDict):
+    """Ids of messages that a model's server refused: they stay out of requests, the record keeps them."""
+
+    left: list[str]
+    """Not sent at all; they leave the window at the turn's end."""
+    in_words: list[str]
+    """Sent as words alone: without pictures, tool calls and results."""
+    withheld: list[str]
+    """Tool results that are sent without their text."""
+
+
 class Turn(TypedDict):
     """How far the current turn is."""
 
@@ -49,8 +60,8 @@ class Turn(TypedDict):
     usage: Usage
     model: NotRequired[str]
     """The model that spoke last."""
-    window_fits: NotRequired[int]
-    """How many messages the model's context takes, once it refused more."""
+    refused: NotRequired[Refused]
+    """What of the window the model's server refused."""
     began_with: NotRequired[str]
     """Id of the first message that the caller added; absent when the client's history tells what is new."""
     client_instructions: NotRequired[str]

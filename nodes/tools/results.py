@@ -12,6 +12,8 @@ Outcome = Literal[
 OUTCOME = "outcome"
 """Key in a tool message's `additional_kwargs`."""
 
+WITHHELD = "Its result cannot be shown: the model's provider does not accept it. Tell the user so."
+
 SENTENCES: Mapping[Outcome, str] = {
     "error": "The tool failed. Tell the user that it did not work.",
     "timeout": "The tool took too long and was stopped. Tell the user.",

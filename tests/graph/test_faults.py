@@ -14,16 +14,13 @@ from openai_server import (
     Recorded,
     Reply,
     ToolCall,
-    bad_request,
     context_too_long,
-    invalid_key,
     not_json,
     overloaded,
     rate_limited,
     server_error,
     text,
     tool_calls,
-    unknown_model,
     validate_messages,
 )
 
@@ -31,7 +28,6 @@ from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.limits import TurnLimits
 from voicegraph.state import Actor
-from voicegraph.state.errors import ModelRefused
 
 
 @pytest.fixture
@@ -254,26 +250,6 @@ async def test_a_fault_is_survived(
         "Are you there?",
     ]
     assert len({record.id for record in history}) == len(history)
-
-
-@pytest.mark.parametrize("refusal", [invalid_key, unknown_model, bad_request], ids=["401", "404", "400"])
-async def test_a_refusal_is_an_error_at_once_and_keeps_the_words(
-    refusal: Callable[[], Reply], open_voice: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with OpenAIServer(refusal()) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-        async with open_voice("openai:test", **LIMITS) as resources:
-            graph = build_graph(resources)
-            with pytest.raises(ModelRefused) as caught:
-                await graph.ainvoke({"messages": [("user", "Hello?")]}, CALL)
-            assert "sk-" not in str(caught.value)
-            server.add(text("Here I am."))
-            again, _ = await hear(graph, "And now?")
-            history = await resources.store.messages.history(Actor(), "call-42")
-        server.check()
-    assert again == "Here I am."
-    assert [record.text for record in history] == ["Hello?", "And now?", "Here I am."]
 
 
 async def test_a_fallback_model_answers_when_the_first_does_not(

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from voicegraph.graph import build_graph, open_resources_sync, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted, TurnFinished
@@ -87,10 +87,10 @@ async def test_the_model_gets_the_result_and_a_hidden_instruction(open_voice: An
     async with open_voice(model, tools=[get_weather]) as resources:
         await build_graph(resources).ainvoke(say("Weather?"), CALL)
         stored = await resources.store.messages.history(Actor(), "call-42")
-    *_, result, instruction = model.requests[1].messages
+    result = model.requests[1].messages[-1]
     assert isinstance(result, ToolMessage)
-    assert result.text == "Sunny in Rome."
-    assert isinstance(instruction, SystemMessage)
+    assert result.text.startswith("Sunny in Rome.\n\n<instructions>")
+    assert [record.text for record in stored if record.role == "tool"] == ["Sunny in Rome."]
     assert [record.role for record in stored] == ["user", "assistant", "tool", "assistant"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables.config import var_child_runnable_config
@@ -18,10 +18,11 @@ from openai_server import OpenAIServer, Reply, error, rate_limited, text
 from voicegraph.nodes.completion import Request, stream_completion
 from voicegraph.nodes.delta import Delta
 from voicegraph.nodes.model import VoiceModel
+from voicegraph.nodes.request_form import OPENAI, LearnedForm
 from voicegraph.nodes.tools.registry import load_tool
 from voicegraph.state.errors import ModelUnavailable
 
-CONVERSATION: list[BaseMessage] = [
+CONVERSATION: list[AnyMessage] = [
     SystemMessage("You are Vox."),
     HumanMessage("Hello?", name="ada"),
     AIMessage("Hi.", additional_kwargs={"created_at": 1.0}),
@@ -59,12 +60,12 @@ class Calls:
     async def ask(
         self,
         chat: Any,
-        messages: list[BaseMessage] = CONVERSATION,
+        messages: list[AnyMessage] = CONVERSATION,
         tools: tuple[Any, ...] = (),
         **settings: Any,
     ) -> list[Delta]:
-        request = Request(messages=messages, tools=tools, user="ada", settings=settings)
-        model = VoiceModel(name="openai:test", chat=chat, takes_user=True)
+        request = Request(prompt="", window=messages, tools=tools, user="ada", settings=settings)
+        model = VoiceModel(name="openai:test", chat=chat, learned=LearnedForm(OPENAI))
         return [delta async for delta in stream_completion(model, request)]
 
     @property
@@ -184,7 +185,7 @@ async def test_what_only_langchain_can_do_is_left_to_it(name: str, calls: Calls)
 async def test_pictures_are_put_into_their_form_by_langchain(calls: Calls) -> None:
     picture: Any = {"type": "image", "source_type": "url", "url": "https://example.com/cat.png"}
     await calls.ask(await calls.model(), [HumanMessage([picture])])
-    assert not calls.raw
+    assert calls.raw
     assert calls.server.requests[-1].messages[0]["content"][0]["type"] == "image_url"
 
 

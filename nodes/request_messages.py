@@ -1,0 +1,128 @@
+"""Write the messages of a request: one system message, the window in an order that servers take.
+
+The hidden instruction of a step, or a client's last note, stands in the last message: a system message at the
+end is refused by many chat templates, and one that changes at the beginning would lose the prompt cache.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from .characters import whole_characters
+from .enclosing import enclosed
+from .request_form import RequestForm
+
+CALL_BEGINS = "(The call begins.)"
+SPEAK_FIRST = "(The user has not said anything yet. Speak first.)"
+GO_ON = "(The user says nothing. Go on.)"
+CUT_OFF = "(I was interrupted.)"
+"""What stands between a tool's result and the user's next words, where a server wants a reply there."""
+
+
+def request_messages(
+    prompt: str, window: Sequence[AnyMessage], instruction: str | None, form: RequestForm
+) -> list[BaseMessage]:
+    """Return the messages that are sent, `prompt` and all system messages of the window first."""
+    notes = [str(message.text) for message in window if isinstance(message, SystemMessage)]
+    said: list[AnyMessage] = [
+        _sendable(message, text_only=form.text_only)
+        for message in window
+        if not isinstance(message, SystemMessage)
+    ]
+    if form.strict_order:
+        said = _in_strict_order(said)
+    said = _with_instruction(said, instruction, form)
+    system = whole_characters("\n\n".join(part for part in (prompt, *notes) if part.strip()))
+    return [SystemMessage(system), *said] if system else [*said]
+
+
+def _with_instruction(said: list[AnyMessage], instruction: str | None, form: RequestForm) -> list[AnyMessage]:
+    last = said[-1] if said else None
+    if not instruction:
+        if form.strict_order and not isinstance(last, HumanMessage | ToolMessage):
+            return [*said, HumanMessage(GO_ON if said else SPEAK_FIRST)]
+        return said
+    note = enclosed("instructions", whole_characters(instruction))
+    if isinstance(last, HumanMessage | ToolMessage):
+        return [*said[:-1], _with_content(last, _joined(last.content, note))]
+    return [*said, HumanMessage(note)]
+
+
+def _in_strict_order(said: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with user and assistant in turns: neighbors of one role become one message."""
+    ordered: list[AnyMessage] = []
+    for message in said:
+        last = ordered[-1] if ordered else None
+        if last is None and not isinstance(message, HumanMessage):
+            ordered.append(HumanMessage(CALL_BEGINS))
+        elif isinstance(message, HumanMessage) and isinstance(last, ToolMessage):
+            ordered.append(AIMessage(CUT_OFF))
+        elif isinstance(last, HumanMessage) and isinstance(message, HumanMessage):
+            ordered[-1] = _with_content(last, _joined(last.content, message.content))
+            continue
+        elif isinstance(last, AIMessage) and isinstance(message, AIMessage) and not last.tool_calls:
+            ordered[-1] = _with_content(message, _joined(last.content, message.content))
+            continue
+        ordered.append(message)
+    return ordered
+
+
+def _with_content(message: AnyMessage, content: Any) -> AnyMessage:
+    return message.model_copy(update={"content": content})
+
+
+def _joined(first: Any, second: Any) -> Any:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}" if first and second else first or second
+    return [*_parts(first), *_parts(second)]
+
+
+def _parts(content: Any) -> list[Any]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return list(content)
+
+
+def _sendable(message: AnyMessage, *, text_only: bool) -> AnyMessage:
+    """Return the message with what can be encoded; most are as they are."""
+    content = message.content
+    if isinstance(content, str):
+        whole = whole_characters(content)
+        return message if whole is content or whole == content else _with_content(message, whole)
+    parts = [_sendable_part(part, text_only=text_only) for part in content]
+    texts = [part["text"] for part in parts if part.get("type") == "text"]
+    if len(texts) == len(parts):
+        return _with_content(message, "\n".join(texts))
+    return _with_content(message, parts)
+
+
+def _sendable_part(part: str | dict[Any, Any], *, text_only: bool) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": whole_characters(part)}
+    fields = cast(dict[str, Any], part)
+    if fields.get("type") == "text":
+        return {**fields, "text": whole_characters(str(fields.get("text", "")))}
+    try:
+        orjson.dumps(fields)
+    except (TypeError, ValueError):
+        text_only = True
+    return {"type": "text", "text": described(fields)} if text_only else fields
+
+
+def described(part: Mapping[str, Any]) -> str:
+    """Return what stands in words for a part of a message that is no text."""
+    return f"[{str(part.get('type', 'attachment')).removesuffix('_url').replace('_', ' ')}]"
+
+
+def words_alone(messages: Iterable[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with all that is no text described in words."""
+    return [_sendable(message, text_only=True) for message in messages]
