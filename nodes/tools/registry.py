@@ -108,10 +108,32 @@ class VoiceTool:
         """The name that the model calls it by."""
         return self.tool.name
 
-    @cached_property
+    @property
+    def strict(self) -> bool:
+        """True when OpenAI's strict form can express the tool's arguments."""
+        return self._strict_form is not None
+
+    def describe(self, strict: bool) -> dict[str, Any]:
+        """Return the tool in OpenAI's form, made once; strict only where strict form can express it.
+
+        Some providers refuse a request whose tools differ in `strict`: ask for it only when all are `strict`.
+        """
+        return (self._strict_form if strict else None) or self._plain_form
+
+    @property
     def schema(self) -> dict[str, Any]:
-        """The tool in OpenAI's form."""
-        return describe_tool(self.tool)
+        """The tool in OpenAI's form, strict where possible."""
+        return self.describe(strict=True)
+
+    @cached_property
+    def _strict_form(self) -> dict[str, Any] | None:
+        return describe_tool(self.tool, strict=True)
+
+    @cached_property
+    def _plain_form(self) -> dict[str, Any]:
+        plain = describe_tool(self.tool, strict=False)
+        assert plain is not None
+        return plain
 
     @cached_property
     def parameters(self) -> dict[str, Any]:

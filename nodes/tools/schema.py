@@ -27,29 +27,35 @@ _LEFT_OUT = frozenset("default title $schema examples deprecated minLength maxLe
 """Keywords that strict form has not; the tool checks its arguments by itself."""
 
 
-def describe_tool(tool: BaseTool) -> dict[str, Any]:
-    """Return the tool's description for a request to the model.
+def describe_tool(tool: BaseTool, *, strict: bool) -> dict[str, Any] | None:
+    """Return the tool's description for a request to the model, in strict form or as plain JSON schema.
 
-    A schema that strict form cannot express (a free-form mapping, say) stays as it is, not strict.
+    `None` when strict form cannot express its arguments (a free-form mapping, say).
     """
     described: dict[str, Any] = deepcopy(convert_to_openai_tool(tool))
     function = described["function"]
-    parameters: dict[str, Any] = function.get("parameters") or {"type": "object", "properties": {}}
+    parameters: dict[str, Any] | None = _own_parameters(function.get("parameters"))
+    if strict:
+        parameters = _strict(parameters)
+        function["strict"] = True
+    if parameters is None:
+        return None
+    parameters["properties"] = {PREAMBLE: _PREAMBLE_SCHEMA, **parameters["properties"]}
+    parameters["required"] = [PREAMBLE, *parameters["required"]]
+    function["parameters"] = parameters
+    return described
+
+
+def _own_parameters(parameters: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments that the tool itself takes, without those that every tool gets."""
+    parameters = parameters or {"type": "object", "properties": {}}
     properties = {
         name: schema
         for name, schema in parameters.get("properties", {}).items()
         if name not in (PREAMBLE, HEARTBEAT)
     }
-    parameters = {**parameters, "properties": properties}
-    parameters["required"] = [name for name in parameters.get("required", []) if name in properties]
-    strict = _strict(parameters)
-    chosen = strict if strict is not None else parameters
-    chosen["properties"] = {PREAMBLE: _PREAMBLE_SCHEMA, **chosen["properties"]}
-    chosen["required"] = [PREAMBLE, *chosen["required"]]
-    function["parameters"] = chosen
-    if strict is not None:
-        function["strict"] = True
-    return described
+    required = [name for name in parameters.get("required", []) if name in properties]
+    return {**parameters, "properties": properties, "required": required}
 
 
 def drop_nulls(arguments: Any, schema: Mapping[str, Any]) -> Any:

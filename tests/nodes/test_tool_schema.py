@@ -191,9 +191,27 @@ def test_descriptions_of_tool_and_arguments_are_sent() -> None:
     assert function["parameters"]["properties"]["there"]["description"] == "Where to"
 
 
-def test_a_schema_is_made_once() -> None:
+def test_each_form_is_made_once() -> None:
     tool = load_tool(nested)
-    assert tool.schema is tool.schema
+    assert tool.describe(strict=True) is tool.describe(strict=True) is tool.schema
+    assert tool.describe(strict=False) is tool.describe(strict=False)
+
+
+@pytest.mark.parametrize("tool", STRICT)
+def test_a_tool_that_could_be_strict_has_a_plain_form_too(tool: Callable[..., Any]) -> None:
+    loaded = load_tool(tool)
+    assert loaded.strict
+    assert loaded.describe(strict=True)["function"]["strict"] is True
+    plain = loaded.describe(strict=False)["function"]
+    assert "strict" not in plain
+    assert plain["parameters"]["required"][0] == PREAMBLE
+
+
+@pytest.mark.parametrize("tool", LOOSE)
+def test_a_tool_that_strict_form_cannot_express_is_never_strict(tool: Callable[..., Any]) -> None:
+    loaded = load_tool(tool)
+    assert not loaded.strict
+    assert loaded.describe(strict=True) is loaded.describe(strict=False)
 
 
 @pytest.mark.parametrize(
