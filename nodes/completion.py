@@ -6,13 +6,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import orjson
 from langchain_core.messages import AIMessageChunk, AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
 from ..state.errors import ModelError, ModelProtocolError, RequestRefused
-from ..state.schema import Usage
-from .delta import CallFragment, Delta, finish_reason
+from .delta import Delta
+from .langchain_chunks import read_chunk
 from .model import VoiceModel
 from .model_errors import as_model_error
 from .openai_request import raw_request
@@ -114,40 +113,4 @@ async def _stream_any(
     stream = model.astream(list(messages), {"tags": ["nostream"]}, **settings)
     async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
         async for chunk in chunks:
-            yield _delta(chunk)
-
-
-def _delta(chunk: AIMessageChunk) -> Delta:
-    metadata: dict[str, Any] = chunk.response_metadata
-    reason = metadata.get("finish_reason") or metadata.get("stop_reason")
-    return Delta(
-        text=str(chunk.text) if chunk.content else "",
-        calls=tuple(
-            CallFragment(part.get("index") or 0, part.get("id"), part.get("name"), part.get("args") or "")
-            for part in _call_parts(chunk)
-        ),
-        finish_reason=finish_reason(reason),
-        usage=_usage(chunk),
-    )
-
-
-def _call_parts(chunk: AIMessageChunk) -> Sequence[Mapping[str, Any]]:
-    """Return the pieces of tool calls; a model that does not stream gives whole calls in one message."""
-    parts = getattr(chunk, "tool_call_chunks", None)
-    if parts is not None:
-        return parts
-    return [
-        {"index": index, "id": call["id"], "name": call["name"], "args": orjson.dumps(call["args"]).decode()}
-        for index, call in enumerate(chunk.tool_calls)
-    ]
-
-
-def _usage(chunk: AIMessageChunk) -> Usage | None:
-    tokens = chunk.usage_metadata
-    if tokens is None:
-        return None
-    return Usage(
-        input_tokens=tokens["input_tokens"],
-        output_tokens=tokens["output_tokens"],
-        cached_tokens=tokens.get("input_token_details", {}).get("cache_read") or 0,
-    )
+            yield read_chunk(chunk)

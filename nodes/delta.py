@@ -39,6 +39,10 @@ class Delta:
     """True when the piece holds thoughts, which show that the model is at work; they are never spoken."""
     extras: Mapping[str, Any] | None = None
     """The provider's own fields of the message (`reasoning_content`), which go back to it with the reply."""
+    blocks: tuple[Mapping[str, Any], ...] = ()
+    """Content blocks that are not text, which go back to the provider too."""
+    whole: bool = False
+    """True for a whole message, which may repeat what came in pieces before."""
 
     @property
     def begins(self) -> bool:

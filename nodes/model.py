@@ -52,15 +52,16 @@ class VoiceModel:
         """
         if not tools and not client_tools:
             return self.chat
-        schemas = [*(tool.schema for tool in tools), *map(dict, client_tools)]
-        strict = "strict" not in form.left_out and all(map(_is_strict, schemas))
+        strict = "strict" not in form.left_out
+        strict = strict and all(tool.strict for tool in tools) and all(map(_is_strict, client_tools))
         key = (*(tool.name for tool in tools), orjson.dumps(client_tools).decode(), str(strict))
         if key not in self._bound:
             if len(self._bound) >= _MOST_TOOL_SETS:
                 self._bound.clear()
             try:
-                offered = schemas if strict else [_not_strict(schema) for schema in schemas]
-                self._bound[key] = self.chat.bind_tools(offered)
+                own = [tool.describe(strict) for tool in tools]
+                of_client = map(dict if strict else _not_strict, client_tools)
+                self._bound[key] = self.chat.bind_tools([*own, *of_client])
             except NotImplementedError:  # It calls no tools: then it talks.
                 self._bound[key] = self.chat
         return self._bound[key]

@@ -11,6 +11,11 @@ from ..state.schema import Usage
 from .delta import CallFragment, Delta, finish_reason
 
 _NOTHING = Delta()
+_STANDARD = frozenset(
+    {"role", "content", "refusal", "tool_calls", "function_call", "audio", "annotations", "name"}
+)
+"""Fields of a delta that are read, or that nobody needs back; all others belong to the provider."""
+_STANDARD_CALL = frozenset({"index", "id", "type", "function"})
 
 
 class ChunkReader:
@@ -40,11 +45,14 @@ class ChunkReader:
             return _NOTHING if counted is None else Delta(usage=counted)
         choice: dict[str, Any] = fields["choices"][0]
         added: dict[str, Any] = choice.get("delta") or choice.get("message") or {}
+        extras = None if len(added) == 1 and "content" in added else _extras(added, _STANDARD)
         return Delta(
             text=_text(added),
             calls=self._fragments(added),
             finish_reason=finish_reason(choice.get("finish_reason")),
             usage=counted,
+            thinking=extras is not None and any("reason" in name or "think" in name for name in extras),
+            extras=extras,
         )
 
     def _fragments(self, added: dict[str, Any]) -> tuple[CallFragment, ...]:
@@ -52,7 +60,7 @@ class ChunkReader:
         if calls:
             return tuple(self._fragment(call) for call in calls)
         legacy = added.get("function_call")
-        return (_as_fragment(0, None, legacy),) if legacy else ()
+        return (_as_fragment(0, None, legacy, None),) if legacy else ()
 
     def _fragment(self, call: dict[str, Any]) -> CallFragment:
         index, call_id = call.get("index"), call.get("id") or None
@@ -63,14 +71,23 @@ class ChunkReader:
             self._calls += begins
             index = max(0, self._calls - 1)
         self._last_id = call_id or self._last_id
-        return _as_fragment(index, call_id, function)
+        return _as_fragment(index, call_id, function, _extras(call, _STANDARD_CALL))
 
 
-def _as_fragment(index: int, call_id: str | None, function: dict[str, Any]) -> CallFragment:
+def _as_fragment(
+    index: int, call_id: str | None, function: dict[str, Any], extras: Mapping[str, Any] | None
+) -> CallFragment:
     arguments: object = function.get("arguments") or ""
     if not isinstance(arguments, str):  # Given as an object, not as its text.
         arguments = orjson.dumps(arguments).decode()
-    return CallFragment(index, call_id, function.get("name") or None, arguments)
+    return CallFragment(index, call_id, function.get("name") or None, arguments, extras)
+
+
+def _extras(added: dict[str, Any], standard: frozenset[str]) -> dict[str, Any] | None:
+    """Return the provider's own fields, `None` when there are none."""
+    if standard.issuperset(added):
+        return None
+    return {name: value for name, value in added.items() if name not in standard and value} or None
 
 
 def _text(added: dict[str, Any]) -> str:

@@ -15,14 +15,13 @@ from ..state.schema import Usage
 from .characters import first_half, whole_characters
 from .delta import CallFragment, Delta
 from .preamble import PreambleReader
+from .provider_fields import PROVIDER, ProviderFields, merged_fields
 from .speech import Speaker, ThoughtFilter
 
 BAD_ARGUMENTS = "bad_arguments"
 """Key in a message's `additional_kwargs`: ids of calls whose arguments were not a JSON object."""
 SPOKEN = "spoken"
 """Key in a message's `additional_kwargs`: all that went out for it, where that is not its content."""
-PROVIDER = "provider"
-"""Key in a message's `additional_kwargs`: the provider's own fields, which go back to it."""
 CREATED_AT = "created_at"
 """Key in a message's `additional_kwargs`: seconds since the epoch."""
 
@@ -32,6 +31,7 @@ class _Call:
     id: str | None = None
     name: str = ""
     arguments: str = ""
+    extras: dict[str, Any] = field(default_factory=dict[str, Any])
     preamble: PreambleReader = field(default_factory=PreambleReader)
     waiting: str = ""
     """Preamble that may not be spoken yet: an earlier call's comes first."""
@@ -51,6 +51,8 @@ class Reply:
         self._speaker = speaker
         self._start = len(speaker.spoken)
         self._thoughts = ThoughtFilter()
+        self._fields = ProviderFields()
+        self._whole = False
         self._text = ""
         self._half = ""
         self._calls: list[_Call] = []
@@ -69,6 +71,8 @@ class Reply:
             await self._feed_text(delta.text)
         for fragment in delta.calls:
             await self._feed_call(fragment)
+        if delta.extras or delta.blocks:
+            self._fields.add(delta.extras, delta.blocks, delta.whole)
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
 
@@ -79,6 +83,7 @@ class Reply:
         for call in self._calls:
             call.preamble.close()
         await self._speak_preambles()
+        self._whole = True
 
     async def add_sentence(self, sentence: str) -> None:
         """Speak a sentence that is not the model's, as the end of this reply."""
@@ -89,6 +94,7 @@ class Reply:
         """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window."""
         calls: list[ToolCall] = []
         bad: list[str] = []
+        own: dict[str, dict[str, Any]] = {}
         for call in self._calls:
             call_id = acceptable_id(call.id)
             if call_id in used_ids or call_id in {known["id"] for known in calls}:
@@ -96,12 +102,22 @@ class Reply:
             arguments = _arguments(call.arguments)
             if arguments is None:
                 bad.append(call_id)
+            if call.extras:
+                own[call_id] = call.extras
             calls.append(ToolCall(name=acceptable_name(call.name), args=arguments or {}, id=call_id))
-        return self._message(self._text, calls, model, created_at, {BAD_ARGUMENTS: bad} if bad else {})
+        fields = self._fields.data(model, own)
+        extra = {name: value for name, value in ((BAD_ARGUMENTS, bad), (PROVIDER, fields)) if value}
+        return self._message(self._text, calls, model, created_at, extra)
 
     def spoken_message(self, model: str, created_at: float) -> AIMessage | None:
-        """Return only what was spoken, for a reply that was cut off: its calls never came to be."""
-        return self._message(self.said, [], model, created_at, {}) if self.said.strip() else None
+        """Return only what was spoken: the calls of a reply that was cut off never came to be.
+
+        The provider's own fields stay with a reply that came to its end; half a thought is worth nothing.
+        """
+        if not self.said.strip():
+            return None
+        fields = self._fields.data(model) if self._whole else None
+        return self._message(self.said, [], model, created_at, {PROVIDER: fields} if fields else {})
 
     def _message(
         self, text: str, calls: list[ToolCall], model: str, created_at: float, extra: dict[str, Any]
@@ -140,6 +156,8 @@ class Reply:
             self._calls.append(call)
         call.id = call.id or fragment.id
         call.name = call.name or fragment.name or ""
+        if fragment.extras:
+            call.extras = merged_fields(call.extras, fragment.extras)
         call.arguments += fragment.arguments
         call.waiting += call.preamble.feed(fragment.arguments)
         await self._speak_preambles()

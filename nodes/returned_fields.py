@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from .reply import PROVIDER
+from .provider_fields import PROVIDER
 
 
 def add_to_payload(

@@ -30,7 +30,10 @@ def read(*chunks: Any) -> list[Delta]:
         (chunk({"content": "Hi"}), Delta("Hi")),
         (chunk({"role": "assistant", "content": None, "refusal": None}), Delta()),
         (chunk({"content": None, "refusal": "I can't."}), Delta("I can't.")),
-        (chunk({"reasoning_content": "Hm", "reasoning": "Hm"}), Delta()),
+        (
+            chunk({"reasoning_content": "Hm", "reasoning": ""}),
+            Delta(thinking=True, extras={"reasoning_content": "Hm"}),
+        ),
         (
             chunk({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hi"}]}),
             Delta("Hi"),
