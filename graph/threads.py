@@ -57,13 +57,15 @@ class TurnRun:
             async with aclosing(parts()) as running:  # It ends with this run, not when it is collected.
                 async for part in running:
                     self.tell(part)
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, GeneratorExit) as error:
             self._error = error
             raise
-        except Exception as error:
+        except BaseException as error:  # Of a turn alone: the process and other turns go on.
             self._error = error
             if (self.kept or not self._listeners) and not isinstance(error, ModelError):
-                log.exception("a turn could not be stored", extra={"thread_id": self.thread_id})
+                place = {"thread_id": self.thread_id, "error": type(error).__name__}
+                log.error("a turn could not be stored", extra=place)
+                log.debug("why the turn could not be stored", exc_info=error)
         finally:
             self.done.set()
             self.begun.set()

@@ -18,6 +18,7 @@ from ..state.actors import Actor
 from ..state.checkpoints import turn_on, until_written
 from ..state.errors import InvalidInput, InvalidSetting, NothingToResume, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from .broken_turn import ended_in_words
 from .held_thread import HeldThread, held_thread
 from .incoming import turn_input
 from .resources import Resources
@@ -67,7 +68,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         left. A turn goes on from the end of its thread: `checkpoint_id` may only name that (`InvalidInput`),
         see `fork` for earlier ones. Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy`
         before anything is kept. A model that fails is spoken of and ends the turn as failed; its error is
-        raised after that only with the setting `raise_model_errors`.
+        raised after that only with the setting `raise_errors`.
         """
         run = await self.begin_turn(input, config, context=context, **options)
         listener = run.listen()
@@ -124,7 +125,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             failure=run.failure,
         )
         resources.threads.enter(run)
-        work = run.drive(lambda: self._turn(run, live, input, config, **options))
+        work = run.drive(
+            lambda: ended_in_words(self._turn(run, live, input, config, **options), live, options)
+        )
         resources.background.start(work).add_done_callback(lambda _: resources.threads.leave(run))
         return run
 
@@ -161,7 +164,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                     )
                 async for part in self._parts(live, input, config, held, **options):
                     yield part
-        if live.failure.error is not None and live.limits.raise_model_errors:
+        if live.failure.error is not None and live.limits.raise_errors:
             raise live.failure.error
 
     async def _parts(

@@ -16,6 +16,7 @@ from .completion import Request
 from .context import Context, writer_of
 from .delta import Delta
 from .events import ToolRequested, encode_event
+from .failed_step import ends_turn_on_error
 from .filler import filled_silence
 from .limits import TurnLimits
 from .narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
@@ -29,11 +30,15 @@ _STALL_STEP = 0.05
 log = logging.getLogger(__name__)
 
 
+@ends_turn_on_error
 async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Ask the model for the next part of the reply, speaking it as it comes.
 
-    A reply with tool calls leaves the turn running. Any other ends it: finished, interrupted or failed.
+    A reply with tool calls leaves the turn running. Any other ends it: finished, interrupted or failed. A
+    turn that has failed already asks nothing.
     """
+    if state["turn"]["outcome"] != "running":
+        return {}
     context = runtime.context
     turn = state["turn"].copy()
     turn.update(step=turn["step"] + 1, instruction=None)

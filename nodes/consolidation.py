@@ -1,5 +1,6 @@
 """The steps of consolidation: what left the window is read again, and what matters of it is kept for good."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from ..state.actors import Actor
 from ..state.blocks import Block
-from ..state.errors import InvalidInput
+from ..state.errors import ContextTooLong, InvalidInput, RequestRefused
 from ..state.messages import StoredMessage
 from ..state.passages import NewPassage
 from ..state.store import Store
@@ -18,6 +19,8 @@ from .enclosing import enclosed
 from .memory_agent import ask_memory_model
 from .merge_facts import OUTDATED
 from .model import VoiceModel
+
+log = logging.getLogger(__name__)
 
 INSTRUCTIONS = """\
 You keep the memory of a voice assistant. You get a part of an old conversation and the memory blocks.
@@ -91,10 +94,21 @@ async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationCont
 
 
 async def think(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
-    """Ask the memory model what to keep. Raises `ModelError`; what is due stays due then."""
+    """Ask the memory model what to keep. Raises `ModelError`; what is due stays due then.
+
+    Messages that the model's provider refuses to read are done with: they would be refused each time, and
+    nothing said later would be consolidated. Recall memory still has them.
+    """
     context = runtime.context
     chat = context.model.chat.bind_tools([store_memories, rethink_memory, finish])
-    answer = await ask_memory_model(context.model, chat, state["messages"])
+    try:
+        answer = await ask_memory_model(context.model, chat, state["messages"])
+    except (RequestRefused, ContextTooLong) as error:
+        log.warning(
+            "the memory model refuses to read messages",
+            extra={"agent_id": context.agent_id, "model": context.model.name, "error": error.code},
+        )
+        answer = AIMessage("")
     return {"messages": [*state["messages"], answer], "rounds": state["rounds"] + 1}
 
 

@@ -11,7 +11,7 @@ from langgraph.types import StreamWriter
 
 from ..state.actors import Actor
 from ..state.agents import AgentMemory
-from ..state.errors import ModelError
+from ..state.errors import VoicegraphError
 from ..state.store import Store
 from .clock import Clock
 from .interruption import Interruption
@@ -71,9 +71,11 @@ class Background:
 
 @dataclass(slots=True)
 class Failure:
-    """Why the model did not answer."""
+    """Why the turn failed."""
 
-    error: ModelError | None = None
+    error: VoicegraphError | None = None
+    told: bool = False
+    """True once the end of the turn was announced."""
 
 
 @dataclass(slots=True)

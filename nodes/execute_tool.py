@@ -11,12 +11,14 @@ from ..state.tool_runs import ToolRun
 from .client_tools import client_calls
 from .context import Context, writer_of
 from .events import Event, encode_event
+from .failed_step import ends_turn_on_error
 from .filler import filled_silence
 from .reply import BAD_ARGUMENTS, SPOKEN
 from .tools.results import tool_message
 from .tools.run_call import CallRun
 
 
+@ends_turn_on_error
 async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Answer every call of the last reply: success, error, bad arguments, unknown tool, time-out, cancelled.
 

@@ -8,12 +8,14 @@ from langgraph.runtime import Runtime
 
 from ..state.schema import VoiceState, VoiceUpdate
 from .context import Context
+from .failed_step import ends_turn_on_error
 
 FINISHED = "The tools have finished. Tell the user what came of it, briefly, or call another tool if needed."
 FAILED = "A tool did not succeed. Tell the user plainly, or try another way."
 LAST_STEP = "Answer the user now with what you know. No more tools can be called in this turn."
 
 
+@ends_turn_on_error
 async def heartbeat(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Prepare the next model call of the turn; the instruction is never stored as the user's words."""
     failed = False

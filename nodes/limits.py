@@ -47,8 +47,8 @@ class TurnLimits(BaseModel):
     filtered_reply: str = "Sorry, I can't talk about that."
     """Spoken when the provider's content filter stops the answer."""
 
-    raise_model_errors: bool = False
-    """Raise the error of a model at the end of a turn that it failed, when all is spoken and stored."""
+    raise_errors: bool = False
+    """Raise the error of a turn that failed, once all is spoken and stored."""
 
     memory_model: str | None = None
     """Model of recall and consolidation; `None` for the agent's own."""

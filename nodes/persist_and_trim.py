@@ -24,6 +24,9 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     """
     context, turn = runtime.context, state["turn"]
     writer_of(runtime)(encode_event(_last_event(context, turn)))
+    context.failure.told = True
+    if "agent" not in state:  # The first turn of the thread broke down; the next one stores its words.
+        return {}
     said = list(state["messages"])
     if context.stop.heard is not None:
         said = cut_turn(said, context.stop.heard)

@@ -11,6 +11,7 @@ from ..state.errors import StorageError
 from ..state.schema import AgentFacts, VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
 from .context import Context
+from .failed_step import ends_turn_on_error
 from .mend import has_orphans, mend, unanswered
 from .prompt import render_prompt
 from .tools.results import SENTENCES, Outcome, tool_message
@@ -19,6 +20,7 @@ from .turn_start import begin
 log = logging.getLogger(__name__)
 
 
+@ends_turn_on_error
 async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Read the agent's memory, render the system prompt if a block changed, mend what a crash left.
 

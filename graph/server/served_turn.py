@@ -11,6 +11,7 @@ from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_even
 from ...state.actors import Actor
 from ...state.errors import VoicegraphError
 from ...state.schema import Usage
+from ..broken_turn import failed_turn
 from ..run import events_of
 from ..threads import TurnRun
 from ..turn_graph import TurnGraph
@@ -57,12 +58,8 @@ class ServedTurn:
             code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
             log.error("a turn broke down", extra={"thread_id": self.thread_id, "error": code})
             log.debug("why the turn broke down", exc_info=error)
-            yield Speech(content=self.apology)
-            yield _broken(code)
-
-
-def _broken(code: str) -> TurnFailed:
-    return TurnFailed(turn_id="", error=code, message="the turn broke down", **_UNUSED)
+            yield Speech(content=f" {self.apology}" if spoke else self.apology)
+            yield failed_turn(code, "the turn broke down")
 
 
 async def _stopped(thread_id: str) -> TurnRun:

@@ -10,7 +10,7 @@ from voicegraph.graph.consolidate import Consolidator
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.due_messages import agents_with_due_messages
-from voicegraph.state.errors import ModelUnavailable
+from voicegraph.state.errors import ContentFiltered, ModelUnavailable
 
 
 @pytest.fixture
@@ -74,6 +74,19 @@ async def test_what_was_evicted_becomes_passages_and_a_block(open_voice: Any) ->
         assert [(p.text, p.context) for p in passages] == [("Ada has a cat called Momo.", "Told in a call.")]
         assert await human(resources, agent_id) == "The user is called Ada."
         assert "Turn 0." in model.requests[0].messages[1].text
+
+
+async def test_messages_that_the_memory_model_refuses_hold_up_no_later_ones(open_voice: Any) -> None:
+    async with open_voice(voice(), **SMALL) as resources:
+        agent_id = await talk(resources, 5)
+        refused = memory(resources, ScriptedChatModel([ContentFiltered("no")]))
+        assert await refused.consolidate(Actor(), agent_id) > 0
+        await talk(resources, 5)
+        await memory(resources, ScriptedChatModel([KEEP])).consolidate(Actor(), agent_id)
+        passages = await resources.store.passages.list(Actor(), agent_id)
+        said = await resources.store.messages.history(Actor(), "call-42")
+    assert [passage.text for passage in passages] == ["Ada has a cat called Momo."]
+    assert len(said) == 20
 
 
 async def test_nothing_is_consolidated_twice(open_voice: Any) -> None:

@@ -408,7 +408,7 @@ async def test_a_refusal_of_everything_is_spoken_and_keeps_the_words(
 
 
 async def test_who_asks_for_the_error_of_the_model_gets_it_when_all_is_spoken_and_stored(phone: Any) -> None:
-    async with phone(lambda _: invalid_key(), raise_model_errors=True) as call:
+    async with phone(lambda _: invalid_key(), raise_errors=True) as call:
         with pytest.raises(ModelRefused, match="check the key") as caught:
             await call.graph.ainvoke({"messages": [("user", "Hello?")]}, CALL)
         record = await call.record()

@@ -1,0 +1,62 @@
+"""A run that breaks down outside its steps still ends in words, for those who listen to its speech."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from ..nodes.context import Context
+from ..nodes.events import Event, Speech, TurnFailed, encode_event
+from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
+from ..state.schema import Usage
+
+log = logging.getLogger(__name__)
+
+
+async def ended_in_words(
+    parts: AsyncGenerator[Any], live: Context, options: Mapping[str, Any]
+) -> AsyncGenerator[Any]:
+    """Yield the parts of a run; after an error an apology and `turn_failed`, if nothing told its end yet.
+
+    Errors of the caller are raised (`InvalidInput`, `NotFound`, `Conflict`), and all errors where no stream
+    mode carries events. `options` are those of the run: its stream mode gives the form of a part.
+    """
+    try:
+        async with aclosing(parts) as running:
+            async for part in running:
+                yield part
+    except (GeneratorExit, InvalidInput, NotFound, Conflict):
+        raise
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # A tool may raise `SystemExit` and the like.
+        heard = _part(encode_event(Speech(content="")), options) is not None
+        if not heard or live.failure.told or live.limits.raise_errors:
+            raise
+        code = error.code if isinstance(error, VoicegraphError) else "internal"
+        log.error("a turn broke down", extra={"thread_id": live.thread_id, "error": type(error).__name__})
+        log.debug("why the turn broke down", exc_info=error)
+        sentence = f" {live.limits.broken_reply}" if live.speaker.spoken else live.limits.apology
+        for event in (Speech(content=sentence), failed_turn(code, "the turn broke down")):
+            yield _part(encode_event(event), options)
+
+
+def failed_turn(code: str, message: str) -> Event:
+    """Return the last event of a turn of which nothing else is known."""
+    usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
+    return TurnFailed(
+        turn_id="", error=code, message=message, usage=usage, steps=0, first_speech_seconds=None, seconds=0.0
+    )
+
+
+def _part(event: dict[str, Any], options: Mapping[str, Any]) -> Any:
+    """Return an event as a part of LangGraph's stream, `None` when its modes carry no events."""
+    mode = options.get("stream_mode")
+    if mode != "custom" and not (isinstance(mode, list | tuple) and "custom" in mode):
+        return None
+    if options.get("version") == "v2":
+        return {"type": "custom", "ns": (), "data": event}
+    place = ((),) if options.get("subgraphs") else ()
+    named = () if isinstance(mode, str) else ("custom",)
+    return (*place, *named, event) if place or named else event

@@ -1,0 +1,75 @@
+"""A step that breaks down ends its turn: the caller hears a sentence, the turn is stored as failed."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage
+from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
+
+from ..state.errors import VoicegraphError
+from ..state.schema import VoiceState, VoiceUpdate
+from .context import Context, writer_of
+from .reply import CREATED_AT
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[VoiceState, Runtime[Context]], Awaitable[VoiceUpdate]]
+
+
+def ends_turn_on_error(step: Step) -> Step:
+    """Return the step with any error of its own as the end of the turn; cancellation passes."""
+
+    @wraps(step)
+    async def guarded(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
+        try:
+            return await step(state, runtime)
+        except GraphBubbleUp:  # LangGraph's own way to pause.
+            raise
+        except (Exception, BaseExceptionGroup) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return await _failed(step.__name__, state, runtime, error)
+
+    return guarded
+
+
+async def _failed(
+    name: str, state: VoiceState, runtime: Runtime[Context], error: BaseException
+) -> VoiceUpdate:
+    """Say that it went wrong, and return the turn as failed with all that was spoken in this step."""
+    context, speaker = runtime.context, runtime.context.speaker
+    known = isinstance(error, VoicegraphError)
+    failure = error if known else VoicegraphError(f"the step {name} broke down ({type(error).__name__})")
+    place = {"thread_id": context.thread_id, "step": name, "error": type(error).__name__, "at": _place(error)}
+    log.error("a step broke down", extra=place)
+    log.debug("why the step broke down", exc_info=error)
+    context.failure.error = failure
+    turn = state["turn"].copy()
+    turn.update(outcome="failed", finish_reason="error", error=failure.code)
+    before, reply_id = len(turn["spoken"]), str(uuid4())
+    spoke = len(speaker.spoken) > before
+    await speaker.detach()
+    await speaker.attach(writer_of(runtime), reply_id)
+    await speaker.say(context.limits.broken_reply if spoke else context.limits.apology)
+    await speaker.detach()
+    turn.update(spoken=speaker.spoken, first_speech_at=speaker.first_speech_at)
+    message = AIMessage(
+        speaker.spoken[before:].strip(),
+        id=reply_id,
+        additional_kwargs={CREATED_AT: context.clock.now()},
+        response_metadata={"model": turn.get("model", ""), "finish_reason": "error"},
+    )
+    return {"turn": turn, "messages": [message]}
+
+
+def _place(error: BaseException) -> str:
+    """Return the file and line where it was raised: the error's own text may hold a caller's words."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
