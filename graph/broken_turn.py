@@ -8,6 +8,7 @@ from typing import Any
 
 from ..nodes.context import Context
 from ..nodes.events import Event, Speech, TurnFailed, encode_event
+from ..nodes.failed_step import is_worth_a_retry
 from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
 from ..state.schema import Usage
 
@@ -32,7 +33,7 @@ async def ended_in_words(
         raise
     except BaseException as error:  # A tool may raise `SystemExit` and the like.
         heard = _part(encode_event(Speech(content="")), options) is not None
-        if not heard or live.failure.told or live.limits.raise_errors:
+        if not heard or live.failure.told or live.limits.raise_errors or is_worth_a_retry(error, live):
             raise
         code = error.code if isinstance(error, VoicegraphError) else "internal"
         log.error("a turn broke down", extra={"thread_id": live.thread_id, "error": type(error).__name__})

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 
-from ..state.errors import VoicegraphError
+from ..state.errors import StorageError, VoicegraphError
 from ..state.schema import VoiceState, VoiceUpdate
 from .context import Context, writer_of
 from .reply import CREATED_AT
@@ -31,11 +31,16 @@ def ends_turn_on_error(step: Step) -> Step:
             raise
         except (Exception, BaseExceptionGroup) as error:
             task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if (task is not None and task.cancelling()) or is_worth_a_retry(error, runtime.context):
                 raise
             return await _failed(step.__name__, state, runtime, error)
 
     return guarded
+
+
+def is_worth_a_retry(error: BaseException, context: Context) -> bool:
+    """Return true for a database that is busy before a word was spoken: who asked may ask again at once."""
+    return isinstance(error, StorageError) and error.retryable and not context.speaker.spoken
 
 
 async def _failed(

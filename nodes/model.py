@@ -131,7 +131,7 @@ class Models:
             headers = {"Connection": "close"}
             chat = self._chat_openai("smollm2", self._local.start(), "local", headers)
             # ChatML takes any order of roles, and every word more can lead it astray.
-            form = LearnedForm(replace(COMPATIBLE, strict_order=False))
+            form = LearnedForm(replace(COMPATIBLE, complete=False))
             return VoiceModel(
                 name=name,
                 chat=chat,

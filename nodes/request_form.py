@@ -22,13 +22,15 @@ _ANSWER_LENGTHS = {"max_tokens": "max_completion_tokens", "max_completion_tokens
 class RequestForm:
     """How a request to a server is written.
 
-    `left_out`: fields that are not sent, at the top or within messages and tools. `strict_order`: user and
-    assistant alternate, the user begins, and the last word is the user's or a tool's. `text_only`: pictures
-    and sound are described in words. `answer_length`: the name of the field that limits the answer.
+    `left_out`: fields that are not sent, at the top or within messages and tools. `complete`: a tool's result
+    is followed by a reply, and the last word is the user's or a tool's. `alternating`: the user begins, and
+    neighbors of one role are one message. `text_only`: pictures and sound are described in words.
+    `answer_length`: the name of the field that limits the answer.
     """
 
     left_out: frozenset[str] = frozenset()
-    strict_order: bool = True
+    complete: bool = True
+    alternating: bool = False
     text_only: bool = False
     answer_length: str = "max_tokens"
 
@@ -44,15 +46,16 @@ class RequestForm:
         return replace(self, left_out=self.left_out | named)
 
 
-OPENAI = RequestForm(strict_order=False, answer_length="max_completion_tokens")
+OPENAI = RequestForm(complete=False, answer_length="max_completion_tokens")
 """OpenAI itself and Azure: all fields, any order of roles."""
 COMPATIBLE = RequestForm(left_out=frozenset({"user"}))
 """A server that speaks OpenAI's protocol and is not known further."""
 PLAINEST = RequestForm(
-    left_out=frozenset({"user", "stream_options", "strict", "parallel_tool_calls", "tool_choice", "name"})
+    left_out=frozenset({"user", "stream_options", "strict", "parallel_tool_calls", "tool_choice", "name"}),
+    alternating=True,
 )
 """What every server takes."""
-LANGCHAIN = RequestForm(strict_order=False, answer_length="max_completion_tokens")
+LANGCHAIN = RequestForm(complete=False, answer_length="max_completion_tokens")
 """Another provider through LangChain, which writes the request in that provider's own form."""
 
 _HOSTS = {
@@ -85,8 +88,9 @@ class LearnedForm:
         later requests too; a value that it refuses is a matter of this request.
         """
         words = refusal.words
-        if concerns_order(words) and not form.strict_order:
-            return self._learn(form, replace(form, strict_order=True), "the order of roles", model)
+        if concerns_order(words) and not (form.alternating and form.complete):
+            strict = replace(form, alternating=True, complete=True)
+            return self._learn(form, strict, "the order of roles", model)
         fields = set(sent) - form.left_out
         if concerns_tools(words) and "tools" in fields:
             return self._learn(form, form.without(_TOOLS), "tools", model)

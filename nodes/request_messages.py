@@ -1,7 +1,7 @@
 """Write the messages of a request: one system message, the window in an order that servers take.
 
-The hidden instruction of a step, or a client's last note, stands in the last message: a system message at the
-end is refused by many chat templates, and one that changes at the beginning would lose the prompt cache.
+Many chat templates refuse a system message that is not the first. So a hidden instruction after tools stands
+in the last result, which leaves the provider's prompt cache whole, and any other at the end of the prompt.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,34 +38,34 @@ def request_messages(
         for message in window
         if not isinstance(message, SystemMessage)
     ]
-    if form.strict_order:
-        said = _in_strict_order(said)
-    said = _with_instruction(said, instruction, form)
+    if form.alternating:
+        said = _alternating(said)
+    if form.complete:
+        said = _closed(_with_replies_to_tools(said))
+    if instruction and said and isinstance(said[-1], ToolMessage):
+        note = enclosed("instructions", whole_characters(instruction))
+        said[-1] = _with_content(said[-1], _joined(said[-1].content, note))
+    elif instruction:
+        notes.append(instruction)
     system = whole_characters("\n\n".join(part for part in (prompt, *notes) if part.strip()))
     return [SystemMessage(system), *said] if system else [*said]
 
 
-def _with_instruction(said: list[AnyMessage], instruction: str | None, form: RequestForm) -> list[AnyMessage]:
+def _closed(said: list[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with a last word that a reply can follow."""
     last = said[-1] if said else None
-    if not instruction:
-        if form.strict_order and not isinstance(last, HumanMessage | ToolMessage):
-            return [*said, HumanMessage(GO_ON if said else SPEAK_FIRST)]
-        return said
-    note = enclosed("instructions", whole_characters(instruction))
     if isinstance(last, HumanMessage | ToolMessage):
-        return [*said[:-1], _with_content(last, _joined(last.content, note))]
-    return [*said, HumanMessage(note)]
+        return said
+    return [*said, HumanMessage(GO_ON if said else SPEAK_FIRST)]
 
 
-def _in_strict_order(said: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages with user and assistant in turns: neighbors of one role become one message."""
+def _alternating(said: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with the user first, and neighbors of one role as one message."""
     ordered: list[AnyMessage] = []
     for message in said:
         last = ordered[-1] if ordered else None
         if last is None and not isinstance(message, HumanMessage):
             ordered.append(HumanMessage(CALL_BEGINS))
-        elif isinstance(message, HumanMessage) and isinstance(last, ToolMessage):
-            ordered.append(AIMessage(CUT_OFF))
         elif isinstance(last, HumanMessage) and isinstance(message, HumanMessage):
             ordered[-1] = _with_content(last, _joined(last.content, message.content))
             continue
@@ -74,6 +74,16 @@ def _in_strict_order(said: Sequence[AnyMessage]) -> list[AnyMessage]:
             continue
         ordered.append(message)
     return ordered
+
+
+def _with_replies_to_tools(said: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages with a reply between a tool's result and the user's next words."""
+    complete: list[AnyMessage] = []
+    for message in said:
+        if isinstance(message, HumanMessage) and complete and isinstance(complete[-1], ToolMessage):
+            complete.append(AIMessage(CUT_OFF))
+        complete.append(message)
+    return complete
 
 
 def _with_content(message: AnyMessage, content: Any) -> AnyMessage:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer, ToolCall, invalid_key, text, tool_calls
 
+from voicegraph.nodes.limits import TurnLimits
+
 Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -117,8 +119,8 @@ def test_a_turn_that_fails_speaks_its_apology_and_ends_with_1(
     assert ran.errors.count("\n") == 1
 
 
-def test_a_provider_that_refuses_is_one_line_and_exit_code_1(server: OpenAIServer, run: Run) -> None:
+def test_a_provider_that_refuses_is_spoken_of_and_named_in_one_line(server: OpenAIServer, run: Run) -> None:
     server.add(invalid_key())
     ran = run("say", "Hi", "--thread", "call-1")
-    assert (ran.code, ran.out, ran.errors.count("\n")) == (1, "", 1)
+    assert (ran.code, ran.out.strip(), ran.errors.count("\n")) == (1, TurnLimits().apology, 1)
     assert ran.errors.startswith("voicegraph: ")

@@ -151,13 +151,13 @@ async def test_the_model_sees_the_history_as_it_was_heard(serve: Any) -> None:
     assert asked(model) == ["u:Count.", "a:One two", "u:Stop."]
 
 
-async def test_system_notes_go_behind_the_agents_prompt_and_the_last_one_to_the_end(serve: Any) -> None:
+async def test_system_notes_follow_the_agents_prompt_where_every_template_takes_them(serve: Any) -> None:
     model = ScriptedChatModel(["Ahoy."])
     async with serve(model) as served, served.client() as client:
         notes = [system("You are a pirate."), user("Hi"), {"role": "developer", "content": "Be loud."}]
         await client.post(URL, json={"messages": notes})
-    assert model.requests[0].messages[0].text.endswith("\n\nYou are a pirate.")
-    assert asked(model) == ["u:Hi", "s:Be loud."]
+    assert model.requests[0].messages[0].text.endswith("\n\nYou are a pirate.\n\nBe loud.")
+    assert asked(model) == ["u:Hi"]
 
 
 async def test_a_clients_notes_can_be_ignored(serve: Any) -> None:
