@@ -24,6 +24,7 @@ from . import (
     threads,
 )
 from .body_limit import BodyLimit
+from .client_paths import BrowserAccess, ClientPaths
 from .errors import answer_errors
 from .keyring import Keyring
 from .metrics import Metrics
@@ -81,6 +82,8 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(ClientPaths)
+    app.add_middleware(BrowserAccess)
     answer_errors(app)
     return app
 

@@ -34,24 +34,6 @@ async def create_agent_chat_completion(agent: str, request: Request, actor: Acti
     return await _complete(request, actor, agent)
 
 
-# Clients append the path to whatever base URL they are given, also to one that has it already.
-@router.post("/chat/completions/chat/completions", include_in_schema=False, response_model=None)
-async def create_chat_completion_at_long_path(request: Request, actor: Acting) -> Response:
-    """Answer as `create_chat_completion` does."""
-    return await _complete(request, actor, None)
-
-
-@router.post(
-    "/agents/{agent}/chat/completions/chat/completions", include_in_schema=False, response_model=None
-)
-@router.post(
-    "/voice-beta/{agent}/chat/completions/chat/completions", include_in_schema=False, response_model=None
-)
-async def create_agent_chat_completion_at_long_path(agent: str, request: Request, actor: Acting) -> Response:
-    """Answer as `create_agent_chat_completion` does."""
-    return await _complete(request, actor, agent)
-
-
 async def _complete(request: Request, actor: Acting, agent: str | None) -> Response:
     if request.app.state.draining:
         raise ApiError(503, "this server is ending: try again", code="draining", headers=_ENDING)
@@ -66,14 +48,16 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
         ) from None
     chunks = Chunks(name)
     if asked.stream:
-        return EventStream(turn, chunks, include_usage=asked.include_usage)
-    return await _whole(request, turn, chunks)
+        return EventStream(
+            turn, chunks, include_usage=asked.include_usage, header_encoding=asked.header_encoding
+        )
+    return await _whole(request, turn, chunks, asked.header_encoding)
 
 
 _ENDING = {**RETRY_AFTER, "Connection": "close"}
 
 
-async def _whole(request: Request, turn: ServedTurn, chunks: Chunks) -> Response:
+async def _whole(request: Request, turn: ServedTurn, chunks: Chunks, header_encoding: str) -> Response:
     """Answer with the whole reply, unless the client leaves before its end."""
     try:
         completion = await while_present(_gather(turn, chunks), request.receive)
@@ -81,7 +65,7 @@ async def _whole(request: Request, turn: ServedTurn, chunks: Chunks) -> Response
         turn.run.part()
     if completion is None:
         return Response(status_code=499)  # Nobody reads it.
-    headers = {"X-Thread-Id": header_value(turn.thread_id).decode("latin-1")}
+    headers = {"X-Thread-Id": header_value(turn.thread_id, header_encoding).decode("latin-1")}
     return JSONResponse(completion, headers=headers)
 
 

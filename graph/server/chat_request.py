@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 from starlette.datastructures import Headers
 
+from ...nodes.characters import whole_characters
 from .errors import ApiError
+
+HeaderEncoding = Literal["utf-8", "latin-1"]
 
 _HEADERS = ("x-thread-id", "x-livekit-job-id", "x-livekit-room-id")
 _ELEVENLABS_KEYS = ("thread_id", "conversation_id", "call_id", "session_id", "uuid")
@@ -19,8 +22,9 @@ _ELEVENLABS_KEYS = ("thread_id", "conversation_id", "call_id", "session_id", "uu
 class ChatRequest:
     """A request for a chat completion.
 
-    `thread_id` is the conversation that the client names, `None` when it names none. `digest` is of the whole
-    body: the same one again at the same time is the same request, sent twice.
+    `thread_id` is the conversation that the client names, `None` when it names none, and `header_encoding`
+    the one in which it reads it. `digest` is of the whole body: the same one again at the same time is the
+    same request, sent twice.
     """
 
     model: str
@@ -29,6 +33,7 @@ class ChatRequest:
     include_usage: bool
     client_tools: list[dict[str, Any]]
     thread_id: str | None
+    header_encoding: HeaderEncoding
     digest: bytes
 
 
@@ -60,6 +65,7 @@ def read_chat_request(body: bytes, headers: Headers) -> ChatRequest:
         include_usage=options.get("include_usage") is True,
         client_tools=_client_tools(fields),
         thread_id=_thread_id(fields, headers),
+        header_encoding=_encoding(headers.get(_HEADERS[0])),
         digest=hashlib.sha256(body).digest(),
     )
 
@@ -75,7 +81,7 @@ def _from_json(body: bytes) -> Any:
 def _thread_id(fields: Mapping[str, Any], headers: Headers) -> str | None:
     """Return the thread that the client names, in the order in which places are trusted."""
     extra = {key.lower(): value for key, value in _mapping(fields.get("elevenlabs_extra_body")).items()}
-    own, *livekit = (headers.get(name) for name in _HEADERS)
+    own, *livekit = (_header_text(headers.get(name)) for name in _HEADERS)
     places = [
         own,
         fields.get("thread_id"),
@@ -84,8 +90,23 @@ def _thread_id(fields: Mapping[str, Any], headers: Headers) -> str | None:
         _mapping(fields.get("call")).get("id"),
         *(extra.get(key) for key in _ELEVENLABS_KEYS),
     ]
-    named = (str(place).strip() for place in places if isinstance(place, str | int) and place is not True)
-    return next((name for name in named if name), None)
+    named = (
+        str(place).strip() for place in places if isinstance(place, str | int) and not isinstance(place, bool)
+    )
+    return next((whole_characters(name) for name in named if name), None)
+
+
+def _header_text(value: str | None) -> str | None:
+    """Return a header's text: clients send UTF-8, which HTTP libraries read as Latin-1."""
+    return value and value.encode("latin-1").decode(_encoding(value))
+
+
+def _encoding(value: str | None) -> HeaderEncoding:
+    try:
+        (value or "").encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
 
 
 def _client_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:

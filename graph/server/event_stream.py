@@ -21,9 +21,12 @@ _SEND_WITHIN = 30.0
 class EventStream(Response):
     """The response to one listener; the framework's own stream would hold headers and chunks back longer."""
 
-    def __init__(self, turn: ServedTurn, chunks: Chunks, *, include_usage: bool) -> None:
+    def __init__(
+        self, turn: ServedTurn, chunks: Chunks, *, include_usage: bool, header_encoding: str
+    ) -> None:
         super().__init__()
         self._turn, self._chunks, self._include_usage = turn, chunks, include_usage
+        self._header_encoding = header_encoding
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the headers at once and then the turn, until it ends or the client leaves."""
@@ -31,7 +34,7 @@ class EventStream(Response):
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),
-            (b"x-thread-id", header_value(self._turn.thread_id)),
+            (b"x-thread-id", header_value(self._turn.thread_id, self._header_encoding)),
         ]
         try:
             # What `send` raises: the client is gone, or reads nothing.
@@ -69,6 +72,6 @@ async def _put(send: Send, body: bytes) -> None:
             await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-def header_value(text: str) -> bytes:
-    """Return a text as the value of a header, which may only be Latin."""
-    return text.encode("latin-1", "replace")
+def header_value(text: str, encoding: str) -> bytes:
+    """Return a text as the value of a header, in the encoding that the client itself uses there."""
+    return text.encode(encoding, "replace")
