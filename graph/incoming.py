@@ -7,20 +7,24 @@ from uuid import uuid4
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
+    BaseMessage,
     HumanMessage,
     SystemMessage,
+    ToolCall,
     ToolMessage,
     convert_to_messages,
 )
 
-from ..nodes.characters import whole_characters
+from ..nodes.client_messages import legal_name, stable_call_id
 from ..nodes.heard import UNHEARD
 from ..nodes.limits import TurnLimits
-from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, acceptable_id, acceptable_name
+from ..nodes.plain_json import plain_json
+from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, acceptable_name
 from ..nodes.tools.results import OUTCOME
 from ..state.errors import InvalidMessage
 from ..state.schema import Turn, VoiceInput, new_turn
 from .client_history import ClientHistory, is_history, read_history
+from .content_parts import read_content, result_words, unsendable_part
 
 _OURS = (CREATED_AT, SPOKEN, BAD_ARGUMENTS, UNHEARD, OUTCOME)
 """Keys that the steps write themselves: a client's would be taken for theirs."""
@@ -32,7 +36,7 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
     `graph_input` is `{"messages": [...]}` or `{"history": [...]}`; several messages, or those of LiveKit's
     adapter, are a history too. `client_tools` beside it are tools that the client runs itself, in OpenAI's
     form. `now` is in seconds since the epoch. Raises `InvalidMessage` when there is no message, or one is
-    empty, too long or not a message.
+    empty, too long, not a message, or holds what cannot be sent.
     """
     fields: Mapping[str, Any] = cast(Any, graph_input) if isinstance(graph_input, Mapping) else {}
     turn = new_turn(str(uuid4()), now)
@@ -40,10 +44,12 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
         turn["client_tools"] = list(fields["client_tools"])
     raw = fields.get("history")
     if raw is None:
-        messages = incoming_messages(fields, limits, now)
+        messages = _converted(fields)
         if not is_history(messages):
-            turn["began_with"] = messages[0].id or ""
-            return VoiceInput(messages=messages, turn=turn)
+            complete = _complete(messages[0], limits, now)
+            turn["began_with"] = complete.id or ""
+            return VoiceInput(messages=[complete], turn=turn)
+        _check_content(messages[-1])
         raw = messages
     return _of_history(read_history(cast(Any, raw)), turn, limits)
 
@@ -54,10 +60,10 @@ def _of_history(history: ClientHistory, turn: Turn, limits: TurnLimits) -> Voice
     last = history.messages[-1] if history.messages else None
     if last is not None and last["role"] == "user":
         _check_length(last["text"], limits)
-    if limits.client_instructions == "append":
-        if history.notes:
-            turn["client_instructions"] = "\n\n".join(history.notes)
-        turn["instruction"] = history.note
+    append = limits.client_instructions == "append"
+    if notes := history.notes if append else history.results:
+        turn["client_instructions"] = "\n\n".join(notes)
+    turn["instruction"] = history.note if append else history.result
     # Older ones are in the record, and not in the window either.
     return VoiceInput(messages=[], history=history.messages[-limits.message_buffer_limit :], turn=turn)
 
@@ -66,9 +72,13 @@ def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> li
     """Return the messages of an input `{"messages": [...]}`, each with an id and its time.
 
     `now` is in seconds since the epoch. Raises `InvalidMessage` when there is none, or one is empty, too
-    long or not a message.
+    long, not a message, or holds what cannot be sent.
     """
     fields: Mapping[str, Any] = cast(Any, graph_input) if isinstance(graph_input, Mapping) else {}
+    return [_complete(message, limits, now) for message in _converted(fields)]
+
+
+def _converted(fields: Mapping[str, Any]) -> list[BaseMessage]:
     raw = fields.get("messages")
     if raw is None:
         raise InvalidMessage('there is no message: give {"messages": [("user", "...")]}')
@@ -78,28 +88,43 @@ def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> li
         raise InvalidMessage(f"that is not a message: {type(error).__name__}") from error
     if not messages:
         raise InvalidMessage("there is no message: the list is empty")
-    return [_complete(cast(AnyMessage, message), limits, now) for message in messages]
+    return messages
 
 
-def _complete(message: AnyMessage, limits: TurnLimits, now: float) -> AnyMessage:
+def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessage:
     if not isinstance(message, HumanMessage | AIMessage | SystemMessage | ToolMessage):
         raise InvalidMessage(f"a turn takes no message of type '{message.type}'")
-    text = str(message.text)
-    _check_length(text, limits)
-    if isinstance(message, HumanMessage) and not text.strip():
+    _check_content(message)
+    content = read_content(message.content)
+    _check_length(content.text, limits)
+    if isinstance(message, HumanMessage) and not content.text.strip() and content.parts is None:
         raise InvalidMessage("the message is empty: say something")
+    shown = content.parts or content.text
     foreign = {key: value for key, value in message.additional_kwargs.items() if key not in _OURS}
-    extra = {**foreign, CREATED_AT: _time(message.additional_kwargs.get(CREATED_AT), now)}
+    extra = {**plain_json(foreign), CREATED_AT: _time(message.additional_kwargs.get(CREATED_AT), now)}
     update: dict[str, Any] = {"id": message.id or str(uuid4()), "additional_kwargs": extra}
-    if isinstance(message, AIMessage) and message.tool_calls:
-        # An id that a provider refuses gets a new one; its result, if any, is mended then.
-        update["tool_calls"] = [
-            {**call, "name": acceptable_name(call["name"]), "id": acceptable_id(call["id"])}
-            for call in message.tool_calls
-        ]
-    if isinstance(message.content, str):
-        update["content"] = whole_characters(message.content)
-    return message.model_copy(update=update)
+    if isinstance(message, AIMessage):
+        shown = plain_json(message.content)  # Its parts are a provider's own, which takes them back.
+        update["tool_calls"] = [_legal_call(call) for call in message.tool_calls]
+    elif isinstance(message, ToolMessage):
+        shown = result_words(message.content)
+        update["tool_call_id"] = stable_call_id(message.tool_call_id)
+    elif isinstance(message, HumanMessage) and message.name is not None:
+        update["name"] = legal_name(message.name)
+    return cast(AnyMessage, message.model_copy(update={**update, "content": shown}))
+
+
+def _legal_call(call: ToolCall) -> ToolCall:
+    """Return a call whose name, id and arguments every provider takes."""
+    name, call_id = acceptable_name(call["name"]), stable_call_id(call["id"] or "", call["name"])
+    return ToolCall(name=name, args=plain_json(call["args"]), id=call_id)
+
+
+def _check_content(message: BaseMessage) -> None:
+    """Raise `InvalidMessage` for content that no request could carry: it would stay in the window."""
+    reason = unsendable_part(message.content)
+    if reason is not None:
+        raise InvalidMessage(f"the message cannot be sent: its {reason}")
 
 
 def _check_length(text: str, limits: TurnLimits) -> None:

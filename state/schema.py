@@ -83,6 +83,8 @@ class ClientMessage(TypedDict):
     """Calls of the client's own tools: `id`, `name`, `args`."""
     call_id: NotRequired[str]
     """The call that a tool's result answers."""
+    name: NotRequired[str]
+    """Who of several speakers said it."""
 
 
 class LatestTurn(TypedDict):

@@ -1,12 +1,13 @@
 """The application over a real database, spoken to over HTTP without a socket."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+from openai_server import OpenAIServer, text
 
 from voicegraph.graph import Resources, build_graph
 from voicegraph.graph.server.app import create_app
@@ -52,3 +53,13 @@ def serve(open_voice: Any) -> Serve:
             yield Served(app=app, resources=resources, address=address)
 
     return serve_it
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """A server that speaks and checks OpenAI's protocol, behind every model `openai:NAME`."""
+    with OpenAIServer(default=text("Hello.")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "key")
+        yield server
+        server.check()
