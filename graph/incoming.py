@@ -24,6 +24,8 @@ from ..nodes.tools.results import OUTCOME
 from ..state.errors import InvalidMessage
 from ..state.schema import Turn, VoiceInput, new_turn
 from .client_history import ClientHistory, is_history, read_history
+from .client_settings import read_settings
+from .client_tools import legal_tools, read_tools
 from .content_parts import read_content, result_words, unsendable_part
 
 _OURS = (CREATED_AT, SPOKEN, BAD_ARGUMENTS, UNHEARD, OUTCOME)
@@ -35,13 +37,13 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
 
     `graph_input` is `{"messages": [...]}` or `{"history": [...]}`; several messages, or those of LiveKit's
     adapter, are a history too. `client_tools` beside it are tools that the client runs itself, in OpenAI's
-    form. `now` is in seconds since the epoch. Raises `InvalidMessage` when there is no message, or one is
-    empty, too long, not a message, or holds what cannot be sent.
+    form, and `client_settings` what it asks of the model. `now` is in seconds since the epoch. Raises
+    `InvalidMessage` when there is no message, or one is empty, too long, not a message, or holds what cannot
+    be sent.
     """
     fields: Mapping[str, Any] = cast(Any, graph_input) if isinstance(graph_input, Mapping) else {}
     turn = new_turn(str(uuid4()), now)
-    if fields.get("client_tools"):
-        turn["client_tools"] = list(fields["client_tools"])
+    _add_clients(turn, fields)
     raw = fields.get("history")
     if raw is None:
         messages = _converted(fields)
@@ -52,6 +54,24 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
         _check_content(messages[-1])
         raw = messages
     return _of_history(read_history(cast(Any, raw)), turn, limits)
+
+
+def _add_clients(turn: Turn, fields: Mapping[str, Any]) -> None:
+    """Add what the client brings beside its messages: tools, and settings for the model."""
+    given = fields.get("client_settings")
+    asked: Mapping[str, Any] = cast(Any, given) if isinstance(given, Mapping) else {}
+    if asked and (settings := read_settings(asked)):
+        turn["client_settings"] = settings
+    if not (tools := fields.get("client_tools")):
+        return
+    legal = legal_tools(read_tools({**asked, "tools": list(tools)}))
+    turn["client_tools"] = legal.tools
+    if legal.own_names:
+        turn["client_names"] = legal.own_names
+    choice = turn.get("client_settings", {}).get("tool_choice")
+    if isinstance(choice, dict):
+        function = cast(dict[str, dict[str, str]], choice)["function"]
+        function["name"] = legal.legal_name(function["name"])
 
 
 def _of_history(history: ClientHistory, turn: Turn, limits: TurnLimits) -> VoiceInput:

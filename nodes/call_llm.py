@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from ..state.errors import ContentFiltered, ModelError, ModelTimeout, ModelUnavailable
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
-from .client_tools import client_calls, client_tools
+from .client_tools import client_calls, offer, own_name
 from .completion import Request
 from .context import Context, writer_of
 from .delta import Delta
@@ -62,7 +62,8 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
     """Give the calls of the client's own tools to it; when there are no others the turn ends with them."""
     calls = client_calls(state, runtime.context, turn, message) if message else []
     for call in calls:
-        event = ToolRequested(tool_call_id=call["id"] or "", name=call["name"], arguments=call["args"])
+        name = own_name(turn, call["name"])
+        event = ToolRequested(tool_call_id=call["id"] or "", name=name, arguments=call["args"])
         writer_of(runtime)(encode_event(event))
     if message is not None and calls and len(calls) == len(message.tool_calls):
         turn.update(outcome="finished", finish_reason="tool_calls")
@@ -152,15 +153,16 @@ def _request(state: VoiceState, context: Context, turn: Turn, asked: Asked) -> R
     agent = state["agent"]
     window = without_refused(state["messages"], joined(turn.get("refused"), asked.refused))
     parts = (state["system_prompt"], turn.get("client_instructions"), asked.note)
-    offers = turn["step"] < context.limits.max_steps and not asked.bare
+    offered = None if asked.bare else offer(state, context, turn)
     return Request(
         prompt="\n\n".join(filter(None, parts)),
         window=window,
         instruction=state["turn"]["instruction"],
-        tools=tuple(context.toolbox.of_agent(agent["tools"]).values()) if offers else (),
-        client_tools=client_tools(state, context, turn) if offers else (),
+        tools=offered.tools if offered else (),
+        client_tools=offered.client_tools if offered else (),
         user=context.actor.user_id,
-        settings={} if asked.bare else agent["model_settings"],
+        settings=agent["model_settings"] if offered else {},
+        client_settings=offered.settings if offered else {},
         form=asked.form,
     )
 

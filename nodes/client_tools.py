@@ -1,6 +1,7 @@
 """Tools that a client of the endpoint runs itself: their calls go out, and end the turn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, ToolCall
@@ -8,6 +9,16 @@ from langchain_core.messages import AIMessage, ToolCall
 from ..state.schema import Turn, VoiceState
 from .context import Context
 from .reply import BAD_ARGUMENTS
+from .tools.registry import VoiceTool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a step offers to the model: the agent's tools, the client's, and the client's settings."""
+
+    tools: Sequence[VoiceTool]
+    client_tools: Sequence[Mapping[str, Any]]
+    settings: dict[str, Any]
 
 
 def client_tools(state: VoiceState, context: Context, turn: Turn) -> list[Mapping[str, Any]]:
@@ -24,3 +35,34 @@ def client_calls(state: VoiceState, context: Context, turn: Turn, reply: AIMessa
     names = {tool["function"]["name"] for tool in client_tools(state, context, turn)}
     bad = reply.additional_kwargs.get(BAD_ARGUMENTS, ())
     return [call for call in reply.tool_calls if call["name"] in names and call["id"] not in bad]
+
+
+def own_name(turn: Turn, name: str) -> str:
+    """Return what the client itself calls the tool that is offered under `name`."""
+    return turn.get("client_names", {}).get(name, name)
+
+
+def offer(state: VoiceState, context: Context, turn: Turn) -> Offer:
+    """Return what this step offers to the model; the last step offers no tools.
+
+    A choice of tools by the client means its own, in the first step of the turn: in later ones, or with the
+    agent's own tools on offer beside them, the model would call tools for ever.
+    """
+    settings = dict(turn.get("client_settings", {}))
+    choice, parallel = (settings.pop(name, None) for name in ("tool_choice", "parallel_tool_calls"))
+    if turn["step"] >= context.limits.max_steps:
+        return Offer(tools=(), client_tools=(), settings=settings)
+    own = tuple(context.toolbox.of_agent(state["agent"]["tools"]).values())
+    theirs = client_tools(state, context, turn)
+    if turn["step"] == 1 and is_choice_of(choice, theirs):
+        own, settings["tool_choice"] = (), choice
+    if parallel is not None and (own or theirs):
+        settings["parallel_tool_calls"] = parallel
+    return Offer(tools=own, client_tools=theirs, settings=settings)
+
+
+def is_choice_of(choice: Any, tools: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell if a choice of tools means these: that some tool is called, or one that is among them."""
+    if choice is None or choice == "required":
+        return choice is not None and bool(tools)
+    return any(tool["function"]["name"] == choice["function"]["name"] for tool in tools)

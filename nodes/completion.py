@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessageChunk, AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
 from ..state.errors import ModelError, ModelProtocolError, RequestRefused
+from .client_settings import with_client_settings, with_format_in_body
 from .delta import Delta
 from .langchain_chunks import read_chunk
 from .model import VoiceModel
@@ -20,6 +21,8 @@ from .request_form import RequestForm
 from .request_messages import request_messages
 from .returned_fields import with_fields
 from .tools.registry import VoiceTool
+
+_OF_TOOLS = frozenset({"tool_choice", "parallel_tool_calls"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class Request:
     """Tools that the client of an endpoint runs itself, in OpenAI's form."""
     user: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     form: RequestForm | None = None
     """How it is written, in place of the model's own form."""
 
@@ -75,13 +79,17 @@ async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerat
 
 def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]) -> AsyncGenerator[Delta]:
     """Return the stream of the request in this form; the names of its fields are added to `sent`."""
-    settings = {**model.settings, **request.settings}
+    settings = with_client_settings(
+        {**model.settings, **request.settings}, request.client_settings, model.chat
+    )
     if request.user:
         settings["user"] = request.user
     settings = _without(settings, form)
     messages = request_messages(request.prompt, request.window, request.instruction, form)
     offers = model.calls_tools and "tools" not in form.left_out
     bound = model.with_tools(request.tools, request.client_tools, form) if offers else model.chat
+    if not offers:
+        settings = {name: value for name, value in settings.items() if name not in _OF_TOOLS}
     sent |= settings.keys() | {"stream_options"}
     if offers and (request.tools or request.client_tools):
         sent |= {"tools", "strict", "tool_choice", "parallel_tool_calls"}
@@ -91,6 +99,7 @@ def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]
         return stream_raw(raw, model.name)
     if "stream_options" in form.left_out and hasattr(model.chat, "stream_usage"):
         settings["stream_usage"] = False
+    settings = with_format_in_body(settings, model.chat)
     return _stream_any(bound, with_fields(messages, model.name), settings)
 
 

@@ -67,7 +67,7 @@ def raw_request(
     plain = [_as_plain(message) for message in messages]
     others = [message for message, known in zip(messages, plain, strict=True) if known is None]
     payload: dict[str, Any] = openai._get_request_payload(others, stop=stop, **options)  # pyright: ignore
-    if "messages" not in payload or "response_format" in payload:
+    if "messages" not in payload or not isinstance(payload.get("response_format", {}), dict):
         return None
     converted = iter(payload["messages"])
     sent = [next(converted) if known is None else known for known in plain]

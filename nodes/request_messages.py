@@ -67,7 +67,7 @@ def _alternating(said: Sequence[AnyMessage]) -> list[AnyMessage]:
         if last is None and not isinstance(message, HumanMessage):
             ordered.append(HumanMessage(CALL_BEGINS))
         elif isinstance(last, HumanMessage) and isinstance(message, HumanMessage):
-            ordered[-1] = _with_content(last, _joined(last.content, message.content))
+            ordered[-1] = _joined_words(last, message)
             continue
         elif isinstance(last, AIMessage) and isinstance(message, AIMessage) and not last.tool_calls:
             ordered[-1] = _with_content(message, _joined(last.content, message.content))
@@ -84,6 +84,14 @@ def _with_replies_to_tools(said: Sequence[AnyMessage]) -> list[AnyMessage]:
             complete.append(AIMessage(CUT_OFF))
         complete.append(message)
     return complete
+
+
+def _joined_words(first: HumanMessage, second: HumanMessage) -> AnyMessage:
+    """Return the words of two messages as one; those of different speakers with their names."""
+    if first.name == second.name:
+        return _with_content(first, _joined(first.content, second.content))
+    labelled = [_joined(f"{said.name}:" if said.name else "", said.content) for said in (first, second)]
+    return HumanMessage(_joined(*labelled), id=first.id)
 
 
 def _with_content(message: AnyMessage, content: Any) -> AnyMessage:

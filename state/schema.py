@@ -68,6 +68,10 @@ class Turn(TypedDict):
     """System notes of the client, behind the agent's own prompt in each model call of the turn."""
     client_tools: NotRequired[list[dict[str, Any]]]
     """Tools that the client runs itself, in OpenAI's form: calls of them end the turn."""
+    client_names: NotRequired[dict[str, str]]
+    """The client's own names of its tools that are offered under others."""
+    client_settings: NotRequired[dict[str, Any]]
+    """The client's settings for the model, which count before the agent's."""
     made: NotRequired[list[MadeCall]]
     """In a fork: what the first thread did later in this turn. Tools with side effects do not do it again."""
 

@@ -46,7 +46,7 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
         raise ApiError(
             404, "there is no such agent: GET /v1/models lists them", code="model_not_found", param="model"
         ) from None
-    chunks = Chunks(name)
+    chunks = Chunks(name, functions=asked.functions)
     if asked.stream:
         return EventStream(
             turn, chunks, include_usage=asked.include_usage, header_encoding=asked.header_encoding

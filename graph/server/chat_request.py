@@ -10,6 +10,8 @@ import orjson
 from starlette.datastructures import Headers
 
 from ...nodes.characters import whole_characters
+from ..client_settings import read_settings
+from ..client_tools import read_tools
 from .errors import ApiError
 
 HeaderEncoding = Literal["utf-8", "latin-1"]
@@ -22,9 +24,10 @@ _ELEVENLABS_KEYS = ("thread_id", "conversation_id", "call_id", "session_id", "uu
 class ChatRequest:
     """A request for a chat completion.
 
-    `thread_id` is the conversation that the client names, `None` when it names none, and `header_encoding`
-    the one in which it reads it. `digest` is of the whole body: the same one again at the same time is the
-    same request, sent twice.
+    `client_tools` are in OpenAI's form, `functions` is true when they came in that of its first protocol.
+    `model_settings` are those that are well-formed. `thread_id` is the conversation that the client names,
+    `None` when it names none, and `header_encoding` the one in which it reads it. `digest` is of the whole
+    body: the same one again at the same time is the same request, sent twice.
     """
 
     model: str
@@ -32,6 +35,8 @@ class ChatRequest:
     stream: bool
     include_usage: bool
     client_tools: list[dict[str, Any]]
+    model_settings: dict[str, Any]
+    functions: bool
     thread_id: str | None
     header_encoding: HeaderEncoding
     digest: bytes
@@ -63,7 +68,9 @@ def read_chat_request(body: bytes, headers: Headers) -> ChatRequest:
         messages=cast(list[Any], messages),
         stream=fields.get("stream") is True,
         include_usage=options.get("include_usage") is True,
-        client_tools=_client_tools(fields),
+        client_tools=read_tools(fields),
+        model_settings=read_settings(fields),
+        functions=bool(fields.get("functions")) and not fields.get("tools"),
         thread_id=_thread_id(fields, headers),
         header_encoding=_encoding(headers.get(_HEADERS[0])),
         digest=hashlib.sha256(body).digest(),
@@ -107,21 +114,6 @@ def _encoding(value: str | None) -> HeaderEncoding:
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8"
-
-
-def _client_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tools that the client runs itself, those that have a name."""
-    tools = fields.get("tools")
-    if fields.get("tool_choice") == "none" or not isinstance(tools, list):
-        return []
-    named: dict[str, dict[str, Any]] = {}
-    for tool in cast(list[Any], tools):
-        function = dict(_mapping(_mapping(tool).get("function")))
-        name = _text(function.get("name"))
-        if name and name.isascii() and name.replace("-", "_").isidentifier():
-            function.setdefault("parameters", {"type": "object", "properties": {}})
-            named[name] = {"type": "function", "function": function}
-    return list(named.values())
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -25,12 +25,16 @@ def finish_reason(reason: str | None) -> str:
 
 
 class Chunks:
-    """Encodes the chunks of one completion; `model` is what the client called the agent."""
+    """Encodes the chunks of one completion; `model` is what the client called the agent.
 
-    def __init__(self, model: str) -> None:
+    A client that offered `functions`, as OpenAI's first protocol has it, finds its call there too.
+    """
+
+    def __init__(self, model: str, *, functions: bool = False) -> None:
         self.id = f"chatcmpl-{uuid4().hex}"
         self.created = int(time.time())
         self.model = model
+        self._functions = functions
         self.calls: list[dict[str, Any]] = []
         head = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": model}
         self._head = b"data: " + orjson.dumps(head)[:-1]
@@ -47,12 +51,14 @@ class Chunks:
         function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
         call = {"id": call_id, "type": "function", "function": function}
         self.calls.append(call)
-        delta = {"tool_calls": [{"index": len(self.calls) - 1, **call}]}
+        delta: dict[str, Any] = {"tool_calls": [{"index": len(self.calls) - 1, **call}]}
+        if self._functions and len(self.calls) == 1:  # That protocol knows one call a reply.
+            delta["function_call"] = function
         return self._role() + self._chunk(delta, None)
 
     def finish(self, reason: str | None) -> bytes:
         """Return the last chunk of the only choice."""
-        return self._role() + self._chunk({}, finish_reason(reason))
+        return self._role() + self._chunk({}, self._reason(reason))
 
     def usage(self, usage: Usage) -> bytes:
         """Return the chunk with the tokens that were used."""
@@ -63,7 +69,9 @@ class Chunks:
         message: dict[str, Any] = {"role": "assistant", "content": text or None, "refusal": None}
         if self.calls:
             message["tool_calls"] = self.calls
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(reason)}
+            if self._functions:
+                message["function_call"] = self.calls[0]["function"]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._reason(reason)}
         return {
             "id": self.id,
             "object": "chat.completion",
@@ -72,6 +80,10 @@ class Chunks:
             "choices": [choice],
             "usage": usage_object(usage),
         }
+
+    def _reason(self, reason: str | None) -> str:
+        told = finish_reason(reason)
+        return "function_call" if self._functions and told == "tool_calls" else told
 
     def _role(self) -> bytes:
         if self._begun:

@@ -131,7 +131,11 @@ class ServedTurns:
             "organization": actor.organization_id,
             "user": actor.user_id,
         }
-        asked = {"history": request.messages, "client_tools": request.client_tools}
+        asked = {
+            "history": request.messages,
+            "client_tools": request.client_tools,
+            "client_settings": request.model_settings,
+        }
         run = await graph.begin_turn(asked, {"configurable": call}, watch=self._note, stream_mode="custom")
         if graph.resources.others is not None:
             # A thread that another process keeps, or a database that is full, is told by a status.

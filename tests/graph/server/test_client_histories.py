@@ -236,7 +236,10 @@ async def test_the_transcript_of_a_spoken_reply_is_what_was_said(serve: Any, bac
 
 PNG = "iVBORw0KGgo="
 AS_URL: Message = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
-AS_FILE: Message = {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PNG}"}}
+AS_FILE: Message = {
+    "type": "file",
+    "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PNG}"},
+}
 SHOWN: dict[str, tuple[Message, Message]] = {
     "as OpenAI has it": (AS_URL, AS_URL),
     "of the Responses API": (

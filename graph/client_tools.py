@@ -1,0 +1,136 @@
+"""Tools that a client runs itself, in every form in which clients describe them."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ..nodes.characters import whole_characters
+from ..nodes.plain_json import DEEPEST, plain_json
+from ..nodes.reply import acceptable_name
+
+log = logging.getLogger(__name__)
+
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LegalTools:
+    """Tools under names that providers take; `own_names` are the client's of those that have others."""
+
+    tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    own_names: dict[str, str] = field(default_factory=dict[str, str])
+
+    def legal_name(self, own: str) -> str:
+        """Return the name under which the client's tool `own` is offered."""
+        return next((name for name, theirs in self.own_names.items() if theirs == own), own)
+
+
+def read_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools of a request in OpenAI's form, under the client's own names.
+
+    `tools` may hold the flat form of the Responses API too, `functions` is OpenAI's first protocol. What is
+    no function is left out, with a line in the log; `tool_choice` may leave out some or all.
+    """
+    choice = tool_choice(fields)
+    if choice == "none":
+        return []
+    named: dict[str, dict[str, Any]] = {}
+    for raw in (*_list(fields.get("tools")), *_list(fields.get("functions"))):
+        function = _function(raw)
+        if function is None:
+            log.info("a tool of the client is no function and cannot be offered")
+        else:
+            named[function["name"]] = {"type": "function", "function": function}
+    allowed = _allowed(fields.get("tool_choice"))
+    if allowed:
+        named = {name: tool for name, tool in named.items() if name in allowed}
+    return list(named.values())
+
+
+def tool_choice(fields: Mapping[str, Any]) -> str | dict[str, Any] | None:
+    """Return the choice of tools: `none`, `required` or a function in OpenAI's form; `None` for any other."""
+    choice = fields.get("tool_choice", fields.get("function_call"))
+    if isinstance(choice, str):
+        return {"any": "required"}.get(choice, choice) if choice in ("none", "required", "any") else None
+    if not isinstance(choice, Mapping):
+        return None
+    wanted = cast(Mapping[str, Any], choice)
+    allowed = _mapping(wanted.get("allowed_tools", wanted))
+    if wanted.get("type") == "allowed_tools" and allowed.get("mode") == "required":
+        return "required"
+    if wanted.get("type") == "any":
+        return "required"
+    name = _mapping(wanted.get("function")).get("name") or wanted.get("name")
+    return {"type": "function", "function": {"name": name}} if isinstance(name, str) else None
+
+
+def legal_tools(tools: Iterable[Mapping[str, Any]]) -> LegalTools:
+    """Return the tools under names that every provider takes, each a name of its own."""
+    legal = LegalTools()
+    used: set[str] = set()
+    for tool in tools:
+        own = tool["function"]["name"]
+        name, number = acceptable_name(own), 1
+        while name in used:
+            number += 1
+            ending = f"_{number}"
+            name = acceptable_name(own)[: _LONGEST_NAME - len(ending)] + ending
+        used.add(name)
+        legal.tools.append({"type": "function", "function": {**tool["function"], "name": name}})
+        if name != own:
+            legal.own_names[name] = own
+    return legal
+
+
+def _allowed(choice: object) -> set[str]:
+    """Return the names that `allowed_tools` leaves, empty when it is not that choice."""
+    wanted = _mapping(choice)
+    if wanted.get("type") != "allowed_tools":
+        return set()
+    functions = map(_function, _list(_mapping(wanted.get("allowed_tools", wanted)).get("tools")))
+    return {function["name"] for function in functions if function is not None}
+
+
+def _function(raw: object) -> dict[str, Any] | None:
+    """Return a function's description, `None` for what is none or has no name."""
+    tool = _mapping(raw)
+    if tool.get("type", "function") != "function":
+        return None
+    fields = _mapping(tool.get("function", tool))
+    name = fields.get("name")
+    if not isinstance(name, str) or not name.strip():
+        return None
+    function: dict[str, Any] = {"name": whole_characters(name)}
+    if isinstance(fields.get("description"), str):
+        function["description"] = whole_characters(fields["description"])
+    function["parameters"] = _parameters(fields.get("parameters", fields.get("input_schema")))
+    if isinstance(fields.get("strict"), bool):
+        function["strict"] = fields["strict"]
+    return function
+
+
+def _parameters(raw: object) -> dict[str, Any]:
+    """Return a schema that can be sent; one that is none, or is nested without end, takes any object."""
+    if isinstance(raw, Mapping) and not _is_deeper(cast(object, raw), DEEPEST):
+        schema = plain_json(raw)
+        return {"type": "object", "properties": {}} | schema if "type" not in schema else schema
+    return {"type": "object", "properties": {}}
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    if isinstance(value, Mapping):
+        inner = list(cast(Mapping[str, object], value).values())
+    elif isinstance(value, list):
+        inner = cast(list[object], value)
+    else:
+        return False
+    return depth <= 0 or any(_is_deeper(item, depth - 1) for item in inner)
+
+
+def _list(value: object) -> list[Any]:
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
