@@ -1,10 +1,11 @@
 """Tools and settings that clients send with a request: what reaches the model, and under which names."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from openai_server import OpenAIServer, ToolCall, text, tool_calls
+from openai_server import OpenAIServer, Reply, ToolCall, text, tool_calls
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -286,7 +287,8 @@ async def test_tools_and_settings_are_taken_in_process_too(open_voice: Any) -> N
     async with open_voice(model) as resources:
         await build_graph(resources).ainvoke(turn, {"configurable": {"thread_id": "t"}})
     assert model.requests[0].tools == ["lamp_on"]
-    assert model.requests[0].settings == {"tool_choice": "required", "temperature": 0.1}
+    sent = {"tool_choice": "required", "temperature": 0.1, "user": "default"}
+    assert model.requests[0].settings == sent
 
 
 async def test_a_watched_model_gets_the_answers_form_too(serve: Any, backend: OpenAIServer) -> None:
@@ -302,3 +304,24 @@ async def test_a_watched_model_gets_the_answers_form_too(serve: Any, backend: Op
         config: Any = {"configurable": {"thread_id": "t"}, "callbacks": [AsyncCallbackHandler()]}
         await build_graph(served.resources).ainvoke(turn, config)
     assert backend.requests[0].body["response_format"] == SCHEMA
+
+
+async def test_a_setting_that_the_models_server_refuses_costs_no_turn(
+    serve: Any, backend: OpenAIServer
+) -> None:
+    message = "Unsupported parameter: 'reasoning_effort' is not supported with this model."
+    error = {"message": message, "type": "invalid_request_error", "param": "reasoning_effort", "code": None}
+    backend.add(Reply(status=400, body=json.dumps({"error": error})), text("Hello."))
+    async with serve("openai:m") as served, served.client() as client:
+        answer = await client.post(URL, json={**HI, "reasoning_effort": "low"})
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello."
+    assert "reasoning_effort" not in backend.requests[1].body
+
+
+async def test_a_model_that_calls_no_tools_gets_no_choice_of_them(serve: Any, backend: OpenAIServer) -> None:
+    async with serve("openai:m") as served, served.client() as client:
+        model = served.resources.models.get(None)
+        served.resources.models._made["openai:m"] = replace(model, calls_tools=False)
+        asked_for = {"tools": [lamp()], "tool_choice": "required", "parallel_tool_calls": False}
+        await client.post(URL, json={**HI, **asked_for})
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(backend.requests[0].body)
