@@ -172,7 +172,6 @@ ORDINARY: dict[str, dict[str, Any]] = {
     "a limiter": {"rate_limiter": InMemoryRateLimiter(requests_per_second=1000, check_every_n_seconds=0.001)},
     "headers of the answer": {"include_response_headers": True},
     "patience of its own": {"stream_chunk_timeout": 5.0},
-    "a form for the answer": {"model_kwargs": {"response_format": {"type": "json_object"}}},
 }
 
 
@@ -180,6 +179,13 @@ ORDINARY: dict[str, dict[str, Any]] = {
 async def test_what_only_langchain_can_do_is_left_to_it(name: str, calls: Calls) -> None:
     assert spoken(await calls.ask(await calls.model(**ORDINARY[name]))) == "Hello there."
     assert not calls.raw
+
+
+async def test_a_form_for_the_answer_is_sent_as_it_is(calls: Calls) -> None:
+    form = {"response_format": {"type": "json_object"}}
+    assert spoken(await calls.ask(await calls.model(model_kwargs=form))) == "Hello there."
+    assert calls.raw
+    assert calls.server.requests[-1].body["response_format"] == {"type": "json_object"}
 
 
 async def test_pictures_are_put_into_their_form_by_langchain(calls: Calls) -> None:
