@@ -76,6 +76,13 @@ def read_history(raw: Iterable[Any]) -> ClientHistory:
     return history
 
 
+def read_in_order(raw: Iterable[Any]) -> list[tuple[bool, ClientMessage]]:
+    """Return all messages in their order; true marks the client's system messages."""
+    entries = [(role == "system", entry) for role, entry in map(_entry, raw)]
+    pair_results([entry for is_system, entry in entries if not is_system])
+    return entries
+
+
 def _add_late_result(messages: list[ClientMessage], note: str, late: dict[str, str]) -> None:
     """Add a result that comes as a note; the parts of one that comes in several are put together."""
     result = late_result(note)

@@ -21,9 +21,14 @@ class LegalTools:
     tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     own_names: dict[str, str] = field(default_factory=dict[str, str])
 
-    def legal_name(self, own: str) -> str:
-        """Return the name under which the client's tool `own` is offered."""
-        return next((name for name, theirs in self.own_names.items() if theirs == own), own)
+    def with_legal_choice(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings in which a choice of a tool names it as it is offered."""
+        choice = settings.get("tool_choice")
+        if not isinstance(choice, Mapping):
+            return dict(settings)
+        own = cast(Mapping[str, Mapping[str, str]], choice)["function"]["name"]
+        name = next((name for name, theirs in self.own_names.items() if theirs == own), own)
+        return {**settings, "tool_choice": {"type": "function", "function": {"name": name}}}
 
 
 def read_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -68,10 +68,8 @@ def _add_clients(turn: Turn, fields: Mapping[str, Any]) -> None:
     turn["client_tools"] = legal.tools
     if legal.own_names:
         turn["client_names"] = legal.own_names
-    choice = turn.get("client_settings", {}).get("tool_choice")
-    if isinstance(choice, dict):
-        function = cast(dict[str, dict[str, str]], choice)["function"]
-        function["name"] = legal.legal_name(function["name"])
+    if "client_settings" in turn:
+        turn["client_settings"] = legal.with_legal_choice(turn["client_settings"])
 
 
 def _of_history(history: ClientHistory, turn: Turn, limits: TurnLimits) -> VoiceInput:

@@ -25,11 +25,13 @@ from . import (
 )
 from .body_limit import BodyLimit
 from .client_paths import BrowserAccess, ClientPaths
+from .conversation_style import Styles
 from .errors import answer_errors
 from .keyring import Keyring
 from .metrics import Metrics
 from .rates import Rates
 from .served_turn import ServedTurns
+from .side_calls import SideCalls
 
 _ABOUT = """
 Voice agents that remember. Voice clients talk to them by OpenAI's chat completions; this API also manages
@@ -76,7 +78,9 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     app.state.graph = graph
     app.state.keyring = Keyring(graph.resources.store.database)
     app.state.metrics = Metrics(graph.resources.threads.count, metrics)
-    app.state.turns = ServedTurns(graph, app.state.metrics)
+    styles = Styles()
+    app.state.turns = ServedTurns(graph, app.state.metrics, styles)
+    app.state.side_calls = SideCalls(graph, styles)
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.draining = False
     for router in ROUTERS:

@@ -7,16 +7,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from ...nodes.events import Speech, ToolRequested, TurnFailed, TurnFinished
+from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT
 from ...state.errors import AgentNotFound
 from .auth import Acting
-from .chat_request import read_chat_request
+from .chat_request import ChatRequest, read_chat_request
 from .completion_chunks import Chunks
 from .errors import RETRY_AFTER, ApiError
-from .event_stream import EventStream, header_value
+from .event_stream import Answer, EventStream, thread_header
 from .openapi import CHAT
 from .presence import while_present
-from .served_turn import ServedTurn, ServedTurns
+from .served_turn import ServedTurns
+from .side_answer import begin_side_answer
+from .side_calls import SideCalls
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
@@ -39,9 +42,8 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
         raise ApiError(503, "this server is ending: try again", code="draining", headers=_ENDING)
     asked = read_chat_request(await request.body(), request.headers)
     name = agent or asked.model or DEFAULT_AGENT
-    turns: ServedTurns = request.app.state.turns
     try:
-        turn = await turns.of_request(actor, name, asked)
+        answer = await _answer(request, actor, name, asked)
     except AgentNotFound:
         raise ApiError(
             404, "there is no such agent: GET /v1/models lists them", code="model_not_found", param="model"
@@ -49,29 +51,39 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
     chunks = Chunks(name, functions=asked.functions)
     if asked.stream:
         return EventStream(
-            turn, chunks, include_usage=asked.include_usage, header_encoding=asked.header_encoding
+            answer, chunks, include_usage=asked.include_usage, header_encoding=asked.header_encoding
         )
-    return await _whole(request, turn, chunks, asked.header_encoding)
+    return await _whole(request, answer, chunks, asked.header_encoding)
+
+
+async def _answer(request: Request, actor: Actor, name: str, asked: ChatRequest) -> Answer:
+    """Begin the turn that the request is for, or its side call."""
+    side_calls: SideCalls = request.app.state.side_calls
+    if await side_calls.include(actor, name, asked):
+        return await begin_side_answer(request.app.state.graph.resources, actor, name, asked)
+    turns: ServedTurns = request.app.state.turns
+    return await turns.of_request(actor, name, asked)
 
 
 _ENDING = {**RETRY_AFTER, "Connection": "close"}
 
 
-async def _whole(request: Request, turn: ServedTurn, chunks: Chunks, header_encoding: str) -> Response:
+async def _whole(request: Request, answer: Answer, chunks: Chunks, header_encoding: str) -> Response:
     """Answer with the whole reply, unless the client leaves before its end."""
     try:
-        completion = await while_present(_gather(turn, chunks), request.receive)
+        completion = await while_present(_gather(answer, chunks), request.receive)
     finally:
-        turn.run.part()
+        answer.part()
     if completion is None:
         return Response(status_code=499)  # Nobody reads it.
-    headers = {"X-Thread-Id": header_value(turn.thread_id, header_encoding).decode("latin-1")}
-    return JSONResponse(completion, headers=headers)
+    response = JSONResponse(completion)
+    response.raw_headers += thread_header(answer, header_encoding)
+    return response
 
 
-async def _gather(turn: ServedTurn, chunks: Chunks) -> dict[str, Any]:
+async def _gather(answer: Answer, chunks: Chunks) -> dict[str, Any]:
     text = ""
-    async with aclosing(turn.events()) as events:
+    async with aclosing(answer.events()) as events:
         async for event in events:
             match event:
                 case Speech():

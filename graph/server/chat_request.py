@@ -17,6 +17,11 @@ from .errors import ApiError
 HeaderEncoding = Literal["utf-8", "latin-1"]
 
 _HEADERS = ("x-thread-id", "x-livekit-job-id", "x-livekit-room-id")
+_SIDE_CALL_HEADER = "x-voicegraph-side-call"
+_ANSWERS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 _ELEVENLABS_KEYS = ("thread_id", "conversation_id", "call_id", "session_id", "uuid")
 
 
@@ -25,7 +30,8 @@ class ChatRequest:
     """A request for a chat completion.
 
     `client_tools` are in OpenAI's form, `functions` is true when they came in that of its first protocol.
-    `model_settings` are those that are well-formed. `thread_id` is the conversation that the client names,
+    `model_settings` are those that are well-formed. `side_call` is what the client itself says of that,
+    `None` when it says nothing. `thread_id` is the conversation that the client names,
     `None` when it names none, and `header_encoding` the one in which it reads it. `digest` is of the whole
     body: the same one again at the same time is the same request, sent twice.
     """
@@ -37,6 +43,7 @@ class ChatRequest:
     client_tools: list[dict[str, Any]]
     model_settings: dict[str, Any]
     functions: bool
+    side_call: bool | None
     thread_id: str | None
     header_encoding: HeaderEncoding
     digest: bytes
@@ -71,6 +78,7 @@ def read_chat_request(body: bytes, headers: Headers) -> ChatRequest:
         client_tools=read_tools(fields),
         model_settings=read_settings(fields),
         functions=bool(fields.get("functions")) and not fields.get("tools"),
+        side_call=_side_call(fields, headers),
         thread_id=_thread_id(fields, headers),
         header_encoding=_encoding(headers.get(_HEADERS[0])),
         digest=hashlib.sha256(body).digest(),
@@ -101,6 +109,17 @@ def _thread_id(fields: Mapping[str, Any], headers: Headers) -> str | None:
         str(place).strip() for place in places if isinstance(place, str | int) and not isinstance(place, bool)
     )
     return next((whole_characters(name) for name in named if name), None)
+
+
+def _side_call(fields: Mapping[str, Any], headers: Headers) -> bool | None:
+    """Return whether the client calls the request a side call, `None` when it does not say."""
+    places = (
+        headers.get(_SIDE_CALL_HEADER),
+        fields.get("side_call"),
+        _mapping(fields.get("metadata")).get("side_call"),
+    )
+    said = (str(place).strip().lower() for place in places if isinstance(place, str | int))
+    return next((_ANSWERS[word] for word in said if word in _ANSWERS), None)
 
 
 def _header_text(value: str | None) -> str | None:

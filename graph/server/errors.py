@@ -124,13 +124,18 @@ def error_response(
     return JSONResponse({"error": error}, status, headers)
 
 
+def response_of(error: Exception) -> Response:
+    """Return the error object for an error of ours or of the API."""
+    return _of_http(None, error) if isinstance(error, HTTPException) else _of_ours(None, error)
+
+
 def told(error: VoicegraphError) -> tuple[Told, str]:
     """Return how an error is told, and the message."""
     how = next(TOLD[kind] for kind in type(error).__mro__ if kind in TOLD)
     return how, how.message or str(error)
 
 
-def _of_ours(request: Request, error: Exception) -> Response:
+def _of_ours(request: Request | None, error: Exception) -> Response:
     assert isinstance(error, VoicegraphError)
     how, message = told(error)
     if how.status >= 500:
@@ -143,7 +148,7 @@ def _of_checkpoints(request: Request, error: Exception) -> Response:
     return _of_ours(request, StorageError("the checkpoints could not be read or written"))
 
 
-def _of_http(request: Request, error: Exception) -> Response:
+def _of_http(request: Request | None, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
     code, param = (error.code, error.param) if isinstance(error, ApiError) else (None, None)

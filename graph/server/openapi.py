@@ -32,6 +32,13 @@ _BODY: dict[str, Any] = {
             "items": {"type": "object"},
             "description": "Tools that the client runs itself, beside the agent's own.",
         },
+        "tool_choice": {"description": "Of the client's tools, in the first step of the turn."},
+        "side_call": {
+            "type": "boolean",
+            "description": "True to have the messages answered by themselves, beside the conversation: "
+            "without prompt, tools and memory of the agent, and without being stored. False for a turn, "
+            "whatever it looks like. The header `X-Voicegraph-Side-Call` says the same.",
+        },
         "thread_id": {
             "type": "string",
             "description": "The conversation; the header `X-Thread-Id` says it too, and is in each response.",

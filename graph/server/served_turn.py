@@ -17,6 +17,7 @@ from ..threads import TurnRun
 from ..turn_graph import TurnGraph
 from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
+from .conversation_style import Styles
 from .metrics import Metrics
 from .thread_ids import thread_of
 
@@ -38,6 +39,10 @@ class ServedTurn:
     thread_id: str
     run: TurnRun
     apology: str
+
+    def part(self) -> None:
+        """Listen no more."""
+        self.run.part()
 
     async def events(self, tick: float | None = None) -> AsyncGenerator[Event | None]:
         """Yield the turn's events from first to last, `None` after each `tick` seconds of silence.
@@ -85,15 +90,15 @@ _UNUSED: dict[str, Any] = {
 class ServedTurns:
     """The running turns of an application by the requests that began them."""
 
-    def __init__(self, graph: TurnGraph, metrics: Metrics) -> None:
-        self._graph, self._metrics = graph, metrics
+    def __init__(self, graph: TurnGraph, metrics: Metrics, styles: Styles) -> None:
+        self._graph, self._metrics, self._styles = graph, metrics, styles
         self._turns: dict[_Key, tuple[asyncio.Task[ServedTurn], Arrival]] = {}
         self._arrivals = Arrivals()
 
     async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
         """Return the turn that answers the request, begun unless the same one is being answered already.
 
-        Whoever gets it says `run.part()` once he is done with it: until then it is not stopped because
+        Whoever gets it says `part()` once he is done with it: until then it is not stopped because
         somebody else who listened has left.
 
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
@@ -125,6 +130,7 @@ class ServedTurns:
                 return ServedTurn(thread_id, await _stopped(thread_id), settings.apology)
         finally:
             self._arrivals.leave(arrival)
+        self._styles.note(thread_id, request)
         call: dict[str, Any] = {
             "thread_id": thread_id,
             "agent": agent,

@@ -4,7 +4,7 @@ import hashlib
 from uuid import uuid4
 
 from ...state.actors import Actor
-from ...state.errors import ThreadTaken
+from ...state.errors import InvalidInput, ThreadNotFound, ThreadTaken
 from ..turn_graph import TurnGraph
 from .chat_request import ChatRequest
 from .continued_thread import continued_thread
@@ -21,7 +21,7 @@ async def thread_of(graph: TurnGraph, actor: Actor, agent: str, request: ChatReq
     named = request.thread_id
     if named is None:
         named = await continued_thread(graph, actor, agent, request.messages) or f"thread-{uuid4().hex}"
-    own = _own_name(actor, agent, named)
+    own = own_name(actor, agent, named)
     if resources.owns(actor, agent, own):
         return own
     try:
@@ -32,6 +32,23 @@ async def thread_of(graph: TurnGraph, actor: Actor, agent: str, request: ChatReq
     return named
 
 
-def _own_name(actor: Actor, agent: str, named: str) -> str:
+async def known_thread(graph: TurnGraph, actor: Actor, agent: str, named: str) -> str | None:
+    """Return the id of the thread that `thread_of` would find, `None` when it would make a new one."""
+    own = own_name(actor, agent, named)
+    for name in (own, named):
+        if graph.resources.owns(actor, agent, name):
+            return name
+    for name in (named, own):
+        try:
+            thread = await graph.resources.store.threads.get(actor, name)
+        except (ThreadNotFound, InvalidInput):
+            continue
+        if agent in (thread.agent_name, thread.agent_id):
+            return name
+    return None
+
+
+def own_name(actor: Actor, agent: str, named: str) -> str:
+    """Return the thread's id where the named one belongs to another agent or somebody else."""
     whose = "\0".join((actor.organization_id, actor.user_id, agent))
     return f"{named[:180]}~{hashlib.sha256(whose.encode('utf-8', 'replace')).hexdigest()[:12]}"

@@ -1,0 +1,135 @@
+"""The answer to a side call: what the model says to the client's own messages, and nothing else."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from langchain_core.messages import AnyMessage, SystemMessage
+
+from ...nodes.client_messages import as_message
+from ...nodes.events import Event, ToolRequested
+from ...nodes.side_call import SideCall, answer_side_call
+from ...state.actors import Actor
+from ...state.agents import DEFAULT_AGENT
+from ...state.errors import AgentNotFound, ContextTooLong, RequestRefused
+from ..client_history import read_in_order
+from ..client_tools import LegalTools, legal_tools
+from ..resources import Resources
+from .chat_request import ChatRequest
+from .errors import ApiError
+
+log = logging.getLogger(__name__)
+
+_TIME_TO_BEGIN = 6.0
+"""Seconds after which headers go out, although the model has not answered yet."""
+
+
+class SideAnswer:
+    """An answer that is being made; the same to its response as a turn is."""
+
+    def __init__(self, events: AsyncGenerator[Event], thread_id: str | None) -> None:
+        self.thread_id = thread_id
+        self._parts: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._begun = asyncio.Event()
+        self._task = asyncio.create_task(self._drive(events))
+
+    async def until_begun(self, within: float) -> None:
+        """Wait up to `within` seconds for the first words; raise what ended the answer before them."""
+        try:
+            async with asyncio.timeout(within):
+                await self._begun.wait()
+        except TimeoutError:
+            return
+        if self._task.done() and (error := self._task.exception()) is not None:
+            raise error
+
+    async def events(self, tick: float | None = None) -> AsyncGenerator[Event | None]:
+        """Yield the answer's events, `None` after each `tick` seconds of silence; raise what it raised."""
+        while True:
+            try:
+                async with asyncio.timeout(tick):
+                    part = await self._parts.get()
+            except TimeoutError:
+                yield None
+                continue
+            if part is None:
+                await self._task
+                return
+            yield part
+
+    def part(self) -> None:
+        """End the answer: its client has it, or has left."""
+        if not self._task.cancel() and not self._task.cancelled():
+            self._task.exception()  # Whoever listened has been told.
+
+    async def _drive(self, events: AsyncGenerator[Event]) -> None:
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    self._parts.put_nowait(event)
+                    self._begun.set()
+        except (RequestRefused, ContextTooLong) as error:
+            message = "the language model does not take this request"
+            raise ApiError(400, message, code=error.code) from error
+        finally:
+            self._parts.put_nowait(None)
+            self._begun.set()
+
+
+async def begin_side_answer(
+    resources: Resources, actor: Actor, agent: str, request: ChatRequest
+) -> SideAnswer:
+    """Return the answer to a side call by the agent's model, begun unless the model takes long.
+
+    Raises `AgentNotFound`, `ModelError` when no model answers, `ApiError` 400 when one refuses the request.
+    """
+    settings = resources.settings
+    model, agent_settings = None, {}
+    try:
+        owner = await resources.store.agents.get(actor, agent)
+        model, agent_settings = owner.model, dict(owner.model_settings)
+    except AgentNotFound:
+        if agent != DEFAULT_AGENT:  # The default agent is made by its first turn.
+            raise
+    legal = legal_tools(request.client_tools)
+    call = SideCall(
+        messages=_messages(request, resources.clock.now()),
+        client_tools=legal.tools,
+        client_settings=legal.with_legal_choice(request.model_settings),
+        agent_settings=agent_settings,
+        user=actor.user_id,
+    )
+    models = [resources.models.get(name) for name in (model, *settings.fallback_models)]
+    log.debug("answering a side call", extra={"agent": agent})
+    events = answer_side_call(call, models, settings, resources.clock)
+    answer = SideAnswer(_with_own_names(events, legal), request.thread_id)
+    try:
+        await answer.until_begun(_TIME_TO_BEGIN)
+    except BaseException:
+        answer.part()
+        raise
+    return answer
+
+
+def _messages(request: ChatRequest, now: float) -> list[AnyMessage]:
+    messages: list[AnyMessage] = []
+    for is_system, entry in read_in_order(request.messages):
+        if is_system:
+            messages += [SystemMessage(entry["text"])] if entry["text"].strip() else []
+        elif (message := as_message(entry, (), now)) is not None:
+            messages.append(message)
+    if not messages:
+        raise ApiError(
+            400, "there is no message: the history is empty", code="invalid_request", param="messages"
+        )
+    return messages
+
+
+async def _with_own_names(events: AsyncGenerator[Event], legal: LegalTools) -> AsyncGenerator[Event]:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, ToolRequested):
+                event = replace(event, name=legal.own_names.get(event.name, event.name))
+            yield event

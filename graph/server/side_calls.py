@@ -1,0 +1,126 @@
+"""Side calls of clients, told apart from turns by what the request and its thread are like."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+
+from ...nodes.alignment import our_items, their_items
+from ...nodes.heard import bare_words
+from ...state.actors import Actor
+from ..client_history import read_in_order
+from ..turn_graph import TurnGraph
+from .chat_request import ChatRequest
+from .conversation_style import Style, Styles, first_prompt, has_history, is_special
+from .side_call_rules import Asked, Known, is_side_call, is_transcript, may_be_second_model
+from .thread_ids import known_thread, own_name
+
+_LONGEST_TEXT = 100_000
+"""Characters of a message that are searched for a quoted conversation."""
+
+
+class SideCalls:
+    """Tells if requests are side calls; nearly all are turns, for which the database is not asked."""
+
+    def __init__(self, graph: TurnGraph, styles: Styles) -> None:
+        self._graph, self._styles = graph, styles
+
+    async def include(self, actor: Actor, agent: str, request: ChatRequest) -> bool:
+        """Tell if the request is a side call: by its own word, else by its signs. Raises `StorageError`."""
+        if request.side_call is not None:
+            return request.side_call
+        named = request.thread_id
+        style = None if named is None else self._style(actor, agent, named)
+        if not self._is_suspect(request, style):
+            return False
+        asked = as_asked(request)
+        known = None if named is None else await self._known(actor, agent, named)
+        if not is_side_call(asked, known):
+            return False
+        if style is not None and style.tells_history is None and may_be_second_model(asked, style.as_known()):
+            # One such request is believed. A client that goes on like this sends newest words alone.
+            style.tells_history = False
+        return True
+
+    def _style(self, actor: Actor, agent: str, named: str) -> Style | None:
+        owns = self._graph.resources.owns
+        names = (name for name in (own_name(actor, agent, named), named) if owns(actor, agent, name))
+        return next((style for name in names if (style := self._styles.get(name))), None)
+
+    def _is_suspect(self, request: ChatRequest, style: Style | None) -> bool:
+        """Tell if a request has any sign of a side call."""
+        history = has_history(request.messages)
+        if is_special(request):
+            # A client may want a tool call, or JSON, in all of its turns.
+            same = style is not None and style.prompt in (None, first_prompt(request.messages))
+            return not (same and history and request.stream)
+        shared = self._graph.resources.others is not None
+        in_one_piece = not request.stream and bool(style.streamed if style else shared)
+        if in_one_piece or history:
+            return in_one_piece
+        asked = as_asked(request)
+        if any("\n" in text or is_transcript(text) for text in asked.texts):
+            return True
+        return style is not None and may_be_second_model(asked, style.as_known())
+
+    async def _known(self, actor: Actor, agent: str, named: str) -> Known | None:
+        """Return what is known of the named thread, `None` when nothing was said there."""
+        resources = self._graph.resources
+        thread_id = await known_thread(self._graph, actor, agent, named)
+        if thread_id is None:
+            return None
+        state = await self._graph.aget_state({"configurable": {"thread_id": thread_id}})
+        window: Sequence[AnyMessage] = state.values.get("messages", ())
+        running = resources.threads.chain(thread_id)
+        items = our_items(window)
+        for run in running:
+            items += their_items(run.history)
+        if not items and not running:
+            return None
+        style = self._styles.get(thread_id) or self._stored_style(state.values)
+        return replace(
+            style.as_known(),
+            caller=[item.words for item in items if item.role == "user"],
+            replies=[item.words for item in items if item.role == "assistant"],
+            running=any(not run.kept for run in running),
+            hands_over=_called_last(window),
+        )
+
+    def _stored_style(self, state: Mapping[str, Any]) -> Style:
+        """Return the style of turns that another process has served, as far as their state tells it."""
+        resources = self._graph.resources
+        turn = state.get("turn")
+        if turn is None:
+            return Style(prompt=None, at=time.monotonic())
+        appended = resources.settings.client_instructions == "append"
+        prompt = turn.get("client_instructions", "") if appended else None
+        age = resources.clock.now() - turn["started_at"]
+        return Style(prompt=prompt, at=time.monotonic() - age)
+
+
+def as_asked(request: ChatRequest) -> Asked:
+    """Return what of a request tells what it is for."""
+    entries = read_in_order(request.messages)
+    prompt = first_prompt(request.messages)
+    said = [entry for is_system, entry in entries if not is_system]
+    notes = [entry["text"] for is_system, entry in entries if is_system]
+    callers = [entry["text"] for entry in said if entry["role"] == "user"]
+    replies = (bare_words(entry["text"]) for entry in said if entry["role"] == "assistant")
+    return Asked(
+        streamed=request.stream,
+        prompt=prompt,
+        caller=[bare_words(text) for text in callers],
+        replies=[words for words in replies if words],
+        texts=[text[:_LONGEST_TEXT] for text in (*callers, *notes[1 if prompt else 0 :])],
+        json="response_format" in request.model_settings,
+        forced="tool_choice" in request.model_settings and bool(request.client_tools),
+        tools=bool(request.client_tools),
+    )
+
+
+def _called_last(window: Sequence[AnyMessage]) -> bool:
+    """Tell if the last reply called a tool and said nothing after it."""
+    last = next((message for message in reversed(window) if not isinstance(message, ToolMessage)), None)
+    return isinstance(last, AIMessage) and bool(last.tool_calls)
