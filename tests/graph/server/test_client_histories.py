@@ -408,12 +408,3 @@ async def test_bytes_in_an_older_message_of_a_history_are_described(open_voice: 
         turn: Any = {"messages": [older, {"role": "assistant", "content": "Nice."}, user("And?")]}
         await build_graph(resources).ainvoke(turn, CALL)
     assert [message.text for message in model.requests[-1].messages[1:]] == ["See.\n[image]", "Nice.", "And?"]
-
-
-async def test_speakers_are_told_apart_where_their_messages_are_joined(
-    serve: Any, backend: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("voicegraph.nodes.request_form._HOSTS", {})  # A server that is not known.
-    said = [user("Hi.", name="ada"), user("Me too.", name="ada"), user("Hello.", name="bob"), user("And?")]
-    [message] = await sent(serve, backend, *said)
-    assert message == user("ada:\n\nHi.\n\nMe too.\n\nbob:\n\nHello.\n\nAnd?")
