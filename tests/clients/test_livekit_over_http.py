@@ -238,3 +238,20 @@ async def test_the_clients_constructor_for_another_agent_server_works(phone: Pho
         call.says("How are you?")
         assert await call.reply(2) == "Fine."
     assert phone.asked() == [("user", f"Hi {path}."), ("assistant", "Hello."), ("user", "How are you?")]
+
+
+async def test_a_tool_that_the_client_requires_is_called(phone: Phone) -> None:
+    @function_tool
+    async def lamp(on: bool) -> None:
+        """Switch the lamp."""
+
+    phone.backend.add(tool_calls([ToolCall("lamp", '{"on": true}')]))
+    context = ChatContext()
+    context.add_message(role="user", content="Light, please.")
+    answer = new_llm(phone.thread, url=phone.url).chat(
+        chat_ctx=context, tools=[lamp], tool_choice="required", parallel_tool_calls=False
+    )
+    [call] = (await answer.collect()).tool_calls
+    assert (call.name, call.arguments) == ("lamp", '{"on":true}')
+    [request] = phone.requests
+    assert (request.body["tool_choice"], request.body["parallel_tool_calls"]) == ("required", False)

@@ -152,10 +152,12 @@ async def test_words_during_an_async_tool_of_the_client_are_answered_before_its_
         await call.reply(3)
         await call.says("Thanks.")
         await call.reply(4)
-    assert '{\\"stock\\": 3}' in phone.requests[2].messages[-1]["content"]
+    assert '{\\"stock\\": 3}' in phone.requests[2].messages[0]["content"]
+    assert [m["content"] for m in phone.requests[2].messages if m["role"] == "tool"] == ['{"stock": 3}']
     assert [(role, words) for role, words in phone.asked() if role != "tool"] == [
         ("user", "Any left?"),
         ("assistant", "I'm checking."),
+        ("assistant", "(I was interrupted.)"),
         ("user", "And the price?"),
         ("assistant", "Sure."),
         ("assistant", "There are three."),
