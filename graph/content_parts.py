@@ -142,7 +142,10 @@ def _words(raw: Any) -> str | None:
 def _text_of(fields: Mapping[str, Any]) -> object:
     """Return the words of a part: its text, or the transcript of its sound."""
     inner = (fields.get(key) for key in ("input_audio", "audio") if isinstance(fields.get(key), Mapping))
-    texts = [fields.get("text"), fields.get("refusal"), fields.get("transcript")]
+    text = fields.get("text")
+    if isinstance(text, Mapping):  # Of the Assistants API.
+        text = cast(Mapping[str, Any], text).get("value")
+    texts = [text, fields.get("refusal"), fields.get("transcript")]
     texts += [cast(Mapping[str, Any], sound).get("transcript") for sound in inner]
     return next((text for text in texts if isinstance(text, str)), None)
 

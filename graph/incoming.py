@@ -15,6 +15,7 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 
+from ..nodes.characters import whole_characters
 from ..nodes.client_messages import legal_name, stable_call_id
 from ..nodes.heard import UNHEARD
 from ..nodes.limits import TurnLimits
@@ -46,14 +47,25 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
     _add_clients(turn, fields)
     raw = fields.get("history")
     if raw is None:
-        messages = _converted(fields)
-        if not is_history(messages):
-            complete = _complete(messages[0], limits, now)
-            turn["began_with"] = complete.id or ""
-            return VoiceInput(messages=[complete], turn=turn)
-        _check_content(messages[-1])
-        raw = messages
+        raw = fields.get("messages")
+        if not _is_conversation(raw):
+            messages = _converted(fields)
+            if not is_history(messages):
+                complete = _complete(messages[0], limits, now)
+                turn["began_with"] = complete.id or ""
+                return VoiceInput(messages=[complete], turn=turn)
+            raw = messages
+        _check_content(cast(list[Any], raw)[-1])
     return _of_history(read_history(cast(Any, raw)), turn, limits)
+
+
+def _is_conversation(raw: object) -> bool:
+    """Tell if these are several messages that say whose they are: a history, in a client's own form."""
+    messages = cast(list[Any], raw) if isinstance(raw, list) else []
+    return len(messages) > 1 and all(
+        isinstance(message, BaseMessage) or (isinstance(message, Mapping) and "role" in message)
+        for message in messages
+    )
 
 
 def _add_clients(turn: Turn, fields: Mapping[str, Any]) -> None:
@@ -101,12 +113,19 @@ def _converted(fields: Mapping[str, Any]) -> list[BaseMessage]:
     if raw is None:
         raise InvalidMessage('there is no message: give {"messages": [("user", "...")]}')
     try:
-        messages = convert_to_messages(cast(list[Any], raw) if isinstance(raw, list) else [raw])
+        given = cast(list[Any], raw) if isinstance(raw, list) else [raw]
+        messages = convert_to_messages(list(map(_with_plain_role, given)))
     except (ValueError, TypeError, NotImplementedError) as error:
         raise InvalidMessage(f"that is not a message: {type(error).__name__}") from error
     if not messages:
         raise InvalidMessage("there is no message: the list is empty")
     return messages
+
+
+def _with_plain_role(raw: Any) -> Any:
+    fields = cast(Mapping[str, Any], raw) if isinstance(raw, Mapping) else {}
+    role = fields.get("role")
+    return {**fields, "role": role.strip().lower()} if isinstance(role, str) else raw
 
 
 def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessage:
@@ -120,7 +139,7 @@ def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessag
     shown = content.parts or content.text
     foreign = {key: value for key, value in message.additional_kwargs.items() if key not in _OURS}
     extra = {**plain_json(foreign), CREATED_AT: _time(message.additional_kwargs.get(CREATED_AT), now)}
-    update: dict[str, Any] = {"id": message.id or str(uuid4()), "additional_kwargs": extra}
+    update: dict[str, Any] = {"id": whole_characters(message.id or str(uuid4())), "additional_kwargs": extra}
     if isinstance(message, AIMessage):
         shown = plain_json(message.content)  # Its parts are a provider's own, which takes them back.
         update["tool_calls"] = [_legal_call(call) for call in message.tool_calls]
@@ -138,9 +157,9 @@ def _legal_call(call: ToolCall) -> ToolCall:
     return ToolCall(name=name, args=plain_json(call["args"]), id=call_id)
 
 
-def _check_content(message: BaseMessage) -> None:
+def _check_content(message: BaseMessage | Mapping[str, Any]) -> None:
     """Raise `InvalidMessage` for content that no request could carry: it would stay in the window."""
-    reason = unsendable_part(message.content)
+    reason = unsendable_part(message.content if isinstance(message, BaseMessage) else message.get("content"))
     if reason is not None:
         raise InvalidMessage(f"the message cannot be sent: its {reason}")
 

@@ -75,7 +75,8 @@ def stable_call_id(call_id: str, *more: str) -> str:
     """
     if call_id and acceptable_id(call_id) == call_id:
         return call_id
-    digest = hashlib.sha256("\0".join((call_id, *more)).encode("utf-8", "replace"))
+    what = call_id or "\0".join(more)
+    digest = hashlib.sha256(what.encode("utf-8", "replace"))
     return f"call_{digest.hexdigest()[:32]}"
 
 

@@ -1,11 +1,12 @@
 """What a caller puts in is checked and completed before anything of it is kept."""
 
+import json
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from voicegraph.graph.incoming import incoming_messages
+from voicegraph.graph.incoming import incoming_messages, turn_input
 from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.reply import CREATED_AT
 from voicegraph.state.errors import InvalidMessage
@@ -27,6 +28,7 @@ def taken(messages: Any) -> list[Any]:
         HumanMessage("Hi."),
         [HumanMessage("Hi.")],
         [{"role": "user", "content": "Hi."}],
+        [{"role": "User ", "content": "Hi."}],
         [{"role": "user", "content": [{"type": "text", "text": "Hi."}]}],
     ],
     ids=repr,
@@ -111,3 +113,43 @@ def test_halves_of_characters_become_what_can_be_stored() -> None:
 
 def test_a_reply_without_text_is_no_empty_message() -> None:
     assert isinstance(taken([("user", "Hi."), AIMessage("")])[1], AIMessage)
+
+
+def told(messages: Any) -> list[tuple[str, str]]:
+    taken = turn_input({"messages": messages}, LIMITS, 12.5)
+    return [(message["role"], message["text"]) for message in taken.get("history", [])]
+
+
+def test_a_history_is_read_as_clients_of_the_endpoint_send_it() -> None:
+    call = {"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history = [
+        {"role": "User", "content": "Go."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "", "content": {"answer": 42}},
+        HumanMessage("And?"),
+    ]
+    assert told(history) == [
+        ("user", "Go."),
+        ("assistant", ""),
+        ("tool", '{"answer":42}'),
+        ("user", "And?"),
+    ]
+
+
+def test_an_older_message_of_a_history_may_be_empty_or_long() -> None:
+    history = [HumanMessage(""), AIMessage("x" * 30), HumanMessage("Hi.")]
+    assert told(history) == [("assistant", "x" * 30), ("user", "Hi.")]
+
+
+def test_what_a_message_holds_beside_its_content_is_made_storable() -> None:
+    extra = {"data": b"abc", "other": object(), "name\ud83d": 10**30}
+    (message,) = taken([HumanMessage("Hi.", id="m\ud83d", name="a b", additional_kwargs=extra)])
+    assert (message.id, message.name) == ("m\ufffd", "a_b")
+    assert json.dumps(message.additional_kwargs, allow_nan=False).encode()
+
+
+def test_a_call_and_its_result_get_the_same_id_where_theirs_cannot_be_sent() -> None:
+    call = {"name": "f", "args": {"n": float("nan")}, "id": "c" * 60}
+    made, result = taken([AIMessage("", tool_calls=[call]), ToolMessage("done", tool_call_id="c" * 60)])
+    assert made.tool_calls[0]["id"] == result.tool_call_id != "c" * 60
+    assert made.tool_calls[0]["args"] == {"n": None}
