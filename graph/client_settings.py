@@ -18,7 +18,7 @@ def read_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among the fields of a request for a chat completion."""
     settings: dict[str, Any] = {}
     for name, read in _READERS.items():
-        if (value := read(fields.get(name))) is not None:
+        if name in fields and (value := read(fields[name])) is not None:
             settings[name] = value
     older = settings.pop("max_tokens", None)
     if older is not None:

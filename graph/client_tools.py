@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import orjson
+
 from ..nodes.characters import whole_characters
 from ..nodes.plain_json import DEEPEST, plain_json
 from ..nodes.reply import acceptable_name
@@ -117,10 +119,21 @@ def _function(raw: object) -> dict[str, Any] | None:
 
 def _parameters(raw: object) -> dict[str, Any]:
     """Return a schema that can be sent; one that is none, or is nested without end, takes any object."""
-    if isinstance(raw, Mapping) and not _is_deeper(cast(object, raw), DEEPEST):
-        schema = plain_json(raw)
-        return {"type": "object", "properties": {}} | schema if "type" not in schema else schema
-    return {"type": "object", "properties": {}}
+    schema = _plain_schema(cast(object, raw)) if isinstance(raw, Mapping) else None
+    if schema is not None and "type" in schema:
+        return schema
+    return {"type": "object", "properties": {}, **(schema or {})}
+
+
+def _plain_schema(raw: object) -> dict[str, Any] | None:
+    """Return a copy that can be sent, `None` for a schema that is nested too deeply."""
+    try:
+        written = orjson.dumps(raw)
+    except TypeError:  # Half a character, a long number, a value of a program, or too many levels.
+        return None if _is_deeper(raw, DEEPEST) else plain_json(raw)
+    # Counting is much quicker than looking, and nearly all schemas are small.
+    shallow = written.count(b"{") + written.count(b"[") <= DEEPEST
+    return orjson.loads(written) if shallow or not _is_deeper(raw, DEEPEST) else None
 
 
 def _is_deeper(value: object, depth: int) -> bool:

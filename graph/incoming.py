@@ -123,9 +123,11 @@ def _converted(fields: Mapping[str, Any]) -> list[BaseMessage]:
 
 
 def _with_plain_role(raw: Any) -> Any:
-    fields = cast(Mapping[str, Any], raw) if isinstance(raw, Mapping) else {}
+    if not isinstance(raw, Mapping):
+        return raw
+    fields = cast(Mapping[str, Any], raw)
     role = fields.get("role")
-    return {**fields, "role": role.strip().lower()} if isinstance(role, str) else raw
+    return {**fields, "role": role.strip().lower()} if isinstance(role, str) else fields
 
 
 def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessage:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
@@ -14,7 +14,7 @@ from ..client_history import read_in_order
 from ..turn_graph import TurnGraph
 from .chat_request import ChatRequest
 from .conversation_style import Style, Styles, first_prompt, has_history, is_special
-from .side_call_rules import Asked, Known, is_side_call, is_transcript, may_be_second_model
+from .side_call_rules import Asked, Known, is_side_call, may_be_second_model
 from .thread_ids import known_thread, own_name
 
 _LONGEST_TEXT = 100_000
@@ -31,6 +31,8 @@ class SideCalls:
         """Tell if the request is a side call: by its own word, else by its signs. Raises `StorageError`."""
         if request.side_call is not None:
             return request.side_call
+        if request.stream and not is_special(request) and has_history(request.messages):
+            return False
         named = request.thread_id
         style = None if named is None else self._style(actor, agent, named)
         if not self._is_suspect(request, style):
@@ -51,19 +53,20 @@ class SideCalls:
 
     def _is_suspect(self, request: ChatRequest, style: Style | None) -> bool:
         """Tell if a request has any sign of a side call."""
-        history = has_history(request.messages)
         if is_special(request):
             # A client may want a tool call, or JSON, in all of its turns.
             same = style is not None and style.prompt in (None, first_prompt(request.messages))
-            return not (same and history and request.stream)
+            return not (same and request.stream and has_history(request.messages))
         shared = self._graph.resources.others is not None
         in_one_piece = not request.stream and bool(style.streamed if style else shared)
-        if in_one_piece or history:
+        if in_one_piece or has_history(request.messages):
             return in_one_piece
-        asked = as_asked(request)
-        if any("\n" in text or is_transcript(text) for text in asked.texts):
+        prompt = first_prompt(request.messages)
+        if any(map(_may_quote, request.messages[1 if prompt else 0 :])):
             return True
-        return style is not None and may_be_second_model(asked, style.as_known())
+        if style is None or prompt in ("", style.prompt):
+            return False
+        return may_be_second_model(as_asked(request), style.as_known())
 
     async def _known(self, actor: Actor, agent: str, named: str) -> Known | None:
         """Return what is known of the named thread, `None` when nothing was said there."""
@@ -118,6 +121,12 @@ def as_asked(request: ChatRequest) -> Asked:
         forced="tool_choice" in request.model_settings and bool(request.client_tools),
         tools=bool(request.client_tools),
     )
+
+
+def _may_quote(message: Any) -> bool:
+    """Tell if a message may hold a conversation: what a caller says has no lines and no marks."""
+    content = cast(Mapping[str, Any], message).get("content") if isinstance(message, Mapping) else None
+    return not isinstance(content, str) or any(sign in content for sign in ("\n", "<", "role"))
 
 
 def _called_last(window: Sequence[AnyMessage]) -> bool:
