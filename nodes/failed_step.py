@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from typing import TypeVar, cast
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage
@@ -17,7 +18,7 @@ from .reply import CREATED_AT
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[VoiceState, Runtime[Context]], Awaitable[VoiceUpdate]]
+Step = TypeVar("Step", bound=Callable[[VoiceState, Runtime[Context]], Awaitable[VoiceUpdate]])
 
 
 def ends_turn_on_error(step: Step) -> Step:
@@ -33,9 +34,9 @@ def ends_turn_on_error(step: Step) -> Step:
             task = asyncio.current_task()
             if (task is not None and task.cancelling()) or is_worth_a_retry(error, runtime.context):
                 raise
-            return await _failed(step.__name__, state, runtime, error)
+            return await _failed(getattr(step, "__name__", "?"), state, runtime, error)
 
-    return guarded
+    return cast(Step, guarded)
 
 
 def is_worth_a_retry(error: BaseException, context: Context) -> bool:
