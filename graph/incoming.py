@@ -20,7 +20,8 @@ from ..nodes.client_messages import legal_name, stable_call_id
 from ..nodes.heard import UNHEARD
 from ..nodes.limits import TurnLimits
 from ..nodes.plain_json import plain_json
-from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, acceptable_name
+from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN
+from ..nodes.tools.names import acceptable_name
 from ..nodes.tools.results import OUTCOME
 from ..state.errors import InvalidMessage
 from ..state.schema import Turn, VoiceInput, new_turn

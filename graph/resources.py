@@ -21,9 +21,8 @@ from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Background
 from ..nodes.embedder import open_embedder
 from ..nodes.model import LOCAL_MODEL, Models, default_model
-from ..nodes.tools.clock import current_time
-from ..nodes.tools.recall import recall_memory
-from ..nodes.tools.registry import Toolbox, ToolSource
+from ..nodes.tools.built_in import COMMON_TOOLS
+from ..nodes.tools.toolbox import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
@@ -189,7 +188,7 @@ async def open_resources(
     settings = settings or load_settings()
     url = url or settings.url()
     async with AsyncExitStack() as stack:
-        toolbox = Toolbox([current_time, recall_memory, *tools])
+        toolbox = Toolbox([*COMMON_TOOLS, *tools])
         models = Models(model or settings.model or default_model())
         stack.push_async_callback(models.aclose)
         if models.default == LOCAL_MODEL:

@@ -10,7 +10,8 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from ..state.schema import ClientMessage
-from .reply import CREATED_AT, acceptable_id, acceptable_name
+from .reply import CREATED_AT, acceptable_id
+from .tools.names import acceptable_name
 from .tools.results import tool_message
 
 NO_OUTPUT = "(no output)"

@@ -18,7 +18,7 @@ from .interruption import Interruption
 from .limits import TurnLimits
 from .model import VoiceModel
 from .speech import Speaker
-from .tools.registry import Toolbox
+from .tools.toolbox import Toolbox
 
 T = TypeVar("T")
 

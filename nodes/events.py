@@ -31,12 +31,13 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFinished:
-    """A tool has a result; `seconds` is how long it took."""
+    """A tool has a result; `seconds` is how long it took, `message` says to developers why it is none."""
 
     tool_call_id: str
     name: str
     status: str
     seconds: float
+    message: str | None = None
     type: Literal["tool_finished"] = "tool_finished"
 
 

@@ -1,6 +1,9 @@
 """Step 3: run all tool calls of the reply at once; each yields one result, in their order."""
 
 import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
@@ -9,13 +12,17 @@ from langgraph.types import Overwrite
 from ..state.schema import VoiceState, VoiceUpdate
 from ..state.tool_runs import ToolRun
 from .client_tools import client_calls
-from .context import Context, writer_of
+from .context import CallContext, Context, writer_of
 from .events import Event, encode_event
 from .failed_step import ends_turn_on_error
 from .filler import filled_silence
 from .reply import BAD_ARGUMENTS, SPOKEN
-from .tools.results import tool_message
+from .tools.injection import Surroundings
+from .tools.registry import VoiceTool
+from .tools.results import OWN_NAME, tool_message
 from .tools.run_call import CallRun
+
+log = logging.getLogger(__name__)
 
 
 @ends_turn_on_error
@@ -50,7 +57,7 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
         turn.update(outcome="interrupted", finish_reason="interrupted")
     elif handed_over:  # The client's own tools run there; it brings their results with its next request.
         turn.update(outcome="finished", finish_reason="tool_calls")
-    reply = _with_speech(reply, speaker.spoken[before:])
+    reply = _with_own_names(_with_speech(reply, speaker.spoken[before:]), results)
     return {"messages": Overwrite([*window, reply, *results]), "turn": turn}
 
 
@@ -69,11 +76,14 @@ async def _answer(
     tools = context.toolbox.of_agent(state["agent"]["tools"])
     tool = tools.get(call["name"])
     if tool is None:
+        log.warning("a model called an unknown tool", extra={"thread_id": context.thread_id})
         text = f"There is no tool '{call['name'][:64]}'. There are: {', '.join(tools) or 'none'}."
         return tool_message(reply.id, call, "unknown_tool", text, created_at=now, limit=limit)
     if call["id"] in reply.additional_kwargs.get(BAD_ARGUMENTS, ()):
         text = "Wrong arguments: they were not a JSON object. Call again with valid JSON."
-        return tool_message(reply.id, call, "bad_arguments", text, created_at=now, limit=limit)
+        return tool_message(
+            reply.id, call, "bad_arguments", text, created_at=now, limit=limit, tool=tool.name
+        )
 
     def emit(event: Event) -> None:
         writer_of(runtime)(encode_event(event))
@@ -85,9 +95,22 @@ async def _answer(
         call=call,
         tool=tool,
         emit=emit,
+        surroundings=_surroundings(state, runtime, tools),
         made=state["turn"].get("made", ()),
     )
     return await run.result(earlier)
+
+
+def _surroundings(
+    state: VoiceState, runtime: Runtime[Context], tools: Mapping[str, VoiceTool]
+) -> Surroundings:
+    """Return what a tool may have injected."""
+    context = runtime.context
+    caller = CallContext(
+        organization=context.actor.organization_id, user=context.actor.user_id, agent=state["agent"]["name"]
+    )
+    given = [tool.tool for tool in tools.values()]
+    return Surroundings(state=cast(Mapping[str, Any], state), runtime=runtime, caller=caller, tools=given)
 
 
 def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
@@ -98,3 +121,15 @@ def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
     return reply.model_copy(
         update={"additional_kwargs": {**reply.additional_kwargs, SPOKEN: f"{said} {spoken.strip()}"}}
     )
+
+
+def _with_own_names(reply: AIMessage, results: Sequence[ToolMessage]) -> AIMessage:
+    """Return the reply with a note which tools were meant, for the record, where their names are others."""
+    own = {
+        result.tool_call_id: result.additional_kwargs[OWN_NAME]
+        for result in results
+        if OWN_NAME in result.additional_kwargs
+    }
+    if not own:
+        return reply
+    return reply.model_copy(update={"additional_kwargs": {**reply.additional_kwargs, OWN_NAME: own}})

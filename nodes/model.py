@@ -39,8 +39,8 @@ class VoiceModel:
     """How its server wants requests to be written, as far as that is known."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Sampling settings that suit it; an agent's own settings come on top."""
-    _bound: dict[tuple[str, ...], Runnable[Any, BaseMessage]] = field(
-        default_factory=dict[tuple[str, ...], Runnable[Any, BaseMessage]], repr=False
+    _bound: dict[tuple[VoiceTool | str, ...], Runnable[Any, BaseMessage]] = field(
+        default_factory=dict[tuple[VoiceTool | str, ...], Runnable[Any, BaseMessage]], repr=False
     )
 
     def with_tools(
@@ -54,7 +54,7 @@ class VoiceModel:
             return self.chat
         strict = "strict" not in form.left_out
         strict = strict and all(tool.strict for tool in tools) and all(map(_is_strict, client_tools))
-        key = (*(tool.name for tool in tools), orjson.dumps(client_tools).decode(), str(strict))
+        key = (*tools, orjson.dumps(client_tools).decode(), str(strict))
         if key not in self._bound:
             if len(self._bound) >= _MOST_TOOL_SETS:
                 self._bound.clear()

@@ -1,16 +1,16 @@
 """Messages of the window as records of recall memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from ..state.messages import MessageRecord, Role
 from ..state.schema import Turn
 from .heard import UNHEARD
 from .reply import CREATED_AT
-from .tools.results import OUTCOME
+from .tools.results import OUTCOME, OWN_NAME
 
 _ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "tool": "tool"}
 
@@ -26,17 +26,23 @@ def _as_record(message: AnyMessage, turn: Turn) -> MessageRecord:
     reply = message if isinstance(message, AIMessage) else None
     result = message if isinstance(message, ToolMessage) else None
     name = message.name if isinstance(message, HumanMessage | ToolMessage) else None
+    own: Any = extra.get(OWN_NAME)
     return MessageRecord(
         id=message.id or "",
         turn_id=turn["id"],
         role=_ROLES.get(message.type, "system"),
         text=str(message.text),
         unheard=extra.get(UNHEARD),
-        tool_calls=[dict(call) for call in reply.tool_calls] if reply and reply.tool_calls else None,
+        tool_calls=[_own_call(call, own or {}) for call in reply.tool_calls] or None if reply else None,
         tool_call_id=result.tool_call_id if result else None,
-        name=name,
+        name=own if result and own else name,
         status=extra.get(OUTCOME),
         model=reply.response_metadata.get("model") if reply else None,
         usage=dict(reply.usage_metadata) if reply and reply.usage_metadata else None,
         created_at=datetime.fromtimestamp(at, UTC),
     )
+
+
+def _own_call(call: ToolCall, own: Mapping[str, str]) -> dict[str, Any]:
+    """Return the call under the tool's own name, which is not always the one it is offered under."""
+    return {**call, "name": own.get(call["id"] or "", call["name"])}

@@ -1,7 +1,6 @@
 """Turn the deltas of one completion into speech as they come, and into one message at the end."""
 
-import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
@@ -17,6 +16,7 @@ from .delta import CallFragment, Delta
 from .preamble import PreambleReader
 from .provider_fields import PROVIDER, ProviderFields, merged_fields
 from .speech import Speaker, ThoughtFilter
+from .tools.names import acceptable_name
 
 BAD_ARGUMENTS = "bad_arguments"
 """Key in a message's `additional_kwargs`: ids of calls whose arguments were not a JSON object."""
@@ -90,8 +90,17 @@ class Reply:
         self._speaker.begin_sentence()
         self._text += await self._say(sentence)
 
-    def message(self, model: str, created_at: float, used_ids: Collection[str]) -> AIMessage:
-        """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window."""
+    def message(
+        self,
+        model: str,
+        created_at: float,
+        used_ids: Collection[str],
+        name_of: Callable[[str], str] = acceptable_name,
+    ) -> AIMessage:
+        """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window.
+
+        `name_of` gives the name of an offered tool for what the model called it.
+        """
         calls: list[ToolCall] = []
         bad: list[str] = []
         own: dict[str, dict[str, Any]] = {}
@@ -104,7 +113,7 @@ class Reply:
                 bad.append(call_id)
             if call.extras:
                 own[call_id] = call.extras
-            calls.append(ToolCall(name=acceptable_name(call.name), args=arguments or {}, id=call_id))
+            calls.append(ToolCall(name=name_of(call.name), args=arguments or {}, id=call_id))
         fields = self._fields.data(model, own)
         extra = {name: value for name, value in ((BAD_ARGUMENTS, bad), (PROVIDER, fields)) if value}
         return self._message(self._text, calls, model, created_at, extra)
@@ -183,11 +192,6 @@ class Reply:
         out = await self._speaker.say(text)
         self.said += out
         return out
-
-
-def acceptable_name(name: str) -> str:
-    """Return a tool's name in the form that providers take: an odd one would spoil every later request."""
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "unnamed"
 
 
 def acceptable_id(call_id: str | None) -> str:

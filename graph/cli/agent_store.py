@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...nodes.model import check_model_name
-from ...nodes.tools.clock import current_time
-from ...nodes.tools.registry import Toolbox
+from ...nodes.tools.built_in import COMMON_TOOLS
+from ...nodes.tools.toolbox import Toolbox
 from ...state.actors import Actor
 from ...state.agents import DEFAULT_BLOCKS
 from ...state.checkpoints import open_checkpointer
@@ -37,8 +37,7 @@ async def create_agent(caller: Caller, wanted: NewAgent, url: str | None) -> Non
     """
     if wanted.model is not None:
         check_model_name(wanted.model)
-    for tool in Toolbox([current_time]).of_agent(wanted.tools).values():
-        _ = tool.schema  # Describes it for the model: arguments that cannot be described are found now.
+    Toolbox(COMMON_TOOLS).check(wanted.tools)
     system = _read(wanted.system_file) if wanted.system_file else None
     blocks = {**DEFAULT_BLOCKS, **_parse_blocks(wanted.blocks)}
     async with writing(url) as store:

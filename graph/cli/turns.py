@@ -93,7 +93,7 @@ async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> C
         resources.models.substitute(agent.model, wish.model)
     with _loading(agent.model or resources.models.default):
         model = resources.models.get(agent.model)
-    resources.toolbox.of_agent(agent.tools)
+    resources.toolbox.check(agent.tools)
     graph = build_graph(resources)
     return Conversation(graph=graph, actor=actor, agent=agent, model=model, thread_id=thread_id, known=known)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...nodes.model import check_model_name
-from ...nodes.tools.registry import BUILT_IN
+from ...nodes.tools.built_in import BUILT_IN
 from ...state.errors import InvalidSetting
 from ..resources import Resources
 
@@ -34,7 +34,7 @@ async def check_agent(
     if tools:
         check_tools(resources, tools)
         # Imports what was allowed, which may read files.
-        await asyncio.to_thread(resources.toolbox.of_agent, tuple(tools))
+        await asyncio.to_thread(resources.toolbox.check, tuple(tools))
 
 
 def check_tools(resources: Resources, tools: Sequence[str]) -> None:

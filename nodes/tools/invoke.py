@@ -1,22 +1,27 @@
-"""Run one tool call to its end: check its arguments, keep its time, never raise."""
+"""Run one tool call to its end: check its arguments, read its result, never raise."""
 
 import asyncio
-import contextvars
 import logging
-import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import pydantic.v1
 from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, StructuredTool, Tool
+from langchain_core.tools import BaseTool
 from langchain_core.tools.base import ToolException
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ..preamble import HEARTBEAT, PREAMBLE
+from .arguments import drop_nulls
+from .failures import ToolRaised, advice, comes_from_outside, told
+from .guard import Later, is_async, set_injected
+from .in_thread import in_thread
+from .injection import Surroundings
 from .registry import ToolCallInfo, VoiceTool, set_current_call
-from .results import SENTENCES, Outcome, result_text
-from .schema import drop_nulls
+from .result_text import result_text
+from .results import SENTENCES, Outcome
+from .safe_text import safe_text
 
 log = logging.getLogger(__name__)
 
@@ -24,96 +29,97 @@ log = logging.getLogger(__name__)
 _DETACHED = RunnableConfig(callbacks=[], tags=["nostream"])
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call ended: the text is for the model, the message for developers (`None` after a success)."""
+
+    outcome: Outcome
+    text: str
+    message: str | None = None
+
+
 def tool_arguments(tool: VoiceTool, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what the tool gets: neither preamble nor heartbeat, and no null for what was left out."""
-    own = {name: value for name, value in arguments.items() if name not in (PREAMBLE, HEARTBEAT)}
-    return drop_nulls(own, tool.parameters)
+    """Return what the tool gets of a model's arguments.
 
-
-async def invoke_tool(tool: VoiceTool, call: ToolCall, info: ToolCallInfo) -> tuple[Outcome, str]:
-    """Return the outcome of the call and the text for the model. Only cancellation is raised."""
-    set_current_call(info)
-    prepared: Any = {**call, "args": tool_arguments(tool, call["args"]), "type": "tool_call"}
-    try:
-        if _is_async(tool.tool):
-            answer = await tool.tool.ainvoke(prepared, _DETACHED)
-        else:
-            answer = await in_thread(lambda: tool.tool.invoke(prepared, _DETACHED))
-    except asyncio.CancelledError:
-        if _is_cancelled():
-            raise
-        return _failed(tool, "cancelled by itself")
-    except ToolException as error:
-        return "error", str(error)  # Raised by a tool's author for the model to read.
-    except (Exception, SystemExit) as error:  # A tool may raise anything; the turn goes on.
-        if isinstance(error, ValidationError) and error.title == _schema_title(tool.tool):
-            return "bad_arguments", _validation_text(error)
-        return _failed(tool, type(error).__name__)
-    if isinstance(answer, ToolMessage):
-        return ("error" if answer.status == "error" else "success"), result_text(answer.content)
-    return "success", result_text(answer)
-
-
-def _is_async(tool: BaseTool) -> bool:
-    """Tell if the tool has a coroutine of its own; LangChain's stand-in runs it in the loop's executor."""
-    if isinstance(tool, StructuredTool | Tool):
-        return tool.coroutine is not None
-    return type(tool)._arun is not BaseTool._arun  # pyright: ignore[reportPrivateUsage]
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-def _failed(tool: VoiceTool, error: str) -> tuple[Outcome, str]:
-    log.warning("tool failed", extra={"tool": tool.name, "error": error})
-    return "error", SENTENCES["error"]
-
-
-def _schema_title(tool: BaseTool) -> str | None:
-    """Return what an error in the tool's arguments is titled, unlike one that the tool meets in its work."""
-    schema = tool.args_schema
-    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        return None
-    return schema.model_config.get("title") or schema.__name__
-
-
-def _validation_text(error: ValidationError) -> str:
-    """Return what is wrong with the arguments, without repeating their values."""
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'arguments'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    return "Wrong arguments. " + "; ".join(faults)
-
-
-async def in_thread(work: Callable[[], Any]) -> Any:
-    """Run `work` in a daemon thread of its own and return its result.
-
-    Not in the loop's executor: its few threads would make slow tools wait for each other, and one that
-    hangs would hold the process at its exit.
+    That is no preamble, no heartbeat, nothing that the process gives, and no null for what was left out.
     """
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-    context = contextvars.copy_context()
+    taken = {PREAMBLE, HEARTBEAT} | tool.injections.hidden
+    own = {name: value for name, value in arguments.items() if name not in taken}
+    return drop_nulls(own, tool.parameters, tool.definitions)
 
-    def settle(outcome: tuple[Any, BaseException | None]) -> None:
-        if not result.done():
-            result.set_result(outcome)
 
-    def run() -> None:
-        try:
-            outcome = context.run(work), None
-        except BaseException as error:  # Handed to the task that waits.
-            outcome = None, error
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:  # The loop has closed: nobody waits any more.
-            log.warning("a tool ended after its process had closed")
+async def invoke_tool(
+    tool: VoiceTool, call: ToolCall, info: ToolCallInfo, surroundings: Surroundings | None = None
+) -> Ended:
+    """Return how the call ended, whatever the tool raises. Only a real cancellation comes out."""
+    try:
+        set_current_call(info)
+        set_injected(tool.injections.values(surroundings, info.tool_call_id) if surroundings else {})
+        answer = await _answer(tool.runner, {**call, "args": tool_arguments(tool, call["args"])})
+        failed = isinstance(answer, ToolMessage) and answer.status == "error"
+        text = result_text(answer)
+        return Ended("error", text, "the tool reported an error") if failed else Ended("success", text)
+    except BaseException as error:
+        if _is_cancellation(error) or comes_from_outside(error):
+            raise
+        return _ended(tool, info, error.error if isinstance(error, ToolRaised) else error)
 
-    threading.Thread(target=run, daemon=True, name="voicegraph-tool").start()
-    value, error = await result
-    if error is not None:
-        raise error
-    return value
+
+async def _answer(runner: BaseTool, call: dict[str, Any]) -> Any:
+    prepared: Any = {**call, "type": "tool_call"}
+    if is_async(runner):
+        answer = await runner.ainvoke(prepared, _DETACHED)
+    else:
+        answer = await in_thread(lambda: runner.invoke(prepared, _DETACHED))
+    return await answer.awaitable if isinstance(answer, Later) else answer
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Tell if this task is being cancelled; a tool may raise `CancelledError` by itself."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+
+
+def _ended(tool: VoiceTool, info: ToolCallInfo, error: BaseException) -> Ended:
+    """Return how a call ended that raised, and log it: what was said in it is told at DEBUG alone."""
+    known = {"tool": tool.name, "thread_id": info.thread_id, "agent": info.agent_name}
+    faults = _argument_faults(tool.runner, error)
+    own = [fault for fault in faults if fault["loc"][:1] and fault["loc"][0] in tool.injections.hidden]
+    if faults and not own:
+        message = f"wrong arguments ({', '.join(sorted({fault['type'] for fault in faults}))})"
+        log.warning("a model gave a tool wrong arguments", extra={**known, "error": message})
+        return Ended("bad_arguments", _faults_text(faults), message)
+    message = ": ".join(filter(None, [told(error, tool.tool), advice(error)]))
+    log.warning(advice(error) or "a tool failed", extra={**known, "error": message})
+    log.debug("how a tool failed", extra=known, exc_info=error)
+    return Ended("error", _text_of(error) or SENTENCES["error"], message)
+
+
+def _text_of(error: BaseException) -> str:
+    """Return what a tool's author wrote for the model to read, empty for any other exception."""
+    if not isinstance(error, ToolException):
+        return ""
+    try:
+        return safe_text(str(error)).strip()
+    except Exception:
+        return ""
+
+
+def _argument_faults(tool: BaseTool, error: BaseException) -> list[Any]:
+    """Return what is wrong with the arguments, empty for an error that the tool met in its work."""
+    schema: Any = tool.args_schema
+    if isinstance(error, ValidationError) and isinstance(schema, type) and hasattr(schema, "model_config"):
+        title = schema.model_config.get("title") or schema.__name__  # pyright: ignore
+        if error.title == title:
+            return list(error.errors(include_url=False, include_input=False, include_context=False))
+    if isinstance(error, pydantic.v1.ValidationError) and error.model is schema:
+        return list(error.errors())
+    return []
+
+
+def _faults_text(faults: list[Any]) -> str:
+    """Return the faults in words, without repeating values."""
+    told = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'arguments'}: {fault['msg']}" for fault in faults
+    ]
+    return safe_text("Wrong arguments. " + "; ".join(told))

@@ -1,25 +1,19 @@
-"""The tools of a process: LangChain tools or plain typed functions, by object, `module:function` or name."""
+"""What a tool is to a turn: its options, its two forms for the model, and the call that it serves."""
 
-import importlib
-import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from langchain_core.tools import BaseTool, StructuredTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.tools import BaseTool
 
 from ...state.actors import Actor
-from ...state.errors import InvalidSetting
 from .agent_memory import Memory
+from .injection import Injections
+from .safe_text import safe_text
 from .schema import describe_tool
-
-ToolSource = BaseTool | Callable[..., Any] | str
-
-BUILT_IN = {"memory_append": ".memory", "memory_replace": ".memory", "archive": ".memory"}
-"""Tools that an agent may name without a path, and their modules in this package."""
+from .schema_keywords import Schema
 
 _OPTIONS = "voice_tool_options"
 _T = TypeVar("_T", bound=Callable[..., Any] | BaseTool)
@@ -83,6 +77,10 @@ def voice_tool(
     @voice_tool(side_effects=True, timeout=20)
     async def book_table(guests: int) -> str:
         "Book a table for so many guests."
+
+    A tool returns what the model is to read: text, or data that becomes JSON. LangGraph's `Command`,
+    generators and `interrupt()` are not supported. What can be seen of them is refused when the tool is
+    registered; otherwise the tool fails, and the log says why.
     """
 
     def mark(function: Any) -> Any:
@@ -96,17 +94,28 @@ def voice_tool(
     return mark
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class VoiceTool:
     """A LangChain tool with its voice options and its description for the model, made once."""
 
     tool: BaseTool
+    """As its author gave it."""
+    runner: BaseTool
+    """The same, safe to be run in a turn."""
     options: ToolOptions
+    offered: str
+    """The name that the model calls it by, one that providers take."""
+    parameters: Schema
+    """The JSON schema of the arguments that a model gives, without the preamble."""
+    definitions: dict[str, Schema] = field(default_factory=dict[str, Schema])
+    """The recursive parts of `parameters`, by name."""
+    injections: Injections = field(default_factory=Injections)
+    """The arguments that the process gives."""
 
     @property
     def name(self) -> str:
-        """The name that the model calls it by."""
-        return self.tool.name
+        """The name that its author gave it: events, records and logs show it."""
+        return safe_text(self.tool.name)
 
     @property
     def strict(self) -> bool:
@@ -127,98 +136,24 @@ class VoiceTool:
 
     @cached_property
     def _strict_form(self) -> dict[str, Any] | None:
-        return describe_tool(self.tool, strict=True)
+        return self._described(strict=True)
 
     @cached_property
     def _plain_form(self) -> dict[str, Any]:
-        plain = describe_tool(self.tool, strict=False)
+        plain = self._described(strict=False)
         assert plain is not None
         return plain
 
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        """The JSON schema of the arguments that the tool itself takes."""
-        return convert_to_openai_tool(self.tool)["function"].get("parameters") or {}
+    def _described(self, *, strict: bool) -> dict[str, Any] | None:
+        return describe_tool(
+            self.offered, self.tool.description, self.parameters, self.definitions, strict=strict
+        )
 
 
-class Toolbox:
-    """All tools of a process. Some are offered to every agent, others only to agents that name them."""
-
-    def __init__(self, tools: Iterable[ToolSource] = ()) -> None:
-        self._common = [load_tool(tool) for tool in tools]
-        self._loaded: dict[str, VoiceTool] = {}
-        self._sets: dict[tuple[str, ...], dict[str, VoiceTool]] = {}
-
-    def of_agent(self, names: Sequence[str]) -> dict[str, VoiceTool]:
-        """Return the tools of an agent by name: the common ones, then those of its own list.
-
-        Raises `InvalidSetting` for a path that leads to no tool, or for two tools of one name.
-        """
-        key = tuple(names)
-        if key not in self._sets:
-            tools: dict[str, VoiceTool] = {}
-            for tool in [*self._common, *(self._load(name) for name in key)]:
-                if tools.setdefault(tool.name, tool).tool is not tool.tool:
-                    raise InvalidSetting(f"two tools are called '{tool.name}': rename one of them")
-            self._sets[key] = tools
-        return self._sets[key]
-
-    def _load(self, path: str) -> VoiceTool:
-        if path not in self._loaded:
-            self._loaded[path] = load_tool(path)
-        return self._loaded[path]
-
-
-def load_tool(source: ToolSource) -> VoiceTool:
-    """Return the tool of a LangChain tool, a typed function, a path `package.module:function` or a name.
-
-    A name is that of a built-in tool. Raises `InvalidSetting` when there is none.
-    """
-    if isinstance(source, str):
-        source = _import(source)
-    try:
-        tool = source if isinstance(source, BaseTool) else _from_function(source)
-        loaded = VoiceTool(tool, _options_of(tool))
-        _ = loaded.schema  # What cannot be described is found now, not in a call.
-    except InvalidSetting:
-        raise
-    except Exception as error:
-        name = getattr(source, "name", None) or getattr(source, "__name__", "?")
-        raise InvalidSetting(f"the arguments of the tool '{name}' have no JSON schema") from error
-    return loaded
-
-
-def _from_function(source: Any) -> BaseTool:
-    if not inspect.isroutine(source):
-        raise InvalidSetting(f"{type(source).__name__} is not a tool: give a function or a LangChain tool")
-    if not inspect.getdoc(source):
-        raise InvalidSetting(f"the tool '{source.__name__}' needs a docstring: the model reads it")
-    if inspect.iscoroutinefunction(source):
-        return StructuredTool.from_function(coroutine=source)
-    return StructuredTool.from_function(source)
-
-
-def _options_of(tool: BaseTool) -> ToolOptions:
+def options_of(tool: BaseTool) -> ToolOptions:
+    """Return the options that `voice_tool` marked the tool or its function with."""
     for function in (getattr(tool, "coroutine", None), getattr(tool, "func", None)):
         if hasattr(function, _OPTIONS):
             return getattr(function, _OPTIONS)
     known = {key: value for key, value in (tool.metadata or {}).items() if key in ToolOptions.__slots__}
     return ToolOptions(**known)
-
-
-def _import(path: str) -> Any:
-    if path in BUILT_IN:
-        return getattr(importlib.import_module(BUILT_IN[path], __package__), path)
-    module_name, _, attribute = path.partition(":")
-    if not (module_name and attribute):
-        names = ", ".join(BUILT_IN)
-        raise InvalidSetting(f"'{path}' is not a tool: write package.module:function or one of {names}")
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidSetting(f"the tool '{path}' cannot be imported: {reason}") from error
-    try:
-        return getattr(module, attribute)
-    except AttributeError as error:
-        raise InvalidSetting(f"the module '{module_name}' has no '{attribute}'") from error

@@ -1,9 +1,11 @@
 """What the model is told of a tool call: one safe text a call, whatever happened."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Literal
 
 from langchain_core.messages import ToolCall, ToolMessage
+
+from .safe_text import cut, safe_text
 
 Outcome = Literal[
     "success", "error", "bad_arguments", "unknown_tool", "timeout", "cancelled", "running", "unknown"
@@ -11,6 +13,8 @@ Outcome = Literal[
 
 OUTCOME = "outcome"
 """Key in a tool message's `additional_kwargs`."""
+OWN_NAME = "tool"
+"""Key in a tool message's `additional_kwargs`: the tool's own name, where it is offered under another."""
 
 WITHHELD = "Its result cannot be shown: the model's provider does not accept it. Tell the user so."
 
@@ -25,30 +29,31 @@ SENTENCES: Mapping[Outcome, str] = {
 
 
 def tool_message(
-    reply_id: str | None, call: ToolCall, outcome: Outcome, text: str, *, created_at: float, limit: int
+    reply_id: str | None,
+    call: ToolCall,
+    outcome: Outcome,
+    text: str,
+    *,
+    created_at: float,
+    limit: int,
+    tool: str | None = None,
 ) -> ToolMessage:
-    """Return the message that answers `call`, its text clipped to `limit` characters."""
+    """Return the message that answers `call`, its text clipped to `limit` characters.
+
+    `tool` is the tool's own name, where it is offered under another.
+    """
+    shown = safe_text(cut(text, limit))
     if len(text) > limit:
-        text = f"{text[:limit]}… (cut: {len(text)} characters in all)"
+        shown += "… (cut here: there is more)"
     return ToolMessage(
         id=f"{reply_id}:{call['id']}",
         tool_call_id=call["id"] or "",
         name=call["name"],
-        content=text or "(no output)",
+        content=shown or "(no output)",
         status="success" if outcome == "success" else "error",
-        additional_kwargs={OUTCOME: outcome, "created_at": created_at},
+        additional_kwargs={
+            OUTCOME: outcome,
+            "created_at": created_at,
+            **({OWN_NAME: tool} if tool not in (None, call["name"]) else {}),
+        },
     )
-
-
-def result_text(content: Any) -> str:
-    """Return the text of whatever a tool gave back."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [_part_text(part) for part in cast(list[Any], content)]
-        return "\n".join(part for part in parts if part)
-    return str(content)
-
-
-def _part_text(part: Any) -> str:
-    return str(cast(dict[str, Any], part).get("text", "")) if isinstance(part, dict) else str(part)

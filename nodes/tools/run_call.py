@@ -16,10 +16,12 @@ from ..context import Context
 from ..events import Event, ToolFinished, ToolStarted
 from ..recall import recall
 from .agent_memory import StoredMemory
-from .invoke import invoke_tool, tool_arguments
+from .injection import Surroundings
+from .invoke import Ended, invoke_tool, tool_arguments
 from .made_calls import made_before
 from .registry import ToolCallInfo, VoiceTool
 from .results import SENTENCES, Outcome, tool_message
+from .safe_text import cut
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class CallRun:
     call: ToolCall
     tool: VoiceTool
     emit: Emit
+    surroundings: Surroundings
     made: Sequence[MadeCall] = ()
     """What the thread that this one was forked from did later in this turn."""
 
@@ -44,27 +47,55 @@ class CallRun:
         """The tool-call id, which is the idempotency key."""
         return self.call["id"] or ""
 
+    @property
+    def _known(self) -> dict[str, str]:
+        """What each line of the log tells of the call."""
+        return {
+            "tool": self.tool.name,
+            "thread_id": self.context.thread_id,
+            "agent": self.agent["name"],
+        }
+
     async def result(self, earlier: ToolRun | None) -> ToolMessage:
-        """Run the tool unless `earlier` or `made` tells that it has run; return its one result."""
-        recalled = self._recall(earlier)
-        if recalled is not None:
-            return self._message(*recalled)
-        effects = self.tool.options.side_effects
-        if self.context.stop.requested or (effects and not await self.context.until_firm()):
-            return self._message("cancelled", SENTENCES["cancelled"])
+        """Run the tool unless `earlier` or `made` tells that it has run; return its one result.
+
+        Raises nothing but a cancellation of the turn: whatever goes wrong around the tool is its failure.
+        """
+        try:
+            recalled = self._recall(earlier)
+            if recalled is not None:
+                return self._message(*recalled)
+            effects = self.tool.options.side_effects
+            if self.context.stop.requested or (effects and not await self.context.until_firm()):
+                return self._message("cancelled", SENTENCES["cancelled"])
+            return await self._report()
+        except Exception:
+            log.exception("a tool call went wrong beside its tool", extra=self._known)
+            return self._message("error", SENTENCES["error"])
+
+    async def _report(self) -> ToolMessage:
+        """Run the tool between the events of its start and its end."""
         started = time.monotonic()
         arguments = tool_arguments(self.tool, self.call["args"])
         self.emit(ToolStarted(tool_call_id=self.call_id, name=self.tool.name, arguments=arguments))
         try:
-            outcome, text = await self._run()
+            ended = await self._run()
         except StorageError:
-            log.exception("a tool was not run: it could not be recorded", extra={"tool": self.tool.name})
-            outcome, text = "error", SENTENCES["error"]
-        seconds = round(time.monotonic() - started, 3)
+            log.exception("a tool was not run: it could not be recorded", extra=self._known)
+            ended = Ended("error", SENTENCES["error"], "it could not be recorded, so it was not run")
+        except Exception as error:
+            log.exception("a tool call went wrong beside its tool", extra=self._known)
+            ended = Ended("error", SENTENCES["error"], type(error).__name__)
         self.emit(
-            ToolFinished(tool_call_id=self.call_id, name=self.tool.name, status=outcome, seconds=seconds)
+            ToolFinished(
+                tool_call_id=self.call_id,
+                name=self.tool.name,
+                status=ended.outcome,
+                seconds=round(time.monotonic() - started, 3),
+                message=ended.message,
+            )
         )
-        return self._message(outcome, text)
+        return self._message(ended.outcome, ended.text)
 
     def _recall(self, earlier: ToolRun | None) -> tuple[Outcome, str] | None:
         """Return what is known from before a crash or a fork, `None` when the tool is to be run."""
@@ -79,9 +110,9 @@ class CallRun:
     def _made_before(self) -> tuple[Outcome, str] | None:
         if not self.tool.options.side_effects:
             return None
-        return made_before(self.made, self.tool.name, self.call["args"])
+        return made_before(self.made, (self.tool.name, self.tool.offered), self.call["args"])
 
-    async def _run(self) -> tuple[Outcome, str]:
+    async def _run(self) -> Ended:
         """Wait for the tool, its time-out or the interruption, whichever is first.
 
         A tool with side effects is never cancelled: it goes on behind the turn and is found by the next.
@@ -104,14 +135,18 @@ class CallRun:
             stopped.cancel()
             if not options.side_effects and not task.done():
                 task.cancel()
-        if task in done:
+        if task in done and not task.cancelled():
             return task.result()
-        if options.side_effects:
-            return "running", SENTENCES["running"]
-        missed: Outcome = "cancelled" if done else "timeout"
-        return missed, SENTENCES[missed]
+        if task in done:  # The process closes.
+            outcome: Outcome = "unknown" if options.side_effects else "cancelled"
+            return Ended(outcome, SENTENCES[outcome], "the process was closed before it had ended")
+        late = None if done else f"no result within {timeout:g} seconds"
+        if late:
+            log.warning("a tool took too long", extra={**self._known, "error": late})
+        missed: Outcome = "running" if options.side_effects else "cancelled" if done else "timeout"
+        return Ended(missed, SENTENCES[missed], late or "the caller interrupted")
 
-    async def _perform(self) -> tuple[Outcome, str]:
+    async def _perform(self) -> Ended:
         """Run the tool and record its result, so that it is there whatever becomes of the turn."""
         context = self.context
         info = ToolCallInfo(
@@ -124,9 +159,9 @@ class CallRun:
             memory=StoredMemory(context.store, context.actor, self.agent["id"]),
             recall=partial(recall, context, self.agent),
         )
-        outcome, text = await invoke_tool(self.tool, self.call, info)
-        await self._record(outcome, text[: context.limits.tool_result_chars])
-        return outcome, text
+        ended = await invoke_tool(self.tool, self.call, info, self.surroundings)
+        await self._record(ended.outcome, cut(ended.text, context.limits.tool_result_chars))
+        return ended
 
     async def _record(self, outcome: Outcome, result: str) -> None:
         context = self.context
@@ -148,7 +183,7 @@ class CallRun:
             ):  # The thread may belong to another process by now: what was done was done here.
                 await finish()
         except StorageError:
-            log.exception("the result of a tool could not be recorded", extra={"tool": self.tool.name})
+            log.exception("the result of a tool could not be recorded", extra=self._known)
 
     def _message(self, outcome: Outcome, text: str) -> ToolMessage:
         context = self.context
@@ -159,4 +194,5 @@ class CallRun:
             text,
             created_at=context.clock.now(),
             limit=context.limits.tool_result_chars,
+            tool=self.tool.name,
         )

@@ -8,7 +8,8 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from voicegraph.nodes.speech import Speaker
 from voicegraph.nodes.tools.invoke import invoke_tool
-from voicegraph.nodes.tools.registry import ToolCallInfo, load_tool
+from voicegraph.nodes.tools.loading import load_tool
+from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.state.actors import Actor
 
 
@@ -69,6 +70,7 @@ def run() -> Callable[..., Awaitable[tuple[str, str]]]:
     async def run_it(source: Any, **arguments: Any) -> tuple[str, str]:
         loaded = load_tool(source)
         call: Any = {"name": loaded.name, "args": arguments, "id": "call_1", "type": "tool_call"}
-        return await invoke_tool(loaded, call, INFO)
+        ended = await invoke_tool(loaded, call, INFO)
+        return ended.outcome, ended.text
 
     return run_it

@@ -19,7 +19,7 @@ from voicegraph.nodes.completion import Request, stream_completion
 from voicegraph.nodes.delta import Delta
 from voicegraph.nodes.model import VoiceModel
 from voicegraph.nodes.request_form import OPENAI, LearnedForm
-from voicegraph.nodes.tools.registry import load_tool
+from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.state.errors import ModelUnavailable
 
 CONVERSATION: list[AnyMessage] = [

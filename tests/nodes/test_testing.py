@@ -12,7 +12,7 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.tools import tool
 
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, ScriptEnded, calls
-from voicegraph.nodes.tools.registry import load_tool
+from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.state.errors import ModelUnavailable
 
 

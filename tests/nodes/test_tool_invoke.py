@@ -8,7 +8,7 @@ from langchain_core.tools import InjectedToolCallId, StructuredTool, tool
 from langchain_core.tools.base import ToolException
 from pydantic import BaseModel, TypeAdapter
 
-from voicegraph.nodes.tools.registry import load_tool
+from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.results import SENTENCES
 
 Run = Callable[..., Awaitable[tuple[str, str]]]

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from langchain_core.tools import BaseTool, tool
 
+from voicegraph.nodes.tools.built_in import BUILT_IN
 from voicegraph.nodes.tools.clock import current_time
+from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import (
-    BUILT_IN,
-    Toolbox,
     ToolCallInfo,
     ToolOptions,
     current_call,
-    load_tool,
     set_current_call,
     voice_tool,
 )
+from voicegraph.nodes.tools.toolbox import Toolbox
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import InvalidSetting
 
@@ -196,7 +196,7 @@ def test_two_tools_of_one_name_are_refused() -> None:
         return "late"
 
     with pytest.raises(InvalidSetting, match="two tools are called 'current_time'"):
-        Toolbox([another]).of_agent([CLOCK])
+        Toolbox([another]).check([CLOCK])
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -1,11 +1,11 @@
 """What the model is told of a tool call."""
 
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from langchain_core.messages import ToolCall
 
-from voicegraph.nodes.tools.results import OUTCOME, SENTENCES, Outcome, result_text, tool_message
+from voicegraph.nodes.tools.results import OUTCOME, OWN_NAME, SENTENCES, Outcome, tool_message
 
 CALL = ToolCall(name="get_weather", args={"city": "Rome"}, id="call_1")
 
@@ -45,15 +45,20 @@ def test_each_outcome_without_a_text_of_its_own_has_a_sentence() -> None:
     assert all(sentence.endswith(".") for sentence in SENTENCES.values())
 
 
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("Sunny.", "Sunny."),
-        (["One.", {"type": "text", "text": "Two."}, {"type": "image"}], "One.\nTwo."),
-        ([], ""),
-        (42, "42"),
-        ({"a": 1}, "{'a': 1}"),
-    ],
-)
-def test_content_of_any_kind_becomes_text(content: Any, text: str) -> None:
-    assert result_text(content) == text
+def test_a_clipped_result_does_not_end_in_half_a_character() -> None:
+    message = tool_message("m1", CALL, "success", "ab\u0301c", created_at=1.0, limit=2)
+    assert message.text.startswith("a…")
+
+
+def test_a_text_of_any_outcome_can_be_sent() -> None:
+    message = tool_message("m1", CALL, "error", "half \udce4\x00", created_at=1.0, limit=100)
+    assert message.text == "half \ufffd"
+
+
+def test_the_own_name_of_a_tool_is_noted_where_it_is_offered_under_another() -> None:
+    same, other = (
+        tool_message("m1", CALL, "success", "", created_at=1.0, limit=9, tool=name)
+        for name in ("get_weather", "get.weather")
+    )
+    assert OWN_NAME not in same.additional_kwargs
+    assert (other.name, other.additional_kwargs[OWN_NAME]) == ("get_weather", "get.weather")

@@ -12,8 +12,8 @@ from openai_server.tool_schemas import validate_tools
 from pydantic import BaseModel, Field, HttpUrl
 
 from voicegraph.nodes.preamble import HEARTBEAT, PREAMBLE
-from voicegraph.nodes.tools.registry import load_tool
-from voicegraph.nodes.tools.schema import drop_nulls
+from voicegraph.nodes.tools.arguments import drop_nulls
+from voicegraph.nodes.tools.loading import load_tool
 
 
 class Colour(Enum):
@@ -101,8 +101,20 @@ def own_preamble(city: str, pre_exec_msg: str, request_heartbeat: bool = False) 
     """Do it."""
 
 
-STRICT = [no_arguments, plain, optional, enums, lists, nested, bounded, formats, own_preamble]
-LOOSE = [mapping, anything, untyped_list, pair, recursive]
+STRICT = [
+    no_arguments,
+    plain,
+    optional,
+    enums,
+    lists,
+    nested,
+    bounded,
+    formats,
+    own_preamble,
+    pair,
+    recursive,
+]
+LOOSE = [mapping, anything, untyped_list]
 
 
 def described(tool: Callable[..., Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
-from voicegraph.nodes.tools.invoke import in_thread
+from voicegraph.nodes.tools.in_thread import in_thread
 from voicegraph.nodes.tools.registry import current_call
 from voicegraph.nodes.tools.results import SENTENCES
 
@@ -158,7 +158,7 @@ async def test_slow_sync_tools_do_not_wait_for_each_other(run: Run) -> None:
 def test_a_sync_tool_that_hangs_does_not_hold_the_process_at_its_exit() -> None:
     program = """
         import asyncio, threading
-        from voicegraph.nodes.tools.invoke import in_thread
+        from voicegraph.nodes.tools.in_thread import in_thread
 
         async def main():
             started = threading.Event()

@@ -1,0 +1,128 @@
+"""Load tools: LangChain tools or plain typed functions, by object, `module:function` or name."""
+
+import importlib
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from typing import Any, get_args, get_origin
+
+from langchain_core.tools import BaseTool, StructuredTool, Tool
+from langgraph.types import Command
+
+from ...state.errors import InvalidSetting
+from .built_in import BUILT_IN
+from .failures import comes_from_outside
+from .guard import guarded, is_async
+from .injection import annotations_of, injections_of
+from .json_schema import UnusableSchema
+from .names import legal_name
+from .registry import VoiceTool, options_of
+from .safe_text import safe_text
+from .schema import read_arguments
+
+ToolSource = BaseTool | Callable[..., Any] | str
+
+
+def load_tool(source: ToolSource) -> VoiceTool:
+    """Return the tool of a LangChain tool, a typed function, a path `package.module:function` or a name.
+
+    A name is that of a built-in tool. Raises `InvalidSetting` when there is none, and for a tool that no turn
+    can offer or run.
+    """
+    if isinstance(source, str):
+        source = _import(source)
+    name = safe_text(str(getattr(source, "name", None) or getattr(source, "__name__", "?")))
+    try:
+        return _voice_tool(source if isinstance(source, BaseTool) else _from_function(source))
+    except InvalidSetting:
+        raise
+    except UnusableSchema as error:
+        raise InvalidSetting(
+            f"the arguments of the tool '{name}' have no JSON schema that a model can be offered: {error}"
+        ) from error
+    except Exception as error:
+        reason = " ".join(safe_text(str(error)).split())[:200] or type(error).__name__
+        raise InvalidSetting(f"the tool '{name}' cannot be used: {reason}") from error
+
+
+def _voice_tool(tool: BaseTool) -> VoiceTool:
+    name = safe_text(tool.name)
+    if not name.strip():
+        raise InvalidSetting(f"a {type(tool).__name__} without a name is not a tool")
+    functions = _functions_of(tool)
+    for function in functions:
+        _require_plain_result(name, function)
+    injections = injections_of(tool, functions)
+    parameters, definitions = read_arguments(tool, injections.hidden)
+    loaded = VoiceTool(
+        tool=tool,
+        runner=guarded(tool, injections),
+        options=options_of(tool),
+        offered=legal_name(name),
+        parameters=parameters,
+        definitions=definitions,
+        injections=injections,
+    )
+    _ = loaded.strict, loaded.describe(strict=False)  # What cannot be described is found now, not in a call.
+    return loaded
+
+
+def _functions_of(tool: BaseTool) -> Sequence[Callable[..., Any]]:
+    """Return what a call runs."""
+    if isinstance(tool, StructuredTool | Tool):
+        function = tool.coroutine or tool.func
+        return [function] if function else []
+    return [tool._arun if is_async(tool) else tool._run]  # pyright: ignore[reportPrivateUsage]
+
+
+def _require_plain_result(name: str, function: Callable[..., Any]) -> None:
+    """Raise `InvalidSetting` for a function that gives back what no turn can carry out."""
+    plain = inspect.unwrap(function)
+    result = annotations_of(function).get("return")
+    classes = [part for part in _parts(result) if isinstance(part, type)]
+    reason = ""
+    if any(issubclass(part, Command) for part in classes) or (
+        isinstance(result, str) and "Command" in result
+    ):
+        reason = "it returns a Command, which no turn carries out"
+    elif any(issubclass(part, Iterator | AsyncIterable) for part in classes):
+        reason = "it returns an iterator: return the whole result"
+    elif inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        reason = "it is a generator: return the whole result"
+    if reason:
+        raise InvalidSetting(f"the tool '{name}' cannot be used: {reason}")
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """Return what a type is made of, itself included."""
+    found = [annotation, get_origin(annotation)]
+    return found + [part for argument in get_args(annotation) for part in _parts(argument)]
+
+
+def _from_function(source: Any) -> BaseTool:
+    if not inspect.isroutine(source):
+        raise InvalidSetting(f"{type(source).__name__} is not a tool: give a function or a LangChain tool")
+    if not inspect.getdoc(source):
+        raise InvalidSetting(f"the tool '{source.__name__}' needs a docstring: the model reads it")
+    if inspect.iscoroutinefunction(source):
+        return StructuredTool.from_function(coroutine=source)
+    return StructuredTool.from_function(source)
+
+
+def _import(path: str) -> Any:
+    if path in BUILT_IN:
+        return getattr(importlib.import_module(BUILT_IN[path], __package__), path)
+    module_name, _, attribute = path.partition(":")
+    if not (module_name and attribute):
+        names = ", ".join(BUILT_IN)
+        raise InvalidSetting(f"'{path}' is not a tool: write package.module:function or one of {names}")
+    try:
+        module = importlib.import_module(module_name)
+    except BaseException as error:
+        if comes_from_outside(error):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InvalidSetting(f"the tool '{path}' cannot be imported: {reason}") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError as error:
+        raise InvalidSetting(f"the module '{module_name}' has no '{attribute}'") from error
