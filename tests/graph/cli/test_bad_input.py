@@ -30,6 +30,11 @@ BEFORE_THE_DATABASE = {
     "a tool that is not there": (["agents", "create", "a", "--tool", "json:nothing"], "has no 'nothing'"),
     "a tool that is no function": (["agents", "create", "a", "--tool", "string:digits"], "is not a tool"),
     "a tool that breaks": (["agents", "create", "a", "--tool", "broken_tool:run"], "cannot be imported"),
+    "a tool named as one that every agent has": (
+        ["agents", "create", "a", "--tool", "own_tools:recall_memory"],
+        "two tools are called 'recall_memory'",
+    ),
+    "a tool that is a generator": (["agents", "create", "a", "--tool", "own_tools:count"], "is a generator"),
     "a tool named twice over": (
         [
             "agents",
@@ -53,6 +58,15 @@ BEFORE_THE_DATABASE = {
 def test_it_is_refused_before_a_file_is_made(run: Run, folder: Path, case: str) -> None:
     arguments, told = BEFORE_THE_DATABASE[case]
     (folder / "broken_tool.py").write_text("1 / 0\n")
+    own = [
+        "def recall_memory() -> str:",
+        '    "Recall."',
+        "    return ''",
+        "def count():",
+        '    "Count."',
+        "    yield 1",
+    ]
+    (folder / "own_tools.py").write_text("\n".join(own))
     (folder / "my_clock.py").write_text('def current_time() -> str:\n    "Tell."\n    return ""\n')
     before = sorted(folder.iterdir())
     ran = run(*arguments)

@@ -1,5 +1,6 @@
 """Agents and blocks over HTTP."""
 
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -71,6 +72,37 @@ async def test_a_change_of_an_agent_that_somebody_else_changed_is_refused(client
     late = await client.patch("/v1/agents/nina", json={**change, "system": "Be quick."})
     assert (late.status_code, late.json()["error"]["code"]) == (409, "stale_version")
     assert (await client.get("/v1/agents/nina")).json()["system"] == "Be kind."
+
+
+@pytest.mark.parametrize(
+    ("tool", "reason"),
+    [
+        ("own_served_tools:recall_memory", "two tools are called 'recall_memory'"),
+        ("own_served_tools:get_weather", "two tools are called 'get_weather'"),
+        ("own_served_tools:nothing", "has no 'nothing'"),
+        ("no_such_module:run", "cannot be imported"),
+    ],
+)
+async def test_an_agent_is_not_given_a_tool_that_its_turns_could_not_use(
+    serve: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, tool: str, reason: str
+) -> None:
+    def get_weather() -> str:
+        """Tell the weather."""
+        return "Sunny."
+
+    code = 'def {0}() -> str:\n    "Do it."\n    return ""\n'
+    (tmp_path / "own_served_tools.py").write_text(code.format("recall_memory") + code.format("get_weather"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_served_tools", raising=False)
+    async with serve(tools=[get_weather], allowed_tools=(tool,)) as served, served.client() as client:
+        made = await client.post("/v1/agents", json={"name": "nina", "tools": [tool]})
+        await client.post("/v1/agents", json={"name": "omar"})
+        changed = await client.patch("/v1/agents/omar", json={"tools": [tool]})
+        kept = (await client.get("/v1/agents")).json()["data"]
+    for answer in (made, changed):
+        assert answer.status_code == 400
+        assert reason in answer.json()["error"]["message"]
+    assert [(agent["name"], agent["tools"]) for agent in kept] == [("omar", [])]
 
 
 async def test_the_next_turn_uses_a_changed_agent(serve: Any) -> None:
