@@ -129,11 +129,6 @@ class VoiceTool:
         """
         return (self._strict_form if strict else None) or self._plain_form
 
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The tool in OpenAI's form, strict where possible."""
-        return self.describe(strict=True)
-
     @cached_property
     def _strict_form(self) -> dict[str, Any] | None:
         return self._described(strict=True)

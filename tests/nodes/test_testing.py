@@ -121,7 +121,7 @@ async def test_requests_are_recorded_with_their_tools_and_settings() -> None:
         return topic
 
     model = ScriptedChatModel(["Hi."])
-    bound = model.bind_tools([load_tool(get_weather).schema, get_news, get_weather])
+    bound = model.bind_tools([load_tool(get_weather).describe(strict=True), get_news, get_weather])
     await bound.ainvoke([SystemMessage("Be kind."), HumanMessage("Hi.")], temperature=0.3, user="ada")
     (request,) = model.requests
     assert [message.text for message in request.messages] == ["Be kind.", "Hi."]

@@ -128,7 +128,7 @@ async def test_a_tool_may_ask_langchain_for_its_call_id(run: Run) -> None:
         return f"{guests} {key}"
 
     assert await run(book, guests=2) == ("success", "2 call_1")
-    assert "key" not in load_tool(book).schema["function"]["parameters"]["properties"]
+    assert "key" not in load_tool(book).describe(strict=True)["function"]["parameters"]["properties"]
 
 
 @pytest.mark.parametrize(

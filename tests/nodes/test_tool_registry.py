@@ -76,7 +76,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_functions_langchain_tools_and_paths_are_tools(source: Any, name: str, description: str) -> None:
     loaded = load_tool(source)
     assert loaded.name == name
-    assert loaded.schema["function"]["description"].startswith(description)
+    assert loaded.describe(strict=True)["function"]["description"].startswith(description)
     assert loaded.options == ToolOptions()
 
 
@@ -203,7 +203,7 @@ def test_two_tools_of_one_name_are_refused() -> None:
 def test_built_in_tools_are_found_by_their_name(name: str) -> None:
     box = Toolbox()
     loaded = box.of_agent([name])[name]
-    function = loaded.schema["function"]
+    function = loaded.describe(strict=True)["function"]
     assert function["strict"] is True
     assert all("description" in part for part in function["parameters"]["properties"].values())
     assert box.of_agent([name, name]) == {name: loaded}

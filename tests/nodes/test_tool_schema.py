@@ -118,7 +118,7 @@ LOOSE = [mapping, anything, untyped_list]
 
 
 def described(tool: Callable[..., Any]) -> dict[str, Any]:
-    schema = load_tool(tool).schema
+    schema = load_tool(tool).describe(strict=True)
     assert schema["type"] == "function"
     return schema["function"]
 
@@ -146,7 +146,7 @@ def test_each_object_of_a_strict_tool_is_closed_and_requires_all(tool: Callable[
 
 @pytest.mark.parametrize("tool", [*STRICT, *LOOSE])
 def test_the_provider_accepts_every_tool(tool: Callable[..., Any]) -> None:
-    assert validate_tools([load_tool(tool).schema]) == []
+    assert validate_tools([load_tool(tool).describe(strict=True)]) == []
 
 
 @pytest.mark.parametrize("tool", [*STRICT, *LOOSE])
@@ -205,7 +205,7 @@ def test_descriptions_of_tool_and_arguments_are_sent() -> None:
 
 def test_each_form_is_made_once() -> None:
     tool = load_tool(nested)
-    assert tool.describe(strict=True) is tool.describe(strict=True) is tool.schema
+    assert tool.describe(strict=True) is tool.describe(strict=True)
     assert tool.describe(strict=False) is tool.describe(strict=False)
 
 

@@ -230,7 +230,7 @@ def test_a_schema_keeps_no_text_that_cannot_be_sent() -> None:
 
 def test_a_description_is_cut_to_what_openai_takes() -> None:
     tool = StructuredTool(name="odd", description="x" * 2000, args_schema={}, func=lambda **_: "done")
-    assert validate_tools([load_tool(tool).schema]) == []
+    assert validate_tools([load_tool(tool).describe(strict=True)]) == []
 
 
 def deep(levels: int) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def deep(levels: int) -> dict[str, Any]:
 def test_what_exceeds_the_limits_of_strict_form_is_not_strict(schema: dict[str, Any]) -> None:
     tool = tool_of(schema)
     assert not tool.strict
-    assert validate_tools([tool.schema]) == []
+    assert validate_tools([tool.describe(strict=True)]) == []
 
 
 TEXTS = st.sampled_from(["a", "b", "type", "$ref", "properties", "ä", "\udc80"])
