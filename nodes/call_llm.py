@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from ..state.errors import ContentFiltered, ModelError, ModelTimeout, ModelUnavailable
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
 from .attempts import start_completion
+from .called_tools import called_name
 from .client_tools import client_calls, offer, own_name
 from .completion import Request
 from .context import Context, writer_of
@@ -22,7 +23,6 @@ from .filler import filled_silence
 from .limits import TurnLimits
 from .narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
 from .reply import Reply
-from .tools.names import acceptable_name, matching_name
 
 _USAGE_WAIT = 0.5
 """Seconds that a whole answer waits for its usage."""
@@ -191,7 +191,7 @@ async def _conclude(
         used = {
             call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls
         }
-        return reply.message(model, now, used, partial(_called_name, state, context, turn))
+        return reply.message(model, now, used, partial(called_name, state, context, turn))
     turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
     if reply.finish_reason == "content_filter":
         await reply.add_sentence(limits.filtered_reply)
@@ -199,14 +199,6 @@ async def _conclude(
         await reply.add_sentence(limits.apology)
         turn.update(outcome="failed", error="model_protocol")
     return reply.spoken_message(model, now)
-
-
-def _called_name(state: VoiceState, context: Context, turn: Turn, called: str) -> str:
-    """Return the name of the offered tool that the model means."""
-    offered = {name: tool.name for name, tool in context.toolbox.of_agent(state["agent"]["tools"]).items()}
-    for tool in client_tools(state, context, turn):
-        offered[tool["function"]["name"]] = tool["function"]["name"]
-    return matching_name(called, offered) or acceptable_name(called)
 
 
 def _final_reason(reason: str | None) -> str:

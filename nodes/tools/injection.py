@@ -8,7 +8,7 @@ discarded.
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -74,17 +74,19 @@ def _tool_runtime(surroundings: Surroundings, call_id: str) -> Any:
     from langgraph.prebuilt import ToolRuntime  # Whoever wants one has imported it.
 
     runtime = surroundings.runtime
-    return ToolRuntime(
-        state=dict(surroundings.state),
-        context=dict(surroundings.caller),
-        config=ensure_config(),
-        stream_writer=runtime.stream_writer,
-        tool_call_id=call_id,
-        store=runtime.store,
-        tools=list(surroundings.tools),
-        execution_info=runtime.execution_info,
-        server_info=runtime.server_info,
-    )
+    values: dict[str, Any] = {
+        "state": dict(surroundings.state),
+        "context": dict(surroundings.caller),
+        "config": ensure_config(),
+        "stream_writer": runtime.stream_writer,
+        "tool_call_id": call_id,
+        "store": runtime.store,
+        "tools": list(surroundings.tools),
+        "execution_info": getattr(runtime, "execution_info", None),
+        "server_info": getattr(runtime, "server_info", None),
+    }
+    known = {each.name for each in fields(ToolRuntime)}  # Older versions have fewer.
+    return ToolRuntime(**{name: value for name, value in values.items() if name in known})
 
 
 def injections_of(tool: BaseTool, functions: Sequence[Callable[..., Any]]) -> Injections:

@@ -21,6 +21,9 @@ from .schema import read_arguments
 
 ToolSource = BaseTool | Callable[..., Any] | str
 
+_TAKEN = frozenset(("config", "run_manager"))
+"""Names of arguments that LangChain keeps from a function: without its own types they never arrive."""
+
 
 def load_tool(source: ToolSource) -> VoiceTool:
     """Return the tool of a LangChain tool, a typed function, a path `package.module:function` or a name.
@@ -53,6 +56,11 @@ def _voice_tool(tool: BaseTool) -> VoiceTool:
         _require_plain_result(name, function)
     injections = injections_of(tool, functions)
     parameters, definitions = read_arguments(tool, injections.hidden)
+    taken = _TAKEN.intersection(parameters["properties"])
+    if taken and isinstance(tool, StructuredTool | Tool):
+        raise InvalidSetting(
+            f"the tool '{name}' cannot be used: LangChain takes the argument '{min(taken)}' away; rename it"
+        )
     loaded = VoiceTool(
         tool=tool,
         runner=guarded(tool, injections),

@@ -17,6 +17,8 @@ from pydantic import BaseModel
 from .failures import Unsupported
 
 _DEEPEST = 40
+_EACH = 10
+"""Characters that each value counts for, beside its text: it takes time to look at."""
 _LONGEST_NUMBER = 4096
 """Bits of a whole number that is written out: Python refuses much longer ones."""
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{4,}")
@@ -32,7 +34,7 @@ class PlainData:
 
     def of(self, value: Any) -> Any:
         """Return the value as JSON has it. Raises `Unsupported` alone."""
-        self._left -= 1
+        self._left -= _EACH
         if value is None or value is True or value is False:
             return value
         if id(value) in self._open or len(self._open) >= _DEEPEST or self._left <= 0:

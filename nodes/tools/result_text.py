@@ -14,6 +14,8 @@ from .safe_text import safe_text
 
 _MOST_CHARACTERS = 200_000
 """What is made into text of one result; the model sees less of it, and the event loop must not wait."""
+_MOST_OF_DATA = 60_000
+"""The same for data that becomes JSON, which takes longer."""
 _LOOKED_AT = 100
 """Elements of a list that are looked at for what is not supported."""
 _MOST_BLOCKS = 10_000
@@ -49,7 +51,7 @@ def _text(value: Any) -> str:
     parts = _blocks(value)
     if parts is not None:
         return "\n".join(parts)
-    plain = PlainData(_MOST_CHARACTERS).of(value)
+    plain = PlainData(_MOST_OF_DATA).of(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
@@ -69,7 +71,7 @@ def _blocks(value: Any) -> list[str] | None:
         return _of_record(value)
     items = cast(Sequence[Any], value)
     texts: list[str] = []
-    only_text = True
+    only_text, size = True, 0
     for item in items if len(items) <= _MOST_BLOCKS else ():
         block = _of_block(item)
         only_text = only_text and block is None
@@ -77,6 +79,9 @@ def _blocks(value: Any) -> list[str] | None:
         if text is None:
             return None
         texts += [text] if text else []
+        size += len(text)
+        if size > _MOST_CHARACTERS:
+            break
     return None if only_text else texts
 
 

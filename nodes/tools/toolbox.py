@@ -11,7 +11,7 @@ from .registry import VoiceTool
 
 log = logging.getLogger(__name__)
 
-_MOST_SETS = 1_000
+_MOST_SETS = 256
 
 
 class Toolbox:

@@ -46,6 +46,11 @@ class Other:
     pass
 
 
+def takes_config(config: str) -> str:
+    """Take what LangChain keeps."""
+    return config
+
+
 def other_arguments(what: Other) -> None:
     """Take what has no JSON schema."""
 
@@ -96,6 +101,7 @@ def test_functions_langchain_tools_and_paths_are_tools(source: Any, name: str, d
         (functools.partial(get_weather, "Rome"), "partial is not a tool"),
         (no_docstring, "'no_docstring' needs a docstring"),
         (lambda city: city, "needs a docstring"),
+        (takes_config, "the tool 'takes_config' cannot be used: LangChain takes the argument 'config' away"),
         (other_arguments, "'other_arguments' have no JSON schema"),
     ],
 )
