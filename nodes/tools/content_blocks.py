@@ -47,22 +47,26 @@ def _media(block: Block, kind: str) -> str | None:
     """Describe a picture, sound or file, wherever it is: in the block or in its nested source."""
     if not block.keys() <= _MEDIA_KEYS:
         return None
-    told: dict[str, Any] = dict(block)
+    fields: dict[str, Any] = dict(block)
     for value in block.values():
-        told.update(cast(Block, value) if isinstance(value, Mapping) else {})
+        fields.update(cast(Block, value) if isinstance(value, Mapping) else {})
     if isinstance(block.get("image_url"), str):
-        told["url"] = block["image_url"]
-    data = next((told[key] for key in ("base64", "data", "file_data") if key in told), None)
-    mime = _first(told, "mime_type", "mimeType", "media_type", "format")
-    place = _first(told, "url", "file_id", "file_url", *(["id"] if told.get("source_type") == "id" else []))
+        fields["url"] = block["image_url"]
+    data = next((fields[key] for key in ("base64", "data", "file_data") if key in fields), None)
+    mime = _first(fields, "mime_type", "mimeType", "media_type", "format")
+    place = _first(
+        fields, "url", "file_id", "file_url", *(["id"] if fields.get("source_type") == "id" else [])
+    )
     if data is None and place is None:
         return None
-    if data is not None and (_size(data) is None or not (mime or "base64" in told or "file_data" in told)):
+    if data is not None and (
+        _size(data) is None or not (mime or "base64" in fields or "file_data" in fields)
+    ):
         return None
     kind = kind.removeprefix("input_").removesuffix("_url")
     if place and place.startswith("data:"):
         place, data = None, place
-    name = _first(told, "filename", "title", "name")
+    name = _first(fields, "filename", "title", "name")
     return _described(kind, name, mime, place, data)
 
 
@@ -71,16 +75,16 @@ def _document(block: Block) -> str | None:
     source = block.get("source")
     if not (block.keys() <= _DOCUMENT_KEYS and isinstance(source, Mapping)):
         return None
-    told = cast(Block, source)
+    fields = cast(Block, source)
     title = _first(block, "title")
-    if told.get("type") == "text" and isinstance(told.get("data"), str):
-        return "\n".join(filter(None, [title, told["data"]]))
-    if told.get("type") == "content":
-        return _titled(title, told.get("content"))
-    if told.get("type") not in ("base64", "url", "file"):
+    if fields.get("type") == "text" and isinstance(fields.get("data"), str):
+        return "\n".join(filter(None, [title, fields["data"]]))
+    if fields.get("type") == "content":
+        return _titled(title, fields.get("content"))
+    if fields.get("type") not in ("base64", "url", "file"):
         return None
-    place = _first(told, "url", "file_id")
-    return _described("document", title, _first(told, "media_type"), place, told.get("data"))
+    place = _first(fields, "url", "file_id")
+    return _described("document", title, _first(fields, "media_type"), place, fields.get("data"))
 
 
 def _search_result(block: Block) -> str | None:
@@ -104,13 +108,13 @@ def _resource(block: Block) -> str | None:
     resource = block.get("resource")
     if not (block.keys() <= _ANY | {"resource"} and isinstance(resource, Mapping)):
         return None
-    told = cast(Block, resource)
-    uri = _first(told, "uri")
-    if uri is None or not told.keys() <= _RESOURCE_KEYS:
+    fields = cast(Block, resource)
+    uri = _first(fields, "uri")
+    if uri is None or not fields.keys() <= _RESOURCE_KEYS:
         return None
-    if isinstance(told.get("text"), str):
-        return f"[resource, {uri}]\n{told['text']}"
-    return _described("resource", None, _first(told, "mimeType", "mime_type"), uri, told.get("blob"))
+    if isinstance(fields.get("text"), str):
+        return f"[resource, {uri}]\n{fields['text']}"
+    return _described("resource", None, _first(fields, "mimeType", "mime_type"), uri, fields.get("blob"))
 
 
 def _link(block: Block) -> str | None:
@@ -118,9 +122,9 @@ def _link(block: Block) -> str | None:
     if uri is None or not block.keys() <= _RESOURCE_KEYS:
         return None
     name, size = _first(block, "title", "name"), block.get("size")
-    told = _described("resource", name, _first(block, "mimeType", "mime_type"), uri, None)
-    told = f"{told[:-1]}, {size:,} bytes]" if isinstance(size, int) else told
-    return ": ".join(filter(None, [told, _first(block, "description")]))
+    fields = _described("resource", name, _first(block, "mimeType", "mime_type"), uri, None)
+    fields = f"{fields[:-1]}, {size:,} bytes]" if isinstance(size, int) else fields
+    return ": ".join(filter(None, [fields, _first(block, "description")]))
 
 
 _READERS: Mapping[str, Callable[[Block], str | None]] = {

@@ -1,4 +1,4 @@
-"""What a tool's author is told of a failure: its type and its place, never a value."""
+"""Failures of tools: which exceptions are a tool's own, and what is reported of them to developers."""
 
 import asyncio
 import inspect
@@ -12,7 +12,7 @@ from langgraph.errors import GraphBubbleUp
 
 
 class ToolRaised(Exception):
-    """Carries an exception out of a tool that would end more than the tool: `SystemExit` and the like."""
+    """Wraps an exception of a tool that would end the event loop, such as `SystemExit`."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(type(error).__name__)
@@ -20,14 +20,14 @@ class ToolRaised(Exception):
 
 
 class Unsupported(Exception):
-    """A tool asks for what no turn does; the text is for the tool's author."""
+    """A tool uses a feature that turns do not have; the text is for the tool's author."""
 
 
 def comes_from_outside(error: BaseException) -> bool:
-    """Tell if the exception is none of the tool's own: the process is to end, or the coroutine is closed.
+    """Return true when the process is to end or the coroutine is closed: the tool did not raise this itself.
 
-    Ctrl-C and a closed coroutine raise in the midst of the tool's code, at no `raise`; or a signal handler
-    raises that the process has installed.
+    Ctrl-C and a closed coroutine raise where the code has no `raise` statement, or in a signal handler that
+    the process has installed.
     """
     if not isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return False
@@ -38,8 +38,8 @@ def comes_from_outside(error: BaseException) -> bool:
     return not isinstance(error, SystemExit) and not (steps and _raises(steps[-1]))
 
 
-def told(error: BaseException, tool: BaseTool) -> str:
-    """Return the type of an exception and the last place in the tool's own source file on its way."""
+def summary_of(error: BaseException, tool: BaseTool) -> str:
+    """Return the type of an exception and the innermost line of the tool's own file in its traceback."""
     place = ""
     steps = list(_steps(error.__traceback__))
     if steps:
@@ -52,7 +52,7 @@ def told(error: BaseException, tool: BaseTool) -> str:
 
 
 def advice(error: BaseException) -> str:
-    """Return what a tool's author should know of an exception, beside its place; mostly nothing."""
+    """Return a hint for the tool's author; empty for most exceptions."""
     if isinstance(error, GraphBubbleUp):
         return "interrupt() is not supported in a tool: a turn does not wait; let the model ask the caller"
     if isinstance(error, Unsupported):
@@ -81,8 +81,8 @@ def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _raises(step: TracebackType) -> bool:
-    """Tell if the step is at a `raise`."""
-    import opcode  # Only for what hardly ever happens.
+    """Return true when the frame stopped at a `raise` statement."""
+    import opcode  # Rarely needed.
 
     return opcode.opname[step.tb_frame.f_code.co_code[step.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
 

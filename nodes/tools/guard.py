@@ -1,7 +1,7 @@
-"""A tool as it is run: whatever it raises can be caught, and what it returns is not lost on the way.
+"""Make tools safe to run: catch whatever they raise, and keep what they return.
 
 LangChain runs a coroutine as a task of its own, from which `KeyboardInterrupt` and `SystemExit` would go to
-the event loop and end the process; and it takes lists of records for content of messages.
+the event loop and end the process. It also takes lists of records for content of messages.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ _injected: ContextVar[Mapping[str, Any]] = ContextVar("voicegraph_injected", def
 
 
 class Later(ToolOutputMixin):
-    """What a plain function returned for somebody else to await."""
+    """An awaitable that a plain function returned; it is awaited in the event loop."""
 
     def __init__(self, awaitable: Any) -> None:
         self.awaitable = awaitable
 
 
 def is_async(tool: BaseTool) -> bool:
-    """Tell if the tool has a coroutine of its own; LangChain's stand-in runs it in the loop's executor."""
+    """Return true when the tool has a coroutine of its own, not LangChain's fallback in an executor."""
     if isinstance(tool, StructuredTool | Tool):
         return tool.coroutine is not None
     return type(tool)._arun is not BaseTool._arun  # pyright: ignore[reportPrivateUsage]
@@ -43,7 +43,7 @@ def set_injected(values: Mapping[str, Any]) -> None:
 
 
 def guarded(tool: BaseTool, injections: Injections) -> BaseTool:
-    """Return a twin of the tool which is safe to run; it shares the attributes of the first."""
+    """Return a copy of the tool that is safe to run and shares its attributes."""
     kind = type(tool)
     if is_async(tool):
         methods = {"_arun": _guarded_coroutine(kind._arun)}  # pyright: ignore[reportPrivateUsage]
@@ -63,7 +63,7 @@ def guarded(tool: BaseTool, injections: Injections) -> BaseTool:
 
 
 def _without(schema: type[BaseModel], given: frozenset[str]) -> type[BaseModel]:
-    """Return the schema without a check of what is given: pydantic would copy the state of a thread."""
+    """Return the schema without validation of injected arguments: pydantic would copy a thread's state."""
     fields: dict[str, Any] = {}
     for name in given & schema.model_fields.keys():
         known = schema.model_fields[name]
@@ -98,7 +98,7 @@ def _guarded_function(original: Callable[..., Any]) -> Callable[..., Any]:
             return Later(value) if inspect.isawaitable(value) else _output(self, value)
         except Exception:
             raise
-        except BaseException as error:  # In a thread of its own nothing comes from outside.
+        except BaseException as error:  # Signals never reach a thread.
             raise ToolRaised(error) from error
 
     return guard
@@ -108,7 +108,7 @@ def _output(tool: BaseTool, value: Any) -> Any:
     """Return the value as a message, which LangChain passes on as it is."""
     if tool.response_format == "content_and_artifact" and isinstance(value, tuple):
         content, *artifact = cast(tuple[Any, ...], value)
-        return (_message(content), *artifact)  # LangChain says what is wrong with other lengths.
+        return (_message(content), *artifact)  # LangChain refuses other lengths.
     return _message(value)
 
 

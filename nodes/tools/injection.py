@@ -1,8 +1,8 @@
-"""Arguments that the process gives to a tool, marked as LangChain and LangGraph mark them.
+"""Arguments that are injected into a tool, marked as in LangChain and LangGraph.
 
-`ToolRuntime`, `InjectedState`, `InjectedStore`, `InjectedToolCallId` and `RunnableConfig` are given as
-LangGraph's `ToolNode` does. They are never offered to a model, and what one writes in their place is
-discarded.
+`ToolRuntime`, `InjectedState`, `InjectedStore`, `InjectedToolCallId` and `RunnableConfig` get the values that
+LangGraph's `ToolNode` gives them. They are never offered to a model, and values that a model sends for them
+are discarded.
 """
 
 import inspect
@@ -22,13 +22,13 @@ from ...state.schema import VoiceState
 from .failures import Unsupported
 
 _BY_NAME = ("callbacks", "run_manager")
-"""What LangChain gives by name, whatever the annotation."""
+"""Arguments that LangChain fills by name, whatever the annotation."""
 _RUNTIME = "runtime"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a step knows and a tool may ask for."""
+    """What can be injected into the tools of one step."""
 
     state: Mapping[str, Any]
     runtime: Runtime[Any]
@@ -39,7 +39,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injections:
-    """The arguments of one tool that the process gives."""
+    """The injected arguments of one tool."""
 
     hidden: frozenset[str] = frozenset()
     """All arguments that are not offered to a model."""
@@ -52,11 +52,11 @@ class Injections:
 
     @property
     def given(self) -> frozenset[str]:
-        """The arguments that `values` gives; LangChain gives the rest."""
+        """The arguments that `values` fills; LangChain fills the others."""
         return frozenset((*self.runtime, *self.store, *self.state))
 
     def values(self, surroundings: Surroundings, call_id: str) -> dict[str, Any]:
-        """Return the arguments for one call. Raises `Unsupported` for a key that the state does not have."""
+        """Return the values for one call. Raises `Unsupported` for a key that the state does not have."""
         values: dict[str, Any] = dict.fromkeys(self.store, surroundings.runtime.store)
         for name, key in self.state.items():
             if key is None:
@@ -71,7 +71,7 @@ class Injections:
 
 
 def _tool_runtime(surroundings: Surroundings, call_id: str) -> Any:
-    from langgraph.prebuilt import ToolRuntime  # Whoever wants one has imported it.
+    from langgraph.prebuilt import ToolRuntime  # The tool's module has imported it already.
 
     runtime = surroundings.runtime
     values: dict[str, Any] = {
@@ -90,9 +90,9 @@ def _tool_runtime(surroundings: Surroundings, call_id: str) -> Any:
 
 
 def injections_of(tool: BaseTool, functions: Sequence[Callable[..., Any]]) -> Injections:
-    """Return which arguments of the tool, which runs these functions, are given by the process.
+    """Return the injected arguments of a tool that runs these functions.
 
-    Raises `InvalidSetting` for one that cannot be given.
+    Raises `InvalidSetting` for an argument that nothing can be injected into.
     """
     found: dict[str, list[_Argument]] = {}
     for argument in _arguments(tool, functions):
@@ -125,7 +125,7 @@ class _Argument:
     name: str
     annotation: Any
     marks: tuple[Any, ...]
-    """What stands beside the annotation, in pydantic's form of `Annotated`."""
+    """Metadata of `Annotated`, which pydantic keeps apart from the type."""
     optional: bool
 
 
@@ -146,7 +146,7 @@ def _arguments(tool: BaseTool, functions: Sequence[Callable[..., Any]]) -> Itera
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations of a function; as they were written when their names cannot be found."""
+    """Return the annotations of a function, unresolved when their names cannot be found."""
     try:
         return get_type_hints(function, include_extras=True)
     except Exception:  # Names that exist for type checkers only.
@@ -154,10 +154,10 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _marks_of(argument: _Argument) -> Iterator[tuple[str, str | None]]:
-    """Yield the kinds of injection that an argument is marked for, with the key of the state it names."""
+    """Yield the kinds of injection an argument is marked for, each with the state key that it names."""
     if argument.name == _RUNTIME and argument.annotation is inspect.Parameter.empty:
-        yield "runtime", None  # LangGraph gives it by its name.
-    graph: Any = sys.modules.get("langgraph.prebuilt")  # Whoever uses its marks has imported it.
+        yield "runtime", None  # As in LangGraph, the name is enough.
+    graph: Any = sys.modules.get("langgraph.prebuilt")  # Not imported: no tool uses its markers.
     kinds: tuple[tuple[str, Any], ...] = (
         ("call_id", InjectedToolCallId),
         ("runtime", getattr(graph, "ToolRuntime", ())),
@@ -177,7 +177,7 @@ def _marks_of(argument: _Argument) -> Iterator[tuple[str, str | None]]:
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """Yield what an annotation is made of: the options of a union, type and marks of `Annotated`."""
+    """Yield the options of a union, and the type and metadata of `Annotated`."""
     origin = get_origin(annotation)
     if origin in (Annotated, Union, UnionType):
         for part in get_args(annotation):
@@ -187,12 +187,12 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def _why_not(kind: str, key: str | None, optional: bool, forms: Sequence[_Argument]) -> str:
-    """Return why an argument cannot be given, empty when it can."""
+    """Return why nothing can be injected, empty when something can."""
     none = optional or any(type(None) in _parts(form.annotation) for form in forms)
     if kind == "store" and not none:
-        return "wants LangGraph's store, and a turn has none: allow None"
+        return "wants LangGraph's store, but a turn has none: allow None"
     if kind == "state" and key is not None and key not in VoiceState.__annotations__ and not optional:
         return f"wants '{key}' of the state, which has no such key"
     if kind == "other" and not optional:
-        return "is injected by nobody: give it a default, or take what current_call() tells"
+        return "is never injected: give it a default, or use current_call() instead"
     return ""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ..preamble import HEARTBEAT, PREAMBLE
 from .arguments import drop_nulls
-from .failures import ToolRaised, advice, comes_from_outside, told
+from .failures import ToolRaised, advice, comes_from_outside, summary_of
 from .guard import Later, is_async, set_injected
 from .in_thread import in_thread
 from .injection import Surroundings
@@ -51,7 +51,7 @@ def tool_arguments(tool: VoiceTool, arguments: dict[str, Any]) -> dict[str, Any]
 async def invoke_tool(
     tool: VoiceTool, call: ToolCall, info: ToolCallInfo, surroundings: Surroundings | None = None
 ) -> Ended:
-    """Return how the call ended, whatever the tool raises. Only a real cancellation comes out."""
+    """Run the call and return its outcome. Raises only when the task is cancelled or the process ends."""
     try:
         set_current_call(info)
         set_injected(tool.injections.values(surroundings, info.tool_call_id) if surroundings else {})
@@ -75,13 +75,13 @@ async def _answer(runner: BaseTool, call: dict[str, Any]) -> Any:
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    """Tell if this task is being cancelled; a tool may raise `CancelledError` by itself."""
+    """Return true when this task is being cancelled; a tool may raise `CancelledError` by itself."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
 
 
 def _ended(tool: VoiceTool, info: ToolCallInfo, error: BaseException) -> Ended:
-    """Return how a call ended that raised, and log it: what was said in it is told at DEBUG alone."""
+    """Return the outcome of a call that raised, and log it; the traceback and its words only at DEBUG."""
     known = {"tool": tool.name, "thread_id": info.thread_id, "agent": info.agent_name}
     faults = _argument_faults(tool.runner, error)
     own = [fault for fault in faults if fault["loc"][:1] and fault["loc"][0] in tool.injections.hidden]
@@ -89,7 +89,7 @@ def _ended(tool: VoiceTool, info: ToolCallInfo, error: BaseException) -> Ended:
         message = f"wrong arguments ({', '.join(sorted({fault['type'] for fault in faults}))})"
         log.warning("a model gave a tool wrong arguments", extra={**known, "error": message})
         return Ended("bad_arguments", _faults_text(faults), message)
-    message = ": ".join(filter(None, [told(error, tool.tool), advice(error)]))
+    message = ": ".join(filter(None, [summary_of(error, tool.tool), advice(error)]))
     log.warning(advice(error) or "a tool failed", extra={**known, "error": message})
     log.debug("how a tool failed", extra=known, exc_info=error)
     return Ended("error", _text_of(error) or SENTENCES["error"], message)
@@ -119,7 +119,7 @@ def _argument_faults(tool: BaseTool, error: BaseException) -> list[Any]:
 
 def _faults_text(faults: list[Any]) -> str:
     """Return the faults in words, without repeating values."""
-    told = [
+    faults_in_words = [
         f"{'.'.join(str(part) for part in fault['loc']) or 'arguments'}: {fault['msg']}" for fault in faults
     ]
-    return safe_text("Wrong arguments. " + "; ".join(told))
+    return safe_text("Wrong arguments. " + "; ".join(faults_in_words))

@@ -1,4 +1,4 @@
-"""Read any JSON schema into the part of it that providers agree on.
+"""Reduce any JSON schema to the keywords that providers agree on.
 
 Schemas come from pydantic, from MCP servers and by hand. Booleans become objects, tuples become arrays,
 references are inlined (only recursive ones stay), `oneOf` becomes `anyOf`, and `allOf` is merged where that
@@ -19,7 +19,7 @@ _DEEPEST = 60
 
 
 class UnusableSchema(ValueError):
-    """Why the arguments of a tool cannot be offered."""
+    """The arguments of a tool cannot be offered; the text says why."""
 
 
 class SchemaReader:
@@ -65,9 +65,9 @@ class SchemaReader:
             self._open.append(reference)
             found = self._read(self._find(reference))
             self._open.pop()
-            if reference not in self._names or found is None:
+            if reference not in self._names:
                 return None if found is None else _both(own, found)
-            self.definitions[self._names[reference]] = found  # It met itself within.
+            self.definitions[self._names[reference]] = found or {}  # It refers to itself.
         return {**own, "$ref": f"#/$defs/{self._name(reference)}"}
 
     def _name(self, reference: str) -> str:

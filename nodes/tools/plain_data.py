@@ -101,10 +101,10 @@ def fields_of(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return cast(Mapping[Any, Any], value)
     if isinstance(value, BaseModel):
-        return {**dict(value), **(value.__pydantic_extra__ or {})}
+        return value.model_dump(warnings=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
-    for name in ("_asdict", "model_dump", "to_dict", "dict"):  # Named tuples, numpy's and pydantic 1's kin.
+    for name in ("_asdict", "model_dump", "to_dict", "dict"):  # Named tuples, pandas, pydantic 1.
         if callable(method := getattr(value, name, None)) and not isinstance(value, type):
             found = method()
             return cast(Mapping[Any, Any], found) if isinstance(found, Mapping) else None

@@ -26,7 +26,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def _continues(text: str, at: int) -> bool:
-    """Tell if the character there belongs to the one before: an accent, a joiner, a tone of skin, a flag."""
+    """Return true for a part of the character before: an accent, a joiner, a skin tone, half a flag."""
     character, before = text[at], text[max(0, at - _LONGEST_CLUSTER) : at]
     if character in _FLAG_LETTERS:  # Two letters make a flag.
         return (len(before) - len(before.rstrip(_FLAG_LETTERS))) % 2 == 1

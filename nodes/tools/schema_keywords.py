@@ -95,7 +95,7 @@ def _kinds(value: Any) -> list[str]:
 
 
 def _has_references(value: Any) -> bool:
-    """Tell if a keyword that is kept as it is refers to definitions, which are not."""
+    """Return true when a value that is kept unread refers to definitions, which are dropped."""
     if isinstance(value, dict):
         parts = cast(dict[str, Any], value)
         return "$ref" in parts or any(map(_has_references, parts.values()))

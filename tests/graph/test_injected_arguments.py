@@ -93,7 +93,7 @@ def wants_unknown_key(query: str, cart: Annotated[list[str], InjectedState("cart
     ("source", "reason"),
     [
         (wants_store, "the tool 'wants_store' cannot be used: its argument 'store' wants LangGraph's store"),
-        (wants_anything, "its argument 'customer' is injected by nobody"),
+        (wants_anything, "its argument 'customer' is never injected"),
         (wants_unknown_key, "its argument 'cart' wants 'cart' of the state, which has no such key"),
         (tool("other")(wants_store), "the tool 'other' cannot be used: its argument 'store'"),
     ],
