@@ -2,11 +2,12 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from ..state.actors import Actor
 from ..state.blocks import Block

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
+from typing_extensions import TypedDict
 
 from ..state.actors import Actor
 from ..state.agents import AgentMemory
