@@ -42,14 +42,18 @@ def words_of(words: str) -> list[str]:
 def stems_of(connection: Connection, words: Iterable[str]) -> dict[str, str]:
     """Return the stem of each word, as `words_of` gives them."""
     wanted = set(words)
-    unknown = wanted - _stems.keys()
-    rows = connection.execute(_STEM, {"words": list(unknown)}) if unknown else ()
-    found: dict[str, str] = {row.word: row.stem for row in rows}
-    stems = {word: found.get(word) or _stems[word] for word in wanted}
-    if len(_stems) > _MOST_STEMS:
+    # Copied before the query: another task may clear the cache while this one waits for the database.
+    stems = {word: stem for word in wanted if (stem := _stems.get(word)) is not None}
+    unknown = wanted - stems.keys()
+    if not unknown:
+        return stems
+    found: dict[str, str] = {
+        row.word: row.stem for row in connection.execute(_STEM, {"words": list(unknown)})
+    }
+    if len(_stems) + len(found) > _MOST_STEMS:
         _stems.clear()
     _stems.update(found)
-    return stems
+    return stems | found
 
 
 def as_tsvector(agent: int, columns: dict[str, Sequence[str]]) -> str:
