@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..state.agents import DEFAULT_BLOCKS, Agent, MemoryCounts
 from ..state.blocks import Block
+from ..state.time_zones import time_zone
 from .enclosing import enclosed
 
 SPEECH_INSTRUCTIONS = """\
@@ -51,11 +52,10 @@ def _render_block(block: Block) -> str:
 
 
 def _render_facts(agent: Agent, counts: MemoryCounts) -> str:
-    from zoneinfo import ZoneInfo
-
-    edited = (counts.edited_at or agent.updated_at).astimezone(ZoneInfo(agent.time_zone))
+    zone = time_zone(agent.time_zone)
+    edited = (counts.edited_at or agent.updated_at).astimezone(zone)
     return (
         f"Your memory also holds {counts.messages} messages of all conversations and {counts.passages} "
         f"archived passages. It was last edited on {edited:%A}, {edited.day} {edited:%B %Y}, {edited:%H:%M} "
-        f"({agent.time_zone})."
+        f"({zone})."
     )

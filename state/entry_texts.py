@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
+
+from .time_zones import time_zone
 
 CONTEXT_CHARACTERS = 1000
 """So much of each neighbour is context, that one endless message does not fill four other entries."""
 
 
-def message_entry(text: str, name: str | None, at: datetime, time_zone: str) -> str:
+def message_entry(text: str, name: str | None, at: datetime, zone: str) -> str:
     """Return the words by which a message is found: its own, behind its day for the agent and its speaker."""
-    day = at.astimezone(ZoneInfo(time_zone))
+    day = at.astimezone(time_zone(zone))
     return f"{day:%A} {day.day} {day:%B} {day.year} {name or ''}: {text}"
 
 

@@ -1,11 +1,11 @@
 """The graph's state: plain data that a checkpoint can hold, and what goes in and out."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 Outcome = Literal["running", "finished", "interrupted", "failed"]
 
