@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CHECKPOINTER = "__pregel_checkpointer"
-"""Key in LangGraph's config of the saver of one run."""
-
 _BEFORE_A_WORD = 2.0
 """Seconds that storing is tried again while the caller still waits in silence: then he is told."""
 
@@ -40,10 +37,6 @@ class HeldThread:
     lease: "Lease"
     saver: "TurnSaver"
     patience: "Patience"
-
-    def config(self, config: RunnableConfig) -> RunnableConfig:
-        """Return the config with the turn's own saver."""
-        return {**config, "configurable": {**config.get("configurable", {}), _CHECKPOINTER: self.saver}}
 
     def context(self, live: Context) -> Context:
         """Return the context whose writes hold out while the database is away."""

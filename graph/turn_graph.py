@@ -3,28 +3,39 @@
 import logging
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import Any, Self, cast
 
 from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs
-from langgraph.graph import END, START
+from langchain_core.tools import BaseTool
 from langgraph.graph.state import CompiledStateGraph
+from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
-from ..state.checkpoints import turn_on, until_written
-from ..state.errors import InvalidInput, InvalidSetting, NothingToResume, StorageError
+from ..state.checkpoints import Checkpointer, turn_on, until_written
+from ..state.errors import InvalidInput, InvalidSetting, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .broken_turn import ended_in_words
 from .held_thread import HeldThread, held_thread
 from .incoming import turn_input
 from .resources import Resources
 from .threads import TurnRun
+from .turn_config import new_messages_only, turn_config
+from .unfinished_turn import close_crashed, go_on
 
 log = logging.getLogger(__name__)
+
+
+class ToolInput(BaseModel):
+    """What a tool that is made of the graph takes."""
+
+    messages: list[Any] = Field(
+        description='What is said to the agent, such as [{"role": "user", "content": "Hello"}].'
+    )
 
 
 class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
@@ -66,15 +77,21 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
 
         `input` is `{"messages": [...]}` with the user's words, or `None` to go on with a turn that a crash
         left. A turn goes on from the end of its thread: `checkpoint_id` may only name that (`InvalidInput`),
-        see `fork` for earlier ones. Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy`
-        before anything is kept. A model that fails is spoken of and ends the turn as failed; its error is
-        raised after that only with the setting `raise_errors`.
+        see `fork` for earlier ones. As a node of another graph, or inside one, `messages` are those that the
+        turn has added, which suits `add_messages`; else they are the whole window.
+
+        Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy` before anything is kept. A model
+        that fails is spoken of and ends the turn as failed; its error is raised after that only with the
+        setting `raise_errors`.
         """
-        run = await self.begin_turn(input, config, context=context, **options)
+        config, nested = turn_config(self.config, config)
+        if nested and not options.get("stream_mode"):
+            options["stream_mode"] = "values"  # As LangGraph does: it is what the node returns.
+        run = await self._begin(input, config, context=context, **options)
         listener = run.listen()
         try:
             async for part in listener:
-                yield part
+                yield new_messages_only(part) if nested else part
         finally:
             await listener.aclose()
 
@@ -91,8 +108,19 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
 
         `watch` is called with each part of its stream, whoever listens.
         """
+        config, _ = turn_config(self.config, config)
+        return await self._begin(input, config, context=context, watch=watch, **options)
+
+    async def _begin(
+        self,
+        input: Any,
+        config: RunnableConfig,
+        *,
+        context: Any,
+        watch: Callable[[Any], None] | None = None,
+        **options: Any,
+    ) -> TurnRun:
         resources = self.resources
-        config = _own_config(self.config, config)
         now = resources.clock.now()
         call = {**config.get("configurable", {}), **_as_mapping(context)}
         thread_id = str(call.get("thread_id") or "")
@@ -136,20 +164,21 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with the thread for itself."""
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        graph = self
         ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` brings one of its own.
         async with held_thread(self.resources, run, live) as held:
             if held is not None:
                 agent, known = await held.known(self.resources, live, known)
-                live, config = held.context(live), held.config(config)
+                live, graph = held.context(live), self._with_saver(held.saver)
             elif ours:
                 live = replace(
                     live, written=lambda: until_written(self.resources.checkpointer, run.thread_id)
                 )
             live = replace(live, agent=agent)
             if input is None:
-                await self._go_on(live, config, held)
+                await go_on(graph, live, config, held)
             elif known != "warm":
-                await self._close_crashed(config, known, held)
+                await close_crashed(graph, config, known, held)
             self.resources.begun(live.thread_id)
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
@@ -162,10 +191,16 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                     memory.add_done_callback(
                         lambda done: done.cancelled() or done.exception() or run.begun.set()
                     )
-                async for part in self._parts(live, input, config, held, **options):
+                async for part in graph._parts(live, input, config, held, **options):
                     yield part
         if live.failure.error is not None and live.limits.raise_errors:
             raise live.failure.error
+
+    def _with_saver(self, saver: Checkpointer) -> Self:
+        """Return the graph with a saver for one turn. LangGraph's own `copy` takes ten times as long."""
+        graph = copy(self)
+        graph.checkpointer = saver
+        return graph
 
     async def _parts(
         self, live: Context, input: Any, config: RunnableConfig, held: HeldThread | None, **options: Any
@@ -188,19 +223,6 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             self.resources.forget_thread(live.thread_id)
             raise
 
-    async def _go_on(self, live: Context, config: RunnableConfig, held: HeldThread | None) -> None:
-        """Make ready to go on with a turn that a crash left.
-
-        Raises `NothingToResume` when another process has ended it in between.
-        """
-        state = await self.aget_state(config)
-        if held is not None and not state.next:
-            raise NothingToResume(f"the turn of thread '{live.thread_id}' has ended")
-        values = state.values
-        # Before its first step a turn waits as input: what is in the state is the one before.
-        if "turn" in values and state.next != (START,):
-            live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
-
     async def _require_head(self, config: RunnableConfig) -> None:
         """Raise `InvalidInput` for a run from an old checkpoint.
 
@@ -217,22 +239,6 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 "from that with fork(graph, thread_id, checkpoint_id)"
             )
 
-    async def _close_crashed(self, config: RunnableConfig, known: str, held: HeldThread | None) -> None:
-        """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing.
-
-        Checkpoints of turns that were stored, on a thread that is new or has no messages, are those of a
-        thread that was deleted: nobody may hear of it any more.
-        """
-        if held is not None and held.lease.head is None:
-            return
-        state = await self.aget_state(config)
-        deleted = known == "new" if held is None else not held.lease.facts.said
-        if deleted and state.values.get("stored_through"):
-            saver = self.resources.checkpointer if held is None else held.saver
-            await saver.adelete_thread(config.get("configurable", {})["thread_id"])
-        elif state.next:
-            await self.aupdate_state(config, None, as_node=END)
-
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the graph in a notebook, drawn on this machine: LangGraph would ask a server for a picture."""
         from .draw import draw_graph
@@ -241,6 +247,20 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         drawn = picture._repr_svg_()  # pyright: ignore[reportPrivateUsage]
         text = {"text/plain": repr(picture)}
         return text if drawn is None else {**text, "image/svg+xml": drawn}
+
+    def as_tool(
+        self,
+        args_schema: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: dict[str, type] | None = None,
+    ) -> BaseTool:
+        """Return a LangChain tool that runs a turn on the thread of its config or of the graph around it."""
+        if args_schema is None and arg_types is None:
+            # LangChain would make one of the state's messages, which takes no message at all.
+            args_schema = ToolInput
+        return super().as_tool(args_schema, name=name, description=description, arg_types=arg_types)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Run a turn from a script without asyncio; see `ainvoke`."""
@@ -272,20 +292,6 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"
             )
         return self.resources.portal
-
-
-def _own_config(bound: RunnableConfig | None, given: RunnableConfig | None) -> RunnableConfig:
-    """Return what was bound by `with_config` and what was given, without the keys of a graph around this one.
-
-    A turn has a thread and checkpoints of its own, also as a node of another graph.
-    """
-    config = merge_configs(bound, given)
-    own = {
-        key: value
-        for key, value in config.get("configurable", {}).items()
-        if not key.startswith("__pregel_") and key not in ("checkpoint_ns", "checkpoint_map")
-    }
-    return {**config, "configurable": own}
 
 
 def _as_mapping(context: Any) -> Mapping[str, Any]:

@@ -35,7 +35,8 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
         log.warning("the memory could not be read: it is taken as it was", extra={"error": error.code})
         update = VoiceUpdate()
     window: list[AnyMessage] = state["messages"]
-    if state.get("latest", {}).get("turn_id") != state["turn"]["id"]:
+    begins = state.get("latest", {}).get("turn_id") != state["turn"]["id"]
+    if begins:
         begun, update["latest"] = begin(state, context, state["turn"])
         window = begun.window
         if begun.amended:
@@ -43,6 +44,8 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     broken = unanswered(window)
     if broken or has_orphans(window):
         window = await _mended(window, context, broken)
+    if begins:
+        update["turn"] = {**state["turn"], "replies_after": (window[-1].id or "") if window else ""}
     if window is not state["messages"]:
         update["messages"] = Overwrite(window)
         update["stored_through"] = _still_stored(state, window)

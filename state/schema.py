@@ -65,6 +65,8 @@ class Turn(TypedDict):
     """What of the window the model's server refused."""
     began_with: NotRequired[str]
     """Id of the first message that the caller added; absent when the client's history tells what is new."""
+    replies_after: NotRequired[str]
+    """Id of the message before the turn's first reply; what follows it was added by the turn."""
     client_instructions: NotRequired[str]
     """System notes of the client, behind the agent's own prompt in each model call of the turn."""
     client_tools: NotRequired[list[dict[str, Any]]]
