@@ -1,5 +1,6 @@
 """Everything a process holds open for its graphs: opened, owned and closed in one place."""
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Generator, Iterable
@@ -12,6 +13,7 @@ from contextlib import (
 )
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
+from weakref import WeakValueDictionary
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langchain_core.embeddings import Embeddings
@@ -69,6 +71,9 @@ class Resources:
         default_factory=OrderedDict[str, tuple[Actor, str, str]]
     )
     _not_begun: dict[str, Literal["cold", "new"]] = field(default_factory=dict[str, Literal["cold", "new"]])
+    _admitting: WeakValueDictionary[str, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary[str, asyncio.Lock]
+    )
 
     async def claim(
         self, actor: Actor, agent: str, thread_id: str
@@ -80,7 +85,7 @@ class Resources:
         by an earlier process, a `new` one by nobody. Raises `AgentNotFound`, `ThreadTaken`.
         """
         owner = self._owners.get(thread_id)
-        if owner is not None and owner[0] == actor and agent in ("", owner[1]):
+        if owner is not None and self._is_owner(actor, agent, thread_id):
             self._owners.move_to_end(thread_id)
             return owner[1], self._not_begun.get(thread_id, "warm")
         await self.store.actors.ensure(actor)
@@ -100,6 +105,26 @@ class Resources:
         self._forget_the_oldest()
         return agent, known
 
+    async def admit(self, actor: Actor, agent: str, thread_id: str) -> None:
+        """Return when a new turn may stop the running one of the thread: a stranger must not.
+
+        Waits while the owner of the running turn is still being looked up; several wait in their order.
+        Raises what `claim` does.
+        """
+        running = self.threads.running(thread_id)
+        if running is None and thread_id not in self._owners:
+            return  # There is nothing to stop.
+        if thread_id not in self._admitting and self._is_owner(actor, agent, thread_id):
+            return
+        async with self._admitting.setdefault(thread_id, asyncio.Lock()):
+            if running is not None:
+                await running.claimed.wait()
+            await self.claim(actor, agent, thread_id)
+
+    def _is_owner(self, actor: Actor, agent: str, thread_id: str) -> bool:
+        owner = self._owners.get(thread_id)
+        return owner is not None and owner[0] == actor and agent in ("", owner[1])
+
     def _forget_the_oldest(self) -> None:
         if len(self._owners) > MOST_KNOWN_THREADS:
             idle = (known for known in self._owners if self.threads.running(known) is None)
@@ -117,10 +142,6 @@ class Resources:
     def begun(self, thread_id: str) -> None:
         """Note that a turn begins on the thread, with its checkpoints as this process knows them."""
         self._not_begun.pop(thread_id, None)
-
-    def is_claimed(self, thread_id: str) -> bool:
-        """Tell if the thread's owner is known here."""
-        return thread_id in self._owners
 
     def forget_thread(self, thread_id: str) -> None:
         """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""

@@ -36,6 +36,8 @@ class TurnRun:
         self.stop = Interruption()
         self.failure = Failure()
         self.done = asyncio.Event()
+        self.claimed = asyncio.Event()
+        """Set once the thread is known to belong to the run's actor, or the run has ended."""
         self.begun = asyncio.Event()
         """Set once the run needs nothing of the database before its first word, or has ended."""
         self.kept = False
@@ -68,6 +70,7 @@ class TurnRun:
                 log.debug("why the turn could not be stored", exc_info=error)
         finally:
             self.done.set()
+            self.claimed.set()
             self.begun.set()
             self._more.set()
             for call in self._afterwards:

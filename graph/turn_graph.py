@@ -131,8 +131,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             input = turn_input(input, resources.settings, now)
         actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
         agent = str(call.get("agent") or "")
-        if resources.is_claimed(thread_id):
-            await resources.claim(actor, agent, thread_id)  # A stranger must not stop the running turn.
+        await resources.admit(actor, agent, thread_id)
         run = TurnRun(thread_id, input.get("history", ()) if input else (), watch)
         live = Context(
             store=resources.store,
@@ -164,6 +163,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with the thread for itself."""
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        run.claimed.set()
         graph = self
         ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` brings one of its own.
         async with held_thread(self.resources, run, live) as held:

@@ -131,7 +131,7 @@ async def test_a_deleted_agent_is_gone_with_its_threads(serve: Any) -> None:
         assert gone == {"id": agent["id"], "object": "agent.deleted", "deleted": True}
         for path in ("/v1/agents/nina", "/v1/threads/call-1"):
             assert (await client.get(path)).status_code == 404
-        assert not served.resources.is_claimed("call-1")
+        assert served.resources.owner_ids("call-1") is None
 
 
 async def test_a_written_block_can_be_undone_and_redone(client: Any, block: Any) -> None:

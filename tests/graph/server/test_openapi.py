@@ -72,7 +72,7 @@ class Site:
                 "user": actor.user_id,
                 "agent": "nina",
             }
-            if not self.resources.is_claimed(thread):
+            if self.resources.owner_ids(thread) is None:
                 turn = {"messages": [("user", words)]}
                 await build_graph(self.resources).ainvoke(turn, {"configurable": call})
             [passage] = await store.passages.insert(actor, agent.id, words)
