@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
     nullcontext,
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
 from weakref import WeakValueDictionary
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
@@ -33,6 +34,7 @@ from ..state.locks import locks_of
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
 from .embedding import BackgroundEmbedding
+from .loop_thread import loop_thread
 from .other_processes import OtherProcesses
 from .settings import Settings, load_settings
 from .threads import Threads, TurnRun
@@ -258,12 +260,17 @@ def open_resources_sync(
 ) -> Generator[Resources]:
     """Open resources for a script without asyncio: graphs built on them have `invoke` and `stream`.
 
-    The event loop runs in a thread behind the scenes. Takes and raises what `open_resources` does.
+    The event loop runs in a thread behind the scenes. A process that is forked in the body has no such
+    thread: there the graphs raise `InvalidSetting`. Takes and raises what `open_resources` does.
     """
-    with start_blocking_portal() as portal:
+    with loop_thread() as portal, ExitStack() as stack:
         opened = open_resources(
             url, model=model, tools=tools, embedder=embedder, settings=settings, clock=clock
         )
-        with portal.wrap_async_context_manager(opened) as resources:
-            resources.portal = portal
+        resources = stack.enter_context(portal.wrap_async_context_manager(opened))
+        resources.portal = portal
+        try:
             yield resources
+        finally:
+            if not resources.store.database.opened_in.this_process:
+                stack.pop_all()  # The thread that would close them is in the other process.

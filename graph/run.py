@@ -94,6 +94,7 @@ async def interrupt(
     and is still being played. Returns true when a turn was running, here or in another process, and then once
     it has ended.
     """
+    graph.resources.store.database.opened_in.check()
     threads = graph.resources.threads
     run = threads.driving(thread_id)
     if run is not None:

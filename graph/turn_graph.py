@@ -121,6 +121,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         **options: Any,
     ) -> TurnRun:
         resources = self.resources
+        resources.store.database.opened_in.check()
         now = resources.clock.now()
         call = {**config.get("configurable", {}), **_as_mapping(context)}
         thread_id = str(call.get("thread_id") or "")
@@ -287,6 +288,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             portal.call(parts.aclose)
 
     def _portal(self) -> BlockingPortal:
+        self.resources.store.database.opened_in.check_process()
         if self.resources.portal is None:
             raise InvalidSetting(
                 "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from .faults import storage_faults
 from .location import Location, parse_location
+from .opened_in import OpenedIn
 from .sqlite import prepare_file
 from .upgrade import HEAD, upgrade
 
@@ -29,6 +30,7 @@ class Database(ABC):
     def __init__(self, url: str, location: Location) -> None:
         self.url = url
         self.location = location
+        self.opened_in = OpenedIn()
 
     @property
     def path(self) -> Path | None:
@@ -86,6 +88,7 @@ class Database(ABC):
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession, None]:
+        self.opened_in.check()
         with storage_faults(self.location.shown):
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 yield session

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, LiteralString, cast
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from .kept_heads import KeptHeads
 from .location import Location
+from .opened_in import OpenedIn
 from .postgres_connection import connection_arguments, conninfo
 from .postgres_faults import postgres_faults
 
@@ -56,12 +57,13 @@ class PostgresSaver(AsyncPostgresSaver):
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
         super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self.pool, self.shown, self.heads = pool, shown, KeptHeads()
+        self._opened_in = OpenedIn()
         # LangGraph's lock is for a single connection: over a pool it would hold all threads up.
         self.lock = cast(asyncio.Lock, nullcontext())
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the named checkpoint, or the newest of the thread."""
-        with postgres_faults(self.shown):
+        with self._faults():
             return await super().aget_tuple(config)
 
     async def alist(
@@ -73,7 +75,7 @@ class PostgresSaver(AsyncPostgresSaver):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Yield checkpoints, the newest first."""
-        with postgres_faults(self.shown):
+        with self._faults():
             async for found in super().alist(config, filter=filter, before=before, limit=limit):
                 yield found
 
@@ -85,14 +87,14 @@ class PostgresSaver(AsyncPostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Write a checkpoint; a second time it changes nothing."""
-        with postgres_faults(self.shown):
+        with self._faults():
             return await super().aput(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
-        with postgres_faults(self.shown):
+        with self._faults():
             await super().aput_writes(config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
@@ -102,7 +104,7 @@ class PostgresSaver(AsyncPostgresSaver):
     async def prune_thread(self, thread_id: str, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints of a thread, and what only they need."""
         given = {"thread": thread_id, "behind": keep - 1}
-        with postgres_faults(self.shown):
+        with self._faults():
             async with self.pool.connection() as connection, connection.pipeline():
                 # The checkpoints behind their writes: they tell how old those are.
                 await connection.execute(f"DELETE FROM checkpoint_writes WHERE {_OLD}", given)
@@ -111,7 +113,7 @@ class PostgresSaver(AsyncPostgresSaver):
 
     async def erase(self, thread_ids: Sequence[str]) -> None:
         """Delete all checkpoints of these threads, in one transaction."""
-        with postgres_faults(self.shown):
+        with self._faults():
             async with self.pool.connection() as connection, connection.transaction():
                 for table in _TABLES:
                     await connection.execute(
@@ -124,7 +126,7 @@ class PostgresSaver(AsyncPostgresSaver):
             "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints "
             "WHERE %(thread)s::text IS NULL OR thread_id = %(thread)s GROUP BY 1, 2 ORDER BY 1, 2"
         )
-        with postgres_faults(self.shown):
+        with self._faults():
             async with self.pool.connection() as connection:
                 cursor = connection.cursor(row_factory=tuple_row)
                 await cursor.execute(query, {"thread": thread_id})
@@ -133,13 +135,17 @@ class PostgresSaver(AsyncPostgresSaver):
     async def count(self, thread_ids: Sequence[str]) -> dict[str, int]:
         """Return how many rows of each table belong to these threads."""
         counts: dict[str, int] = {}
-        with postgres_faults(self.shown):
+        with self._faults():
             async with self.pool.connection() as connection:
                 for table in _TABLES:
                     query = f"SELECT count(*) AS number FROM {table} WHERE thread_id = ANY(%s)"
                     found = await (await connection.execute(query, (list(thread_ids),))).fetchone()
                     counts[table] = found["number"] if found else 0
         return counts
+
+    def _faults(self) -> AbstractContextManager[None]:
+        self._opened_in.check()
+        return postgres_faults(self.shown)
 
 
 @asynccontextmanager

@@ -85,6 +85,7 @@ class PostgresDatabase(Database):
         await self.engine.dispose()
 
     async def _run(self, engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
+        self.opened_in.check()
         with storage_faults(self.location.shown):
             async with engine.begin() as connection:
                 return await connection.run_sync(function)

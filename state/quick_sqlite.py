@@ -12,6 +12,7 @@ from typing import Any, Self, cast
 import aiosqlite
 from aiosqlite.context import Result
 
+from .opened_in import OpenedIn
 from .shared_answers import SharedAnswers
 
 Statement = tuple[str, Iterable[Any]]
@@ -21,9 +22,35 @@ Statement = tuple[str, Iterable[Any]]
 async def connect(path: str) -> "QuickConnection":
     """Open the database file; `sqlite3.Error` when that cannot be."""
     # Without an isolation level each statement is a transaction of its own, unless one is begun.
-    return cast(
-        "QuickConnection", await QuickConnection(partial(sqlite3.connect, path, isolation_level=None), 64)
-    )
+    opening = partial(sqlite3.connect, path, isolation_level=None, factory=_Connection)
+    return cast("QuickConnection", await QuickConnection(opening, 64))
+
+
+class _Call(str):
+    """A statement that stands for a call of `function`; SQLite itself would refuse it."""
+
+    function: Callable[[sqlite3.Connection], Any]
+
+
+class _Answer:
+    """What a call returned, in place of a cursor."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def fetchall(self) -> Any:
+        """Return it."""
+        return self._value
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that calls functions in the thread in which aiosqlite runs its statements."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """Run a statement or a call."""
+        if isinstance(sql, _Call):
+            return _Answer(sql.function(self))
+        return super().execute(sql, parameters)
 
 
 class QuickConnection(aiosqlite.Connection):
@@ -31,6 +58,7 @@ class QuickConnection(aiosqlite.Connection):
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], chunk_size: int) -> None:
         super().__init__(connect, chunk_size)
+        self._opened_in = OpenedIn()
         self._looks = SharedAnswers[int]()
 
     def cursor(self) -> "Result[aiosqlite.Cursor]":
@@ -80,7 +108,10 @@ class QuickConnection(aiosqlite.Connection):
 
     async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """Return what `function` returns, called with the connection in its thread."""
-        return await self._execute(function, self._conn)
+        self._opened_in.check()
+        call = _Call("a call")
+        call.function = function
+        return await self.execute_fetchall(call)
 
 
 class QuickCursor(aiosqlite.Cursor):

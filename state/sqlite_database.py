@@ -63,6 +63,7 @@ class SqliteDatabase(Database):
 
         Use it in an `unbroken` function: a thread cannot be broken off.
         """
+        self.opened_in.check()
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
     async def read(self, function: Callable[[Connection], T]) -> T:
