@@ -1,10 +1,11 @@
 """One tool call, run to its end: whatever happens, the model gets one safe text."""
 
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import pytest
-from langchain_core.tools import InjectedToolCallId, StructuredTool, tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, tool
 from langchain_core.tools.base import ToolException
 from pydantic import BaseModel, TypeAdapter
 
@@ -148,3 +149,23 @@ async def test_what_a_tool_returns_becomes_text(run: Run, answer: Any, text: str
         return answer
 
     assert await run(tell) == ("success", text)
+
+
+class Blocking(BaseTool):
+    name: str = "blocking"
+    description: str = "Say where it runs."
+
+    def _run(self) -> str:
+        return threading.current_thread().name
+
+
+class Waiting(Blocking):
+    name: str = "waiting"
+
+    async def _arun(self) -> str:
+        return threading.current_thread().name
+
+
+async def test_a_tool_class_runs_on_the_event_loop_when_it_has_a_coroutine_of_its_own(run: Any) -> None:
+    assert await run(Blocking()) == ("success", "voicegraph-tool")
+    assert await run(Waiting()) == ("success", threading.current_thread().name)
