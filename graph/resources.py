@@ -29,11 +29,12 @@ from ..nodes.tools.toolbox import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
-from ..state.errors import StorageError, ThreadNotFound
+from ..state.errors import ThreadNotFound
 from ..state.locks import locks_of
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
 from .embedding import BackgroundEmbedding
+from .indexing import BackgroundIndexing
 from .loop_thread import loop_thread
 from .other_processes import OtherProcesses
 from .settings import Settings, load_settings
@@ -62,7 +63,8 @@ class Resources:
     threads: Threads
     consolidator: Consolidator
     embedding: BackgroundEmbedding
-    background: Background = field(default_factory=Background)
+    indexing: BackgroundIndexing
+    background: Background
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
     others: OtherProcesses | None = None
@@ -151,16 +153,9 @@ class Resources:
         self.heads.pop(thread_id, None)
         self._not_begun.pop(thread_id, None)
 
-    def index(self, agent_id: str | None = None) -> None:
-        """Bring the search index up to date in the background, for one agent or for all."""
-        self.background.start(self._index(agent_id))
-
-    async def _index(self, agent_id: str | None) -> None:
-        try:
-            await self.store.recall.index_due(agent_id)
-            self.embedding.wake()
-        except StorageError:
-            log.exception("the search index could not be written: it will be at the next turn")
+    def index(self) -> None:
+        """Bring the search index up to date in the background."""
+        self.indexing.wake()
 
     def owning(self, run: TurnRun) -> AbstractAsyncContextManager[object]:
         """Keep other processes from the run's thread during the body; a turn of theirs ends first."""
@@ -227,6 +222,7 @@ async def open_resources(
         threads, background = Threads(settings.overlap), Background()
         leases = await stack.enter_async_context(locks_of(store.database.location))
         others = leases and OtherProcesses(leases, threads, background, settings.overlap)
+        embedding = BackgroundEmbedding(store.embedding)
         resources = Resources(
             settings=settings,
             store=store,
@@ -236,7 +232,8 @@ async def open_resources(
             clock=clock or SystemClock(),
             threads=threads,
             consolidator=Consolidator(store, models, settings, leases),
-            embedding=BackgroundEmbedding(store.embedding),
+            embedding=embedding,
+            indexing=BackgroundIndexing(store, embedding, background),
             background=background,
             others=others,
         )

@@ -1,9 +1,11 @@
 """What a step may reach besides the state: the live objects of one run."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from langgraph.runtime import Runtime
@@ -20,6 +22,8 @@ from .limits import TurnLimits
 from .model import VoiceModel
 from .speech import Speaker
 from .tools.toolbox import Toolbox
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,12 +51,25 @@ class Background:
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], object] = {}
 
-    def start(self, work: Coroutine[Any, Any, T], *, key: object = None) -> asyncio.Task[T]:
-        """Run `work` as a task of its own and hold it until it is done."""
+    def start(
+        self, work: Coroutine[Any, Any, T], *, key: object = None, awaited: bool = False
+    ) -> asyncio.Task[T]:
+        """Run `work` as a task of its own and hold it until it is done.
+
+        Its failure is logged unless it is `awaited`, so that somebody else sees the exception.
+        """
         task = asyncio.create_task(work)
         self._tasks[task] = key
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(partial(self._ended, awaited))
         return task
+
+    def _ended(self, awaited: bool, task: asyncio.Task[Any]) -> None:
+        del self._tasks[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not awaited:
+            name = getattr(task.get_coro(), "__qualname__", "?")
+            log.error("work in the background failed: %s in %s", type(error).__name__, name)
+            log.debug("why work in the background failed", exc_info=error)
 
     def runs(self, key: object) -> bool:
         """Tell if work that was started with this `key` is still going on."""
@@ -127,8 +144,7 @@ class Context:
 
     def read_ahead(self) -> asyncio.Task[AgentMemory]:
         """Begin to read the agent's memory, while LangGraph still reads the checkpoint."""
-        task = self.background.start(self.store.agents.memory(self.actor, self.agent))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # Whoever waits raises it.
+        task = self.background.start(self.store.agents.memory(self.actor, self.agent), awaited=True)
         self.ahead.memory = task
         return task
 

@@ -69,7 +69,7 @@ async def create_passages(
     store = graph.resources.store
     agent_id = (await store.agents.get(actor, agent)).id
     made = await store.passages.insert(actor, agent_id, body.text, tags=body.tags, context=body.context)
-    graph.resources.index(agent_id)
+    graph.resources.index()
     return page_of(made, ShownPassage.model_validate, more=False)
 
 
