@@ -67,7 +67,7 @@ class HeldThread:
 
     async def end(self, resources: Resources) -> None:
         """Note how the thread stands at the end of the turn, and delete its old checkpoints."""
-        if self.lease.head is not None:
+        if self.lease.head is not None and resources.owner_ids(self.lease.thread_id) is not None:
             resources.heads[self.lease.thread_id] = self.lease.head
         try:
             await resources.prune(self.lease.thread_id)

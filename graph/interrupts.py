@@ -98,6 +98,8 @@ class Interrupts:
             return
         parts = self._parts.setdefault(id_, {})
         parts[notice["part"]] = notice["heard"]
+        if len(self._parts) > _MOST_HANDLED:  # Their senders died, or will send all parts again.
+            del self._parts[next(iter(self._parts))]
         if len(parts) < notice["of"]:
             return
         del self._parts[id_]

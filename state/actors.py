@@ -13,6 +13,9 @@ from .models import OrganizationRow, UserRow
 from .names import checked_name
 from .unbroken import unbroken
 
+MOST_KNOWN = 20_000
+"""Actors that a process remembers; of others it asks the database again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -52,7 +55,8 @@ class Actors:
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
         self._database = database
-        self._known: set[Actor] = set()
+        self._known: dict[Actor, None] = {}
+        """Actors that are in the database, in the order in which they were seen first."""
 
     @unbroken
     async def ensure(self, actor: Actor) -> None:
@@ -64,7 +68,9 @@ class Actors:
             return
         async with self._database.writing() as session:
             await add_actor(session, actor)
-        self._known.add(actor)
+        self._known[actor] = None
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
 
     @unbroken
     async def delete(self, actor: Actor) -> None:
@@ -75,7 +81,7 @@ class Actors:
         organization, user = actor.organization_id, actor.user_id
         mine = delete(UserRow).where(UserRow.organization_id == organization, UserRow.id == user)
         others = exists(select(UserRow.id).where(UserRow.organization_id == organization))
-        self._known.discard(actor)
+        self._known.pop(actor, None)
         async with self._database.erasing() as session:
             # Before anybody is counted: another process may add a user to the organization just now.
             await session.get(OrganizationRow, organization, with_for_update=True)
