@@ -1,7 +1,6 @@
 """The optional embedder: `openai:NAME`, a path `package.module:factory`, or any LangChain `Embeddings`."""
 
 import importlib
-import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +9,9 @@ import httpx2
 from langchain_core.embeddings import Embeddings
 
 from ..state.errors import InvalidSetting
+from .http_clients import HttpClients, open_clients
 from .model_errors import as_model_error
+from .provider_access import OPENAI_URL, OpenAIAccess, required_openai_access
 
 _TIMEOUTS = httpx2.Timeout(60.0, connect=5.0)
 
@@ -45,8 +46,12 @@ async def open_embedder(source: str | Embeddings | None) -> AsyncGenerator[LangC
     Raises `InvalidSetting` for what leads to none.
     """
     if isinstance(source, str) and source.startswith("openai:"):
-        async with httpx2.AsyncClient(timeout=_TIMEOUTS) as client:
-            yield LangChainEmbedder(source, _openai(source, client))
+        access = required_openai_access(source)
+        clients = open_clients(access.base_url or OPENAI_URL, timeout=_TIMEOUTS)
+        try:
+            yield LangChainEmbedder(source, _openai(source, access, clients))
+        finally:
+            await clients.aclose()
     elif source is None:
         yield None
     else:
@@ -56,19 +61,26 @@ async def open_embedder(source: str | Embeddings | None) -> AsyncGenerator[LangC
         yield LangChainEmbedder(_name_of(embeddings), embeddings)
 
 
-def _openai(name: str, client: httpx2.AsyncClient) -> Embeddings:
-    key = os.environ.get("OPENAI_API_KEY")
-    if not key and not os.environ.get("OPENAI_BASE_URL"):
-        raise InvalidSetting(
-            f"'{name}' needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own)"
-        )
+def _openai(name: str, access: OpenAIAccess, clients: HttpClients) -> Embeddings:
     from langchain_openai import OpenAIEmbeddings  # Half a second to import: only when it is used.
+    from openai import AsyncOpenAI
 
+    key = access.key or "none"
+    # What is not set is not asked of the environment again: there it may have blanks around it.
+    client = AsyncOpenAI(
+        api_key=key,
+        base_url=access.explicit_url,
+        max_retries=0,  # A search has no time for them, and what is due is tried again anyway.
+        http_client=clients.turns,
+    )
+    client.organization, client.project = access.organization, access.project
     return OpenAIEmbeddings(
         model=name.partition(":")[2],
-        api_key=key or "none",  # pyright: ignore[reportArgumentType]
-        http_async_client=client,
-        max_retries=0,  # A search has no time for them, and what is due is tried again anyway.
+        api_key=key,  # pyright: ignore[reportArgumentType]
+        base_url=access.explicit_url,
+        openai_proxy=None,
+        async_client=client.embeddings,
+        http_client=clients.blocking,
         check_embedding_ctx_length=False,  # It would load a table of tokens from the network.
     )
 

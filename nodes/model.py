@@ -1,6 +1,5 @@
 """The models of a process, by name: `openai:NAME`, `local:smollm2`, or any LangChain chat model."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,14 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from ..state.errors import InvalidSetting
+from .http_clients import HttpClients, open_clients
+from .provider_access import (
+    OPENAI_URL,
+    OpenAIAccess,
+    has_openai_access,
+    openai_access,
+    required_openai_access,
+)
 from .request_form import COMPATIBLE, LANGCHAIN, LearnedForm, RequestForm, form_of_server
 from .tools.registry import VoiceTool
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 
 LOCAL_MODEL = "local:smollm2"
 _MOST_TOOL_SETS = 256
+_MOST_MODELS = 256
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
 _TIMEOUTS = httpx2.Timeout(None, connect=5.0)
 
@@ -83,11 +91,13 @@ def _form_of(chat: BaseChatModel) -> RequestForm:
 
 
 class Models:
-    """All models of a process over one pooled HTTP client; `default` serves agents that name none."""
+    """All models of a process over pooled HTTP clients; `default` serves agents that name none."""
 
     def __init__(self, default: str | BaseChatModel) -> None:
+        self._given: dict[str, VoiceModel] = {}
         self._made: dict[str, VoiceModel] = {}
-        self._client: httpx2.AsyncClient | None = None
+        """Models that can be made again: their names come from agents."""
+        self._clients: dict[str, HttpClients] = {}
         self._local: LocalServer | None = None
         if isinstance(default, BaseChatModel):
             self.default = "custom"
@@ -95,6 +105,8 @@ class Models:
         else:
             self.default = default
             check_model_name(default)
+            if default != LOCAL_MODEL:
+                openai_access()  # A wrong key or address is found now, not in a turn.
 
     def get(self, name: str | None) -> VoiceModel:
         """Return the model of that name, the default one for `None`; it is made on first use.
@@ -102,71 +114,81 @@ class Models:
         Raises `InvalidSetting` for a name that leads to no model, `MissingExtra` for `local:` without it.
         """
         name = name or self.default
-        if name not in self._made:
-            check_model_name(name)
-            self._made[name] = self._make(name)
-        return self._made[name]
+        known = self._given.get(name) or self._made.get(name)
+        if known is not None:
+            return known
+        check_model_name(name)
+        if name == LOCAL_MODEL:
+            made = self._given[name] = self._embedded()
+            return made
+        if len(self._made) >= _MOST_MODELS:
+            del self._made[next(iter(self._made))]
+        made = self._made[name] = self._openai(name)
+        return made
 
     def add(self, name: str, chat: BaseChatModel) -> None:
         """Serve a LangChain chat model by this name."""
-        self._made[name] = VoiceModel(name=name, chat=chat, learned=LearnedForm(_form_of(chat)))
+        self._given[name] = VoiceModel(name=name, chat=chat, learned=LearnedForm(_form_of(chat)))
 
     def substitute(self, name: str, other: str) -> None:
         """Serve the model `other` to whoever asks for `name` from now on; raises what `get` does."""
-        self._made[name] = self.get(other)
+        self._given[name] = self.get(other)
 
     async def aclose(self) -> None:
-        """Close the HTTP client and the embedded server."""
-        if self._client is not None:
-            await self._client.aclose()
+        """Close the HTTP clients and the embedded server."""
+        for clients in self._clients.values():
+            await clients.aclose()
         if self._local is not None:
             self._local.stop()
 
-    def _make(self, name: str) -> VoiceModel:
-        if name == LOCAL_MODEL:
-            from .local_model import LocalServer
+    def _embedded(self) -> VoiceModel:
+        from .local_model import LocalServer
 
-            self._local = LocalServer()
-            # The embedded server drops kept connections now and then.
-            headers = {"Connection": "close"}
-            chat = self._chat_openai("smollm2", self._local.start(), "local", headers)
+        self._local = LocalServer()
+        # The embedded server drops kept connections now and then.
+        access = OpenAIAccess(key="local", base_url=self._local.start(), organization=None, project=None)
+        return VoiceModel(
+            name=LOCAL_MODEL,
+            chat=self._chat_openai("smollm2", access, {"Connection": "close"}),
+            calls_tools=False,
+            small=True,
+            patience=8.0,
+            settings=LOCAL_SETTINGS,
             # ChatML takes any order of roles, and every word more can lead it astray.
-            form = LearnedForm(replace(COMPATIBLE, complete=False))
-            return VoiceModel(
-                name=name,
-                chat=chat,
-                calls_tools=False,
-                small=True,
-                patience=8.0,
-                settings=LOCAL_SETTINGS,
-                learned=form,
-            )
-        key = os.environ.get("OPENAI_API_KEY")
-        if not key and not os.environ.get("OPENAI_BASE_URL"):
-            raise InvalidSetting(
-                f"'{name}' needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own)"
-            )
-        chat = self._chat_openai(name.partition(":")[2], None, key or "none")
+            learned=LearnedForm(replace(COMPATIBLE, complete=False)),
+        )
+
+    def _openai(self, name: str) -> VoiceModel:
+        chat = self._chat_openai(name.partition(":")[2], required_openai_access(name))
         return VoiceModel(name=name, chat=chat, learned=LearnedForm(_form_of(chat)))
 
     def _chat_openai(
-        self, model: str, base_url: str | None, api_key: str, headers: Mapping[str, str] | None = None
+        self, model: str, access: OpenAIAccess, headers: Mapping[str, str] | None = None
     ) -> BaseChatModel:
         from langchain_openai import ChatOpenAI  # Half a second to import: only when a model is used.
 
-        if self._client is None:
-            self._client = httpx2.AsyncClient(limits=_CONNECTIONS, timeout=_TIMEOUTS, follow_redirects=True)
-        return ChatOpenAI(
+        url = access.base_url or OPENAI_URL
+        if url not in self._clients:
+            self._clients[url] = open_clients(
+                url, limits=_CONNECTIONS, timeout=_TIMEOUTS, follow_redirects=True
+            )
+        chat = ChatOpenAI(
             model=model,
-            base_url=base_url,
+            base_url=access.explicit_url,
             default_headers=headers,
-            api_key=api_key,  # pyright: ignore[reportArgumentType]
+            api_key=access.key or "none",  # pyright: ignore[reportArgumentType]
             max_retries=0,  # Retries are the turn's: they know its latency budget.
             stream_usage=True,
             stream_chunk_timeout=None,
             timeout=_TIMEOUTS,
-            http_async_client=self._client,
+            openai_proxy=None,  # The clients have it.
+            http_client=self._clients[url].blocking,
+            http_async_client=self._clients[url].turns,
         )
+        # Its own values are those of the environment, as they stand there.
+        chat.root_async_client.organization = access.organization
+        chat.root_async_client.project = access.project
+        return chat
 
 
 LOCAL_SETTINGS: Mapping[str, Any] = {"temperature": 0.3, "max_completion_tokens": 120}
@@ -174,7 +196,7 @@ LOCAL_SETTINGS: Mapping[str, Any] = {"temperature": 0.3, "max_completion_tokens"
 
 def default_model() -> str:
     """Return the model of a first run: OpenAI's when there is a key or a server, else the embedded one."""
-    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
+    if has_openai_access():
         return "openai:gpt-4.1-mini"
     return LOCAL_MODEL
 

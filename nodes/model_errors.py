@@ -48,7 +48,7 @@ def as_model_error(error: Exception, model: str) -> ModelError:
     if kinds & {"TimeoutError", "TimeoutException", "APITimeoutError"}:
         return ModelTimeout(f"{model}: no answer in time")
     if kinds & {"OSError", "TransportError", "APIConnectionError"}:
-        return ModelUnavailable(f"{model}: the connection failed ({type(error).__name__})")
+        return ModelUnavailable(f"{model}: {_connection_fault(error)}")
     if kinds & {"UnicodeEncodeError", "JSONEncodeError"}:
         return RequestRefused(f"{model}: the request cannot be encoded ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError):
@@ -56,6 +56,18 @@ def as_model_error(error: Exception, model: str) -> ModelError:
     if "APIError" in kinds:
         return error_inside(model, getattr(error, "code", None), _words(error))
     return ModelProtocolError(f"{model}: the answer could not be read ({type(error).__name__})")
+
+
+def _connection_fault(error: BaseException) -> str:
+    """Return why there is no connection, with the variable that may be to blame."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ == "ProxyFailed":
+            return f"the connection through the proxy of {getattr(cause, 'variable', '?')} failed"
+        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return "its certificate is not trusted: name the right ones by SSL_CERT_FILE"
+        cause = cause.__cause__
+    return f"the connection failed ({type(error).__name__})"
 
 
 def error_inside(model: str, code: object, text: str) -> ModelError:

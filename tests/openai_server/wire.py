@@ -68,6 +68,8 @@ class Connection(asyncio.StreamReaderProtocol):
             head = await self.reader.readuntil(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
             method, path, _ = first.split(" ", 2)
+            if path.startswith("http://"):  # As to a proxy.
+                path = f"/{path.split('/', 3)[3]}"
             headers = {
                 name.strip().lower(): value.strip()
                 for name, _, value in (line.partition(":") for line in lines)
