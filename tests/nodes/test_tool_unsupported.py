@@ -94,7 +94,7 @@ class Generating(BaseTool):
         (commands, "it returns a Command"),
         (tool("go")(command), "'go' cannot be used: it returns a Command"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_tool_that_gives_back_what_no_turn_carries_out_is_refused(source: Any, reason: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
