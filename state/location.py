@@ -56,7 +56,12 @@ def _in_file(name: str) -> Location:
     if not name or "?" in name or "\0" in name:
         raise InvalidSetting(f"a database URL needs a file name, without '?'; write {FORMS}")
     # Absolute from here on, so that a later change of the working directory does not move the database.
-    path = Path(os.path.abspath(os.path.expanduser(name)))
+    try:
+        path = Path(os.path.abspath(os.path.expanduser(name)))
+    except FileNotFoundError as error:
+        raise InvalidSetting(
+            "the working directory was deleted: write the path of the database from the root"
+        ) from error
     return Location(
         engine_url=URL.create("sqlite+aiosqlite", database=str(path)),
         blocking_url=URL.create("sqlite+pysqlite", database=str(path)),

@@ -6,6 +6,7 @@ Modules of this package import LangGraph and the database inside their commands 
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from .logs import set_logs
 from .options import Caller
 from .say import say
 from .serve import serve
+from .streams import flush_streams, open_streams
 from .threads import history, resume, threads
 from .time_travel import checkpoints, fork
 
@@ -91,12 +93,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with its exit code; `arguments` are the process's own if `None`."""
     # What is imported stays: looking for garbage among it, as often as by default, is a fifth of the start.
     gc.set_threshold(10_000, 20, 20)
+    open_streams()
     # As `python -m` does, so that tools of the current folder are found; last, so that it hides nothing.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    with suppress(OSError):  # It may have been deleted.
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code: object = app(args=arguments or ["--help"], prog_name="voicegraph", standalone_mode=False)
@@ -106,5 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # This is where errors end.
         code = report(error)
     if code == INTERRUPTED:
-        sys.stderr.write("\n")
+        with suppress(OSError):
+            sys.stderr.write("\n")
+    flush_streams()
     sys.exit(code if isinstance(code, int) else 0)

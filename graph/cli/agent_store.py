@@ -68,7 +68,7 @@ async def delete_agent(caller: Caller, name: str, url: str | None) -> None:
 
 def _read(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        text = file.read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -1,9 +1,9 @@
 """What a command that fails says, in one line, and its exit code."""
 
 import logging
-import os
 import sqlite3
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -19,9 +19,11 @@ log = logging.getLogger(__name__)
 
 def say_error(message: str) -> None:
     """Write one line to the error stream."""
-    sys.stdout.flush()
-    sys.stderr.write(f"voicegraph: {' '.join(message.split())}\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+    with suppress(OSError):
+        sys.stderr.write(f"voicegraph: {' '.join(message.split())}\n")
+        sys.stderr.flush()
 
 
 def report(error: Exception) -> int:
@@ -32,8 +34,9 @@ def report(error: Exception) -> int:
         say_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
         return error.exit_code
     if isinstance(error, BrokenPipeError):
-        # Whoever read us has left; Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED  # Whoever read us has left, and knows why.
+    if isinstance(error, OSError) and error.strerror:
+        say_error(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
         return FAILED
     if isinstance(error, sqlite3.Error):
         say_error(f"the database failed: {error}")

@@ -19,9 +19,10 @@ from ...state.messages import StoredMessage
 from ..resources import open_resources_sync
 from ..run import interrupt, stream_turn
 from ..settings import Settings, load_settings
-from .failures import report
+from .failures import report, say_error
 from .options import Wish
 from .output import SpokenView, console, printable
+from .streams import without_mark
 from .turns import Conversation, checked_words, open_conversation, show_turn
 
 _PROMPT = "you> "
@@ -80,9 +81,12 @@ class _Chat:
     def listen(self) -> str | None:
         """Return the next words, empty for none, or `None` at the end of the input."""
         try:
-            return self._read().strip()
+            return without_mark(self._read().strip()).strip()
         except EOFError:
             return None
+        except UnicodeDecodeError:  # Of the terminal; what is piped in is checked with the words.
+            say_error("the message is not valid text: write it in UTF-8")
+            return ""
         except KeyboardInterrupt:
             if not self._at_keyboard:
                 raise
@@ -94,7 +98,7 @@ class _Chat:
         """Run a turn; Ctrl-C interrupts it, a second one gives up waiting for it."""
         view = SpokenView(self._notes)
         try:
-            checked_words(words, self._settings)
+            words = checked_words(words, self._settings)
             turn = self._portal.start_task_soon(_turn, self._conversation, words, view)
             with self._interrupting(turn), suppress(CancelledError):
                 turn.result()
@@ -134,10 +138,10 @@ class _Chat:
         if self._at_keyboard:
             sys.stderr.write(_PROMPT)
             sys.stderr.flush()
-        line = sys.stdin.readline()
+        line = sys.stdin.buffer.readline()
         if not line:
             raise EOFError
-        return line
+        return line.decode("utf-8", "surrogateescape")
 
     def _note(self, line: str) -> None:
         self._notes.print(printable(line), style="dim")

@@ -46,7 +46,7 @@ class Conversation:
 def read_locomo(file: Path) -> list[Conversation]:
     """Return the conversations of a file. Raises `InvalidInput` when it cannot be read as LoCoMo."""
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -112,7 +112,7 @@ def read_input() -> str:
     from ...state.errors import InvalidInput
 
     try:
-        return sys.stdin.buffer.read().decode().rstrip("\n")
+        return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\n")
     except UnicodeDecodeError:
         raise InvalidInput("the text is not valid: write it in UTF-8") from None
 

@@ -1,6 +1,7 @@
 """`voicegraph memory forget`, `export` and `import`: memory taken away, out and in."""
 
 import asyncio
+import codecs
 import os
 import sys
 from enum import StrEnum
@@ -166,9 +167,8 @@ async def _import(caller: Caller, file: str, url: str | None) -> None:
 def _read(file: str) -> bytes:
     from ...state.errors import InvalidInput
 
-    if file == "-":
-        return sys.stdin.buffer.read()
     try:
-        return Path(file).read_bytes()
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error
+    return content.removeprefix(codecs.BOM_UTF8)

@@ -1,12 +1,12 @@
 """`voicegraph say`: one turn, for scripts."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from .failures import FAILED
 from .options import Agent, AsJson, Database, Model, Thread, Wish, caller_of
+from .streams import read_text
 
 
 def say(
@@ -21,7 +21,7 @@ def say(
     """Say one thing and write the reply. Nothing else goes to the output stream."""
     from .turns import say_once
 
-    words = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").strip() if text == "-" else text
+    words = read_text() if text == "-" else text
     wish = Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database)
     if not say_once(words, wish, as_json=as_json):
         raise typer.Exit(FAILED)

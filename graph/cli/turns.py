@@ -28,6 +28,7 @@ from .failures import say_error
 from .options import Caller, Wish
 from .output import JsonView, SpokenView, View, console
 from .storage import url_to_read
+from .streams import without_mark
 from .time_travel import whole_id
 
 # Without those that look alike.
@@ -65,7 +66,8 @@ def actor_of(caller: Caller) -> Actor:
 
 
 def checked_words(text: str, settings: Settings) -> str:
-    """Return `text` when a turn can begin with it, or raise `InvalidMessage`."""
+    """Return the words of `text` when a turn can begin with them, or raise `InvalidMessage`."""
+    text = without_mark(text.strip())
     try:
         text.encode()
     except UnicodeEncodeError:

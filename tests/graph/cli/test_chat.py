@@ -35,14 +35,18 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         """Press keys; `\x03` is Ctrl-C, `\x04` Ctrl-D."""
-        os.write(self._end, keys.encode())
+        self.type_bytes(keys.encode())
+
+    def type_bytes(self, keys: bytes) -> None:
+        """Press keys that may be no text."""
+        os.write(self._end, keys)
 
     def until(self, words: str) -> str:
         """Return what is shown up to and with `words`, after what was returned before."""
         while words not in self._shown:
             ready, _, _ = select.select([self._end], [], [], 60)
             assert ready, f"{words!r} does not come after {self._shown!r}"
-            self._shown += os.read(self._end, 4096).decode()
+            self._shown += os.read(self._end, 4096).decode(errors="replace")
         place = self._shown.index(words) + len(words)
         shown, self._shown = self._shown[:place], self._shown[place:]
         return re.sub(r"\x1b\[[0-9;?]*[a-z]", "", shown).replace("\r\n", "\n")
@@ -55,7 +59,7 @@ class Terminal:
         while words not in self._shown:
             self.type(keys)
             while words not in self._shown and select.select([self._end], [], [], 1)[0]:
-                self._shown += os.read(self._end, 4096).decode()
+                self._shown += os.read(self._end, 4096).decode(errors="replace")
         self.until(words)
 
     def exit_code(self) -> int:
@@ -106,6 +110,21 @@ def test_a_conversation_with_an_interrupted_reply(
     assert terminal.exit_code() == 0
     window = [message["content"] for message in server.requests[2].messages][1:]
     assert window == ["I am Ada.", "Hello Ada.", "Count.", "One two", "Go on."]
+
+
+def test_bytes_of_another_encoding_at_the_keyboard_are_asked_for_again(
+    server: OpenAIServer, open_terminal: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    server.add(text("Hello."))
+    chat = open_terminal("chat")
+    chat.until("you> ")
+    chat.type_bytes("Grüße\n".encode("latin-1"))
+    chat.until("voicegraph: the message is not valid text: write it in UTF-8")
+    chat.type("Hi\n")
+    chat.until("Hello.")
+    chat.type_until("\x04", "Come back with")
+    assert chat.exit_code() == 0
 
 
 def test_words_from_a_pipe_are_answered_line_by_line(server: OpenAIServer, run: Run) -> None:
