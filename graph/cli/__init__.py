@@ -62,7 +62,18 @@ def options(
 ) -> None:
     """Take the options before the command."""
     set_logs(verbose=verbose)
-    context.obj = Caller(organization=organization, user=user, verbose=verbose)
+    context.obj = Caller(
+        organization=_unless_blank(context, "organization", organization),
+        user=_unless_blank(context, "user", user),
+        verbose=verbose,
+    )
+
+
+def _unless_blank(context: typer.Context, option: str, value: str) -> str:
+    """Return the value of an option, the default for an environment variable that holds blanks alone."""
+    source = context.get_parameter_source(option)
+    from_variable = source is not None and source.name == "ENVIRONMENT"
+    return (value.strip() or "default") if from_variable else value
 
 
 app.command("chat", epilog="Example: voicegraph chat --thread call-42 --model openai:gpt-4.1-mini")(chat)

@@ -8,7 +8,7 @@ from voicegraph.graph import build_graph
 from voicegraph.graph.interrupts import Interrupts
 from voicegraph.graph.threads import Threads
 from voicegraph.nodes.testing import ScriptedChatModel
-from voicegraph.nodes.tools.registry import Toolbox
+from voicegraph.nodes.tools.toolbox import Toolbox
 from voicegraph.state import Actor
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import build_graph
+from voicegraph.graph import build_graph, open_resources_sync
 from voicegraph.graph.consolidate import build_consolidation
 from voicegraph.nodes.testing import ScriptedChatModel
 
@@ -38,3 +38,12 @@ async def test_a_tool_of_the_graph_runs_on_the_thread_of_its_config(open_voice: 
         call: Any = {"configurable": {"thread_id": "call-7"}}
         answer = await tool.ainvoke({"messages": [{"type": "human", "content": "When is dinner?"}]}, call)
     assert answer["messages"][-1].text == "At eight."
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+def test_a_tool_of_the_graph_needs_no_asyncio(database_url: str) -> None:
+    with open_resources_sync(database_url, model=ScriptedChatModel(["At eight."])) as resources:
+        tool = build_graph(resources).as_tool(name="ask_reception")
+        call: Any = {"configurable": {"thread_id": "call-7"}}
+        answer = tool.invoke({"messages": ["When is dinner?"]}, call)
+    assert [message.text for message in answer["messages"]] == ["When is dinner?", "At eight."]

@@ -127,6 +127,16 @@ def test_an_agent_of_a_taken_name_is_refused(run: Run) -> None:
     assert "Another" not in run("agents", "show", "waiter").out
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\r"])
+@pytest.mark.usefixtures("folder")
+def test_a_blank_variable_names_no_user(run: Run, monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    assert run("agents", "create", "waiter").code == 0
+    monkeypatch.setenv("VOICEGRAPH_USER", blank)
+    monkeypatch.setenv("VOICEGRAPH_ORGANIZATION", blank)
+    assert run("agents", "show", "waiter").code == 0
+    assert run("--user", "", "agents", "create", "waiter").code == 2
+
+
 def test_a_setting_that_cannot_be_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEGRAPH_MAX_STEPS", "many")
     ran = run("say", "Hi")
