@@ -19,6 +19,7 @@ from .context import Context, writer_of
 from .delta import Delta
 from .events import ToolRequested, encode_event
 from .failed_step import ends_turn_on_error
+from .fallbacks import usable_models
 from .filler import filled_silence
 from .limits import TurnLimits
 from .narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
@@ -110,8 +111,7 @@ def _note_refused(context: Context, turn: Turn, asked: Asked) -> None:
 
 async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply, asked: Asked) -> None:
     limits = context.limits
-    names = [state["agent"]["model"], *limits.fallback_models]
-    models = [context.models.get(name) for name in names]
+    models = usable_models(context.models, state["agent"]["model"], limits.fallback_models)
     async with filled_silence(context, until=lambda: bool(reply.said)):
         started = await start_completion(models, lambda _: _request(state, context, turn, asked), limits)
         turn["model"] = started.model.name
