@@ -31,6 +31,14 @@ class Served:
         options = {"base_url": "http://localhost", "headers": headers, **options}
         return httpx.AsyncClient(transport=transport, **options)
 
+    async def record(self, thread_id: str) -> list[dict[str, Any]]:
+        """Return the thread's messages in order, once its turns are stored."""
+        for run in self.resources.threads.all():
+            await run.done.wait()
+        async with self.client() as client:
+            page = (await client.get(f"/v1/threads/{thread_id}/messages?limit=100")).json()
+        return list(reversed(page["data"]))
+
     async def key(self, actor: Actor) -> str:
         """Make a key of the actor."""
         _, secret = await self.resources.store.keys.create(actor, "test")

@@ -142,13 +142,13 @@ async def test_a_side_call_runs_beside_the_reply_that_is_spoken(
         assert asked.get("max_completion_tokens") == body.get("max_tokens")
         goes_on = [*BOOK, assistant("One two three four."), user("For two nights.")]
         await client.post(URL, json={"messages": goes_on, "thread_id": "t", "stream": True})
-        record = (await client.get("/v1/threads/t/messages")).json()["data"]
+        record = await served.record("t")
     assert [message["content"] for message in backend.requests[2].messages[1:]] == [
         "I'd like to book a room.",
         "One two three four.",
         "For two nights.",
     ]
-    assert [message["text"] for message in reversed(record)] == [
+    assert [message["text"] for message in record] == [
         "I'd like to book a room.",
         "One two three four.",
         "For two nights.",
@@ -167,7 +167,7 @@ async def test_a_side_call_between_turns_leaves_no_trace(
         await client.post(URL, json={**body, "thread_id": "t"})
         history = [*BOOK, assistant("One two."), user("Two nights.")]
         await client.post(URL, json={"messages": history, "thread_id": "t", "stream": True})
-        record = (await client.get("/v1/threads/t/messages")).json()["data"]
+        record = await served.record("t")
     assert PROMPT not in json.dumps(backend.requests[1].messages)
     assert [message["content"] for message in backend.requests[2].messages[1:]] == [
         "I'd like to book a room.",
@@ -183,7 +183,7 @@ async def test_a_summary_of_the_whole_call_after_it_is_a_side_call(serve: Any, b
         await client.post(URL, json={"messages": BOOK, "thread_id": "t", "stream": True})
         told = [system("Write a report of the call."), BOOK[1], assistant("One two."), user("Bye.")]
         await client.post(URL, json={"messages": told, "thread_id": "t"})
-        record = (await client.get("/v1/threads/t/messages")).json()["data"]
+        record = await served.record("t")
     assert backend.requests[1].messages == told
     assert len(record) == 2
 
@@ -204,7 +204,7 @@ async def test_what_looks_like_a_side_call_is_a_turn_when_the_client_says_so(
     async with serve("openai:m") as served, served.client() as client:
         body = {"messages": [system(SUMMARIZE), QUOTED], "thread_id": "t", "side_call": False}
         await client.post(URL, json=body)
-        assert len((await client.get("/v1/threads/t/messages")).json()["data"]) == 2
+        assert len(await served.record("t")) == 2
 
 
 async def test_a_client_that_sends_newest_words_alone_is_heard_whatever_its_notes(
@@ -215,12 +215,12 @@ async def test_a_client_that_sends_newest_words_alone_is_heard_whatever_its_note
         for number, note in enumerate(notes):
             body = {"messages": [system(note), user(f"Words {number}")], "thread_id": "t", "stream": True}
             await client.post(URL, json=body)
-        record = (await client.get("/v1/threads/t/messages")).json()["data"]
+        record = await served.record("t")
     # The second request could be either; the third one shows what they are.
     assert [message["text"] for message in record if message["role"] == "user"] == [
-        "Words 3",
-        "Words 2",
         "Words 0",
+        "Words 2",
+        "Words 3",
     ]
 
 
