@@ -97,3 +97,29 @@ async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
     assert answer.headers["retry-after"] == "1"
     assert (back.status_code, again.status_code) == (200, 200)
     assert "Hello." in again.text
+
+
+async def test_a_side_call_leaves_the_turn_of_another_process_alone(serve: Any, postgres_url: str) -> None:
+    hold = asyncio.Event()
+    first = ScriptedReply(text="Sure, for how many nights?")
+    held = ScriptedReply(text="One two three.", hold=hold, hold_after=2)
+    beside = ScriptedChatModel(["Wants a room."])
+    call: Any = {"configurable": {"thread_id": "call-42"}}
+    quoted = "Conversation:\n<user>A room, please.</user>\n<assistant>Sure, for how many nights?</assistant>"
+    said = [{"role": "system", "content": "Summarize."}, {"role": "user", "content": quoted}]
+    async with (
+        open_resources(postgres_url, model=ScriptedChatModel([first, held])) as other,
+        serve(beside) as served,
+        served.client() as client,
+    ):
+        graph = build_graph(other)
+        begun: Any = {"messages": [("user", "A room, please.")]}
+        await graph.ainvoke(begun, call)
+        events = stream_turn(graph, "Two nights.", call)
+        spoken = [await anext(events)]
+        answer = await client.post("/v1/chat/completions", json={**BODY, "messages": said})
+        hold.set()
+        spoken += [event async for event in events]
+    assert '"finish_reason":"stop"' in answer.text
+    assert [message.text for message in beside.requests[0].messages] == ["Summarize.", quoted]
+    assert "".join(event.content for event in spoken if isinstance(event, Speech)) == "One two three."
