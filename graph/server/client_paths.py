@@ -4,6 +4,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _COMPLETIONS = ["chat", "completions"]
+_BASES = ("v1", "api", "openai")
+"""What clients put before a path; nothing that is served here begins so, but for the version."""
+_WORDS = {*_BASES, *_COMPLETIONS, "models", "health", "ready", "metrics"}
 _AGENT_PREFIXES = ("agents", "voice-beta")
 
 
@@ -50,8 +53,9 @@ class BrowserAccess:
 
 def usual_path(path: str) -> str:
     """Return the path that is served for `path`; one that leads nowhere comes back as it is."""
-    segments = [segment for segment in path.split("/") if segment]
-    begin = next((place for place, segment in enumerate(segments) if segment != "v1"), len(segments))
+    # Only words of ours are stripped: the name of an agent may begin or end with a blank.
+    segments = [part.strip() if part.strip() in _WORDS else part for part in path.split("/") if part]
+    begin = next((place for place, segment in enumerate(segments) if segment not in _BASES), len(segments))
     versions, rest = segments[:begin], segments[begin:]
     if not rest:
         return path
@@ -71,7 +75,7 @@ def _served(rest: list[str]) -> list[str]:
     asked = rest[len(agent) :]
     while asked[:2] == _COMPLETIONS and len(asked) > 2:
         asked = asked[2:]
-        while asked[0] == "v1" and len(asked) > 1:
+        while asked[0] in _BASES and len(asked) > 1:
             asked = asked[1:]
     if asked[:1] == ["chat"] and asked[-2:] == _COMPLETIONS:
         asked = _COMPLETIONS

@@ -1,6 +1,7 @@
 """Paths, methods and headers as clients really send them."""
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -21,6 +22,9 @@ PATHS = {
     "a slash at the end": ("/v1/chat/completions/", COMPLETIONS),
     "a url that is the whole path": ("/v1/chat/completions/chat/completions", COMPLETIONS),
     "a url that is the whole path and a version": ("/v1/chat/completions/v1/chat/completions", COMPLETIONS),
+    "a url as other servers have it": ("/api/v1/chat/completions", COMPLETIONS),
+    "a url as other clouds have it": ("/openai/v1/chat/completions", COMPLETIONS),
+    "a url with a blank at its end": ("/v1 /chat/completions", COMPLETIONS),
     "a url that ends in chat": ("/v1/chat/chat/completions", COMPLETIONS),
     "models of a url that is the whole path": ("/v1/chat/completions/models", "/v1/models"),
     "models without a version": ("/models", "/v1/models"),
@@ -40,6 +44,7 @@ PATHS = {
     "health with a version": ("/v1/health", "/health"),
     "ready with a slash": ("/ready/", "/ready"),
     "another route": ("/v1/blocks//b1/", "/v1/blocks/b1"),
+    "an agent whose name ends with a blank": ("/v1/agents/nina /blocks", "/v1/agents/nina /blocks"),
     "a thread id with slashes": ("/v1/threads/a//b/", "/v1/threads/a//b/"),
     "all threads": ("/v1/threads/", "/v1/threads"),
     "a thread after two versions": ("/v1/v1/threads/a//b", "/v1/threads/a//b"),
@@ -54,7 +59,11 @@ def test_a_path_is_brought_into_its_usual_form(asked: str, served: str) -> None:
     assert usual_path(asked) == served
 
 
-@given(st.lists(st.sampled_from(["v1", "chat", "completions", "models", "agents", "threads", "x", ""])))
+@given(
+    st.lists(
+        st.sampled_from(["v1", "api", "chat", "completions", "models", "agents", "threads", "x", " ", ""])
+    )
+)
 def test_a_path_in_its_usual_form_stays(segments: list[str]) -> None:
     once = usual_path("/" + "/".join(segments))
     assert usual_path(once) == once
@@ -66,7 +75,7 @@ CHAT_PATHS = [asked for asked, served in PATHS.values() if served == COMPLETIONS
 @pytest.mark.parametrize("path", CHAT_PATHS)
 async def test_a_client_with_an_odd_base_url_gets_its_answer(serve: Any, path: str) -> None:
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
-        url = httpx.URL("http://localhost", raw_path=path.encode())
+        url = httpx.URL("http://localhost", raw_path=quote(path).encode())
         answer = await client.post(url, json={"messages": [{"role": "user", "content": "Hi"}]})
     assert answer.json()["choices"][0]["message"]["content"] == "Hello."
 
