@@ -1,27 +1,25 @@
 """Tools that a client runs itself, in every form in which clients describe them."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
 from ..nodes.characters import whole_characters
 from ..nodes.plain_json import DEEPEST, plain_json
-from ..nodes.reply import acceptable_name
+from ..nodes.tools.names import offered_names
 
 log = logging.getLogger(__name__)
-
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class LegalTools:
     """Tools under names that providers take; `own_names` are the client's of those that have others."""
 
-    tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    own_names: dict[str, str] = field(default_factory=dict[str, str])
+    tools: list[dict[str, Any]]
+    own_names: dict[str, str]
 
     def with_legal_choice(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return settings in which a choice of a tool names it as it is offered."""
@@ -72,22 +70,16 @@ def tool_choice(fields: Mapping[str, Any]) -> str | dict[str, Any] | None:
     return {"type": "function", "function": {"name": name}} if isinstance(name, str) else None
 
 
-def legal_tools(tools: Iterable[Mapping[str, Any]]) -> LegalTools:
+def legal_tools(tools: Sequence[Mapping[str, Any]]) -> LegalTools:
     """Return the tools under names that every provider takes, each a name of its own."""
-    legal = LegalTools()
-    used: set[str] = set()
-    for tool in tools:
-        own = tool["function"]["name"]
-        name, number = acceptable_name(own), 1
-        while name in used:
-            number += 1
-            ending = f"_{number}"
-            name = acceptable_name(own)[: _LONGEST_NAME - len(ending)] + ending
-        used.add(name)
-        legal.tools.append({"type": "function", "function": {**tool["function"], "name": name}})
-        if name != own:
-            legal.own_names[name] = own
-    return legal
+    names = offered_names(tool["function"]["name"] for tool in tools)
+    return LegalTools(
+        [
+            {"type": "function", "function": {**tool["function"], "name": names[tool["function"]["name"]]}}
+            for tool in tools
+        ],
+        {name: own for own, name in names.items() if name != own},
+    )
 
 
 def _allowed(choice: object) -> set[str]:

@@ -8,17 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import orjson
-
 from ..nodes.characters import whole_characters
-from ..nodes.plain_json import plain_json
+from ..nodes.tools.result_text import result_text
 
 _TEXTS = frozenset({"text", "input_text", "output_text", "refusal", "summary_text", "plaintext"})
 _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "non_standard"})
 _PICTURES = frozenset({"image_url", "input_image", "image"})
 _FILES = frozenset({"file", "input_file", "document"})
 _OTHERS = frozenset({"input_audio", "audio", "audio_url", "video", "video_url", "input_video", "tool_result"})
-_LONGEST_URL = 2048
 _KINDS = {"input_audio": "audio", "audio_url": "audio", "video_url": "video", "input_video": "video"}
 
 
@@ -50,10 +47,7 @@ def result_words(content: Any) -> str:
     """Return a tool's result as text: parts of a message as their words, any other data as JSON."""
     if isinstance(content, str):
         return whole_characters(content)
-    parts = _raw_parts(content)
-    if isinstance(content, list | tuple | Mapping | None) and all(map(_is_part, parts)):
-        return "\n".join(_shown_words(part) for part in parts)
-    return _json(content)
+    return "" if content is None or content == [] else result_text(content)
 
 
 def unsendable_part(content: Any) -> str | None:
@@ -88,30 +82,6 @@ def _leaves(value: Any) -> Iterator[Any]:
             waiting += inner.values() if isinstance(value, Mapping) else inner
 
 
-def _is_part(raw: Any) -> bool:
-    if not isinstance(raw, Mapping):
-        return False
-    kind = cast(Mapping[str, Any], raw).get("type")
-    if kind in _TEXTS:
-        return isinstance(_text_of(cast(Mapping[str, Any], raw)), str)
-    # A record of the tool's own may have a `type` too: a part holds what is shown.
-    held = ("image_url", "file", "source", "data", "base64", "url", "file_id", "file_data")
-    return kind in _PICTURES | _FILES and any(key in raw for key in held)
-
-
-def _shown_words(part: Mapping[str, Any]) -> str:
-    """Return the words of a part of a result, without the data of a picture or a file."""
-    words = _words(part)
-    if words is not None:
-        return words
-    is_data = any(isinstance(leaf, str) and len(leaf) > _LONGEST_URL for leaf in _leaves(part))
-    return f"[{_kind(part)}]" if is_data else _json(part)
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(plain_json(value)).decode()
-
-
 def _part(raw: Any) -> dict[str, Any] | None:
     """Return a part in the form of chat completions, `None` for one that says and shows nothing."""
     if (text := _words(raw)) is not None:
@@ -128,7 +98,7 @@ def _words(raw: Any) -> str | None:
     if isinstance(raw, str):
         return whole_characters(raw)
     if not isinstance(raw, Mapping):
-        return None if raw is None else _json(raw)
+        return None if raw is None else result_text(raw)
     fields = cast(Mapping[str, Any], raw)
     kind = fields.get("type")
     if kind in _THOUGHTS:
@@ -136,7 +106,7 @@ def _words(raw: Any) -> str | None:
     text = _text_of(fields)
     if isinstance(text, str):
         return whole_characters(text)
-    return None if isinstance(kind, str) else _json(fields)
+    return None if isinstance(kind, str) else result_text(fields)
 
 
 def _text_of(fields: Mapping[str, Any]) -> object:

@@ -16,12 +16,12 @@ from langchain_core.messages import (
 )
 
 from ..nodes.characters import whole_characters
-from ..nodes.client_messages import legal_name, stable_call_id
+from ..nodes.client_messages import speaker_name, stable_call_id
 from ..nodes.heard import UNHEARD
 from ..nodes.limits import TurnLimits
 from ..nodes.plain_json import plain_json
 from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN
-from ..nodes.tools.names import acceptable_name
+from ..nodes.tools.names import legal_name
 from ..nodes.tools.results import OUTCOME
 from ..state.errors import InvalidMessage
 from ..state.schema import Turn, VoiceInput, new_turn
@@ -150,13 +150,13 @@ def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessag
         shown = result_words(message.content)
         update["tool_call_id"] = stable_call_id(message.tool_call_id)
     elif isinstance(message, HumanMessage) and message.name is not None:
-        update["name"] = legal_name(message.name)
+        update["name"] = speaker_name(message.name)
     return cast(AnyMessage, message.model_copy(update={**update, "content": shown}))
 
 
 def _legal_call(call: ToolCall) -> ToolCall:
     """Return a call whose name, id and arguments every provider takes."""
-    name, call_id = acceptable_name(call["name"]), stable_call_id(call["id"] or "", call["name"])
+    name, call_id = legal_name(call["name"]), stable_call_id(call["id"] or "", call["name"])
     return ToolCall(name=name, args=plain_json(call["args"]), id=call_id)
 
 

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 
 from ..state.schema import ClientMessage
 from .reply import CREATED_AT, acceptable_id
-from .tools.names import acceptable_name
+from .tools.names import legal_name
 from .tools.results import tool_message
 
 NO_OUTPUT = "(no output)"
@@ -50,7 +50,7 @@ def as_message(entry: ClientMessage, known: Container[str | None], now: float) -
     """Return a message of the client under an id of ours, `None` for one that says nothing new."""
     told: dict[str, Any] = {"id": str(uuid4()), "additional_kwargs": {CREATED_AT: now}}
     if entry["role"] == "user":
-        name = legal_name(entry["name"]) if "name" in entry else None
+        name = speaker_name(entry["name"]) if "name" in entry else None
         return HumanMessage(entry.get("content") or entry["text"], name=name, **told)
     if entry["role"] == "tool":
         call_id = entry.get("call_id", "")
@@ -60,7 +60,7 @@ def as_message(entry: ClientMessage, known: Container[str | None], now: float) -
             else ToolMessage(entry["text"] or NO_OUTPUT, tool_call_id=call_id, **told)
         )
     calls = [
-        ToolCall(name=acceptable_name(call["name"]), args=call["args"], id=acceptable_id(call["id"]))
+        ToolCall(name=legal_name(call["name"]), args=call["args"], id=acceptable_id(call["id"]))
         for call in entry.get("calls", ())
         if call["id"] not in known
     ]
@@ -81,7 +81,7 @@ def stable_call_id(call_id: str, *more: str) -> str:
     return f"call_{digest.hexdigest()[:32]}"
 
 
-def legal_name(name: str) -> str:
+def speaker_name(name: str) -> str:
     """Return a speaker's name as OpenAI takes it: letters without accents, digits, `_` and `-`.
 
     A name of which nothing is left, in another script, becomes one that still tells its speaker apart.

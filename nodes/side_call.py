@@ -19,6 +19,7 @@ from .limits import TurnLimits
 from .model import VoiceModel
 from .reply import Reply
 from .speech import Speaker
+from .tools.names import acceptable_name, matching_name
 
 _USAGE_WAIT = 0.5
 """Seconds that a whole answer waits for its usage."""
@@ -61,7 +62,9 @@ async def answer_side_call(
     await reply.close()
     for words in speaker.taken():
         yield Speech(content=words)
-    message = reply.message(started.model.name, clock.now(), ()) if reply.has_calls else None
+    message = None
+    if reply.has_calls:
+        message = reply.message(started.model.name, clock.now(), (), name_of=lambda name: _meant(call, name))
     for made in message.tool_calls if message else ():
         yield ToolRequested(tool_call_id=made["id"] or "", name=made["name"], arguments=made["args"])
     yield TurnFinished(
@@ -84,6 +87,11 @@ async def _next(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, m
         if ended:
             return None
         raise ModelTimeout(f"{model}: nothing more came for {limits.stall_timeout} seconds") from error
+
+
+def _meant(call: SideCall, called: str) -> str:
+    offered = {tool["function"]["name"]: tool["function"]["name"] for tool in call.client_tools}
+    return matching_name(called, offered) or acceptable_name(called)
 
 
 def _reason(reply: Reply, limits: TurnLimits) -> str:

@@ -131,7 +131,7 @@ def test_a_history_is_read_as_clients_of_the_endpoint_send_it() -> None:
     assert told(history) == [
         ("user", "Go."),
         ("assistant", ""),
-        ("tool", '{"answer":42}'),
+        ("tool", '{"answer": 42}'),
         ("user", "And?"),
     ]
 

@@ -88,21 +88,24 @@ async def test_an_id_that_was_changed_stays_the_same_with_the_next_request(serve
 
 
 RESULTS: dict[str, tuple[Any, str]] = {
-    "an object": ({"answer": 42}, '{"answer":42}'),
+    "an object": ({"answer": 42}, '{"answer": 42}'),
     "a number": (42, "42"),
     "a fraction": (1.5, "1.5"),
     "yes or no": (True, "true"),
     "nothing": (None, "(no output)"),
-    "a list of records": ([{"answer": 42}], '[{"answer":42}]'),
+    "a list of records": ([{"answer": 42}], '[{"answer": 42}]'),
     "records that have a type": (
         [{"type": "document", "title": "Invoice"}],
-        '[{"type":"document","title":"Invoice"}]',
+        '[{"type": "document", "title": "Invoice"}]',
     ),
     "texts": ([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}], "one\ntwo"),
-    "a picture": ([{"type": "image", "data": "A" * 9000, "mimeType": "image/png"}], "[image]"),
+    "a picture": (
+        [{"type": "image", "data": "A" * 9000, "mimeType": "image/png"}],
+        "[image, image/png, 6,750 bytes]",
+    ),
     "a long number": (10**30, "1e+30"),
     "half a character": ("report_\udce4.txt", "report_\ufffd.txt"),
-    "half a character inside": ({"file": "\udce4"}, '{"file":"\ufffd"}'),
+    "half a character inside": ({"file": "\udce4"}, '{"file": "\ufffd"}'),
 }
 
 
@@ -120,7 +123,7 @@ async def test_a_result_that_is_not_a_number_is_no_reason_to_fail(serve: Any) ->
     async with serve(model) as served, served.client() as client:
         answer = await client.post(URL, content=body)
     assert answer.json()["choices"][0]["message"]["content"] == "Hello."
-    assert model.requests[0].messages[-1].text == "null"
+    assert model.requests[0].messages[-1].text == "nan"
 
 
 async def test_function_messages_of_the_first_protocol_are_kept(serve: Any, backend: OpenAIServer) -> None:
@@ -217,7 +220,7 @@ SOUNDS: dict[str, tuple[Message, str]] = {
         "[image]",
     ),
     "a number": (user(42), "42"),
-    "an object": (user({"pressed": "1"}), '{"pressed":"1"}'),
+    "an object": (user({"pressed": "1"}), '{"pressed": "1"}'),
 }
 
 
