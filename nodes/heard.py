@@ -1,24 +1,18 @@
-"""Cut a reply to what the caller heard of it: a prefix by words.
+"""Cut a reply to what the caller heard of it: a prefix by words."""
 
-Speech-to-text drops punctuation and changes white space and case, so only letters and digits count.
-"""
-
-import re
-import unicodedata
 from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
 
+from .hearing import hear
 from .preamble import PREAMBLE
 from .reply import SPOKEN
-
-# Scripts without blanks (Thai, Lao, Khmer, kana, Chinese characters): each letter is a word.
-_UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
-_SILENT = re.compile(r"[^\w]+", re.UNICODE)
+from .words import bare_words, words_of
 
 UNHEARD = "unheard"
 """Key in a message's `additional_kwargs`: what was generated and never heard; kept for the record."""
+_NEAR = 10_000
+"""Characters after what was heard in which there must be a word, or all was heard."""
 
 
 def spoken_text(message: AnyMessage) -> str:
@@ -29,8 +23,8 @@ def spoken_text(message: AnyMessage) -> str:
 def cut_turn(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
     """Return the messages with the replies of the last turn cut to `heard`.
 
-    Where `heard` stops being a prefix of what was spoken, the longest prefix by words counts. A reply of
-    which nothing was heard comes back empty, for the record: `audible` takes it out of the window.
+    Words that text-to-speech rewrote count as heard when `heard` goes on with what follows them, see `hear`.
+    A reply of which nothing was heard comes back empty, for the record: `audible` takes it out of the window.
     """
     start = next(
         (i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), len(messages)
@@ -40,15 +34,21 @@ def cut_turn(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
 
 def cut_replies(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
     """Return replies that follow each other, tool results in between, cut to `heard` all together."""
-    left = bare_words(heard)
+    left = hear(" ".join(spoken_text(m) for m in messages if isinstance(m, AIMessage)), heard).size
     kept: list[AnyMessage] = []
     for message in messages:
-        if not isinstance(message, AIMessage):
-            kept.append(message)
-            continue
-        size, left, whole = _match(spoken_text(message), left)
-        kept.append(message if whole else _cut(message, size))
+        if isinstance(message, AIMessage):
+            text = spoken_text(message)
+            size = min(max(0, left), len(text))
+            left -= len(text) + 1
+            message = _cut(message, size) if _has_words(text, size) else message
+        kept.append(message)
     return kept
+
+
+def _has_words(text: str, begin: int) -> bool:
+    near = text[: begin + _NEAR]
+    return any(bare_words(near[start:end]) for start, end in words_of(near, begin))
 
 
 def audible(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
@@ -58,35 +58,6 @@ def audible(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 def _is_empty(message: AnyMessage) -> bool:
     return isinstance(message, AIMessage) and not message.tool_calls and not message.text
-
-
-def _match(spoken: str, heard: str) -> tuple[int, str, bool]:
-    """Return how many characters of `spoken` were heard, what is left of `heard`, and if it was all.
-
-    `heard` is bare, without blanks, so that "ice cream" matches "ice-cream"; only whole words count. What
-    has no letters, a dash or an emoji, makes no difference.
-    """
-    end = 0
-    for word in _WORD.finditer(spoken):
-        bare = bare_words(word.group())
-        if not bare:
-            continue
-        if not heard.startswith(bare):
-            return end, "", False
-        heard = heard[len(bare) :]
-        end = word.end()
-    return end, heard, True
-
-
-def text_behind(text: str, bare: str) -> str:
-    """Return what of a text stands behind the words that are `bare`; nothing when it does not begin so."""
-    size = _match(text, bare)[0]
-    return text[size:].strip() if bare_words(text[:size]) == bare else ""
-
-
-def bare_words(text: str) -> str:
-    """Return only the letters and digits of a text, in one case: what makes words the same."""
-    return _SILENT.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def _cut(message: AIMessage, size: int) -> AIMessage:

@@ -13,7 +13,8 @@ from ..state.neighbours import WITHDRAWN
 from ..state.schema import ClientMessage, LatestTurn
 from .alignment import Item, Match, best_match, our_items, their_items
 from .client_messages import as_message, with_results
-from .heard import audible, bare_words, cut_replies, text_behind
+from .heard import audible, bare_words, cut_replies
+from .hearing import text_after as text_behind
 from .tools.results import OUTCOME
 
 
