@@ -6,26 +6,16 @@ cost, and what one side alone has at either end is free. Clients shorten their h
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import pairwise
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from .items import Item
+from .likeness import EQUAL, PREFIX, loose_worth, worth
 
-from ..state.schema import ClientMessage
-from .heard import bare_words, spoken_text
-
-_EQUAL, _PREFIX, _GAP = 3, 2, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Words of the caller, or all that was spoken between two of them; `begin` and `end` are positions."""
-
-    role: Literal["user", "assistant"]
-    words: str
-    begin: int
-    end: int
-    own: bool = False
-    """True for a reply that a model of ours made: only that proves that a history tells of this thread."""
+_GAP = 1
+_MOST_ITEMS = 128
+"""Items at the end of a history that are compared with each other; the usual ones need no such look."""
+_FEW_ITEMS = 12
+"""Items at the end of a history that may be told in other words."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,42 +27,77 @@ class Match:
     theirs: int = field(compare=False)
     proven: bool = field(compare=False)
     """True when they tell of this very thread: by a reply of our own, or by earlier words of the caller."""
+    pairs: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    """All pairs of the alignment, in order."""
 
 
-def our_items(window: Sequence[AnyMessage]) -> list[Item]:
-    """Return the caller's words and our replies in the window; replies without words are none."""
-    items: list[Item] = []
-    begin = 0
-    for end in range(1, len(window) + 1):
-        if isinstance(window[end - 1], HumanMessage):
-            items.append(Item("user", bare_words(str(window[end - 1].text)), begin, end))
-        elif end < len(window) and not isinstance(window[end], HumanMessage):
-            continue
-        elif words := bare_words(" ".join(spoken_text(message) for message in window[begin:end])):
-            items.append(Item("assistant", words, begin, end, own=any(map(_is_own, window[begin:end]))))
-        begin = end
-    return items
+def best_match(ours: Sequence[Item], theirs: Sequence[Item], *, corrects_last: bool = True) -> Match | None:
+    """Return the last pair of the best alignment, `None` when nothing is equal.
+
+    With `corrects_last`, similar words of the caller may be the last pair: the client corrected them, and
+    tells of no reply to them.
+    """
+    match = unbroken_match(ours, theirs) or _followed_match(ours, theirs)
+    if match is None:
+        match = _with_next_reply(any_match(ours, theirs), ours, theirs)
+        if _leaves_some(match, ours, theirs):
+            match = any_match(ours, theirs, loosely=True, corrects_last=corrects_last)
+    return match
 
 
-def their_items(history: Sequence[ClientMessage]) -> list[Item]:
-    """Return the caller's words and the replies in the client's history, in the same way."""
-    items: list[Item] = []
-    for place, message in enumerate(history):
-        words = bare_words(message["text"])
-        last = items[-1] if items else None
-        if message["role"] == "user":
-            items.append(Item("user", words, place, place + 1))
-        elif message["role"] == "assistant" and words:
-            if last is not None and last.role == "assistant":
-                items[-1] = Item("assistant", last.words + words, last.begin, place + 1)
-            else:
-                items.append(Item("assistant", words, place, place + 1))
-    return items
+def _followed_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
+    """Return the match of a history that goes on with new words after a reply, cut or told in other words.
+
+    The caller's words are all equal, and so tell which replies are the same.
+    """
+    size = min(len(ours), len(theirs) - 1)
+    place, begin = len(ours) - size, len(theirs) - 1 - size
+    pairs = list(zip(range(place, len(ours)), range(begin, begin + size), strict=True))
+    said = [our.words for our in ours if our.role == "user"]
+    if (
+        size < 2
+        or not said
+        or theirs[-1].role != "user"
+        or theirs[-1].words in said
+        or said.count(said[-1]) > 1
+    ):
+        return None
+    if any(ours[i].role != theirs[j].role for i, j in pairs) or ours[-1].role != "assistant":
+        return None
+    equal = [(i, j) for i, j in pairs if ours[i].words == theirs[j].words]
+    if sum(ours[i].role == "user" for i, _ in equal) < sum(ours[i].role == "user" for i, _ in pairs):
+        return None
+    i, j = pairs[-1]
+    if not (worth(ours[i], theirs[j], j) or loose_worth(ours[i], theirs[j])):
+        return None
+    if equal[-1] != (i, j):
+        equal.append((i, j))
+    proven = any(_proves(ours[i], j, len(theirs) - 1) for i, j in equal)
+    return Match(EQUAL * len(equal), i, j, proven, tuple(equal))
 
 
-def best_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the last pair of the best alignment, `None` when nothing is equal."""
-    return unbroken_match(ours, theirs) or any_match(ours, theirs)
+def _with_next_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
+    """Return the match with the replies right after it, when theirs tells ours in other words."""
+    if match is None or match.ours + 1 == len(ours) or match.theirs + 1 == len(theirs):
+        return match
+    i, j = match.ours + 1, match.theirs + 1
+    if not ours[i].role == theirs[j].role == "assistant" or not loose_worth(ours[i], theirs[j]):
+        return match
+    return Match(match.score + PREFIX, i, j, match.proven or ours[i].own, (*match.pairs, (i, j)))
+
+
+def _leaves_some(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
+    """Tell if items are left in the same place on both sides: they may be the same, in other words.
+
+    Not the newest words, nor two replies to words that are equal.
+    """
+    pairs = match.pairs if match else ()
+    for (i, j), (next_i, next_j) in pairwise([(-1, -1), *pairs, (len(ours), _newest(theirs))]):
+        left = (next_i - i - 1, next_j - j - 1)
+        enclosed = i >= 0 and next_i < len(ours)
+        if min(left) > 0 and not (enclosed and left == (1, 1) and ours[i + 1].role == "assistant"):
+            return True
+    return False
 
 
 def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
@@ -84,8 +109,7 @@ def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None
     place = len(ours) - len(theirs) + 1
     if ours and place <= 1:
         place = 0
-        begins = range(len(theirs) - len(ours) + 1)
-        begin = next((j for j in begins if _same(ours, theirs[j : j + len(ours)])), None)
+        begin = _find(ours, theirs)
     else:
         told, new = ours[place:], theirs[-1:]
         known = {our.words for our in ours if our.role == "user"}
@@ -96,28 +120,63 @@ def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None
     length = len(ours) - place
     newest = _newest(theirs)
     proven = any(_proves(our, j, newest) for j, our in enumerate(ours[place:], start=begin))
-    return Match(_EQUAL * length, len(ours) - 1, begin + length - 1, proven)
+    pairs = tuple(zip(range(place, len(ours)), range(begin, begin + length), strict=True))
+    return Match(EQUAL * length, len(ours) - 1, begin + length - 1, proven, pairs)
 
 
-def any_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the last pair of the best of all alignments."""
-    best: Match | None = None
+_Pairs = tuple[int, int, "_Pairs | None"]
+_Cell = tuple[int, bool, _Pairs | None]
+_NOTHING: _Cell = (0, False, None)
+
+
+def any_match(
+    ours: Sequence[Item], theirs: Sequence[Item], *, loosely: bool = False, corrects_last: bool = False
+) -> Match | None:
+    """Return the last pair of the best of all alignments of the last items.
+
+    With `loosely`, the last few may be similar words, or replies in other words.
+    """
+    best: tuple[int, int, int, bool, _Pairs] | None = None
     newest = _newest(theirs)
-    above: list[tuple[int, bool]] = [(0, False)] * (len(theirs) + 1)
-    for i, our in enumerate(ours):
-        row: list[tuple[int, bool]] = [(0, False)]
-        for j, their in enumerate(theirs):
-            score, proven = max((above[j + 1][0] - _GAP, above[j + 1][1]), (row[j][0] - _GAP, row[j][1]))
-            worth = _worth(our, their)
-            if worth:
-                before, proven_before = above[j]
-                match = Match(before + worth, i, j, proven_before or _proves(our, j, newest))
-                if best is None or match > best:
-                    best = match
-                score, proven = max((score, proven), (match.score, match.proven))
-            row.append((score, proven) if score > 0 else (0, False))
+    last = max((i for i, our in enumerate(ours) if our.role == "user"), default=0)
+    near, nearly = (len(ours) - _FEW_ITEMS, len(theirs) - _FEW_ITEMS) if loosely else (len(ours), 0)
+    skipped = max(0, len(theirs) - _MOST_ITEMS)
+    above: list[_Cell] = [_NOTHING] * (len(theirs) - skipped + 1)
+    for i in range(max(0, len(ours) - _MOST_ITEMS), len(ours)):
+        our, left, row = ours[i], _NOTHING, [_NOTHING]
+        for j in range(skipped, len(theirs)):
+            their, up, before = theirs[j], above[j - skipped + 1], above[j - skipped]
+            cell = left if left[0] > up[0] or (left[0] == up[0] and left[1]) else up
+            cell = (cell[0] - _GAP, cell[1], cell[2]) if cell[0] > _GAP else _NOTHING
+            if our.role == their.role:
+                value, certain = worth(our, their, j), True
+                if not value and i >= near and j >= nearly and (our.role != "user" or j < newest):
+                    value, certain = loose_worth(our, their), our.role != "user"
+                if value:
+                    score, proven = before[0] + value, before[1] or (certain and _proves(our, j, newest))
+                    pairs = (i, j, before[2])
+                    ends = certain or (corrects_last and i == last)
+                    if ends and (best is None or (score, i) > best[:2]):
+                        best = (score, i, j, proven, pairs)
+                    if (score, proven) > cell[:2]:
+                        cell = (score, proven, pairs)
+            row.append(cell)
+            left = cell
         above = row
-    return best
+    return best and Match(*best[:4], pairs=_unwound(best[4]))
+
+
+def _find(ours: Sequence[Item], theirs: Sequence[Item]) -> int | None:
+    """Return where all of our items stand in theirs."""
+    if _same(ours, theirs[: len(ours)]):
+        return 0
+    codes: dict[tuple[str, str], int] = {}
+    looked_for, text = (
+        "".join(chr(codes.setdefault((item.role, item.words), len(codes))) for item in items)
+        for items in (ours, theirs)
+    )
+    at = text.find(looked_for)
+    return at if at >= 0 else None
 
 
 def _same(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
@@ -135,16 +194,9 @@ def _proves(our: Item, place: int, newest: int) -> bool:
     return our.own or (our.role == "user" and place < newest)
 
 
-def _worth(our: Item, their: Item) -> int:
-    if our.role != their.role:
-        return 0
-    if our.words == their.words:
-        return _EQUAL
-    if our.role == "user":
-        return 0
-    # Cut to what was heard; or longer, by what the client said itself behind it.
-    return _PREFIX if our.words.startswith(their.words) or their.words.startswith(our.words) else 0
-
-
-def _is_own(message: AnyMessage) -> bool:
-    return isinstance(message, AIMessage) and "finish_reason" in message.response_metadata
+def _unwound(pairs: _Pairs | None) -> tuple[tuple[int, int], ...]:
+    unwound: list[tuple[int, int]] = []
+    while pairs is not None:
+        i, j, pairs = pairs
+        unwound.append((i, j))
+    return tuple(reversed(unwound))

@@ -3,13 +3,15 @@
 Usually that is a prefix by words. Where text-to-speech rewrote something, the texts are aligned.
 """
 
-from .rewriting import Hearing, align
+from .rewriting import MOST_COMPARED, Hearing, align
 from .words import bare_words, without_tags, words_of
 
-_LONGEST = 8_000
-"""Characters that are compared by words: more is only known to be heard while it is the very same text."""
+_LONGEST = 4_000
+"""Characters that are compared by words at a time."""
 _LONGER = 4 * _LONGEST
 """Characters that so many heard ones may have had when they were written, tags included."""
+_PARTS = 4
+"""How often so many are compared, each time after text that is the very same."""
 _SAME_TEXT = 2_000
 """Characters from which on texts are first compared as they are."""
 _LONGEST_WORD = 1_000
@@ -17,10 +19,24 @@ _LONGEST_WORD = 1_000
 
 def hear(spoken: str, heard: str) -> Hearing:
     """Return how far `spoken` was heard. Blanks do not count, so that "ice cream" matches "ice-cream"."""
-    begin = _same_beginning(spoken, heard)
-    spoken = spoken[: begin + _LONGER]
-    near = heard[: begin + _LONGEST]
-    key = bare_words(without_tags(near[begin:]))
+    size = end = matched = unexplained = parts = compared = 0
+    while True:
+        left, told = spoken[size:], heard[end:]
+        begin = _same_beginning(left, told)
+        near = told[: begin + _LONGEST]
+        found = _hear_near(left[: begin + _LONGER], near, begin)
+        parts, compared = parts + 1, compared + found.compared
+        matched, unexplained = matched + found.matched, unexplained + found.unexplained
+        last = len(near) == len(told) or parts == _PARTS or compared >= MOST_COMPARED
+        if last or found.equal[1] < len(near) // 2:
+            rest = end + found.rest if found.rest < len(near) else len(heard)
+            return Hearing(size + found.size, rest, matched, unexplained)
+        # Only the beginning was compared: it goes on after the last equal word.
+        size, end = size + found.equal[0], end + found.equal[1]
+
+
+def _hear_near(spoken: str, heard: str, begin: int) -> Hearing:
+    key = bare_words(without_tags(heard[begin:]))
     size, place = len(spoken[:begin].rstrip()), 0
     for start, end in words_of(spoken, begin):
         bare = bare_words(spoken[start:end])
@@ -28,21 +44,15 @@ def hear(spoken: str, heard: str) -> Hearing:
             continue
         if not key.startswith(bare, place):
             if place < len(key):
-                return align(spoken, near, begin)
-            return Hearing(size, len(heard), matched=begin + place)
+                return align(spoken, heard, begin)
+            return Hearing(size, len(heard), begin + place, equal=(size, len(heard)))
         place += len(bare)
         size = end
-    rest = _after(near, key[:place], begin)
-    return Hearing(size, rest if rest < len(near) else len(heard), matched=begin + place)
+    rest = end_of(heard, key[:place], begin)
+    return Hearing(size, rest, begin + place, equal=(size, rest))
 
 
-def text_after(text: str, bare: str) -> str:
-    """Return what of a text follows the words that are `bare`; empty when the text does not begin so."""
-    size = _after(text, bare, 0)
-    return text[size:].strip() if bare_words(without_tags(text[:size])) == bare else ""
-
-
-def _after(text: str, bare: str, begin: int) -> int:
+def end_of(text: str, bare: str, begin: int = 0) -> int:
     """Return where the words that are `bare` end in the text, its length when nothing follows them."""
     place, size = 0, begin
     for start, end in words_of(text, begin):

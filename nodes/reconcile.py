@@ -1,47 +1,57 @@
 """Bring the window in line with the client's history: that is what the caller heard, and said.
 
 A reply that is shorter there is cut, one that is gone was not heard, a newest turn that is gone was
-speculative and is withdrawn. What fits no rule is added; nothing of a turn that has settled is taken away.
+speculative and is withdrawn. The caller's words are taken as the client tells them. What fits no rule is
+added; nothing of a turn that has settled is taken away.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from ..state.neighbours import WITHDRAWN
-from ..state.schema import ClientMessage, LatestTurn
-from .alignment import Item, Match, best_match, our_items, their_items
+from ..state.schema import ClientMessage
+from .alignment import Match, best_match
 from .client_messages import as_message, with_results
-from .heard import audible, bare_words, cut_replies
-from .hearing import text_after as text_behind
+from .corrections import correct
+from .heard import audible, cut_replies
+from .hearing import end_of, hear
+from .items import MOST_CHARACTERS, Item, our_items, their_items
+from .likeness import retold, shared
+from .speculation import Reconciling, fate_of_tail, start_of_latest, was_speculative
 from .tools.results import OUTCOME
+from .words import bare_words
+
+_NEAR = 1_000
+"""Characters after our words in which the client's own words must begin."""
 
 
 @dataclass(slots=True)
 class Reconciled:
-    """The window that the turn begins with; `amended` are messages that left it and change in the record."""
+    """The window that the turn begins with; `amended` are messages whose records change.
+
+    They have left the window, or hold words that the client has corrected.
+    """
 
     window: list[AnyMessage]
     amended: list[AnyMessage] = field(default_factory=list[AnyMessage])
     after: str = ""
     """Id of the last message before this turn's first one."""
+    told: int = 0
+    """How many words of the caller and replies the client's history tells."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciling:
-    """What the rules need besides the two histories.
+@dataclass(frozen=True, slots=True)
+class _Histories:
+    """Our window and the client's history, and their items."""
 
-    `provisional`: the newest turn may still turn out to be speculative; `firm`: it is older than guesses at
-    the caller's words mostly get. `lasting` tells of a call if it changed something outside: then the model
-    must go on knowing of it, whatever becomes of its turn.
-    """
-
-    latest: LatestTurn | None
-    provisional: bool
-    lasting: Callable[[ToolCall], bool]
-    now: float
-    firm: bool = False
+    window: list[AnyMessage]
+    told: Sequence[ClientMessage]
+    ours: list[Item]
+    theirs: list[Item]
+    start: int
+    """Where the newest turn begins in the window."""
 
 
 def reconcile(
@@ -49,82 +59,74 @@ def reconcile(
 ) -> Reconciled:
     """Return the window as the client's `history` tells it, with what is new there at its end."""
     window = with_results(window, history, rules.now)
-    ours, theirs = our_items(window), their_items(history)
-    start = _start_of_latest(window, rules.latest)
-    match = best_match(ours, theirs)
-    fate = _fate_of_tail(match, ours, theirs, start, rules)
+    start = start_of_latest(window, rules.latest)
+    both = _Histories(window, history, our_items(window), their_items(history), start)
+    match = _best_match(both, rules)
+    fate = fate_of_tail(match, both.ours, both.theirs, start, rules)
     if match is None or fate == "unrelated":
-        new = list(history)
-        withdrawn = start if _was_speculative(window, start, theirs, rules) else len(window)
-        done = _withdraw(window, withdrawn, rules)
+        drafted = was_speculative(both.ours, both.theirs, start, rules)
+        done = _withdraw(window, start if drafted else len(window), rules)
+        _add(done, history, rules)
     else:
-        item = theirs[match.theirs]
-        new = _unmatched(history, ours[match.ours], item)
-        end = ours[match.ours].end
-        if fate == "kept":
-            done = Reconciled(list(window))
-            new = new or list(history[item.begin :])
-        else:
-            missing = [other.begin for other in ours[match.ours + 1 :] if other.role == "user"]
-            done = _withdraw(window, missing[0] if missing else len(window), rules)
-            _cut(done, ours[match.ours], item.words, end)
-    return _with_new(done, new, rules)
+        done = _follow(both, match, rules, keep=fate == "kept")
+    done.told = len(both.theirs)
+    return done
 
 
-def _start_of_latest(window: Sequence[AnyMessage], latest: LatestTurn | None) -> int:
-    """Return where the newest turn begins in the window; its end when there is none."""
-    if latest is None:
-        return len(window)
-    ids = [message.id for message in window]
-    return ids.index(latest["after"]) + 1 if latest["after"] in ids else 0
+def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
+    """Return the best match; results of calls that were made here prove that it is of this thread."""
+    match = best_match(both.ours, both.theirs, corrects_last=rules.provisional)
+    if match is None or match.proven:
+        return match
+    calls = {call["id"] for m in both.window if isinstance(m, AIMessage) for call in m.tool_calls}
+    return replace(match, proven=any(message.get("call_id") in calls for message in both.told))
 
 
-def _fate_of_tail(
-    match: Match | None, ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling
-) -> str:
-    """Tell what becomes of our items behind the match: `gone`, `kept`, or `unrelated` for no match at all."""
-    if match is None:
-        return "unrelated"
-    missing = [item for item in ours[match.ours + 1 :] if item.role == "user"]
-    repeats = match.theirs == len(theirs) - 1
-    if not missing:
-        # The caller's words came again behind a long while: a new call, unless it tells of our replies.
-        later = not rules.provisional or _sends_new_words_alone(start, theirs, rules)
-        again = repeats and ours[match.ours].role == "user" and later
-        return "unrelated" if again and not match.proven else "gone"
-    whole = rules.latest is not None and rules.latest["whole"]
-    certain = match.proven or not whole or _similar(missing[0], theirs[match.theirs + 1 :])
-    if rules.provisional and certain and missing[0].begin >= start:
-        return "gone"
-    return "kept" if match.proven else "unrelated"
+def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -> Reconciled:
+    """Return the window up to where both histories tell the same, then what theirs tells after that."""
+    our, their = both.ours[match.ours], both.theirs[match.theirs]
+    heard, rest = _heard(our, their, match.theirs)
+    new = _unmatched(both.told, their, rest)
+    window, corrected = correct(both.window, both.told, match, both.ours, both.theirs)
+    if keep:
+        done = Reconciled(window)
+        if not new and their.role == "user":  # Words of long ago are said again.
+            new = list(both.told[their.begin :])
+    else:
+        missing = [other.begin for other in both.ours[match.ours + 1 :] if other.role == "user"]
+        done = _withdraw(window, missing[0] if missing else len(window), rules)
+        if heard is not None:
+            _cut(done, our.begin if our.role == "assistant" else our.end, heard)
+    done.amended = [*corrected, *done.amended]
+    answered = None if keep or our.role == "assistant" else our.begin
+    if not _add(done, new, rules) and answered is not None:
+        # The answer to words that stand there already.
+        done.after = _before_turn(done.window, answered, both.start)
+    return done
 
 
-def _was_speculative(
-    window: Sequence[AnyMessage], start: int, theirs: Sequence[Item], rules: Reconciling
-) -> bool:
-    """Tell if the newest turn, of which a history says nothing at all, was a draft of what it says now."""
-    said = [item for item in our_items(window[start:]) if item.role == "user"]
-    if not (rules.provisional and rules.latest and said):
-        return False
-    dropped_first = start == 0 and not rules.latest["whole"]
-    return dropped_first or (_similar(said[0], theirs) and not _sends_new_words_alone(start, theirs, rules))
+def _before_turn(window: Sequence[AnyMessage], answered: int, start: int) -> str:
+    """Return the id of the last message before the turn of the words at `answered`."""
+    begin = answered
+    while begin > start and isinstance(window[begin - 1], HumanMessage):
+        begin -= 1
+    begin = min(begin, start) if start <= answered else begin
+    return (window[begin - 1].id or "") if begin else ""
 
 
-def _sends_new_words_alone(start: int, theirs: Sequence[Item], rules: Reconciling) -> bool:
-    """Tell if the client keeps no history: it tells none behind a reply that went out whole a while ago.
-
-    Then words like those before are the caller's next ones. The first turn of a thread tells no difference.
-    """
-    whole = rules.latest is not None and rules.latest["whole"]
-    return rules.firm and whole and start > 0 and len(theirs) == 1
-
-
-def _similar(draft: Item, theirs: Sequence[Item]) -> bool:
-    """Tell if the caller's next words begin like `draft`: speech-to-text went on, or corrected itself."""
-    words = next((item.words for item in theirs if item.role == "user"), "")
-    shorter = min(len(words), len(draft.words))
-    same = next((i for i in range(shorter) if words[i] != draft.words[i]), shorter)
-    return same >= max(3, shorter / 2)
+def _heard(our: Item, their: Item, place: int) -> tuple[str | None, int]:
+    """Return what was heard of the reply, `None` for all of it, and where in the client's text ours ends."""
+    if our.role == "user":
+        return "", len(their.text)
+    if our.words == their.words and len(their.text) <= MOST_CHARACTERS:
+        return None, len(their.text)
+    begin, size = shared(our, their, place) or (0, 0)
+    if not begin and size == len(their.words):  # Cut, or too long to be sure.
+        return their.text, hear(our.text, their.text).rest
+    if not size and (found := retold(our, their)):
+        return their.text[: found.rest], found.rest
+    whole = our.words[begin:] == their.words[:size]
+    return None if whole else our.words[:begin] + their.words[:size], end_of(their.text, their.words[:size])
 
 
 def _withdraw(window: Sequence[AnyMessage], begin: int, rules: Reconciling) -> Reconciled:
@@ -143,44 +145,38 @@ def _withdraw(window: Sequence[AnyMessage], begin: int, rules: Reconciling) -> R
     return done
 
 
-def _cut(done: Reconciled, item: Item, words: str, end: int) -> None:
-    """Cut the matched reply to the client's words; replies behind it were not heard at all."""
-    begin = item.begin if item.role == "assistant" else end
-    heard = words if item.role == "assistant" else ""
+def _cut(done: Reconciled, begin: int, heard: str) -> None:
+    """Cut the replies from `begin` on to what was heard; those that nobody heard leave the window."""
     said = cut_replies(done.window[begin:], heard)
     left = audible(said)
     done.amended += [message for message in said if all(message is not other for other in left)]
     done.window[begin:] = left
 
 
-def _unmatched(history: Sequence[ClientMessage], our: Item, their: Item) -> list[ClientMessage]:
-    """Return what of the client's history stands behind our words."""
-    left = our.words
+def _unmatched(told: Sequence[ClientMessage], their: Item, rest: int) -> list[ClientMessage]:
+    """Return what the client's history tells after our words, which end in its item at `rest`."""
     new: list[ClientMessage] = []
-    for message in history[their.begin : their.end]:
-        words = bare_words(message["text"]) if message["role"] != "tool" else ""
-        told = bool(words and left) and (left.startswith(words) or words.startswith(left))
-        if told:
-            said = text_behind(message["text"], left)
-            left = left[len(words) :]
-            if said:  # The client said it by itself, or a reply of which it told less before.
-                new.append(ClientMessage(role="assistant", text=said))
-        elif message["role"] != "user":
+    begin = 0
+    for message in told[their.begin : their.end] if their.role == "assistant" else ():
+        if message["role"] != "assistant" or not message["text"].strip():
             new.append(message)
-    return [*new, *history[their.end :]]
+            continue
+        size = len(message["text"])
+        text = message["text"][max(0, rest - begin) :]
+        if rest <= begin:
+            new.append(message)
+        elif bare_words(
+            text[:_NEAR]
+        ):  # The client said it by itself, or a reply of which it told less before.
+            new.append(ClientMessage(role="assistant", text=text.strip()))
+        begin += size + 1
+    return [*new, *told[their.end :]]
 
 
-def _with_new(done: Reconciled, new: Sequence[ClientMessage], rules: Reconciling) -> Reconciled:
-    """Add what the client says behind the aligned point."""
+def _add(done: Reconciled, new: Sequence[ClientMessage], rules: Reconciling) -> bool:
+    """Add what the client says after the aligned point; return true when there was something."""
     known = {call["id"] for m in done.window if isinstance(m, AIMessage) for call in m.tool_calls}
     added = [message for entry in new if (message := as_message(entry, known, rules.now)) is not None]
-    if added:
-        done.after = (done.window[-1].id or "") if done.window else ""
-    elif done.amended or rules.latest is None:
-        # The answer to words that stand there already.
-        before = [m for m in done.window if not isinstance(m, HumanMessage)]
-        done.after = (before[-1].id or "") if before else ""
-    else:
-        done.after = rules.latest["after"]
+    done.after = (done.window[-1].id or "") if done.window else ""
     done.window += added
-    return done
+    return bool(added)

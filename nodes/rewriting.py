@@ -14,11 +14,11 @@ from .words import words_of
 
 _AHEAD_SPOKEN, _AHEAD_HEARD = 24, 40
 """Words in which the texts must be equal again after a difference."""
-_MOST_PAIRS = 40_000
+MOST_COMPARED = 20_000
 """Pairs of words that are compared to find such places, in all of a text."""
 _RUN = 40
 """Letters of equal text that are looked at after a difference."""
-_NEAR = 8
+_NEAR = 4
 """Words by which an explanation may be longer than the shortest one."""
 _GOOD = 8
 """Letters by which equal text outweighs a difference so clearly that no other explanation is looked for."""
@@ -30,14 +30,17 @@ class Hearing:
     """How two texts explain each other.
 
     `size` is where the last heard word ends in the spoken text. `rest` is where, in the heard text, words
-    that come after all of the spoken ones begin; the text's length when there are none. `matched` counts
-    letters that are equal, `unexplained` those that are neither equal nor likely to be rewritten.
+    begin that are none of the spoken ones; the text's length when there are none. `matched` counts
+    letters that are equal, `unexplained` those that are neither equal nor likely to be rewritten. `equal` is
+    where the last equal word ends, in the spoken and in the heard text. `compared` counts pairs of words.
     """
 
     size: int
     rest: int
     matched: int = 0
     unexplained: int = 0
+    equal: tuple[int, int] = (0, 0)
+    compared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,6 @@ class _Alignment:
         self._key = "".join(part.key for part in self._heard)
         self._starts = list(accumulate((len(part.key) for part in self._heard), initial=0))
         self._found = Hearing(len(spoken[:begin].rstrip()), len(heard), matched=begin)
-        self._pairs = 0
 
     def hearing(self) -> Hearing:
         """Return the best explanation of the heard text."""
@@ -84,7 +86,7 @@ class _Alignment:
             word, place = self._run(word, place)
             if place >= len(self._key):
                 break
-            gap = self._gap(word, place) if self._pairs < _MOST_PAIRS else None
+            gap = self._gap(word, place) if self._found.compared < MOST_COMPARED else None
             if gap is None:
                 self._judge_tail(word, bisect_left(self._starts, place))
                 break
@@ -104,6 +106,9 @@ class _Alignment:
                 self._found.size = part.end
                 self._found.matched += len(part.key)
                 after = word
+        if place:
+            end = self._heard[bisect_left(self._starts, place) - 1].end
+            self._found.equal = (self._found.size, end)
         return after, place
 
     def _gap(self, word: int, place: int) -> tuple[int, int, int] | None:
@@ -117,7 +122,7 @@ class _Alignment:
             for skipped in range(max(0, total - len(heard)), min(total, len(spoken) - 1) + 1):
                 key, other = spoken[skipped].key, total - skipped
                 at = self._starts[first + other]
-                self._pairs += 1
+                self._found.compared += 1
                 if not key or not self._key.startswith(key, at):
                     continue
                 worth = self._gain(word + skipped, at) - left[skipped].cost(right[other])
@@ -131,7 +136,7 @@ class _Alignment:
     def _gain(self, word: int, place: int) -> int:
         """Return how many letters are equal from here on, up to where a word ends in both texts."""
         begin, certain = place, place
-        self._pairs += 10
+        self._found.compared += 10
         while place - begin < _RUN and (part := self._at(word)) is not None:
             if not self._key.startswith(part.key, place):
                 break
@@ -157,9 +162,13 @@ class _Alignment:
                 self._found.size = self._spoken[word + read - 1].end
             word, first = word + read, first + written
         part, letters = self._at(word), len(self._key) - self._starts[first]
-        if letters and part is None:
-            self._found.rest = heard[first].begin
-        elif part is None or not part.words or letters > part.most:
+        half = part is not None and (
+            (part.words and letters <= part.most) or part.key.startswith(self._key[-letters:])
+        )
+        if not letters or half:
+            return
+        self._found.rest = heard[first].begin
+        if part is not None:
             self._found.unexplained += letters
 
     def _reading(self, part: Token, first: int, following: Token | None) -> int:

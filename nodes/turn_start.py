@@ -4,9 +4,12 @@ from langchain_core.messages import AnyMessage, ToolCall, ToolMessage
 
 from ..state.schema import LatestTurn, Turn, VoiceState
 from .context import Context
-from .reconcile import Reconciled, Reconciling, reconcile
+from .reconcile import Reconciled, reconcile
+from .speculation import Reconciling
 from .tools.results import OUTCOME
 
+_REDIALLED = 1 / 3
+"""Share of the time in which a turn settles, before which nobody has hung up, called again and spoken."""
 _UNDONE = ("cancelled", "bad_arguments", "unknown_tool")
 
 
@@ -19,7 +22,16 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
         begun = Reconciled(state["messages"], after=_before(state["messages"], turn["began_with"]))
     else:
         begun = reconcile(state["messages"], state.get("history", []), _rules(state, context, turn))
-    latest = LatestTurn(turn_id=turn["id"], after=begun.after, started_at=turn["started_at"], whole=False)
+    history, before = state.get("history", []), state.get("latest")
+    keeps = any(told["role"] == "assistant" for told in history)
+    latest = LatestTurn(
+        turn_id=turn["id"],
+        after=begun.after,
+        started_at=turn["started_at"],
+        whole=False,
+        told=begun.told,
+        keeps_history=keeps or (before is not None and before.get("keeps_history", False)),
+    )
     return begun, latest
 
 
@@ -44,8 +56,9 @@ def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
 
     return Reconciling(
         latest=latest,
-        provisional=latest is not None and age < context.limits.settle_after,
+        provisional=latest is not None and age < context.limits.settle_after and not latest.get("confirmed"),
         lasting=lasting,
         now=context.clock.now(),
         firm=age >= context.limits.speculative_grace,
+        recent=age < context.limits.settle_after * _REDIALLED,
     )

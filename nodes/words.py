@@ -34,6 +34,8 @@ _ASCII_LETTERS = {code: chr(code).lower() if chr(code).isalnum() else None for c
 # Signs that change what a caller means: "C++", "*", "1.5", "-5".
 _SIGNS = r"\p{S}*#%&@/\\+"
 _IN_NUMBER = r"(?<=\d)[.,:\-](?=\d)|(?<![^\s(])[.,\-](?=\d)"
+_SAID_NUMBER = re.compile(r"[.,:\-][0-9]")
+_ASCII_SAID = {**_ASCII_LETTERS, **{ord(sign): sign for sign in "$*#%&@/\\+<=>^_`|~"}}
 _PUNCTUATION = regex.compile(rf"(?:(?!{_IN_NUMBER})[^\w\p{{M}}{_SIGNS}])+", regex.UNICODE)
 
 
@@ -63,6 +65,8 @@ def caller_words(text: str) -> str:
 
     Words of other signs alone are these signs.
     """
+    if text.isascii() and not _SAID_NUMBER.search(text):
+        return text.translate(_ASCII_SAID) or text.strip()
     return _PUNCTUATION.sub("", _folded(text)) or text.strip()
 
 

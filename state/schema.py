@@ -103,6 +103,12 @@ class LatestTurn(TypedDict):
     started_at: float
     whole: bool
     """False when its listener left before its end: then it may have been speculative."""
+    confirmed: NotRequired[bool]
+    """True when an interruption told what the caller heard of it: then it was not speculative."""
+    told: NotRequired[int]
+    """How many words of the caller and replies the client's history told when it began."""
+    keeps_history: NotRequired[bool]
+    """True when the client's history told of a reply, in this turn or an earlier one."""
 
 
 class AgentFacts(TypedDict):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...nodes.alignment import best_match, our_items, their_items
+from ...nodes.alignment import best_match
+from ...nodes.items import our_items, their_items
 from ...state.actors import Actor
 from ...state.errors import AgentNotFound
 from ...state.schema import ClientMessage

@@ -1,9 +1,12 @@
 """Alignment: the quick way for ordinary histories finds what looking at all pairs finds."""
 
+import pytest
+from counted import events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.alignment import Item, Match, any_match, best_match, unbroken_match
+from voicegraph.nodes.alignment import Match, any_match, best_match, unbroken_match
+from voicegraph.nodes.items import Item
 
 
 def items(words: str, *, own: bool = True) -> list[Item]:
@@ -47,3 +50,19 @@ def test_a_history_that_tells_the_last_and_new_words_needs_no_look_at_all_pairs(
 def test_a_reply_that_was_cut_is_left_to_the_look_at_all_pairs() -> None:
     cut = [*items("A"), Item("assistant", "he", 1, 2), *items("C")]
     assert unbroken_match([*items("A"), Item("assistant", "hello", 1, 2, own=True)], cut) is None
+
+
+LONG = {
+    "the same and new words": ("Ab" * 1000, "Ab" * 1000 + "C"),
+    "all of it and more before": ("A" * 1000, "b" + "A" * 1999 + "C"),
+    "all words equal": ("A" * 2000, "A" * 2000),
+    "all but the last": ("A" * 2000, "A" * 1999 + "B"),
+    "one of another kind in the middle": ("Ab" * 500 + "Cd" + "Ab" * 500, "Ab" * 1001 + "C"),
+    "nothing": ("Ab" * 1000, "Cd" * 1000),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs"), LONG.values(), ids=LONG)
+def test_two_thousand_messages_are_aligned_in_a_moment(ours: str, theirs: str) -> None:
+    mine, told = items(ours), items(theirs)
+    assert events(lambda: best_match(mine, told)) < 300_000

@@ -108,3 +108,8 @@ LETTERS = st.text(
 def test_no_word_ends_inside_a_character(text: str) -> None:
     inside = set(range(len(text))) - {match.start() for match in regex.finditer(r"\X", text)}
     assert not inside & {end for _, end in words_of(text)}
+
+
+@given(st.text(st.sampled_from("aB1_ .,:-*#$%&@/\\+<=>^`|~!?'\"()[]\n"), max_size=20))
+def test_ascii_texts_are_compared_like_all_others(text: str) -> None:
+    assert caller_words(f"x {text}") == caller_words(f"x {text} é").removesuffix("é")
