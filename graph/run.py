@@ -11,6 +11,7 @@ from langgraph.types import Overwrite
 from ..nodes.events import Event, TurnFailed, TurnFinished, decode_event
 from ..nodes.heard import audible, cut_turn
 from ..nodes.records import as_records
+from ..nodes.speculation import confirmed
 from ..state.actors import Actor
 from ..state.errors import NothingToResume, ThreadBusy
 from .interrupts import InterruptedElsewhere
@@ -146,12 +147,16 @@ async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: A
     before: list[AnyMessage] = values["messages"]
     said = cut_turn(before, heard)
     changed = [new for new, old in zip(said, before, strict=True) if new is not old]
-    if not changed:
+    # What was heard was no draft, whatever is said next.
+    latest = confirmed(values["latest"], heard) if "latest" in values else None
+    if not changed and latest == values.get("latest"):
         return
     # First, since it refuses a stranger.
     await graph.resources.store.messages.save(
         actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
     )
     window = audible(said)
-    update = {"messages": Overwrite(window), "stored_through": window[-1].id}
+    update: dict[str, Any] = {"messages": Overwrite(window), "stored_through": window[-1].id}
+    if latest is not None:
+        update["latest"] = latest
     await graph.aupdate_state(config, update, as_node="persist_and_trim")

@@ -7,13 +7,14 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from ..state.schema import Turn, VoiceState, VoiceUpdate
+from ..state.schema import LatestTurn, Turn, VoiceState, VoiceUpdate
 from .context import Context, writer_of
 from .events import TurnFailed, TurnFinished, encode_event
 from .heard import audible, cut_turn
 from .mend import unanswered
 from .narrowing import without_refused
 from .records import as_records
+from .speculation import confirmed
 from .trim import trim
 
 
@@ -56,7 +57,8 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     if state.get("amended"):
         update["amended"] = []
     if "latest" in state:
-        update["latest"] = {**state["latest"], "whole": not context.stop.dropped}
+        whole: LatestTurn = {**state["latest"], "whole": not context.stop.dropped}
+        update["latest"] = confirmed(whole, context.stop.heard or "")
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)
     return update

@@ -100,11 +100,11 @@ def open_voice(voice_url: str) -> Open:
 
     @asynccontextmanager
     async def open_it(
-        model: str | BaseChatModel, *, tools: Any = (), **settings: Any
+        model: str | BaseChatModel, *, tools: Any = (), clock: Any = None, **settings: Any
     ) -> AsyncIterator[Resources]:
         settings.setdefault("filler_after", None)
         async with open_resources(
-            voice_url, model=model, tools=tools, settings=Settings(**settings)
+            voice_url, model=model, tools=tools, clock=clock, settings=Settings(**settings)
         ) as resources:
             yield resources
 
