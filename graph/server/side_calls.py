@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from ...nodes.alignment import our_items, their_items
-from ...nodes.heard import bare_words
+from ...nodes.items import our_items, spoken_words, their_items
+from ...nodes.words import bare_words
 from ...state.actors import Actor
 from ..client_history import read_in_order
 from ..turn_graph import TurnGraph
@@ -85,7 +85,7 @@ class SideCalls:
         style = self._styles.get(thread_id) or self._stored_style(state.values)
         return replace(
             style.as_known(),
-            caller=[item.words for item in items if item.role == "user"],
+            caller=[bare_words(item.text) for item in items if item.role == "user"],
             replies=[item.words for item in items if item.role == "assistant"],
             running=any(not run.kept for run in running),
             hands_over=_called_last(window),
@@ -110,7 +110,7 @@ def as_asked(request: ChatRequest) -> Asked:
     said = [entry for is_system, entry in entries if not is_system]
     notes = [entry["text"] for is_system, entry in entries if is_system]
     callers = [entry["text"] for entry in said if entry["role"] == "user"]
-    replies = (bare_words(entry["text"]) for entry in said if entry["role"] == "assistant")
+    replies = (spoken_words(entry["text"]) for entry in said if entry["role"] == "assistant")
     return Asked(
         streamed=request.stream,
         prompt=prompt,
