@@ -15,6 +15,7 @@ from .completion import Request, stream_completion
 from .delta import Delta
 from .limits import TurnLimits
 from .model import VoiceModel
+from .pacing import Pace
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,16 @@ class Started:
 
 
 async def start_completion(
-    models: Sequence[VoiceModel], request: Callable[[VoiceModel], Request], limits: TurnLimits
+    models: Sequence[VoiceModel],
+    request: Callable[[VoiceModel], Request],
+    limits: TurnLimits,
+    thread_id: str = "",
 ) -> Started:
     """Return the first completion that begins; the caller closes its stream.
 
     Tries each model in order, `model_attempts` times while its errors are retryable, within the latency
-    budget. Raises the last `ModelError` when none begins, `ContextTooLong` at once.
+    budget. While a model thinks nothing else is tried. Raises the last `ModelError` when none begins,
+    `ContextTooLong` at once.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.latency_budget * models[0].patience
@@ -59,7 +64,12 @@ async def start_completion(
                 last = error
                 log.warning(
                     "model attempt failed",
-                    extra={"model": model.name, "attempt": attempt + 1, "error": error.code},
+                    extra={
+                        "model": model.name,
+                        "thread_id": thread_id,
+                        "attempt": attempt + 1,
+                        "error": error.code,
+                    },
                 )
             silent = isinstance(last, ModelTimeout) and others
             if not last.retryable or silent or attempt + 1 == limits.model_attempts:
@@ -83,48 +93,58 @@ def _wait_before_retry(attempt: int, error: ModelError) -> float:
 
 
 async def _attempt(model: VoiceModel, request: Request, limits: TurnLimits, patience: float) -> Started:
+    lives = asyncio.Event()
+
     async def begin() -> Started:
-        return await _begin(model, request, patience)
+        return await _begin(model, request, limits, patience, lives)
 
     if limits.hedge_after is None:
         return await begin()
-    return await _first_to_speak(begin, limits.hedge_after)
+    return await _first_to_speak(begin, limits.hedge_after, lives)
 
 
-async def _begin(model: VoiceModel, request: Request, patience: float) -> Started:
-    """Open a stream and read up to its first token, `patience` seconds at most."""
-    stream = stream_completion(model, request)
+async def _begin(
+    model: VoiceModel, request: Request, limits: TurnLimits, patience: float, lives: asyncio.Event
+) -> Started:
+    """Open a stream and read up to its first word or call; `lives` is set at its first sign of life.
+
+    That is waited for `patience` seconds, then the limits on stalls and thoughts hold.
+    """
+    stream = stream_completion(model, request, thoughts_first=limits.thoughts_first)
     first: list[Delta] = []
     try:
-        async with asyncio.timeout(patience):
+        async with Pace(model.name, limits, patience) as pace:
             async for delta in stream:
                 first.append(delta)
                 if delta.begins or delta.finish_reason in ("length", "content_filter"):
                     return Started(model, first, stream)
-    except TimeoutError as error:
-        await stream.aclose()
-        raise ModelTimeout(f"{model.name}: no first token within {patience:.1f} seconds") from error
+                if delta.thinking:
+                    lives.set()
+                pace.moved(delta)
     except BaseException:
         await stream.aclose()
         raise
     raise ModelProtocolError(f"{model.name}: the answer was empty")
 
 
-async def _first_to_speak(begin: Callable[[], Coroutine[Any, Any, Started]], hedge_after: float) -> Started:
+async def _first_to_speak(
+    begin: Callable[[], Coroutine[Any, Any, Started]], hedge_after: float, lives: asyncio.Event
+) -> Started:
     """Race further requests against one that is late; the losers' connections are closed at once.
 
     A third one covers the case that the second is late as well: with one request in ten slow, that is one
-    turn in a hundred.
+    turn in a hundred. A model that thinks is not late.
     """
     running = {asyncio.create_task(begin())}
     begun, error = 1, None
     try:
         while running:
-            timeout = hedge_after if begun < _MOST_REQUESTS else None
+            timeout = hedge_after if begun < _MOST_REQUESTS and not lives.is_set() else None
             done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                running.add(asyncio.create_task(begin()))
-                begun += 1
+                if not lives.is_set():
+                    running.add(asyncio.create_task(begin()))
+                    begun += 1
                 continue
             running -= done
             winners = [task.result() for task in done if task.exception() is None]

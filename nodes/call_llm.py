@@ -1,34 +1,22 @@
 """Step 2: stream one completion to the caller's ear and gather its tool calls."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from functools import partial
 
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
-from ..state.errors import ContentFiltered, ModelError, ModelTimeout, ModelUnavailable
+from ..state.errors import ModelError, ModelUnavailable
 from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
-from .attempts import start_completion
-from .called_tools import called_name
-from .client_tools import client_calls, offer, own_name
+from .client_tools import client_calls, client_tools, offer, own_name
 from .completion import Request
 from .context import Context, writer_of
-from .delta import Delta
 from .events import ToolRequested, encode_event
 from .failed_step import ends_turn_on_error
 from .fallbacks import usable_models
-from .filler import filled_silence
-from .limits import TurnLimits
 from .narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
 from .reply import Reply
-
-_USAGE_WAIT = 0.5
-"""Seconds that a whole answer waits for its usage."""
-_STALL_STEP = 0.05
-"""Seconds that a stall may last longer: its limit is moved on so often, not at each token."""
+from .reply_end import end_reply
+from .reply_stream import stream_reply
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +33,7 @@ async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     context = runtime.context
     turn = state["turn"].copy()
     turn.update(step=turn["step"] + 1, instruction=None)
-    reply = Reply(context.speaker)
+    reply = Reply(context.speaker, _offered(state, context, turn))
     error: ModelError | None = None
     await context.speaker.attach(writer_of(runtime), reply.id)
     try:
@@ -53,12 +41,21 @@ async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
             turn.update(outcome="interrupted", finish_reason="interrupted")
     except ModelError as caught:
         error = caught
-    message = await _conclude(state, context, turn, reply, error)
+    message = await end_reply(state, context, turn, reply, error)
     _hand_over(state, runtime, turn, message)
     await context.speaker.detach()
     turn.update(spoken=context.speaker.spoken, first_speech_at=context.speaker.first_speech_at)
     turn["usage"] = _sum(turn["usage"], reply.usage)
     return {"turn": turn, "messages": [message] if message else []}
+
+
+def _offered(state: VoiceState, context: Context, turn: Turn) -> list[str]:
+    """Return the names of all tools that the model may call."""
+    clients = client_tools(state, context, turn)
+    return [
+        *context.toolbox.of_agent(state["agent"]["tools"]),
+        *(tool["function"]["name"] for tool in clients),
+    ]
 
 
 def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message: AIMessage | None) -> None:
@@ -110,44 +107,8 @@ def _note_refused(context: Context, turn: Turn, asked: Asked) -> None:
 
 
 async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply, asked: Asked) -> None:
-    limits = context.limits
-    models = usable_models(context.models, state["agent"]["model"], limits.fallback_models)
-    async with filled_silence(context, until=lambda: bool(reply.said)):
-        started = await start_completion(models, lambda _: _request(state, context, turn, asked), limits)
-        turn["model"] = started.model.name
-        async with aclosing(started.rest) as rest:
-            for delta in started.first:
-                await reply.feed(delta)
-            try:
-                await _follow(rest, reply, limits, started.model.name)
-            except ModelError:
-                if reply.finish_reason is None:
-                    raise
-                log.info("the answer was whole, its end was not", extra={"model": started.model.name})
-    await reply.close()
-
-
-async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> None:
-    """Feed the reply until the stream ends; behind the finish reason only the usage is waited for."""
-    loop = asyncio.get_running_loop()
-    stall_timeout = limits.stall_timeout
-    try:
-        async with asyncio.timeout(stall_timeout) as stall:
-            if reply.finish_reason is not None:
-                stall.reschedule(loop.time() + min(_USAGE_WAIT, stall_timeout))
-            moved = loop.time()
-            async for delta in rest:
-                await reply.feed(delta)
-                if reply.size > limits.max_reply_chars:
-                    reply.finish_reason = "length"
-                    return
-                now = loop.time()
-                if delta.finish_reason is not None or now - moved > _STALL_STEP:
-                    wait = stall_timeout if reply.finish_reason is None else min(_USAGE_WAIT, stall_timeout)
-                    stall.reschedule(now + wait + _STALL_STEP)
-                    moved = now
-    except TimeoutError as error:
-        raise ModelTimeout(f"{model}: nothing more came for {stall_timeout} seconds") from error
+    models = usable_models(context.models, state["agent"]["model"], context.limits.fallback_models)
+    await stream_reply(context, turn, reply, models, lambda _: _request(state, context, turn, asked))
 
 
 def _request(state: VoiceState, context: Context, turn: Turn, asked: Asked) -> Request:
@@ -167,43 +128,6 @@ def _request(state: VoiceState, context: Context, turn: Turn, asked: Asked) -> R
         client_settings=offered.settings if offered else {},
         form=asked.form,
     )
-
-
-async def _conclude(
-    state: VoiceState, context: Context, turn: Turn, reply: Reply, error: ModelError | None
-) -> AIMessage | None:
-    """Decide how the step ended, say what the caller must hear, and return the message to keep."""
-    now, model, limits = context.clock.now(), turn.get("model", ""), context.limits
-    if turn["outcome"] == "interrupted":
-        return reply.spoken_message(model, now)
-    if error is not None:
-        if isinstance(error, ContentFiltered) and not reply.said:
-            turn.update(outcome="finished", finish_reason="content_filter")
-            await reply.add_sentence(limits.filtered_reply)
-            return reply.spoken_message(model, now)
-        turn.update(outcome="failed", finish_reason="error", error=error.code)
-        log.warning("the model failed", extra={"error": error.code, "thread_id": context.thread_id})
-        context.failure.error = error
-        await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
-        return reply.spoken_message(model, now)
-    may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
-    if reply.has_calls and may_call:
-        used = {
-            call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls
-        }
-        return reply.message(model, now, used, partial(called_name, state, context, turn))
-    turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
-    if reply.finish_reason == "content_filter":
-        await reply.add_sentence(limits.filtered_reply)
-    elif not reply.said.strip():
-        await reply.add_sentence(limits.apology)
-        turn.update(outcome="failed", error="model_protocol")
-    return reply.spoken_message(model, now)
-
-
-def _final_reason(reason: str | None) -> str:
-    """Return the turn's finish reason; a stream that ends without one, or with a new one, has stopped."""
-    return reason if reason in ("length", "content_filter") else "stop"
 
 
 def _sum(a: Usage, b: Usage) -> Usage:

@@ -3,23 +3,25 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from langchain_core.messages import AIMessageChunk, AnyMessage, BaseMessage
-from langchain_core.runnables import Runnable
+from langchain_core.messages import AnyMessage
 
-from ..state.errors import ModelError, ModelProtocolError, RequestRefused
+from ..state.errors import ModelError, ModelProtocolError, ModelUnavailable, RequestRefused
 from .client_settings import with_client_settings, with_format_in_body
 from .delta import Delta
-from .langchain_chunks import read_chunk
+from .finish_reasons import FAILED
+from .langchain_stream import stream_langchain
 from .model import VoiceModel
 from .model_errors import as_model_error
+from .model_run import announced, followers
 from .openai_request import raw_request
 from .openai_stream import stream_raw
 from .request_form import RequestForm
 from .request_messages import request_messages
 from .returned_fields import with_fields
+from .stream_reading import Reading
 from .tools.registry import VoiceTool
 
 _OF_TOOLS = frozenset({"tool_choice", "parallel_tool_calls"})
@@ -42,9 +44,17 @@ class Request:
     form: RequestForm | None = None
     """How it is written, in place of the model's own form."""
 
+    @property
+    def offered(self) -> list[str]:
+        """The names of the tools on offer."""
+        clients = [str(tool.get("function", {}).get("name")) for tool in self.client_tools]
+        return [*(tool.offered for tool in self.tools), *clients]
 
-async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerator[Delta]:
-    """Yield the deltas of one completion.
+
+async def stream_completion(
+    model: VoiceModel, request: Request, *, thoughts_first: bool = False
+) -> AsyncGenerator[Delta]:
+    """Yield the deltas of one completion, their text for the caller's ear; see `Reading`.
 
     A request whose form the server refuses is written again, in the form that the refusal asks for. Raises
     only `ModelError`s. Closing the generator, or cancelling the task that waits for it, closes the connection
@@ -54,10 +64,18 @@ async def stream_completion(model: VoiceModel, request: Request) -> AsyncGenerat
     while True:
         sent: set[str] = set()
         try:
+            reading = Reading(request.offered, thoughts_first=thoughts_first)
             async with aclosing(_open(model, request, form, sent)) as deltas:
-                async for delta in deltas:
+                async for sent_delta in deltas:
+                    delta = reading.read(sent_delta)
                     begun = begun or delta.begins
+                    if delta.finish_reason == FAILED:
+                        yield replace(delta, finish_reason=None)
+                        raise ModelUnavailable(f"{model.name}: the provider could not end its answer")
                     yield delta
+            rest = reading.close()
+            if rest is not None:
+                yield rest
             return
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
@@ -96,11 +114,12 @@ def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]
     raw = raw_request(bound, messages, settings, form, model.name)
     if raw is not None:
         sent |= raw.fields
-        return stream_raw(raw, model.name)
+        stream, manager = stream_raw(raw, model.name), followers(raw)
+        return stream if manager is None else announced(stream, raw, messages, manager)
     if "stream_options" in form.left_out and hasattr(model.chat, "stream_usage"):
         settings["stream_usage"] = False
     settings = with_format_in_body(settings, model.chat)
-    return _stream_any(bound, with_fields(messages, model.name), settings)
+    return stream_langchain(bound, with_fields(messages, model.name), settings)
 
 
 def _without(settings: Mapping[str, Any], form: RequestForm) -> dict[str, Any]:
@@ -112,14 +131,3 @@ def _without(settings: Mapping[str, Any], form: RequestForm) -> dict[str, Any]:
     if limit is not None and form.answer_length not in form.left_out:
         kept[form.answer_length] = limit
     return kept
-
-
-async def _stream_any(
-    model: Runnable[Any, Any], messages: Sequence[BaseMessage], settings: Mapping[str, Any]
-) -> AsyncGenerator[Delta]:
-    """Yield the deltas of any LangChain chat model."""
-    # `nostream`: LangGraph's `messages` mode would read thoughts aloud and miss the preambles.
-    stream = model.astream(list(messages), {"tags": ["nostream"]}, **settings)
-    async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
-        async for chunk in chunks:
-            yield read_chunk(chunk)

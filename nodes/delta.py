@@ -6,20 +6,13 @@ from typing import Any
 
 from ..state.schema import Usage
 
-_FINISH_REASONS = {
-    "end_turn": "stop",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "max_tokens": "length",
-    "STOP": "stop",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class CallFragment:
-    """A piece of a tool call; `index` tells which call of the message it belongs to."""
+    """A piece of a tool call; see `CallAssembly` for which of them make one call."""
 
-    index: int
+    index: int | None
+    """The place of the call in the message, `None` when the provider does not count."""
     id: str | None
     name: str | None
     arguments: str
@@ -34,6 +27,7 @@ class Delta:
     text: str = ""
     calls: tuple[CallFragment, ...] = ()
     finish_reason: str | None = None
+    """As `finish_reasons.finish_reason` gives it."""
     usage: Usage | None = None
     thinking: bool = False
     """True when the piece holds thoughts, which show that the model is at work; they are never spoken."""
@@ -46,10 +40,5 @@ class Delta:
 
     @property
     def begins(self) -> bool:
-        """True when the model has begun to answer: this is its first token."""
-        return bool(self.text or self.calls)
-
-
-def finish_reason(reason: object) -> str | None:
-    """Return OpenAI's word for a provider's finish reason, `None` for none."""
-    return _FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else None
+        """True when the piece holds words or calls: with the first of them the model has begun to answer."""
+        return bool(self.calls) or bool(self.text) and not self.text.isspace()

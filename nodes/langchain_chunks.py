@@ -6,79 +6,60 @@ from typing import Any, cast
 import orjson
 from langchain_core.messages import AIMessageChunk
 
-from ..state.schema import Usage
-from .delta import CallFragment, Delta, finish_reason
+from .content_blocks import holds_thoughts, provider_fields, split_content
+from .delta import CallFragment, Delta
+from .finish_reasons import finish_reason
+from .json_values import object_of
+from .token_counts import usage_of
 
-_TEXT = frozenset({"text", "text_delta", "output_text", "refusal"})
-_CALLS = frozenset({"tool_use", "input_json_delta", "tool_call", "tool_call_chunk", "function_call"})
-_THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking", "reasoning_content", "thought"})
 _STANDARD = frozenset({"tool_calls", "function_call", "refusal", "audio", "parsed"})
 """Keys of `additional_kwargs` that are read elsewhere, or that nobody needs back."""
+_REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
 
 
 def read_chunk(chunk: AIMessageChunk) -> Delta:
     """Return what a chunk adds; a model that does not stream gives its whole message as one."""
-    metadata: dict[str, Any] = chunk.response_metadata
-    text, blocks = chunk.content, ()
-    if not isinstance(text, str):
-        text, blocks = _from_blocks(text)
-    extras = {
-        name: value
-        for name, value in cast(dict[str, Any], chunk.additional_kwargs).items()
-        if name not in _STANDARD and value
-    }
-    thinking = any(_is_thought(block) for block in blocks) or any(
-        "reason" in name or "think" in name for name in extras
-    )
+    own = cast(dict[str, Any], chunk.additional_kwargs)
+    text, blocks = split_content(chunk.content)
+    extras = provider_fields(own, _STANDARD) if own else None
+    refusal = own.get("refusal")
     return Delta(
-        text=text or chunk.additional_kwargs.get("refusal") or "",
-        calls=tuple(_calls(chunk)),
-        finish_reason=finish_reason(metadata.get("finish_reason") or metadata.get("stop_reason")),
-        usage=_usage(chunk),
-        thinking=thinking,
-        extras=extras or None,
+        text=text or (refusal if isinstance(refusal, str) else ""),
+        calls=tuple(_calls(chunk, own.get("function_call"))),
+        finish_reason=_reason(chunk.response_metadata) if chunk.response_metadata else None,
+        usage=usage_of(chunk.usage_metadata),
+        thinking=holds_thoughts(extras, blocks),
+        extras=extras,
         blocks=blocks,
     )
 
 
-def _from_blocks(content: list[Any]) -> tuple[str, tuple[Mapping[str, Any], ...]]:
-    """Return the words of a content, and its blocks that are neither words nor calls."""
-    text, blocks = "", list[Mapping[str, Any]]()
-    for item in content:
-        if isinstance(item, str):
-            text += item
-            continue
-        block = cast(dict[str, Any], item)
-        kind = block.get("type")
-        if kind in _TEXT and not block.get("thought"):
-            text += str(block.get("text") or block.get("refusal") or "")
-        elif kind not in _CALLS:
-            blocks.append(block)
-    return text, tuple(blocks)
+def _reason(metadata: Mapping[str, Any]) -> str | None:
+    given = next((metadata[name] for name in _REASONS if metadata.get(name)), None)
+    if given is None and metadata.get("status") in (
+        "incomplete",
+        "failed",
+        "cancelled",
+    ):  # OpenAI's Responses.
+        given = object_of(metadata.get("incomplete_details")).get("reason") or metadata["status"]
+    return finish_reason(given)
 
 
-def _is_thought(block: Mapping[str, Any]) -> bool:
-    return block.get("type") in _THOUGHTS or bool(block.get("thought"))
-
-
-def _calls(chunk: AIMessageChunk) -> Iterator[CallFragment]:
+def _calls(chunk: AIMessageChunk, legacy: object) -> Iterator[CallFragment]:
     pieces = getattr(chunk, "tool_call_chunks", None)
     if pieces is not None:
-        for piece in pieces:
+        for piece in cast(list[Mapping[str, Any]], pieces):
             yield CallFragment(
-                piece.get("index") or 0, piece.get("id"), piece.get("name"), piece.get("args") or ""
+                index=index if isinstance(index := piece.get("index"), int) else None,
+                id=piece.get("id") or None,
+                name=piece.get("name") or None,
+                arguments=piece.get("args") or "",
             )
-        return
-    for index, call in enumerate(chunk.tool_calls):
-        yield CallFragment(index, call["id"], call["name"], orjson.dumps(call["args"]).decode())
-
-
-def _usage(chunk: AIMessageChunk) -> Usage | None:
-    tokens = chunk.usage_metadata
-    if tokens is None:
-        return None
-    return Usage(
-        input_tokens=tokens["input_tokens"],
-        output_tokens=tokens["output_tokens"],
-        cached_tokens=tokens.get("input_token_details", {}).get("cache_read") or 0,
-    )
+    else:
+        for index, call in enumerate((*chunk.tool_calls, *chunk.invalid_tool_calls)):
+            arguments: object = call["args"] or ""
+            text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+            yield CallFragment(index, call["id"], call["name"], text)
+    call = object_of(legacy)
+    if call and not pieces:
+        yield CallFragment(0, None, call.get("name") or None, str(call.get("arguments") or ""))

@@ -23,7 +23,11 @@ class TurnLimits(BaseModel):
     first_token_timeout: float = Field(8.0, gt=0)
     """Longest wait for the first token of one attempt."""
     stall_timeout: float = Field(8.0, gt=0)
-    """Longest wait between two tokens."""
+    """Longest wait between two tokens, thoughts included."""
+    thinking_timeout: float = Field(60.0, gt=0)
+    """Longest stretch of thoughts without a word; the filler is spoken meanwhile."""
+    thoughts_first: bool = False
+    """True for models whose template opens their thoughts: all up to the tag that closes them is unspoken."""
     model_attempts: int = Field(3, ge=1)
     """Attempts with each model before the next one is tried."""
     latency_budget: float = Field(12.0, gt=0)

@@ -28,6 +28,7 @@ _REMEDIES = {
 }
 _NO_CREDIT = frozenset("insufficient_quota billing_hard_limit_reached insufficient_balance".split())
 _CODES = {
+    **dict.fromkeys(_NO_CREDIT, 402),
     "invalid_api_key": 401,
     "authentication_error": 401,
     "permission_error": 403,

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.callbacks import AsyncCallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.runnables import Runnable, RunnableBinding, ensure_config
+from langchain_core.runnables import Runnable, RunnableBinding
 
 from .request_form import RequestForm
 from .returned_fields import add_to_payload
@@ -47,7 +46,7 @@ def raw_request(
     `name` is the model's: what it sent beside words goes back to it alone.
 
     `None` when only LangChain can make it or must see its answer: another class, another protocol than chat
-    completions, a limiter, streaming that is switched off, callbacks, traces.
+    completions, a limiter, streaming that is switched off.
     """
     chat, options = model, dict(settings)
     if isinstance(model, RunnableBinding):
@@ -59,7 +58,7 @@ def raw_request(
     openai = cast("ChatOpenAI", chat)
     stop, counts = options.pop("stop", None), options.pop("stream_usage", None)
     options["stream"] = True
-    if not _is_plain(openai, options) or _is_watched(openai):
+    if not _is_plain(openai, options):
         return None
     if openai._should_stream_usage(counts, **options):  # pyright: ignore[reportPrivateUsage]
         options["stream_options"] = {"include_usage": True}
@@ -128,10 +127,3 @@ def _is_own(client: object, method: str) -> bool:
     classes = type(client).__mro__
     function: object = next((vars(kind)[method] for kind in classes if method in vars(kind)), None)
     return type(function) is FunctionType and function.__globals__["__name__"].startswith("openai.")
-
-
-def _is_watched(chat: BaseChatModel) -> bool:
-    """Tell if anybody but LangGraph itself follows the model's calls: a callback or a tracer."""
-    callbacks = ensure_config().get("callbacks")
-    manager = AsyncCallbackManager.configure(callbacks, chat.callbacks, chat.verbose)
-    return any(not type(handler).__module__.startswith("langgraph.") for handler in manager.handlers)

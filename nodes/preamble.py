@@ -6,6 +6,7 @@ no longer change go out, never a byte of JSON.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import jiter
@@ -27,12 +28,10 @@ class PreambleReader:
 
     def __init__(self) -> None:
         self.finished = False
-        self.begun = False
-        """True once some of it was spoken; kept here for whoever speaks it."""
         self._json = ""
         self._key_at: int | None = None
         self._open_braces = 0
-        self._given = 0
+        self._given = ""
 
     def feed(self, fragment: str) -> str:
         """Return the new speakable text that `fragment` completes; empty when there is none."""
@@ -50,9 +49,18 @@ class PreambleReader:
             return ""
         return self._advance(self._key_at)
 
-    def close(self) -> None:
-        """Take note that all arguments have come: what was certain of the preamble is out already."""
+    def close(self, arguments: Mapping[str, Any] | None = None) -> str:
+        """Take note that all arguments have come; return what only they, decoded, tell of the preamble.
+
+        That is all of it when the arguments are no plain JSON, such as JSON within JSON.
+        """
         self.finished = True
+        text = (arguments or {}).get(PREAMBLE)
+        if not isinstance(text, str) or not text.startswith(self._given):
+            return ""
+        fresh = text[len(self._given) : LONGEST]
+        self._given += fresh
+        return fresh
 
     def _advance(self, key_at: int) -> str:
         found = _VALUE.match(self._json, key_at)
@@ -65,8 +73,8 @@ class PreambleReader:
         self.finished = bool(found["end"])
         if len(text) >= LONGEST:
             self.finished = True  # A model that loops in here would be parsed, and heard, without end.
-        fresh = text[self._given : LONGEST]
-        self._given += len(fresh)
+        fresh = text[len(self._given) : LONGEST]
+        self._given += fresh
         return fresh
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 
 from .characters import whole_characters
+from .json_values import is_list, is_object
 
 PROVIDER = "provider"
 """Key in a message's `additional_kwargs`: `model`, then `message` (fields by name), `blocks` (content blocks
@@ -73,18 +74,15 @@ def _merged(known: Any, new: Any, *, joins: bool) -> Any:
         if not joins or not known:
             return new
         return known if len(known) > LONGEST else known + new
-    if isinstance(known, list) and isinstance(new, list):
-        for item in cast(list[Any], new):
-            _add_block(cast(list[Any], known), item)
-        return cast(Any, known)
-    if isinstance(known, dict) and isinstance(new, dict):
-        fields = cast(dict[str, Any], known)
-        for name, value in cast(dict[str, Any], new).items():
-            joined = name in _TEXTS or (name in _PIECES and fields.get(name) != value)
-            fields[name] = (
-                _merged(fields.get(name), value, joins=joined) if name in fields else _copied(value)
-            )
-        return fields
+    if is_list(known) and is_list(new):
+        for item in new:
+            _add_block(known, item)
+        return known
+    if is_object(known) and is_object(new):
+        for name, value in new.items():
+            joined = name in _TEXTS or (name in _PIECES and known.get(name) != value)
+            known[name] = _merged(known[name], value, joins=joined) if name in known else _copied(value)
+        return known
     return _copied(new)
 
 
@@ -103,21 +101,20 @@ def _add_block(blocks: list[Any], new: Any) -> None:
 
 
 def _is_piece_of(known: Any, new: Any, is_last: bool) -> bool:
-    if not isinstance(known, dict) or not isinstance(new, dict):
+    if not is_object(known) or not is_object(new):
         return False
-    first, second = cast(dict[str, Any], known), cast(dict[str, Any], new)
-    if any(second.get(name, first.get(name)) != first.get(name, second.get(name)) for name in ("type", "id")):
+    if any(new.get(name, known.get(name)) != known.get(name, new.get(name)) for name in ("type", "id")):
         return False
-    if "index" in first and "index" in second:
-        return first["index"] == second["index"]
-    return is_last and bool(_TEXTS & second.keys() or second.get("signature")) and "data" not in second
+    if "index" in known and "index" in new:
+        return known["index"] == new["index"]
+    return is_last and bool(_TEXTS & new.keys() or new.get("signature")) and "data" not in new
 
 
 def _copied(value: Any) -> Any:
     """Return the value with lists and objects of its own, which later pieces are merged into."""
     if isinstance(value, Mapping):
         return {name: _copied(item) for name, item in cast(Mapping[str, Any], value).items()}
-    return [_copied(item) for item in cast(list[Any], value)] if isinstance(value, list) else value
+    return list(map(_copied, value)) if is_list(value) else value
 
 
 def _plain(value: Any) -> Any:
@@ -126,8 +123,8 @@ def _plain(value: Any) -> Any:
         items = cast(Mapping[Any, Any], value).items()
         plain = {str(name): _plain(item) for name, item in items}
         return {name: item for name, item in plain.items() if item is not None}
-    if isinstance(value, list):
-        return [item for item in map(_plain, cast(list[Any], value)) if item is not None]
+    if is_list(value):
+        return [item for item in map(_plain, value) if item is not None]
     if isinstance(value, str):
         return whole_characters(value)
     try:
@@ -138,14 +135,12 @@ def _plain(value: Any) -> Any:
 
 def _shortened(value: Any) -> Any:
     """Return the value without the texts of reasoning: signatures and the like stay."""
-    if isinstance(value, dict):
-        fields = cast(dict[str, Any], value)
-        return {
-            name: _shortened(item)
-            for name, item in fields.items()
-            if not (name in _TEXTS and isinstance(item, str))
-        }
-    return [_shortened(item) for item in cast(list[Any], value)] if isinstance(value, list) else value
+    if is_object(value):
+        kept = (
+            (name, item) for name, item in value.items() if not (name in _TEXTS and isinstance(item, str))
+        )
+        return {name: _shortened(item) for name, item in kept}
+    return list(map(_shortened, value)) if is_list(value) else value
 
 
 def _size(parts: Mapping[str, Any]) -> int:

@@ -1,21 +1,20 @@
 """Turn the deltas of one completion into speech as they come, and into one message at the end."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
-import jiter
-import orjson
 from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.messages.ai import UsageMetadata
 
 from ..state.schema import Usage
+from .call_arguments import call_arguments
+from .call_assembly import CallAssembly
 from .characters import first_half, whole_characters
-from .delta import CallFragment, Delta
-from .preamble import PreambleReader
-from .provider_fields import PROVIDER, ProviderFields, merged_fields
-from .speech import Speaker, ThoughtFilter
+from .delta import Delta
+from .provider_fields import PROVIDER, ProviderFields
+from .speech import Speaker
+from .spoken_preambles import SpokenPreambles
 from .tools.names import acceptable_name
 
 BAD_ARGUMENTS = "bad_arguments"
@@ -26,63 +25,54 @@ CREATED_AT = "created_at"
 """Key in a message's `additional_kwargs`: seconds since the epoch."""
 
 
-@dataclass(slots=True)
-class _Call:
-    id: str | None = None
-    name: str = ""
-    arguments: str = ""
-    extras: dict[str, Any] = field(default_factory=dict[str, Any])
-    preamble: PreambleReader = field(default_factory=PreambleReader)
-    waiting: str = ""
-    """Preamble that may not be spoken yet: an earlier call's comes first."""
-
-
 class Reply:
     """One reply of the model in the making: feed it deltas, then ask for the message."""
 
-    def __init__(self, speaker: Speaker) -> None:
+    def __init__(self, speaker: Speaker, offered: Collection[str] = ()) -> None:
+        """Speak through `speaker`; `offered` are the names of the tools that may be called."""
         self.id = str(uuid4())
         self.finish_reason: str | None = None
         self.usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
         self.said = ""
         """What this reply spoke, preambles included."""
         self.size = 0
-        """Characters that the model wrote, arguments of tools and thoughts included."""
+        """Characters of words and of arguments of tools that the model wrote."""
+        self.went_on = False
+        """True when words or calls came after a finish reason: then no reason tells where the reply ends."""
         self._speaker = speaker
         self._start = len(speaker.spoken)
-        self._thoughts = ThoughtFilter()
         self._fields = ProviderFields()
         self._whole = False
         self._text = ""
         self._half = ""
-        self._calls: list[_Call] = []
-        self._open: dict[int, _Call] = {}
-        self._speaking = 0
+        self._calls = CallAssembly(offered)
+        self._preambles = SpokenPreambles(speaker, self._calls, self._say)
 
     @property
     def has_calls(self) -> bool:
         """True when the model called a tool."""
-        return bool(self._calls)
+        return bool(self._calls.calls)
 
     async def feed(self, delta: Delta) -> None:
         """Take one delta in and speak what it adds."""
-        self.size += len(delta.text) + sum(len(fragment.arguments) for fragment in delta.calls)
+        if self.finish_reason is not None and delta.begins and not delta.whole:
+            self.went_on = True
         if delta.text:
+            self.size += len(delta.text)
             await self._feed_text(delta.text)
-        for fragment in delta.calls:
-            await self._feed_call(fragment)
+        if delta.calls:
+            await self._feed_calls(delta)
         if delta.extras or delta.blocks:
             self._fields.add(delta.extras, delta.blocks, delta.whole)
-        self.finish_reason = delta.finish_reason or self.finish_reason
-        self.usage = delta.usage or self.usage
+        if delta.finish_reason is not None and self.finish_reason != "content_filter":
+            self.finish_reason = delta.finish_reason
+        if delta.usage is not None:
+            self.usage = delta.usage
 
     async def close(self) -> None:
         """Speak what was held back, when the stream has ended."""
         await self._feed_text("")
-        self._text += await self._say(self._thoughts.close())
-        for call in self._calls:
-            call.preamble.close()
-        await self._speak_preambles()
+        await self._preambles.close()
         self._whole = True
 
     async def add_sentence(self, sentence: str) -> None:
@@ -104,11 +94,11 @@ class Reply:
         calls: list[ToolCall] = []
         bad: list[str] = []
         own: dict[str, dict[str, Any]] = {}
-        for call in self._calls:
+        for call in self._calls.calls:
             call_id = acceptable_id(call.id)
             if call_id in used_ids or call_id in {known["id"] for known in calls}:
                 call_id = acceptable_id(None)
-            arguments = _arguments(call.arguments)
+            arguments = call_arguments(call.arguments)
             if arguments is None:
                 bad.append(call_id)
             if call.extras:
@@ -150,43 +140,19 @@ class Reply:
     async def _feed_text(self, text: str) -> None:
         """Speak text; without any, what waited for its other half."""
         if text.isascii() and text and not self._half:
-            self._text += await self._say(self._thoughts.feed(text))
+            self._text += await self._say(text)
             return
         whole = self._half + text
         self._half = first_half(whole) if text else ""
-        whole = whole_characters(whole.removesuffix(self._half))
-        self._text += await self._say(self._thoughts.feed(whole))
+        self._text += await self._say(whole_characters(whole.removesuffix(self._half)))
 
-    async def _feed_call(self, fragment: CallFragment) -> None:
-        call = self._open.get(fragment.index)
-        if call is None or (fragment.name and fragment.id and call.id not in (None, fragment.id)):
-            # Some servers give all calls of a reply the index 0: only the id tells them apart.
-            call = self._open[fragment.index] = _Call()
-            self._calls.append(call)
-        call.id = call.id or fragment.id
-        call.name = call.name or fragment.name or ""
-        if fragment.extras:
-            call.extras = merged_fields(call.extras, fragment.extras)
-        call.arguments += fragment.arguments
-        call.waiting += call.preamble.feed(fragment.arguments)
-        await self._speak_preambles()
-
-    async def _speak_preambles(self) -> None:
-        """Speak the preambles in the order of their calls, one whole sentence after the other."""
-        order = self._calls
-        while self._speaking < len(order):
-            call = order[self._speaking]
-            if call.waiting:
-                if not call.preamble.begun:
-                    call.preamble.begun = True
-                    self._speaker.begin_sentence()
-                await self._say(call.waiting)
-                call.waiting = ""
-            if not call.preamble.finished:
-                return
-            self._speaking += 1
-            if call.preamble.begun:
-                self._speaker.begin_sentence()
+    async def _feed_calls(self, delta: Delta) -> None:
+        self._calls.begin_chunk()
+        for fragment in delta.calls:
+            self.size += len(fragment.arguments)
+            added = self._calls.add(fragment, whole=delta.whole)
+            if added is not None:
+                await self._preambles.feed(*added)
 
     async def _say(self, text: str) -> str:
         out = await self._speaker.say(text)
@@ -199,15 +165,3 @@ def acceptable_id(call_id: str | None) -> str:
     if call_id and call_id.isascii() and call_id.isprintable() and len(call_id) <= 40:
         return call_id
     return f"call_{uuid4().hex[:32]}"
-
-
-def _arguments(text: str) -> dict[str, Any] | None:
-    """Return the arguments of a call, `None` when they are not a JSON object that a checkpoint can hold."""
-    if not text.strip():
-        return {}
-    try:
-        value = jiter.from_json(whole_characters(text).encode(), allow_inf_nan=False)
-        orjson.dumps(value)  # Refuses integers of more than 64 bits, as a checkpoint does.
-    except (ValueError, TypeError):
-        return None
-    return cast(dict[str, Any], value) if isinstance(value, dict) else None

@@ -1,22 +1,32 @@
 """Server-sent events, from bytes that come in any portions."""
 
+from typing import NamedTuple
+
 _BOM = b"\xef\xbb\xbf"
 
 
+class ServerEvent(NamedTuple):
+    """One event: its data, and its name when it has one."""
+
+    data: bytes
+    name: str = ""
+
+
 class EventReader:
-    """Cut a stream of bytes into the data of its events.
+    """Cut a stream of bytes into its events.
 
     Lines end with LF, CRLF or CR and nothing else: text within JSON may hold any other separator. Comments
-    and fields other than `data` are left out, and so is an event that the stream's end cuts off.
+    and fields other than `data` and `event` are left out.
     """
 
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []
+        self._name = ""
         self._begun = False
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the data of the events that are whole now."""
+    def feed(self, data: bytes) -> list[ServerEvent]:
+        """Return the events that are whole now."""
         text = self._rest + data
         if not self._begun:
             if _BOM.startswith(text):
@@ -31,11 +41,22 @@ class EventReader:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = text.split(b"\n")
         self._rest = lines.pop() + held
-        events: list[bytes] = []
+        events: list[ServerEvent] = []
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-            elif not line and self._data:
-                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-                self._data = []
+            elif not line:
+                if self._data or self._name:
+                    events.append(self._event())
+            elif line.startswith(b"event:"):
+                self._name = line[6:].strip().decode(errors="replace")
         return events
+
+    def close(self) -> list[ServerEvent]:
+        """Return the event that the stream's end cut off: some servers leave out the empty line after it."""
+        return self.feed(b"\n\n")
+
+    def _event(self) -> ServerEvent:
+        data, name = self._data, self._name
+        self._data, self._name = [], ""
+        return ServerEvent(data[0] if len(data) == 1 else b"\n".join(data), name)

@@ -3,71 +3,21 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManager
 from langchain_core.callbacks.manager import AsyncCallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk, LLMResult
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from langgraph.config import get_config
 from langgraph.types import StreamWriter
 
 from .clock import Clock
 from .events import Speech, encode_event
+from .model_callbacks import only, streams_runs
 
-_OPEN, _CLOSE = "<think>", "</think>"
 LONGEST_WAIT = 1.0
 """Seconds that a first word waits until the caller's words are kept."""
-
-
-class ThoughtFilter:
-    """Take `<think>...</think>` out of text that comes in fragments: thoughts are never spoken.
-
-    The blanks behind a thought go with it, unless they part two words.
-    """
-
-    def __init__(self) -> None:
-        self._pending = ""
-        self._thinking = False
-        self._last = " "
-        self._skip_blanks = False
-
-    def feed(self, fragment: str) -> str:
-        """Return the speakable text that is certain now; what may be the start of a tag waits."""
-        if "<" not in fragment and not (self._pending or self._thinking or self._skip_blanks):
-            self._last = fragment[-1:] or self._last
-            return fragment
-        self._pending += fragment
-        speakable = ""
-        while (tag := _CLOSE if self._thinking else _OPEN) in self._pending:
-            before, _, self._pending = self._pending.partition(tag)
-            speakable += self._outside(before)
-            self._thinking = not self._thinking
-            self._skip_blanks = self._last.isspace()
-        cut = len(self._pending) - _tag_start(self._pending, tag)
-        certain, self._pending = self._pending[:cut], self._pending[cut:]
-        return speakable + self._outside(certain)
-
-    def close(self) -> str:
-        """Return the rest when the reply ends; a thought that was never closed stays unspoken."""
-        rest, self._pending = self._pending, ""
-        return self._outside(rest)
-
-    def _outside(self, text: str) -> str:
-        """Return the text if it is no thought."""
-        if self._thinking:
-            return ""
-        if self._skip_blanks:
-            text = text.lstrip()
-        if text:
-            self._skip_blanks = False
-            self._last = text[-1]
-        return text
-
-
-def _tag_start(text: str, tag: str) -> int:
-    """Return how many characters at the end of `text` may be the beginning of `tag`."""
-    return next((size for size in range(len(tag) - 1, 0, -1) if text.endswith(tag[:size])), 0)
 
 
 class Speaker:
@@ -82,6 +32,7 @@ class Speaker:
         self._writer: StreamWriter | None = None
         self._listener: AsyncCallbackManagerForLLMRun | None = None
         self._reply_id = ""
+        self._attached_at = 0
         self._new_sentence = False
         self.spoken = ""
         """All text of the turn so far."""
@@ -108,12 +59,15 @@ class Speaker:
     async def attach(self, writer: StreamWriter, reply_id: str) -> None:
         """Send what is said from now on to this step's streams, as parts of the message `reply_id`."""
         self._writer, self._reply_id, self._new_sentence = writer, reply_id, True
+        self._attached_at = len(self.spoken)
         self._listener = await _messages_listener()
 
     async def detach(self) -> None:
         """Close the step's message stream; nothing may be said until the next `attach`."""
         if self._listener is not None:
-            await self._listener.on_llm_end(LLMResult(generations=[[]]))
+            said = AIMessage(self.spoken[self._attached_at :], id=self._reply_id)
+            result = LLMResult(generations=[[ChatGeneration(message=said)] if said.content else []])
+            await self._listener.on_llm_end(result)
         self._writer = self._listener = None
 
     def begin_sentence(self) -> None:
@@ -151,16 +105,18 @@ class Speaker:
 
 
 async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:
-    """Return where spoken text goes for LangGraph's `messages` mode, `None` when nobody listens.
+    """Return where spoken text goes for `messages` mode and `astream_events`, `None` when nobody listens.
 
     The model's own callbacks cannot serve: they carry thoughts and no preambles. All speech of a turn is
     announced as `call_llm`'s, the one node that hosts speak, fillers during a tool included.
     """
     config = get_config()
-    callbacks: Any = config.get("callbacks")
-    if callbacks is None or not getattr(callbacks, "handlers", None):
+    callbacks: Any = only(config.get("callbacks"), streams_runs)
+    if not getattr(callbacks, "handlers", callbacks):
         return None
     metadata = {**(config.get("metadata") or {}), "langgraph_node": "call_llm"}
     manager = AsyncCallbackManager.configure(inheritable_callbacks=callbacks, inheritable_metadata=metadata)
-    runs = await manager.on_chat_model_start({"name": "speech"}, [[]])
+    runs = await cast(AsyncCallbackManager, only(manager, streams_runs)).on_chat_model_start(
+        {"name": "speech"}, [[]]
+    )
     return runs[0]

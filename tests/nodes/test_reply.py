@@ -53,12 +53,6 @@ async def test_text_is_spoken_as_it_comes_and_kept(ear: Any) -> None:
     assert not reply.has_calls
 
 
-async def test_thoughts_are_neither_spoken_nor_kept(ear: Any) -> None:
-    reply = await made(ear, Delta(text="<think>h"), Delta(text="m</think> Yes"), Delta(text=". <"))
-    assert ear.heard == "Yes. <"
-    assert reply.message("m", 1.0, ()).text == "Yes. <"
-
-
 @pytest.mark.parametrize(
     ("pieces", "spoken"),
     [
@@ -163,14 +157,71 @@ async def test_id_and_name_that_come_with_each_fragment_count_once(ear: Any) -> 
     assert (known["id"], known["name"], known["args"]) == ("call_1", "get_weather", {"city": "Rome"})
 
 
-async def test_missing_and_doubled_ids_become_new_ones(ear: Any) -> None:
-    ids = ["call_1", "call_1", None, "", "call_9", "call_2"]
-    reply = await made(ear, *(fragment(index, "{}", id, "now") for index, id in enumerate(ids)))
+async def test_missing_ids_and_those_of_earlier_replies_become_new_ones(ear: Any) -> None:
+    ids = ["call_1", None, "", "call_9", "call_2"]
+    pieces = [fragment(index, f'{{"city": {index}}}', id, "now") for index, id in enumerate(ids)]
+    reply = await made(ear, *pieces)
     known = [str(known["id"]) for known in reply.message("m", 1.0, {"call_9"}).tool_calls]
     assert len(set(known)) == len(ids)
     assert all(known)
-    assert (known[0], known[5]) == ("call_1", "call_2")
+    assert (known[0], known[4]) == ("call_1", "call_2")
     assert "call_9" not in known
+
+
+async def test_a_call_that_comes_again_is_spoken_once_and_made_once(ear: Any) -> None:
+    arguments = '{"pre_exec_msg": "One moment.", "euros": 100}'
+    reply = await made(ear, *call(0, arguments, "one"), *call(1, arguments, "one"), *call(2, "{}", "two"))
+    assert ear.heard == "One moment."
+    assert [known["id"] for known in reply.message("m", 1.0, ()).tool_calls] == ["one", "two"]
+
+
+async def test_two_calls_that_share_an_id_are_both_made(ear: Any) -> None:
+    rome = call(0, '{"pre_exec_msg": "Rome first.", "city": "Rome"}', "one")
+    oslo = call(1, '{"pre_exec_msg": "Then Oslo.", "city": "Oslo"}', "one")
+    reply = await made(ear, *rome, *oslo)
+    assert ear.heard == "Rome first. Then Oslo."
+    assert len({known["id"] for known in reply.message("m", 1.0, ()).tool_calls}) == 2
+
+
+async def test_the_preamble_is_spoken_once_when_the_arguments_come_after_a_place_holder(ear: Any) -> None:
+    reply = await made(
+        ear,
+        fragment(0, "{}", "one", "weather"),
+        *[fragment(0, piece) for piece in ('{"pre_exec_msg": "Let me', ' look.", "city": "Rome"}')],
+    )
+    assert ear.heard == "Let me look."
+    assert arguments_of(reply) == [{"pre_exec_msg": "Let me look.", "city": "Rome"}]
+
+
+async def test_the_preamble_of_arguments_that_are_encoded_twice_is_spoken_before_the_tool_runs(
+    ear: Any,
+) -> None:
+    inner = json.dumps({"pre_exec_msg": "Let me look.", "city": "Rome"})
+    reply = await made(ear, Delta(text="Sure."), *call(0, json.dumps(inner)))
+    assert ear.heard == "Sure. Let me look."
+    assert arguments_of(reply) == [json.loads(inner)]
+
+
+async def test_a_preamble_with_a_raw_line_break_is_spoken_whole(ear: Any) -> None:
+    await made(ear, *call(0, '{"pre_exec_msg": "Let me\nlook.", "city": "Rome"}'))
+    assert ear.heard == "Let me\nlook."
+
+
+async def test_thoughts_in_a_preamble_are_not_spoken(ear: Any) -> None:
+    await made(ear, *call(0, '{"pre_exec_msg": "<think>hm</think>Let me look.<|im_end|>"}'))
+    assert ear.heard == "Let me look."
+
+
+async def test_words_after_a_finish_reason_are_noted(ear: Any) -> None:
+    reply = await made(ear, Delta("One.", finish_reason="stop"), Delta(usage=None), Delta(" "))
+    assert not reply.went_on
+    await reply.feed(Delta(" Two."))
+    assert reply.went_on
+
+
+async def test_a_filter_stays_the_reason_whatever_comes_after_it(ear: Any) -> None:
+    reply = await made(ear, Delta(finish_reason="content_filter"), Delta(finish_reason="stop"))
+    assert reply.finish_reason == "content_filter"
 
 
 async def test_a_call_without_a_name_gets_one_that_no_tool_has(ear: Any) -> None:
@@ -185,7 +236,6 @@ async def test_a_call_without_a_name_gets_one_that_no_tool_has(ear: Any) -> None
         '{"city": Rome}',
         '["Rome"]',
         '"Rome"',
-        "null",
         '{"a": 1}{"a": 2}',
         '{"a": NaN}',
         r'{"a": "\ud83d"}',
@@ -202,7 +252,7 @@ async def test_arguments_that_are_no_json_object_are_marked_as_bad(ear: Any, bad
     assert ear.heard == ""
 
 
-@pytest.mark.parametrize("empty", ["", "  ", "{}"])
+@pytest.mark.parametrize("empty", ["", "  ", "{}", "null"])
 async def test_no_arguments_are_an_empty_object(ear: Any, empty: str) -> None:
     message = (await made(ear, fragment(0, empty, "call_1", "now"))).message("m", 1.0, ())
     assert message.tool_calls[0]["args"] == {}
@@ -224,7 +274,7 @@ async def test_a_reply_that_was_cut_off_keeps_its_words_and_no_call(ear: Any) ->
 
 
 async def test_a_reply_of_which_nothing_was_spoken_is_no_message(ear: Any) -> None:
-    reply = await made(ear, Delta(text="<think>hm"), *call(0, '{"city": "Rome"}'))
+    reply = await made(ear, Delta(text=" ", thinking=True), *call(0, '{"city": "Rome"}'))
     assert reply.spoken_message("m", 1.0) is None
 
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from voicegraph.nodes.server_events import EventReader
+from voicegraph.nodes.server_events import EventReader, ServerEvent
 
 
-def read(*portions: bytes) -> list[bytes]:
+def read(*portions: bytes) -> list[ServerEvent]:
     reader = EventReader()
     return [event for portion in portions for event in reader.feed(portion)]
 
@@ -49,7 +49,19 @@ def read(*portions: bytes) -> list[bytes]:
     ],
 )
 def test_a_stream_is_cut_into_its_events(stream: bytes, events: list[bytes]) -> None:
-    assert read(stream) == events
+    assert [event.data for event in read(stream)] == events
+
+
+def test_an_event_has_the_name_that_comes_with_it() -> None:
+    stream = b"event: error\ndata: 1\n\ndata: 2\n\nevent:x\n\ndata: 3\n\n"
+    assert read(stream) == [(b"1", "error"), (b"2", ""), (b"", "x"), (b"3", "")]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_the_last_event_may_lack_its_empty_line(end: bytes) -> None:
+    reader = EventReader()
+    assert reader.feed(b"data: 1" + end) == []
+    assert reader.close() == [(b"1", "")]
 
 
 lines = st.sampled_from(["data: {}", "data:é\u2028", "id: 7", ": ping", "event: x", "", "", "[DONE]"])
@@ -68,4 +80,4 @@ def test_where_the_bytes_are_parted_makes_no_difference(stream: bytes, places: l
 @given(streams)
 def test_the_events_are_those_that_the_sdk_would_find(stream: bytes) -> None:
     found = [event.data.encode() for event in SSEDecoder().iter_bytes(iter([stream])) if event.data]
-    assert [event for event in read(stream) if event] == found
+    assert [event.data for event in read(stream) if event.data] == found

@@ -1,77 +1,12 @@
-"""What goes out to the caller: no thoughts, sentences parted by blanks, and a memory of what was said."""
+"""What goes out to the caller: sentences parted by blanks, and a memory of what was said."""
 
 import asyncio
 import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
-
-from voicegraph.nodes.speech import ThoughtFilter
-
-TAGS = ["<think>", "</think>", "<think>hm. </think>"]
-replies = st.lists(st.text("ab <>/think.\n", max_size=12) | st.sampled_from(TAGS), max_size=8).map("".join)
-cuts = st.lists(st.integers(1, 9), min_size=1, max_size=6)
-
-
-def filtered(text: str, sizes: list[int]) -> str:
-    thoughts, spoken, start = ThoughtFilter(), "", 0
-    while start < len(text):
-        size = sizes[0]
-        sizes = [*sizes[1:], size]
-        spoken += thoughts.feed(text[start : start + size])
-        start += size
-    return spoken + thoughts.close()
-
-
-def without_thoughts(text: str) -> str:
-    """Take the thoughts out of the whole text, each with the blanks behind it unless they part two words."""
-    spoken = ""
-    while "<think>" in text:
-        before, _, text = text.partition("<think>")
-        spoken += before
-        _, closed, text = text.partition("</think>")
-        if not closed:
-            return spoken
-        if not spoken or spoken[-1].isspace():
-            text = text.lstrip()
-    return spoken + text
-
-
-@settings(max_examples=600, deadline=None)
-@given(replies, cuts)
-def test_thoughts_are_taken_out_of_any_fragments(text: str, sizes: list[int]) -> None:
-    assert filtered(text, sizes) == without_thoughts(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "spoken"),
-    [
-        ("<think>The user asks.</think>\n\nHello.", "Hello."),
-        ("Well, <think>what</think> then?", "Well, then?"),
-        ("Well<think>what</think> then?", "Well then?"),
-        ("<think>a</think><think>b</think> Yes.", "Yes."),
-        ("Hello. <think>never closed", "Hello. "),
-        ("<think>a <b> c </thin</think>Yes.", "Yes."),
-        ("3 < 4 and <b>bold</b> <thin <", "3 < 4 and <b>bold</b> <thin <"),
-        ("a <think", "a <think"),
-        ("", ""),
-    ],
-)
-def test_only_thoughts_are_unspoken(text: str, spoken: str) -> None:
-    for size in range(1, 12):
-        assert filtered(text, [size]) == spoken
-
-
-def test_text_without_a_tag_waits_for_nothing() -> None:
-    assert ThoughtFilter().feed("Hello, it is 3 < 4 o'clock. ") == "Hello, it is 3 < 4 o'clock. "
-
-
-def test_what_may_begin_a_tag_waits_for_the_next_fragment() -> None:
-    thoughts = ThoughtFilter()
-    assert [thoughts.feed("a <th"), thoughts.feed("ree")] == ["a ", "<three"]
+from langchain_core.outputs import LLMResult
 
 
 async def test_all_that_is_said_is_heard_and_remembered(ear: Any) -> None:
@@ -157,13 +92,13 @@ async def test_a_resumed_turn_goes_on_behind_what_it_had_said(ear: Any) -> None:
     assert speaker.first_speech_at == 990.0
 
 
-class Listener(AsyncCallbackHandler):
-    """Takes down what LangGraph's `messages` mode would see."""
+class Follower(AsyncCallbackHandler):
+    """Takes down what a tracer would see."""
 
     def __init__(self) -> None:
         self.nodes: list[str] = []
         self.tokens: list[tuple[str, str]] = []
-        self.ended = 0
+        self.ended: list[str] = []
 
     async def on_chat_model_start(self, *_: Any, metadata: Any = None, **__: Any) -> None:
         self.nodes.append(metadata["langgraph_node"])
@@ -171,8 +106,17 @@ class Listener(AsyncCallbackHandler):
     async def on_llm_new_token(self, token: str, *, chunk: Any = None, **_: Any) -> None:
         self.tokens.append((token, chunk.message.id))
 
-    async def on_llm_end(self, *_: Any, **__: Any) -> None:
-        self.ended += 1
+    async def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        self.ended += [generation.text for each in response.generations for generation in each]
+
+
+class Listener(Follower):
+    """Takes down what LangGraph's `messages` mode would see."""
+
+    def tap_output_aiter(self, run_id: Any, output: Any) -> Any:
+        return output
+
+    tap_output_iter = tap_output_aiter
 
 
 async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: Any) -> None:
@@ -183,7 +127,22 @@ async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: A
     await speaker.detach()
     assert listener.tokens == [("One moment.", "reply-1")]
     assert listener.nodes == ["call_llm"]
-    assert listener.ended == 1
+    assert listener.ended == ["One moment."]
+
+
+async def test_a_step_that_says_nothing_ends_with_no_message(ear: Any) -> None:
+    listener = Listener()
+    speaker = await ear.listen(callbacks=[listener], metadata={"langgraph_node": "execute_tool"})
+    await speaker.detach()
+    assert (listener.nodes, listener.ended) == (["call_llm"], [])
+
+
+async def test_a_tracer_sees_no_speech_since_it_sees_the_models_own_run(ear: Any) -> None:
+    follower = Follower()
+    speaker = await ear.listen(callbacks=[follower], metadata={"langgraph_node": "call_llm"})
+    await speaker.say("Hello.")
+    await speaker.detach()
+    assert (follower.nodes, follower.tokens, follower.ended) == ([], [], [])
 
 
 async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Any) -> None:

@@ -1,0 +1,91 @@
+"""The arguments of a tool call, from the text that a model's server made of them."""
+
+import json
+import re
+from typing import Any, cast
+
+import jiter
+import orjson
+
+from .characters import whole_characters
+from .preamble import HEARTBEAT, PREAMBLE
+
+_FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n?(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_CLOSERS = re.compile(r"[\s}\])>;,]*(?:<[|\uff5c/][^<>]*>\s*)*\Z")
+"""What may follow whole arguments: a brace too many, or a token of the model's template."""
+_DEEPEST = 3
+"""How many times arguments may be encoded as JSON within JSON."""
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)  # Takes line breaks within strings.
+
+
+def call_arguments(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call, `None` when they are not a JSON object that a checkpoint can hold.
+
+    Repairs what servers do: no arguments as `null`, `{}` before the real ones, an object twice, an object
+    encoded as a string, line breaks within strings, and code fences.
+    """
+    try:
+        values = [_unpacked(value, _DEEPEST) for value in _values(whole_characters(text))]
+        objects = [value for value in values if value] or values[:1] or [{}]
+        found = cast(object, objects[0])
+        if not isinstance(found, dict) or any(value != found for value in objects):
+            return None
+        orjson.dumps(found)  # Refuses integers of more than 64 bits, as a checkpoint does.
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return cast(dict[str, Any], found)
+
+
+def same_arguments(text: str, other: str) -> bool:
+    """Tell if two texts are the same arguments, whatever is announced before the tool runs."""
+    first, second = call_arguments(text), call_arguments(other)
+    return first is not None and second is not None and _own(first) == _own(second)
+
+
+def are_whole(text: str) -> bool:
+    """Tell if a text is whole arguments, to which nothing needs to be added."""
+    return text.rstrip().endswith(("}", '"', "l", "`")) and call_arguments(text) is not None
+
+
+def are_empty(text: str) -> bool:
+    """Tell if a text stands for no arguments, perhaps before the real ones come."""
+    return text.strip() in ("", "{}", "null")
+
+
+def _own(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name not in (PREAMBLE, HEARTBEAT)}
+
+
+def _values(text: str) -> list[Any]:
+    """Return the JSON values that follow each other in a text."""
+    fenced = _FENCE.match(text)
+    text = (fenced.group(1) if fenced else text).strip()
+    if text.startswith('{\\"'):  # Encoded as a string that lost its quotes.
+        text = str(_DECODER.decode(f'"{text}"'))
+    try:
+        return [jiter.from_json(text.encode(), allow_inf_nan=False)] if text else []
+    except ValueError:
+        pass
+    values: list[Any] = []
+    at = 0
+    while at < len(text):
+        if values and _CLOSERS.match(text, at):
+            break
+        value, at = _DECODER.raw_decode(text, at)
+        values.append(value)
+        at += len(text[at:]) - len(text[at:].lstrip())
+    return values
+
+
+def _unpacked(value: Any, depth: int) -> Any:
+    """Return what a JSON string holds; `None` and an empty list stand for no arguments."""
+    if isinstance(value, str) and depth:
+        inner = _values(value) or [{}]
+        return _unpacked(inner[0], depth - 1) if len(inner) == 1 else value
+    return {} if value is None or value == [] else value

@@ -1,0 +1,75 @@
+"""Streams in which each piece holds the whole text so far, as DashScope sends them."""
+
+from os.path import commonprefix
+
+_GROWTH = 2
+"""Pieces that must begin with the whole text before them until a stream is taken to be cumulative."""
+_MOST_HELD = 4
+_FEWEST_LETTERS = 4
+"""Letters of the first piece, at least, when a stream of only two pieces is taken to be cumulative."""
+
+
+class NewText:
+    """Feed it the pieces of a stream, get what is new in each, whether or not they hold the text so far.
+
+    One piece that begins with all of the text before it tells little: a model may say a word twice. So it
+    waits until the next one has grown in the same way. In other streams hardly any piece repeats all that
+    came before, and none waits.
+    """
+
+    def __init__(self) -> None:
+        self._decided = False
+        self._cumulative = False
+        self._said = ""
+        """The first piece; once the stream is cumulative, the whole text so far."""
+        self._held: list[str] = []
+
+    def feed(self, piece: str) -> str:
+        """Return the new text that is certain now."""
+        if self._decided:
+            return self._rest_of(piece) if self._cumulative else piece
+        if not self._said or self._said.isspace():
+            self._said = piece
+            return piece
+        before = self._held[-1] if self._held else self._said
+        if not piece.startswith(before):
+            return self._decide(cumulative=False) + piece
+        self._held.append(piece)
+        if self._grown() >= _GROWTH and any(map(str.isalpha, before)):
+            return self._decide(cumulative=True)
+        return self._decide(cumulative=False) if len(self._held) >= _MOST_HELD and not self._grown() else ""
+
+    def close(self) -> str:
+        """Return what still waits when the stream has ended."""
+        return "" if self._decided else self._decide(cumulative=self._is_likely())
+
+    def _rest_of(self, piece: str) -> str:
+        """Return what a cumulative piece adds; one that has little in common with the text is all new."""
+        known = self._said
+        same = len(commonprefix([known, piece]))
+        if same < len(known) // 2:
+            self._said = known + piece
+            return piece
+        if len(piece) <= len(known):
+            return ""
+        self._said = piece
+        return piece[same:]
+
+    def _grown(self) -> int:
+        """Return how many pieces have grown, other than by the first one once more: "ha", "haha"."""
+        first = self._said.strip()
+        return len({len(piece) for piece in self._held if piece.replace(first, "").strip()})
+
+    def _decide(self, *, cumulative: bool) -> str:
+        self._decided, self._cumulative = True, cumulative
+        held, self._held = self._held, []
+        return "".join(map(self._rest_of, held) if cumulative else held)
+
+    def _is_likely(self) -> bool:
+        """Tell if the pieces of a short stream are cumulative: else whole words would stand there twice."""
+        first = self._said
+        if not self._grown() or first[-1].isspace() or first[0].isspace():
+            return False
+        letters = sum(map(str.isalpha, first))
+        ends_twice = self._held[-1] in self._held[:-1] and " " in self._held[-1].strip()
+        return letters >= _FEWEST_LETTERS or (ends_twice and letters > 0)

@@ -1,0 +1,49 @@
+"""Who follows a model's calls: callbacks and tracers see the call itself, streams of a run see the speech.
+
+The model's own tokens hold thoughts and no preambles, so they must not reach a handler that streams a run to
+a listener (`messages` mode, `astream_events`). It gets the spoken words from `speech.py`; none gets both.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
+from langchain_core.callbacks.base import BaseCallbackManager
+from langchain_core.runnables import ensure_config
+
+Callbacks = list[BaseCallbackHandler] | BaseCallbackManager | None
+
+
+def streams_runs(handler: BaseCallbackHandler) -> bool:
+    """Tell if a handler passes the tokens of a run on to a listener."""
+    return hasattr(handler, "tap_output_aiter") or type(handler).__module__.startswith("langgraph.")
+
+
+def only(callbacks: Callbacks, wanted: Callable[[BaseCallbackHandler], bool]) -> Callbacks:
+    """Return the callbacks with none but the wanted handlers."""
+    if callbacks is None or isinstance(callbacks, list):
+        return None if callbacks is None else [handler for handler in callbacks if wanted(handler)]
+    kept = callbacks.copy()
+    kept.handlers = [handler for handler in kept.handlers if wanted(handler)]
+    kept.inheritable_handlers = [handler for handler in kept.inheritable_handlers if wanted(handler)]
+    return kept
+
+
+def model_callbacks() -> Callbacks:
+    """Return the callbacks of the step that runs, for the model that it asks."""
+    return only(ensure_config().get("callbacks"), lambda handler: not streams_runs(handler))
+
+
+def observers(chat: Any, metadata: dict[str, Any]) -> AsyncCallbackManager | None:
+    """Return where a call of the chat model is announced, `None` when nobody follows it."""
+    config = ensure_config()
+    manager = AsyncCallbackManager.configure(
+        model_callbacks(),
+        chat.callbacks,
+        chat.verbose,
+        config.get("tags"),
+        chat.tags,
+        {**(config.get("metadata") or {}), **metadata},
+        chat.metadata,
+    )
+    return manager if any(not streams_runs(handler) for handler in manager.handlers) else None

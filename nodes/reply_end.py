@@ -1,0 +1,57 @@
+"""Decide how a model's reply ended: what the caller must still hear, and which message is kept."""
+
+import logging
+from functools import partial
+
+from langchain_core.messages import AIMessage
+
+from ..state.errors import ContentFiltered, ModelError
+from ..state.schema import Turn, VoiceState
+from .called_tools import called_name
+from .context import Context
+from .reply import Reply
+
+log = logging.getLogger(__name__)
+
+
+async def end_reply(
+    state: VoiceState, context: Context, turn: Turn, reply: Reply, error: ModelError | None
+) -> AIMessage | None:
+    """Decide how the step ended, say what the caller must hear, and return the message to keep."""
+    now, model, limits = context.clock.now(), turn.get("model", ""), context.limits
+    if turn["outcome"] == "interrupted":
+        return reply.spoken_message(model, now)
+    if error is not None:
+        if isinstance(error, ContentFiltered) and not reply.said:
+            turn.update(outcome="finished", finish_reason="content_filter")
+            await reply.add_sentence(limits.filtered_reply)
+            return reply.spoken_message(model, now)
+        turn.update(outcome="failed", finish_reason="error", error=error.code)
+        _log_failure(context, model, error.code)
+        context.failure.error = error
+        await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
+        return reply.spoken_message(model, now)
+    may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
+    if reply.has_calls and may_call:
+        used = {
+            call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls
+        }
+        return reply.message(model, now, used, partial(called_name, state, context, turn))
+    turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
+    if reply.finish_reason == "content_filter":
+        await reply.add_sentence(limits.filtered_reply)
+    elif not reply.said.strip():
+        await reply.add_sentence(limits.apology)
+        turn.update(outcome="failed", error="model_protocol")
+        _log_failure(context, model, "model_protocol")
+    return reply.spoken_message(model, now)
+
+
+def _log_failure(context: Context, model: str, code: str) -> None:
+    extra = {"model": model, "thread_id": context.thread_id, "error": code}
+    log.warning("the model failed", extra=extra)
+
+
+def _final_reason(reason: str | None) -> str:
+    """Return the turn's finish reason; a stream that ends without one, or with a new one, has stopped."""
+    return reason if reason in ("length", "content_filter") else "stop"

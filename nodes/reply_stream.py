@@ -1,0 +1,64 @@
+"""Feed a reply from a model's stream, from the first request to the last usage."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+from ..state.errors import ModelError
+from ..state.schema import Turn
+from .attempts import start_completion
+from .completion import Request
+from .context import Context
+from .delta import Delta
+from .filler import filled_silence
+from .limits import TurnLimits
+from .model import VoiceModel
+from .pacing import Pace
+from .reply import Reply
+
+log = logging.getLogger(__name__)
+
+
+async def stream_reply(
+    context: Context,
+    turn: Turn,
+    reply: Reply,
+    models: Sequence[VoiceModel],
+    request: Callable[[VoiceModel], Request],
+) -> None:
+    """Speak the answer of the first of the models that gives one; `turn` gets its name.
+
+    Raises the `ModelError` that kept all from answering, or that broke the answer off.
+    """
+    async with filled_silence(context, until=lambda: bool(reply.said)):
+        started = await start_completion(models, request, context.limits, context.thread_id)
+        name = turn["model"] = started.model.name
+        async with aclosing(started.rest) as rest:
+            for delta in started.first:
+                await reply.feed(delta)
+            try:
+                await _follow(rest, reply, context.limits, name)
+            except ModelError as error:
+                if reply.finish_reason is None or reply.went_on:
+                    raise
+                log.info("the answer was whole, its end was not", extra={"model": name, "error": error.code})
+    await reply.close()
+
+
+async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> None:
+    """Feed the reply until the stream ends.
+
+    After a finish reason little is waited for, unless words came after an earlier one: then only the stream
+    itself tells where it ends.
+    """
+    async with Pace(model, limits) as pace:
+        if reply.finish_reason is not None and not reply.went_on:
+            pace.ending()
+        async for delta in rest:
+            await reply.feed(delta)
+            if reply.size > limits.max_reply_chars:
+                reply.finish_reason = "length"
+                return
+            pace.moved(delta)
+            if delta.finish_reason is not None and not reply.went_on:
+                pace.ending()

@@ -1,0 +1,69 @@
+"""Speak the preambles of a reply's tool calls in their order, each as soon as it may be heard."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from .call_arguments import call_arguments
+from .call_assembly import CallAssembly, GatheredCall
+from .speech import Speaker
+from .spoken_text import SpokenText
+
+
+@dataclass(slots=True)
+class _Preamble:
+    words: SpokenText = field(default_factory=SpokenText)
+    waiting: str = ""
+    """What may not be spoken yet: an earlier call's preamble comes first."""
+    begun: bool = False
+
+
+class SpokenPreambles:
+    """The preambles of one reply: feed it what the arguments of its calls gain."""
+
+    def __init__(
+        self, speaker: Speaker, assembly: CallAssembly, say: Callable[[str], Awaitable[str]]
+    ) -> None:
+        self._speaker = speaker
+        self._assembly = assembly
+        self._say = say
+        self._preambles: dict[GatheredCall, _Preamble] = {}
+        self._done: set[GatheredCall] = set()
+
+    async def feed(self, call: GatheredCall, arguments: str) -> None:
+        """Take in what a call's arguments gained, and speak what it completes."""
+        self._add(call, call.preamble.feed(arguments))
+        await self._speak()
+
+    async def close(self) -> None:
+        """Speak what is left, when all arguments have come."""
+        self._assembly.end()
+        for call in self._assembly.calls:
+            self._add(call, call.preamble.close(call_arguments(call.arguments)))
+        await self._speak()
+
+    def _add(self, call: GatheredCall, text: str) -> None:
+        preamble = self._preambles.setdefault(call, _Preamble())
+        if text:
+            preamble.waiting += preamble.words.feed(text)
+        if call.preamble.finished:
+            preamble.waiting += preamble.words.close()
+
+    async def _speak(self) -> None:
+        """Speak the preambles in the order of their calls, one whole sentence after the other."""
+        for call in self._assembly.calls:
+            if not self._assembly.settle(call):
+                return  # It may be an earlier call once more: then its preamble was spoken.
+            preamble = self._preambles[call]
+            if call.dropped or (call in self._done and not preamble.waiting):
+                continue
+            if preamble.waiting:
+                if not preamble.begun:
+                    preamble.begun = True
+                    self._speaker.begin_sentence()
+                text, preamble.waiting = preamble.waiting, ""
+                await self._say(text)
+            if not call.preamble.finished:
+                return
+            self._done.add(call)
+            if preamble.begun:
+                self._speaker.begin_sentence()

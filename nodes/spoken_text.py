@@ -1,0 +1,115 @@
+"""The words for the caller in what a model writes: no thoughts, no template tokens, no written calls."""
+
+from typing import Literal
+
+from .markup import Tag, find_tag, is_plain, is_token_beginning, tag_beginning
+from .message_header import Header, read_header
+
+_Mode = Literal["speech", "thought", "call", "result", "header"]
+_MOST_WRITTEN = 100_000
+"""Characters of a written call that are kept at most."""
+
+
+class SpokenText:
+    """Feed it text in fragments, get the words for the caller; any fragmentation gives the same words.
+
+    What may be the beginning of a tag waits for the next fragment. The blanks after what is left out go with
+    it, unless they part two words.
+    """
+
+    def __init__(self, *, thoughts_first: bool = False) -> None:
+        """Begin with thoughts, up to the tag that closes them, for templates that open them by themselves."""
+        self.written: list[str] = []
+        """The tool calls that were written as text, tags included."""
+        self._mode: _Mode = "thought" if thoughts_first else "speech"
+        self._opened: Tag | None = None
+        self._pending = ""
+        self._held = ""
+        self._last = " "
+        self._skip_blanks = False
+        self._new_message = False
+
+    def skip_opening(self) -> None:
+        """Hold nothing back at the start: the server parts the thoughts from the words by itself."""
+        if self._mode == "thought" and self._opened is None:
+            self._mode = "speech"
+
+    def feed(self, fragment: str) -> str:
+        """Return the words that are certain now."""
+        if is_plain(fragment) and self._mode == "speech" and not (self._pending or self._skip_blanks):
+            return self._speak(fragment) if self._new_message else self._pass(fragment)
+        self._pending += fragment
+        words = ""
+        while (tag := find_tag(self._pending)) is not None:
+            text, self._pending = self._pending[: tag.start], self._pending[tag.start + len(tag.text) :]
+            words += self._take(text)
+            words += self._meet(tag)
+        cut = tag_beginning(self._pending)
+        text, self._pending = self._pending[:cut], self._pending[cut:]
+        return words + self._take(text)
+
+    def close(self) -> str:
+        """Return the rest when the reply ends; what was never closed stays unspoken."""
+        rest, self._pending = self._pending, ""
+        words = "" if is_token_beginning(rest) else self._take(rest)
+        self._end_part()
+        return words
+
+    def _take(self, text: str) -> str:
+        """Put text where it belongs, and return it if that is the caller's ear."""
+        if self._mode == "speech":
+            return self._speak(text)
+        if self._mode in ("call", "header") and len(self._held) < _MOST_WRITTEN:
+            self._held += text
+        header = read_header(self._held) if self._mode == "header" and text else None
+        return "" if header is None else self._begin_message(header)
+
+    def _speak(self, text: str) -> str:
+        if self._skip_blanks:
+            text = text.lstrip()
+        if not text:
+            return ""
+        if self._new_message and not (self._last.isspace() or text[0].isspace()):
+            text = " " + text
+        self._new_message = self._skip_blanks = False
+        return self._pass(text)
+
+    def _pass(self, text: str) -> str:
+        self._last = text[-1:] or self._last
+        return text
+
+    def _meet(self, tag: Tag) -> str:
+        """Change the mode by a tag; return words that were held as a header and are none."""
+        words = ""
+        if self._mode == "header":
+            if tag.name in ("channel", "constrain"):  # Parts of Harmony's headers.
+                self._held += " "
+                return ""
+            words = self._begin_message(read_header(self._held, ended=True))
+            if tag.kind == "message":
+                return words
+        if self._mode != "speech":
+            if not tag.ends(self._opened):
+                self._held += tag.text if self._mode == "call" else ""
+                return words
+            self._end_part()
+        self._skip_blanks = self._last.isspace()
+        if tag.kind in ("thought", "call", "result", "header") and not tag.closes:
+            self._mode, self._opened = tag.kind, tag
+            self._held = tag.text if tag.kind == "call" else ""
+        return words
+
+    def _begin_message(self, header: Header | None) -> str:
+        """Go on after a header; return the words that came after it already."""
+        assert header is not None
+        self._held += "\n"
+        self._mode = header.purpose or "speech"
+        if header.purpose == "speech":
+            self._new_message = self._skip_blanks = True
+        return self._take(header.rest)
+
+    def _end_part(self) -> None:
+        """End what is not spoken; a written call is kept."""
+        if self._mode == "call":
+            self.written.append(self._held)
+        self._mode, self._held = "speech", ""

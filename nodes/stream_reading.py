@@ -1,0 +1,65 @@
+"""Read a model's stream for what it means: the same rules for every server and for LangChain's models."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from .cumulative import NewText
+from .delta import CallFragment, Delta
+from .spoken_text import SpokenText
+from .written_calls import written_calls
+
+_FIRST_WRITTEN = 1 << 20
+"""Index of the first call that was written as text: no server counts so far."""
+
+
+class Reading:
+    """Feed it the deltas of one stream as they were sent, get those that a reply is made of.
+
+    Their text is new in each and for the caller's ear; pieces that hold something else show that the model is
+    at work. A call of an `offered` tool that was written as text becomes one, unless there are real ones.
+    """
+
+    def __init__(self, offered: Collection[str] = (), *, thoughts_first: bool = False) -> None:
+        """Hold all words back up to the tag that closes thoughts when the model's template opens them."""
+        self._offered = offered
+        self._new_text = NewText()
+        self._words = SpokenText(thoughts_first=thoughts_first)
+        self._pieces: list[str] = []
+        self._spoke = False
+        self._called = False
+
+    def read(self, delta: Delta) -> Delta:
+        """Return what a delta means."""
+        if delta.calls:
+            self._called = True
+        if not delta.text:
+            if delta.thinking:
+                self._words.skip_opening()
+            return delta
+        new = self._missing(delta.text) if delta.whole else self._new_text.feed(delta.text)
+        self._pieces.append(new)
+        words = self._words.feed(new) if new else ""
+        self._spoke = self._spoke or bool(words)
+        if words == delta.text:
+            return delta
+        return replace(delta, text=words, thinking=delta.thinking or not words)
+
+    def close(self) -> Delta | None:
+        """Return what waited until the end of the stream, `None` for nothing."""
+        text = self._words.feed(self._new_text.close()) + self._words.close()
+        calls: list[CallFragment] = []
+        if not self._called:
+            for block in self._words.written:
+                for name, arguments in written_calls(block, self._offered):
+                    calls.append(CallFragment(_FIRST_WRITTEN + len(calls), None, name, arguments))
+        return Delta(text=text, calls=tuple(calls)) if text or calls else None
+
+    def _missing(self, text: str) -> str:
+        """Return what of a whole message did not come in pieces before."""
+        self._words.feed(self._new_text.close())
+        known = "".join(self._pieces).strip()
+        if not self._spoke:
+            if known:  # Thoughts alone, perhaps never closed.
+                self._words = SpokenText()
+            return text
+        return text.lstrip()[len(known) :] if text.lstrip().startswith(known) else ""

@@ -1,0 +1,110 @@
+"""Tool calls that a model wrote into its words: servers that do not know its form leave them there.
+
+Forms are those of Hermes, Qwen, Mistral, Llama, DeepSeek, Kimi, GLM and Harmony.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import orjson
+
+from .json_values import is_list, is_object, list_of, object_of
+
+_DECODER = json.JSONDecoder(strict=False)
+_PARAMETER = re.compile(
+    r"<parameter(?:=|\s+name=)[\"']?([\w.-]+)[\"']?\s*>\n?(.*?)\n?</parameter>"
+    r"|<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
+    re.DOTALL,
+)
+_NAMES = ("name", "tool", "tool_name", "function_name")
+_ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
+
+
+def written_calls(block: str, offered: Collection[str]) -> list[tuple[str, str]]:
+    """Return name and arguments of the calls in a block of text; only of tools that were offered."""
+    found: list[tuple[str, str]] = []
+    begin = 0
+    for start, end, value in _values(block):
+        calls = list(_calls_in(value, offered))
+        before = block[begin:start]
+        if not calls and is_object(value) and "{" not in before:  # Not a part of broken arguments.
+            name = _name_in(before, offered)
+            calls = [(name, _text(value))] if name else []
+        found += calls
+        begin = end
+    return found or _with_parameters(block, offered)
+
+
+def _values(block: str) -> Iterator[tuple[int, int, Any]]:
+    """Yield the JSON objects and lists in a text, with their places."""
+    at = 0
+    while (match := re.compile(r"[{\[]").search(block, at)) is not None:
+        try:
+            value, at = _DECODER.raw_decode(block, match.start())
+            yield match.start(), at, value
+        except (ValueError, RecursionError):
+            at = match.end()
+
+
+def _calls_in(value: Any, offered: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the calls in a JSON value: `{"name": ..., "arguments": ...}`, or a list of such objects."""
+    if is_list(value):
+        for item in value:
+            yield from _calls_in(item, offered)
+        return
+    fields = object_of(value)
+    inner = object_of(fields.get("function")) or fields
+    for call in list_of(fields.get("tool_calls")):
+        yield from _calls_in(call, offered)
+    name = next((inner[key] for key in _NAMES if isinstance(inner.get(key), str)), fields.get("function"))
+    if isinstance(name, str) and (known := _known(name, offered)):
+        arguments: Any = next((inner[key] for key in _ARGUMENTS if key in inner), "")
+        yield known, arguments if isinstance(arguments, str) else _text(arguments)
+
+
+def _with_parameters(block: str, offered: Collection[str]) -> list[tuple[str, str]]:
+    """Return the calls whose arguments are written in tags, one for each."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    begin = 0
+    for match in _PARAMETER.finditer(block):
+        name = _name_in(block[begin : match.start()], offered)
+        if name:
+            found.append((name, {}))
+        if found:
+            key, value = (match[1], match[2]) if match[1] else (match[3], match[4])
+            found[-1][1][key.strip()] = _value(value)
+        begin = match.end()
+    bare = re.sub(r"<(?:function=)?([^<>]*)>", r" \1 ", block).split()
+    if not found and (name := _name_in(block, offered)) and set(bare) <= {name, "tool_call", "/tool_call"}:
+        found.append((name, {}))
+    return [(name, _text(arguments)) for name, arguments in found]
+
+
+def _name_in(text: str, offered: Collection[str]) -> str | None:
+    """Return the offered name that stands last in a text."""
+    words = re.findall(r"[\w.-]+", text)
+    return next((known for word in reversed(words) if (known := _known(word, offered))), None)
+
+
+def _known(name: str, offered: Collection[str]) -> str | None:
+    bare = name.removeprefix("functions.").removeprefix("functions_")
+    return next((known for known in (name, bare) if known in offered), None)
+
+
+def _value(text: str) -> Any:
+    """Return the value in a tag: JSON for objects and lists; the tool's schema converts what is text."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+    return text
+
+
+def _text(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, ValueError):
+        return json.dumps(value)

@@ -1,0 +1,86 @@
+"""The arguments of a call, as servers deform them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicegraph.nodes.call_arguments import are_whole, call_arguments, same_arguments
+
+ROME = '{"city": "Rome"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ROME,
+        "{}" + ROME,
+        "null" + ROME,
+        "{} {} " + ROME,
+        ROME + ROME,
+        ROME + "\n" + '{"city":"Rome"}',
+        json.dumps(ROME),
+        json.dumps(json.dumps(ROME)),
+        ROME + json.dumps(ROME),
+        f"```json\n{ROME}\n```",
+        f"```\n{ROME}```",
+        ROME + "}",
+        ROME + "<|im_end|>",
+        ROME + "</tool_call>",
+        r"{\"city\": \"Rome\"}",
+    ],
+)
+def test_whole_arguments_are_found(text: str) -> None:
+    assert call_arguments(text) == {"city": "Rome"}
+
+
+@pytest.mark.parametrize("text", ["", " ", "null", "{}", "{}{}", "[]", '"{}"', '"null"', '""', "{}null"])
+def test_no_arguments_are_an_empty_object(text: str) -> None:
+    assert call_arguments(text) == {}
+
+
+@pytest.mark.parametrize("break_", ["\n", "\t", "\r\n", "\x00"])
+def test_line_breaks_may_stand_within_strings(break_: str) -> None:
+    assert call_arguments(f'{{"text": "one{break_}two"}}') == {"text": f"one{break_}two"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"city": "Ro', '{"city": Rome}', '["Rome"]', '"Rome"', "Rome", "3", "true", "[1]"),
+        *('{"a": 1}{"a": 2}', '{"a": NaN}', '{"a": Infinity}{}', r'{"a": "\ud83d"}', "{'a': 1}"),
+        *('{"a": 1} and so on', '{"a": 123456789012345678901234567890}', "[" * 100_000, '{"a":' * 100_000),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_is_no_json_object_stays_none(text: str) -> None:
+    assert call_arguments(text) is None
+    assert not are_whole(text)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(1 << 60), 1 << 60) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=6), values, max_size=4), st.booleans(), st.booleans())
+def test_any_object_survives_what_servers_do(value: dict[str, object], twice: bool, first: bool) -> None:
+    text = json.dumps(value)
+    deformed = ("{}" if first else "") + (json.dumps(text) if twice else text)
+    assert call_arguments(deformed) == value
+    assert are_whole(text)
+
+
+@given(st.dictionaries(st.text(max_size=6), values, min_size=1, max_size=3), st.integers(1, 60))
+def test_a_part_of_the_arguments_is_not_whole(value: dict[str, object], size: int) -> None:
+    text = json.dumps(value)
+    assert not are_whole(text[: min(size, len(text) - 1)])
+
+
+def test_the_announcement_makes_no_difference_between_calls() -> None:
+    assert same_arguments('{"pre_exec_msg": "One.", "a": 1}', '{"a": 1, "pre_exec_msg": "Two."}')
+    assert not same_arguments('{"a": 1}', '{"a": 2}')
+    assert not same_arguments("[", "[")
