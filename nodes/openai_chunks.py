@@ -43,7 +43,8 @@ class ChunkReader:
         """
         if event and is_error_event(event):
             raise self._error(_named_error(data, event))
-        fields = _only(_loads(data))
+        chunk = _loads(data)
+        fields = chunk if is_object(chunk) else _only(chunk)
         if not is_object(fields):
             raise self._odd()
         choices = fields.get("choices")

@@ -14,7 +14,7 @@ from ..state.errors import ModelRefused, ModelUnavailable
 from .delta import Delta
 from .openai_chunks import ChunkReader
 from .openai_request import RawRequest
-from .server_events import EventReader, ServerEvent
+from .server_events import EventReader
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
@@ -47,18 +47,18 @@ async def stream_raw(request: RawRequest, model: str) -> AsyncGenerator[Delta]:
                 yield delta
             return
         while part is not None:
-            for event in events.feed(part):
-                if _is_done(event):
+            for data, name in events.feed(part):
+                if _is_done(data, name):
                     await _drain(parts)
                     return
-                if event.data or event.name:
-                    yield chunks.read(event.data, event.name)
+                if data or name:
+                    yield chunks.read(data, name)
             part = await anext(parts, None)
-        for event in events.close():
-            if _is_done(event):
+        for data, name in events.close():
+            if _is_done(data, name):
                 return
             try:
-                delta = chunks.read(event.data, event.name)
+                delta = chunks.read(data, name)
             except ValueError:  # Cut off in the middle.
                 break
             yield delta
@@ -89,10 +89,9 @@ def _read_whole(chunks: ChunkReader, body: bytes) -> Iterator[Delta]:
     yield from deltas
 
 
-def _is_done(event: ServerEvent) -> bool:
+def _is_done(data: bytes, name: str) -> bool:
     """Tell if an event ends the answer: `[DONE]`, as OpenAI writes it or nearly so."""
-    data = event.data
-    if event.name and event.name.lower() in _DONE_NAMES:
+    if name and name.lower() in _DONE_NAMES:
         return b'"choices"' not in data
     return not data.startswith(b"{") and data.strip(b' "[]').upper() == b"DONE"
 

@@ -1,15 +1,9 @@
 """Server-sent events, from bytes that come in any portions."""
 
-from typing import NamedTuple
+ServerEvent = tuple[bytes, str]
+"""The data of an event, and its name, which is empty for nearly all."""
 
 _BOM = b"\xef\xbb\xbf"
-
-
-class ServerEvent(NamedTuple):
-    """One event: its data, and its name when it has one."""
-
-    data: bytes
-    name: str = ""
 
 
 class EventReader:
@@ -59,4 +53,4 @@ class EventReader:
     def _event(self) -> ServerEvent:
         data, name = self._data, self._name
         self._data, self._name = [], ""
-        return ServerEvent(data[0] if len(data) == 1 else b"\n".join(data), name)
+        return data[0] if len(data) == 1 else b"\n".join(data), name
