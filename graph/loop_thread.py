@@ -36,7 +36,7 @@ def loop_thread() -> Generator[BlockingPortal]:
                 raise
             started.set_exception(error)
 
-    # Since 3.14 a thread may take over the context of whoever starts it.
+    # Since 3.14 a thread may inherit the context of the code that starts it.
     context: dict[str, Any] = {"context": Context()} if sys.version_info >= (3, 14) else {}
     thread = Thread(target=run, daemon=True, name="voicegraph-loop", **context)
     thread.start()

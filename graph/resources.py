@@ -257,7 +257,7 @@ def open_resources_sync(
 ) -> Generator[Resources]:
     """Open resources for a script without asyncio: graphs built on them have `invoke` and `stream`.
 
-    The event loop runs in a thread behind the scenes. A process that is forked in the body has no such
+    The event loop runs in a thread of its own. A process that is forked in the body has no such
     thread: there the graphs raise `InvalidSetting`. Takes and raises what `open_resources` does.
     """
     with loop_thread() as portal, ExitStack() as stack:

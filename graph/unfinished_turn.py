@@ -33,7 +33,7 @@ async def close_crashed(
     """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing.
 
     Checkpoints of turns that were stored, on a thread that is new or has no messages, are those of a
-    thread that was deleted: nobody may hear of it any more.
+    thread that was deleted, of which nothing may be said any more.
     """
     if held is not None and held.lease.head is None:
         return

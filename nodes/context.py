@@ -56,7 +56,7 @@ class Background:
     ) -> asyncio.Task[T]:
         """Run `work` as a task of its own and hold it until it is done.
 
-        Its failure is logged unless it is `awaited`, so that somebody else sees the exception.
+        Its failure is logged, unless it is `awaited` by code that gets the exception.
         """
         task = asyncio.create_task(work)
         self._tasks[task] = key

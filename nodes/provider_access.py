@@ -48,7 +48,7 @@ def openai_access() -> OpenAIAccess:
 
 
 def has_openai_access() -> bool:
-    """Tell if a key or a server is set, usable or not."""
+    """Return true when a key or a server is set, usable or not."""
     return any(cleaned(os.environ.get(name, "")) for name in ("OPENAI_API_KEY", *_BASE_URLS))
 
 

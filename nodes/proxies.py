@@ -28,7 +28,7 @@ class ProxySetting:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell if a host is this machine itself."""
+    """Return true for a host that is this machine itself."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -80,7 +80,7 @@ def _variable(name: str) -> str:
 
 
 def _is_excepted(server: SplitResult, exceptions: str, variable: str) -> bool:
-    """Tell if NO_PROXY names the server: by its host, a domain, an address, a network, or `*` for all."""
+    """Return true when NO_PROXY names the server: by host, domain, address, network, or `*` for all."""
     host = (server.hostname or "").rstrip(".").lower()
     port = server.port or {"http": 80, "https": 443}.get(server.scheme)
     if variable == _SYSTEM and proxy_bypass(host):

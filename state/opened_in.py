@@ -23,7 +23,7 @@ class OpenedIn:
         if not self.this_process:
             raise InvalidSetting(
                 "the resources were opened before this process was forked, and their threads and connections "
-                "stayed behind: open resources in each process (gunicorn: without --preload)"
+                "are not in it: open resources in each process (gunicorn: without --preload)"
             )
 
     def check(self) -> None:

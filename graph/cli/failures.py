@@ -34,7 +34,7 @@ def report(error: Exception) -> int:
         say_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
         return error.exit_code
     if isinstance(error, BrokenPipeError):
-        return FAILED  # Whoever read us has left, and knows why.
+        return FAILED  # The reader has left: there is nothing to say.
     if isinstance(error, OSError) and error.strerror:
         say_error(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
         return FAILED

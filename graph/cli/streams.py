@@ -48,7 +48,7 @@ def open_streams() -> None:
 def read_text() -> str:
     """Return the input stream, read as UTF-8.
 
-    Bytes that are no text become surrogates: whoever uses the text refuses them with words of its own.
+    Bytes that are no text become surrogates, which the caller of this refuses.
     """
     return without_mark(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))
 
