@@ -1,4 +1,4 @@
-"""Find where the client's history and our window tell the same conversation, by words.
+"""Find where the client's history and our window hold the same conversation, by words.
 
 Local alignment as Smith and Waterman have it (doi:10.1016/0022-2836(81)90087-5): equal items score, gaps
 cost, and what one side alone has at either end is free. Clients shorten their histories, and so do we.
@@ -15,7 +15,7 @@ _GAP = 1
 _MOST_ITEMS = 128
 """Items at the end of a history that are compared with each other; the usual ones need no such look."""
 _FEW_ITEMS = 12
-"""Items at the end of a history that may be told in other words."""
+"""Items at the end of a history that are compared loosely."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,7 +26,7 @@ class Match:
     ours: int
     theirs: int = field(compare=False)
     proven: bool = field(compare=False)
-    """True when they tell of this very thread: by a reply of our own, or by earlier words of the caller."""
+    """True when the history belongs to this thread: by a reply of ours, or by earlier words of the caller."""
     pairs: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     """All pairs of the alignment, in order."""
 
@@ -35,7 +35,7 @@ def best_match(ours: Sequence[Item], theirs: Sequence[Item], *, corrects_last: b
     """Return the last pair of the best alignment, `None` when nothing is equal.
 
     With `corrects_last`, similar words of the caller may be the last pair: the client corrected them, and
-    tells of no reply to them.
+    has no reply to them.
     """
     match = unbroken_match(ours, theirs) or _followed_match(ours, theirs)
     if match is None:
@@ -46,9 +46,9 @@ def best_match(ours: Sequence[Item], theirs: Sequence[Item], *, corrects_last: b
 
 
 def _followed_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the match of a history that goes on with new words after a reply, cut or told in other words.
+    """Return the match of a history with new words after a reply that was cut or reworded.
 
-    The caller's words are all equal, and so tell which replies are the same.
+    The caller's words are all equal, which is enough to pair the replies between them.
     """
     size = min(len(ours), len(theirs) - 1)
     place, begin = len(ours) - size, len(theirs) - 1 - size
@@ -77,7 +77,7 @@ def _followed_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | Non
 
 
 def _with_next_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the match with the replies right after it, when theirs tells ours in other words."""
+    """Return the match extended by the replies right after it, when theirs is ours in other words."""
     if match is None or match.ours + 1 == len(ours) or match.theirs + 1 == len(theirs):
         return match
     i, j = match.ours + 1, match.theirs + 1
@@ -87,9 +87,9 @@ def _with_next_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence
 
 
 def _leaves_some(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
-    """Tell if items are left in the same place on both sides: they may be the same, in other words.
+    """Return whether both sides have unmatched items in the same place, which may be the same reworded.
 
-    Not the newest words, nor two replies to words that are equal.
+    The newest words do not count, nor do two replies to equal words.
     """
     pairs = match.pairs if match else ()
     for (i, j), (next_i, next_j) in pairwise([(-1, -1), *pairs, (len(ours), _newest(theirs))]):
@@ -101,7 +101,7 @@ def _leaves_some(match: Match | None, ours: Sequence[Item], theirs: Sequence[Ite
 
 
 def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the best match when the client tells all that we know, or the last of it and new words.
+    """Return the best match when the client's history holds all of ours, or its end and new words.
 
     No other alignment can score more, and nearly all histories are such: looking at all pairs of 40 messages
     takes longer than all else that is done before the model is asked.
@@ -111,10 +111,10 @@ def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None
         place = 0
         begin = _find(ours, theirs)
     else:
-        told, new = ours[place:], theirs[-1:]
+        known_part, new = ours[place:], theirs[-1:]
         known = {our.words for our in ours if our.role == "user"}
         is_new = bool(new) and new[0].role == "user" and new[0].words not in known
-        begin = 0 if told and is_new and _same(told, theirs[:-1]) else None
+        begin = 0 if known_part and is_new and _same(known_part, theirs[:-1]) else None
     if begin is None:
         return None
     length = len(ours) - place

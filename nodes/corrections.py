@@ -30,11 +30,11 @@ def correct(
     corrected = list(window)
     changed: list[AnyMessage] = []
     for i, j in _same_words(match.pairs, ours, theirs):
-        our, told = window[ours[i].begin], history[theirs[j].begin]
+        our, their = window[ours[i].begin], history[theirs[j].begin]
         # What was refused or withdrawn is marked, and must not come back.
         if _is_same_text(ours[i].text, theirs[j].text) or OUTCOME in our.additional_kwargs:
             continue
-        message = our.model_copy(update={"content": told.get("content") or told["text"]})
+        message = our.model_copy(update={"content": their.get("content") or their["text"]})
         corrected[ours[i].begin] = message
         changed.append(message)
     return corrected, changed
@@ -47,13 +47,13 @@ def _same_words(
     for i, j in pairs:
         if ours[i].role == "user" and ours[i].words == theirs[j].words:
             yield i, j
-    for i, j in _told_otherwise(pairs, ours, theirs):
+    for i, j in _corrected(pairs, ours, theirs):
         # A client may put two messages together, or part one.
         if ours[i].role == theirs[j].role == "user" and _place(ours, i) == _place(theirs, j):
             yield i, j
 
 
-def _told_otherwise(
+def _corrected(
     pairs: Sequence[tuple[int, int]], ours: Sequence[Item], theirs: Sequence[Item]
 ) -> Iterator[tuple[int, int]]:
     for i, j in pairs:

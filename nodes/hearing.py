@@ -9,11 +9,11 @@ from .words import bare_words, without_tags, words_of
 _LONGEST = 4_000
 """Characters that are compared by words at a time."""
 _LONGER = 4 * _LONGEST
-"""Characters that so many heard ones may have had when they were written, tags included."""
+"""Characters of written text, tags included, that `_LONGEST` heard ones may stand for."""
 _PARTS = 4
-"""How often so many are compared, each time after text that is the very same."""
+"""How many times `_LONGEST` characters are compared at most, each after text that is identical."""
 _SAME_TEXT = 2_000
-"""Characters from which on texts are first compared as they are."""
+"""Minimum length of texts that are first compared character by character."""
 _LONGEST_WORD = 1_000
 
 
@@ -21,13 +21,13 @@ def hear(spoken: str, heard: str) -> Hearing:
     """Return how far `spoken` was heard. Blanks do not count, so that "ice cream" matches "ice-cream"."""
     size = end = matched = unexplained = parts = compared = 0
     while True:
-        left, told = spoken[size:], heard[end:]
-        begin = _same_beginning(left, told)
-        near = told[: begin + _LONGEST]
+        left, right = spoken[size:], heard[end:]
+        begin = _same_beginning(left, right)
+        near = right[: begin + _LONGEST]
         found = _hear_near(left[: begin + _LONGER], near, begin)
         parts, compared = parts + 1, compared + found.compared
         matched, unexplained = matched + found.matched, unexplained + found.unexplained
-        last = len(near) == len(told) or parts == _PARTS or compared >= MOST_COMPARED
+        last = len(near) == len(right) or parts == _PARTS or compared >= MOST_COMPARED
         if last or found.equal[1] < len(near) // 2:
             rest = end + found.rest if found.rest < len(near) else len(heard)
             return Hearing(size + found.size, rest, matched, unexplained)

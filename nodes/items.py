@@ -24,7 +24,7 @@ class Item:
     begin: int
     end: int
     own: bool = False
-    """True for a reply that a model of ours made: only that proves that a history tells of this thread."""
+    """True for a reply of our model: only that proves that a history belongs to this thread."""
     texts: tuple[str, ...] = ()
     """The same as it was said, by messages."""
     parts: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""How words of the caller and replies compare with what the client's history tells of them."""
+"""Compare the caller's words and our replies with the items of the client's history."""
 
 from difflib import SequenceMatcher
 
@@ -14,7 +14,7 @@ _CERTAIN = 12
 _ALIKE, _FEW = 0.6, 3
 """Share of equal letters that makes two replies the same one; of fewer letters, all must be explained."""
 _SAID, _SPOKEN = 100, 600
-"""Characters of a caller's words and of a reply that tell if they are alike; many pairs are looked at."""
+"""Characters of a caller's words and of a reply that are compared where many pairs are."""
 
 
 def worth(our: Item, their: Item, place: int) -> int:
@@ -33,11 +33,11 @@ def loose_worth(our: Item, their: Item) -> int:
     """Return what a pair is worth of which one was corrected, or rewritten by text-to-speech."""
     if our.role == "user":
         return SIMILAR if similar(our, their) else 0
-    return PREFIX if retold(our, their, _SPOKEN) else 0
+    return PREFIX if reworded(our, their, _SPOKEN) else 0
 
 
 def similar(our: Item, their: Item) -> bool:
-    """Tell if one of two texts of a caller may be a correction of the other."""
+    """Return whether one of two texts of a caller may be a correction of the other."""
     matcher = SequenceMatcher(None, our.words[:_SAID], their.words[:_SAID], autojunk=False)
     return matcher.real_quick_ratio() >= 0.5 and matcher.quick_ratio() >= 0.5 and matcher.ratio() >= 0.5
 
@@ -71,16 +71,16 @@ def _said_of(words: str, their: Item) -> int:
     return next((end for end in reversed(ends) if words.startswith(their.words[:end])), 0)
 
 
-def retold(our: Item, their: Item, characters: int | None = None) -> Hearing | None:
-    """Return how the client tells our reply in other words, as text-to-speech had it; `None` if it does not.
+def reworded(our: Item, their: Item, characters: int | None = None) -> Hearing | None:
+    """Return how their reply matches ours in other words, as text-to-speech had it; `None` if it does not.
 
-    Later messages of its may be what it said by itself. Only the first `characters` are compared.
+    Their later messages may be the client's own words. Only the first `characters` are compared.
     """
-    spoken, told = our.text[:characters], ""
+    spoken, heard = our.text[:characters], ""
     found: Hearing | None = None
     for text in their.texts:
-        told = f"{told} {text}" if told else text
-        more = hear(spoken, told[:characters])
+        heard = f"{heard} {text}" if heard else text
+        more = hear(spoken, heard[:characters])
         if found is not None and more.matched - found.matched < len(bare_words(text)) / 2:
             break
         found = more

@@ -83,7 +83,7 @@ _known_sound = lru_cache(maxsize=4096)(_sound)
 
 
 def _is_code(raw: str, key: str) -> bool:
-    """Tell if a word may be spelled out or stands for a longer one: "USA", "Dr.", "km", "e.g."."""
+    """Return whether a word may be spelled out or be an abbreviation: "USA", "Dr.", "km", "e.g."."""
     short = len(key) <= _SHORT and (raw.isupper() or not _VOWEL.search(key))
     return raw.isascii() and (short or _DOTTED.search(raw) is not None)
 

@@ -1,7 +1,7 @@
 """Bring the window in line with the client's history: that is what the caller heard, and said.
 
 A reply that is shorter there is cut, one that is gone was not heard, a newest turn that is gone was
-speculative and is withdrawn. The caller's words are taken as the client tells them. What fits no rule is
+speculative and is withdrawn. The caller's words are the client's text. What fits no rule is
 added; nothing of a turn that has settled is taken away.
 """
 
@@ -18,7 +18,7 @@ from .corrections import correct
 from .heard import audible, cut_replies
 from .hearing import end_of, hear
 from .items import MOST_CHARACTERS, Item, our_items, their_items
-from .likeness import retold, shared
+from .likeness import reworded, shared
 from .speculation import Reconciling, fate_of_tail, start_of_latest, was_speculative
 from .tools.results import OUTCOME
 from .words import bare_words
@@ -38,8 +38,8 @@ class Reconciled:
     amended: list[AnyMessage] = field(default_factory=list[AnyMessage])
     after: str = ""
     """Id of the last message before this turn's first one."""
-    told: int = 0
-    """How many words of the caller and replies the client's history tells."""
+    history_size: int = 0
+    """Number of items in the client's history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Histories:
     """Our window and the client's history, and their items."""
 
     window: list[AnyMessage]
-    told: Sequence[ClientMessage]
+    history: Sequence[ClientMessage]
     ours: list[Item]
     theirs: list[Item]
     start: int
@@ -57,7 +57,7 @@ class _Histories:
 def reconcile(
     window: Sequence[AnyMessage], history: Sequence[ClientMessage], rules: Reconciling
 ) -> Reconciled:
-    """Return the window as the client's `history` tells it, with what is new there at its end."""
+    """Return the window in line with the client's `history`, with what is new there at its end."""
     window = with_results(window, history, rules.now)
     start = start_of_latest(window, rules.latest)
     both = _Histories(window, history, our_items(window), their_items(history), start)
@@ -69,7 +69,7 @@ def reconcile(
         _add(done, history, rules)
     else:
         done = _follow(both, match, rules, keep=fate == "kept")
-    done.told = len(both.theirs)
+    done.history_size = len(both.theirs)
     return done
 
 
@@ -79,19 +79,19 @@ def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
     if match is None or match.proven:
         return match
     calls = {call["id"] for m in both.window if isinstance(m, AIMessage) for call in m.tool_calls}
-    return replace(match, proven=any(message.get("call_id") in calls for message in both.told))
+    return replace(match, proven=any(message.get("call_id") in calls for message in both.history))
 
 
 def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -> Reconciled:
-    """Return the window up to where both histories tell the same, then what theirs tells after that."""
+    """Return the window up to where both histories agree, then what is new in theirs."""
     our, their = both.ours[match.ours], both.theirs[match.theirs]
     heard, rest = _heard(our, their, match.theirs)
-    new = _unmatched(both.told, their, rest)
-    window, corrected = correct(both.window, both.told, match, both.ours, both.theirs)
+    new = _unmatched(both.history, their, rest)
+    window, corrected = correct(both.window, both.history, match, both.ours, both.theirs)
     if keep:
         done = Reconciled(window)
         if not new and their.role == "user":  # Words of long ago are said again.
-            new = list(both.told[their.begin :])
+            new = list(both.history[their.begin :])
     else:
         missing = [other.begin for other in both.ours[match.ours + 1 :] if other.role == "user"]
         done = _withdraw(window, missing[0] if missing else len(window), rules)
@@ -123,7 +123,7 @@ def _heard(our: Item, their: Item, place: int) -> tuple[str | None, int]:
     begin, size = shared(our, their, place) or (0, 0)
     if not begin and size == len(their.words):  # Cut, or too long to be sure.
         return their.text, hear(our.text, their.text).rest
-    if not size and (found := retold(our, their)):
+    if not size and (found := reworded(our, their)):
         return their.text[: found.rest], found.rest
     whole = our.words[begin:] == their.words[:size]
     return None if whole else our.words[:begin] + their.words[:size], end_of(their.text, their.words[:size])
@@ -146,18 +146,18 @@ def _withdraw(window: Sequence[AnyMessage], begin: int, rules: Reconciling) -> R
 
 
 def _cut(done: Reconciled, begin: int, heard: str) -> None:
-    """Cut the replies from `begin` on to what was heard; those that nobody heard leave the window."""
+    """Cut the replies from `begin` on to what was heard; those that were not heard leave the window."""
     said = cut_replies(done.window[begin:], heard)
     left = audible(said)
     done.amended += [message for message in said if all(message is not other for other in left)]
     done.window[begin:] = left
 
 
-def _unmatched(told: Sequence[ClientMessage], their: Item, rest: int) -> list[ClientMessage]:
-    """Return what the client's history tells after our words, which end in its item at `rest`."""
+def _unmatched(history: Sequence[ClientMessage], their: Item, rest: int) -> list[ClientMessage]:
+    """Return what follows our words in the client's history; they end in its item at `rest`."""
     new: list[ClientMessage] = []
     begin = 0
-    for message in told[their.begin : their.end] if their.role == "assistant" else ():
+    for message in history[their.begin : their.end] if their.role == "assistant" else ():
         if message["role"] != "assistant" or not message["text"].strip():
             new.append(message)
             continue
@@ -165,12 +165,10 @@ def _unmatched(told: Sequence[ClientMessage], their: Item, rest: int) -> list[Cl
         text = message["text"][max(0, rest - begin) :]
         if rest <= begin:
             new.append(message)
-        elif bare_words(
-            text[:_NEAR]
-        ):  # The client said it by itself, or a reply of which it told less before.
+        elif bare_words(text[:_NEAR]):  # The client said it by itself, or a reply that was cut before.
             new.append(ClientMessage(role="assistant", text=text.strip()))
         begin += size + 1
-    return [*new, *told[their.end :]]
+    return [*new, *history[their.end :]]
 
 
 def _add(done: Reconciled, new: Sequence[ClientMessage], rules: Reconciling) -> bool:

@@ -1,4 +1,4 @@
-"""Tell a draft from a turn: clients ask before the caller has ended, and drop what they asked."""
+"""Distinguish drafts from turns: clients send requests before the caller has finished, and drop some."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from .words import caller_words, words_of
 Fate = Literal["gone", "kept", "unrelated"]
 
 _COMPARED = 500
-"""Characters of a draft that are compared with what came of it."""
+"""Characters of a draft that are compared with the final words."""
 _MANY, _MOST_WORDS = 4, 0.8
-"""Words of which, and the share in which, a draft and what came of it are equal."""
+"""Minimum number of words for a comparison by words, and the share of equal ones that makes a draft."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,8 @@ class Reconciling:
 
     `provisional`: the newest turn may still turn out to be speculative; `firm`: it is older than guesses at
     the caller's words mostly get; `recent`: the caller cannot have hung up and called again since. `lasting`
-    tells of a call if it changed something outside: then the model must go on knowing of it, whatever becomes
-    of its turn.
+    returns whether a call changed something outside: the model must keep knowing of such a call even when
+    its turn is withdrawn.
     """
 
     latest: LatestTurn | None
@@ -39,7 +39,7 @@ class Reconciling:
 
 
 def confirmed(latest: LatestTurn, heard: str) -> LatestTurn:
-    """Return the turn as one that was no draft, when something of its reply was heard."""
+    """Return the turn, marked as confirmed if some of its reply was heard."""
     return {**latest, "confirmed": True} if heard.strip() else latest
 
 
@@ -54,9 +54,9 @@ def start_of_latest(window: Sequence[AnyMessage], latest: LatestTurn | None) -> 
 def fate_of_tail(
     match: Match | None, ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling
 ) -> Fate:
-    """Tell what becomes of our items after the match: `unrelated` is for histories that do not match at all.
+    """Return what happens to our items after the match; `start` is where the newest turn begins.
 
-    `start` is where the newest turn begins.
+    They are removed (`gone`) or stay (`kept`). `unrelated` means that the match does not count either.
     """
     if match is None:
         return "unrelated"
@@ -71,38 +71,45 @@ def fate_of_tail(
         if match.proven or dropped or _similar(missing[0].text, _newest_words(theirs[match.theirs + 1 :])):
             return "gone"
         if first:
-            return "kept"  # The client's greeting is there, it was not said twice.
+            return "kept"  # Only the greeting matches: it was said once.
     return "kept" if match.proven else "unrelated"
 
 
 def was_speculative(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
-    """Tell if the newest turn, of which a history says nothing at all, was a draft of what it says now."""
+    """Return whether the newest turn, which the history does not mention, was a draft of its new words."""
     draft = next((item.text for item in ours if item.role == "user" and item.begin >= start), None)
     words = _newest_words(theirs)
     if not rules.provisional or rules.latest is None or draft is None or not words:
         return False
     first = _is_first(ours, start)
-    if (first and not _was_whole(rules) and not rules.firm) or (
-        rules.recent and _begins_as_latest(theirs, rules)
-    ):
+    if first and not _was_whole(rules) and not rules.firm:
+        return True
+    if rules.recent and _begins_as_latest(ours, theirs, start, rules):
         return True
     if _sends_new_words_alone(ours, theirs, start, rules):
         return False
-    # A while after the first reply of a thread, like words may be the next ones of a client without history.
+    # After the first reply of a thread, a client without history may well say something similar next.
     settled = rules.firm and first and _was_whole(rules)
-    return _goes_on(draft, words) if settled else _similar(draft, words)
+    return _continues(draft, words) if settled else _similar(draft, words)
 
 
-def _begins_as_latest(theirs: Sequence[Item], rules: Reconciling) -> bool:
-    """Tell if a client that keeps a history tells as little as for the newest turn: both began a call."""
-    latest = rules.latest
-    return latest is not None and latest.get("keeps_history", False) and latest.get("told") == len(theirs)
+def _begins_as_latest(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
+    """Return whether a client that keeps a history sends it up to the newest turn, with other words there.
+
+    Both requests are then the first one of a call.
+    """
+    latest, size = rules.latest, len(theirs)
+    if latest is None or not latest.get("keeps_history") or latest.get("history_size") != size:
+        return False
+    place = next(i for i, item in enumerate(ours) if item.role == "user" and item.begin >= start)
+    before = ours[max(0, place + 1 - size) : place]
+    return [item.words for item in before] == [item.words for item in theirs[:-1]]
 
 
 def _is_same_request(
     match: Match, ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling
 ) -> bool:
-    """Tell if the newest words that come again are the same request, and not said a second time."""
+    """Return whether repeated newest words are the same request again, not words said a second time."""
     confirmed = rules.latest is not None and rules.latest.get("confirmed", False)
     if confirmed or _sends_new_words_alone(ours, theirs, start, rules):
         return False
@@ -114,9 +121,9 @@ def _is_same_request(
 def _sends_new_words_alone(
     ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling
 ) -> bool:
-    """Tell if the client keeps no history: it tells none after a reply that went out whole a while ago.
+    """Return whether the client keeps no history: it sends none long after a reply that was sent whole.
 
-    Then words like those before are the caller's next ones. The first turn of a thread tells no difference.
+    Similar words are then the caller's next ones. After the first turn of a thread it is not known.
     """
     keeps = rules.latest is not None and rules.latest.get("keeps_history", False)
     alone = len(theirs) == 1 and not keeps
@@ -124,7 +131,7 @@ def _sends_new_words_alone(
 
 
 def _is_first(ours: Sequence[Item], start: int) -> bool:
-    """Tell if the newest turn is the thread's first one: only the client's own greeting may be before it."""
+    """Return whether the newest turn is the thread's first: only the client's own greeting may precede it."""
     return not any(item.begin < start and (item.own or item.role == "user") for item in ours)
 
 
@@ -136,18 +143,18 @@ def _newest_words(theirs: Sequence[Item]) -> str:
     return next((item.text for item in theirs if item.role == "user"), "")
 
 
-def _goes_on(draft: str, words: str) -> bool:
-    """Tell if the caller's words begin with all of the draft: speech-to-text went on."""
-    *before, last = _parted(draft) or [""]
-    begun = _parted(words)[: len(before) + 1]
+def _continues(draft: str, words: str) -> bool:
+    """Return whether the words begin with the whole draft: speech-to-text continued."""
+    *before, last = _words(draft) or [""]
+    begun = _words(words)[: len(before) + 1]
     return bool(last) and len(begun) > len(before) and begun[:-1] == before and begun[-1].startswith(last)
 
 
 def _similar(draft: str, words: str) -> bool:
-    """Tell if the caller's words begin like the draft: speech-to-text went on, or corrected itself."""
-    if _goes_on(draft, words):
+    """Return whether the words resemble the draft: speech-to-text continued, or corrected itself."""
+    if _continues(draft, words):
         return True
-    mine, theirs = _parted(draft), _parted(words)
+    mine, theirs = _words(draft), _words(words)
     if len(mine) >= _MANY and len(theirs) >= _MANY:
         blocks = SequenceMatcher(None, mine, theirs, autojunk=False).get_matching_blocks()
         if sum(block.size for block in blocks) >= _MOST_WORDS * min(len(mine), len(theirs)):
@@ -158,6 +165,6 @@ def _similar(draft: str, words: str) -> bool:
     return same >= max(3, shorter / 2)
 
 
-def _parted(text: str) -> list[str]:
+def _words(text: str) -> list[str]:
     text = text[:_COMPARED]
     return [caller_words(text[begin:end]) for begin, end in words_of(text)]

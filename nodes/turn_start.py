@@ -9,7 +9,7 @@ from .speculation import Reconciling
 from .tools.results import OUTCOME
 
 _REDIALLED = 1 / 3
-"""Share of the time in which a turn settles, before which nobody has hung up, called again and spoken."""
+"""Share of `settle_after` in which a caller cannot hang up, call again and speak."""
 _UNDONE = ("cancelled", "bad_arguments", "unknown_tool")
 
 
@@ -23,13 +23,13 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
     else:
         begun = reconcile(state["messages"], state.get("history", []), _rules(state, context, turn))
     history, before = state.get("history", []), state.get("latest")
-    keeps = any(told["role"] == "assistant" for told in history)
+    keeps = any(message["role"] == "assistant" for message in history)
     latest = LatestTurn(
         turn_id=turn["id"],
         after=begun.after,
         started_at=turn["started_at"],
         whole=False,
-        told=begun.told,
+        history_size=begun.history_size,
         keeps_history=keeps or (before is not None and before.get("keeps_history", False)),
     )
     return begun, latest

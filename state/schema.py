@@ -104,11 +104,11 @@ class LatestTurn(TypedDict):
     whole: bool
     """False when its listener left before its end: then it may have been speculative."""
     confirmed: NotRequired[bool]
-    """True when an interruption told what the caller heard of it: then it was not speculative."""
-    told: NotRequired[int]
-    """How many words of the caller and replies the client's history told when it began."""
+    """True when an interruption reported what the caller heard of it: it was not speculative."""
+    history_size: NotRequired[int]
+    """Number of items (user messages and replies) in the client's history when it began."""
     keeps_history: NotRequired[bool]
-    """True when the client's history told of a reply, in this turn or an earlier one."""
+    """True when the client's history held a reply, in this turn or an earlier one."""
 
 
 class AgentFacts(TypedDict):

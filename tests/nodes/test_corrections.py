@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from told_histories import reconciled, shown, told, windowed
+from conversations import as_history, reconciled, shown, windowed
 
 from voicegraph.nodes.reconcile import Reconciling, reconcile
 from voicegraph.nodes.tools.results import OUTCOME
@@ -122,7 +122,7 @@ def test_blanks_alone_are_no_correction() -> None:
 def test_pictures_come_with_the_corrected_words() -> None:
     window, after = windowed(["|u:what is that", "a:A cat."])
     content: list[Any] = [{"type": "text", "text": "What's that?"}, {"type": "image_url", "image_url": {}}]
-    history = told(["u:What's that?", "a:A cat.", "u:Fine"])
+    history = as_history(["u:What's that?", "a:A cat.", "u:Fine"])
     history[0]["content"] = content
     rules = Reconciling(
         latest={"turn_id": "t", "after": after, "started_at": 0.0, "whole": True},
@@ -137,7 +137,7 @@ def test_words_that_a_provider_refused_do_not_come_back() -> None:
     window, _ = windowed(["u:[left out]", "a:Sorry, I can't talk about that."])
     window[0].additional_kwargs[OUTCOME] = "refused"
     history = [
-        *told(["u:something bad", "a:Sorry, I can't talk about that."]),
+        *as_history(["u:something bad", "a:Sorry, I can't talk about that."]),
         ClientMessage(role="user", text="Hm"),
     ]
     rules = Reconciling(latest=None, provisional=False, lasting=lambda _: False, now=1.0)

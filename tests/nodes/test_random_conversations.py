@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from conversations import as_history
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from told_histories import told
 
 from voicegraph.nodes.reconcile import Reconciled, Reconciling, reconcile
 from voicegraph.state.schema import LatestTurn
@@ -60,7 +60,7 @@ class Call:
         if self.forgets:  # But not how the last turn went.
             last = max((i for i, item in enumerate(self.history) if item[0] == "u"), default=0)
             begin = self.data.draw(st.integers(0, last), "beginning of the history")
-        history = told([*self.history[begin:], said])
+        history = as_history([*self.history[begin:], said])
         rules = Reconciling(
             latest=self.latest,
             provisional=True,
@@ -104,7 +104,12 @@ class Call:
     def _latest(self, done: Reconciled, whole: bool) -> LatestTurn:
         keeps = self.greeted or len(self.history) > 1
         return LatestTurn(
-            turn_id="t", after=done.after, started_at=0.0, whole=whole, told=done.told, keeps_history=keeps
+            turn_id="t",
+            after=done.after,
+            started_at=0.0,
+            whole=whole,
+            history_size=done.history_size,
+            keeps_history=keeps,
         )
 
 
@@ -150,8 +155,10 @@ def test_of_a_client_that_sends_newest_words_alone_no_words_are_lost(turns: list
     said = ["I am Ada", *turns]
     for number, words in enumerate(said):
         rules = Reconciling(latest=latest, provisional=True, lasting=lambda _: False, now=1.0, firm=True)
-        done = reconcile(window, told([f"u:{words}"]), rules)
+        done = reconcile(window, as_history([f"u:{words}"]), rules)
         reply = AIMessage(f"Reply {number}.", id=f"a{number}", response_metadata={"finish_reason": "stop"})
         window = [*done.window, reply]
-        latest = LatestTurn(turn_id="t", after=done.after, started_at=0.0, whole=True, told=done.told)
+        latest = LatestTurn(
+            turn_id="t", after=done.after, started_at=0.0, whole=True, history_size=done.history_size
+        )
     assert [m.text for m in window if isinstance(m, HumanMessage)] == said

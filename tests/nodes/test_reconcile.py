@@ -1,12 +1,12 @@
-"""The client's history is what was heard: a table of conversations, in the notation of `told_histories`."""
+"""The client's history is what was heard: a table of conversations, in the notation of `conversations`."""
 
 from typing import Any
 
 import pytest
+from conversations import as_history, reconciled, shown
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
-from told_histories import reconciled, shown, told
 
 from voicegraph.nodes.heard import UNHEARD
 from voicegraph.nodes.reconcile import Reconciling, reconcile
@@ -244,7 +244,7 @@ def test_a_withdrawn_turn_that_changed_something_outside_is_remembered(
     ]
     latest = LatestTurn(turn_id="t", after="", started_at=0.0, whole=False)
     rules = Reconciling(latest=latest, provisional=True, lasting=lambda _: lasting, now=1.0)
-    done = reconcile(window, told(["u:Book a table"]), rules)
+    done = reconcile(window, as_history(["u:Book a table"]), rules)
     assert [message.type for message in done.window] == left
 
 

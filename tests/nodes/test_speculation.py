@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from conversations import as_history, reconciled, shown
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
-from told_histories import reconciled, shown, told
 
 from voicegraph.nodes.heard import audible, cut_replies
 from voicegraph.nodes.reconcile import Reconciling, reconcile
@@ -43,7 +43,7 @@ def test_a_first_draft_leaves_no_trace(
     ours = [*greeting, f"|u:{draft}", "a:What is it?"]
     if greeting == ["c:Welcome."]:
         ours = ["|c:Welcome.", f"u:{draft}", "a:What is it?"]
-    done = reconciled(ours, [*greeting, f"u:{final}"], told=len(greeting) + 1, **how)
+    done = reconciled(ours, [*greeting, f"u:{final}"], history_size=len(greeting) + 1, **how)
     assert shown(done.window) == [*(item.replace("c:", "a:") for item in greeting), f"u:{final}"]
 
 
@@ -58,11 +58,13 @@ def test_the_draft_of_a_draft_leaves_no_trace(greeting: list[str], how: dict[str
         *once.window,
         AIMessage("You?", id="b", response_metadata={"finish_reason": "stop"}),
     ]
-    latest = LatestTurn(turn_id="t", after=once.after, started_at=0.0, whole=how["whole"], told=once.told)
+    latest = LatestTurn(
+        turn_id="t", after=once.after, started_at=0.0, whole=how["whole"], history_size=once.history_size
+    )
     rules = Reconciling(
         latest=latest, provisional=True, lasting=lambda _: False, now=1.0, firm=how.get("firm", False)
     )
-    done = reconcile(window, told([*greeting, "u:hi I would like a table"]), rules)
+    done = reconcile(window, as_history([*greeting, "u:hi I would like a table"]), rules)
     assert shown(done.window)[len(greeting) :] == ["u:hi I would like a table"]
     assert len(done.window) == len(greeting) + 1
 
@@ -79,7 +81,7 @@ def test_a_caller_who_calls_again_loses_no_words(how: dict[str, Any]) -> None:
 
 def test_a_second_call_right_after_the_first_one_loses_no_turn() -> None:
     ours = ["c:Welcome.", "u:I am Ada", "a:Hello Ada.", "|u:Bye", "a:Goodbye."]
-    done = reconciled(ours, ["c:Welcome.", "u:Who am I?"], keeps_history=True, told=4)
+    done = reconciled(ours, ["c:Welcome.", "u:Who am I?"], keeps_history=True, history_size=4)
     assert shown(done.window)[:5] == [item.replace("c:", "a:").removeprefix("|") for item in ours]
 
 
@@ -92,7 +94,7 @@ def test_a_first_draft_of_a_later_call_leaves_no_trace(greeting: list[str]) -> N
         [*old, *begun],
         [*greeting, "u:I'd like a table"],
         keeps_history=True,
-        told=len(greeting) + 1,
+        history_size=len(greeting) + 1,
         firm=True,
     )
     wanted = [*old, *(item.replace("c:", "a:") for item in greeting), "u:I'd like a table"]
@@ -123,13 +125,13 @@ def test_hearing_something_confirms_a_turn(heard: str, wanted: bool) -> None:
 
 def test_next_words_of_a_client_without_history_are_no_correction_of_the_first_ones() -> None:
     ours = ["|u:What does soup cost?", "a:Three."]
-    done = reconciled(ours, ["u:What does soda cost?"], firm=True, told=1)
+    done = reconciled(ours, ["u:What does soda cost?"], firm=True, history_size=1)
     assert shown(done.window) == [ours[0][1:], ours[1], "u:What does soda cost?"]
 
 
 def test_the_first_turn_that_a_caller_interrupted_stays_for_a_client_without_history() -> None:
     ours = ["|u:I am Ada", "a:Hello"]
-    done = reconciled(ours, ["u:Book a table"], firm=True, whole=False, told=1)
+    done = reconciled(ours, ["u:Book a table"], firm=True, whole=False, history_size=1)
     assert shown(done.window) == ["u:I am Ada", "a:Hello", "u:Book a table"]
 
 
@@ -162,14 +164,14 @@ def test_the_same_request_again_is_the_same_turn_however_often_it_comes(
     how: dict[str, Any], greeting: str, old: list[AnyMessage]
 ) -> None:
     greeted = [AIMessage(greeting, id="g")] if greeting else []
-    history = told([*([f"c:{greeting}"] if greeting else []), "u:Book a table"])
+    history = as_history([*([f"c:{greeting}"] if greeting else []), "u:Book a table"])
     window = booked([*old, *greeted, HumanMessage("Book a table", id="u")])
     latest = LatestTurn(
         turn_id="t",
         after="a0" if old else "",
         started_at=0.0,
         whole=True,
-        told=len(history),
+        history_size=len(history),
         keeps_history=bool(old or greeting),
     )
     for number in range(3):
@@ -177,14 +179,14 @@ def test_the_same_request_again_is_the_same_turn_however_often_it_comes(
         done = reconcile(window, history, rules)
         kinds = ["human", "ai"] * bool(old) + ["ai"] * bool(greeting) + ["human", "ai", "tool"]
         assert [message.type for message in done.window] == kinds
-        latest["after"], latest["told"] = done.after, done.told
+        latest["after"], latest["history_size"] = done.after, done.history_size
         reply = AIMessage("It is booked.", id=f"b{number}", response_metadata={"finish_reason": "stop"})
         window = [*done.window, reply]
 
 
 def test_a_client_without_history_says_yes_twice() -> None:
     ours = ["u:Book?", "a:For two?", "|u:Yes", "a:Booked. Another one?"]
-    done = reconciled(ours, ["u:Yes"], firm=True, told=1)
+    done = reconciled(ours, ["u:Yes"], firm=True, history_size=1)
     assert shown(done.window) == [item.removeprefix("|") for item in [*ours, "u:Yes"]]
 
 
@@ -195,7 +197,7 @@ def test_results_of_the_clients_tool_after_a_long_while_say_nothing_twice() -> N
         HumanMessage("On", id="u"),
         AIMessage("", id="a", tool_calls=[call], response_metadata={"finish_reason": "tool_calls"}),
     ]
-    history = told(["u:On", "a:"])
+    history = as_history(["u:On", "a:"])
     history[1]["calls"] = [{"id": "c1", "name": "lamp", "args": {}}]
     history.append({"role": "tool", "text": "done", "call_id": "c1"})
     latest = LatestTurn(turn_id="t", after="a0", started_at=0.0, whole=True)
@@ -214,3 +216,9 @@ def test_a_history_without_new_words_begins_a_turn_after_the_last_reply() -> Non
 def test_a_reply_that_was_withdrawn_is_in_no_window() -> None:
     replies: list[AnyMessage] = [AIMessage("Hello.", id="a")]
     assert audible(cut_replies(replies, "")) == []
+
+
+def test_a_client_whose_short_history_holds_another_reply_dropped_nothing() -> None:
+    ours = ["u:Hi", "a:Hello Ada.", "|u:Where am I?", "a:You are in Rome."]
+    done = reconciled(ours, ["c:Please hold the line.", "u:Fine"], keeps_history=True, history_size=2)
+    assert shown(done.window)[:4] == [item.removeprefix("|") for item in ours]

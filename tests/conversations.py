@@ -28,7 +28,7 @@ def windowed(notation: list[str]) -> tuple[list[AnyMessage], str]:
     return messages, after
 
 
-def told(notation: list[str]) -> list[ClientMessage]:
+def as_history(notation: list[str]) -> list[ClientMessage]:
     """Return the client's history."""
     roles: Any = {"u": "user", "a": "assistant", "c": "assistant"}
     return [ClientMessage(role=roles[item[0]], text=item[2:]) for item in notation]
@@ -60,4 +60,4 @@ def reconciled(
         firm=firm,
         recent=recent,
     )
-    return reconcile(window, told(theirs), rules)
+    return reconcile(window, as_history(theirs), rules)

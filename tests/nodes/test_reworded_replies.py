@@ -1,9 +1,9 @@
 """Replies that the client tells as text-to-speech had them, and histories that begin anywhere."""
 
 import pytest
+from conversations import reconciled, shown
 from hypothesis import given
 from hypothesis import strategies as st
-from told_histories import reconciled, shown
 
 RETOLD = {
     "a number": ("You owe 25 euros. Anything else?", "You owe twenty-five euros. Anything else?"),
