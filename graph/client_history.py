@@ -41,7 +41,7 @@ class ClientHistory:
 
 
 def is_history(messages: Sequence[BaseMessage]) -> bool:
-    """Tell if these are a client's whole history, not words to be added.
+    """Return whether these are a client's whole history, not words to be added.
 
     LiveKit's adapter sends the history each time, the first time perhaps a single message, under its own id.
     """
@@ -123,7 +123,7 @@ def _entry(raw: Any) -> tuple[str, ClientMessage]:
         return role, entry
     text = spoken_words(told.get("content"))
     if role is None and text.strip():
-        # A role that only the client knows: its words are told as whose they are.
+        # A role that only the client knows stands before its words.
         text = f"{whole_characters(str(named))}: {text}"
     return "system", ClientMessage(role="user", text=text)
 

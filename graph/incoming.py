@@ -61,7 +61,7 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
 
 
 def _is_conversation(raw: object) -> bool:
-    """Tell if these are several messages that say whose they are: a history, in a client's own form."""
+    """Return whether these are several messages with roles: a history, in a client's own form."""
     messages = cast(list[Any], raw) if isinstance(raw, list) else []
     return len(messages) > 1 and all(
         isinstance(message, BaseMessage) or (isinstance(message, Mapping) and "role" in message)

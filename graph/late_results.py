@@ -42,5 +42,5 @@ def late_result(note: str) -> LateResult | None:
 
 
 def carries_result(note: str) -> bool:
-    """Tell if a system note says what a tool or a second model of the client has done."""
+    """Return whether a system note says what a tool or a second model of the client has done."""
     return late_result(note) is not None or _OF_BACKEND.match(note) is not None

@@ -20,7 +20,7 @@ NO_OUTPUT = "(no output)"
 def with_results(
     window: Sequence[AnyMessage], history: Sequence[ClientMessage], now: float
 ) -> list[AnyMessage]:
-    """Return the window with what the client's own tools gave back behind their calls.
+    """Return the window with the results of the client's own tools after their calls.
 
     A client that answers at once with "in progress" changes the result later.
     """
@@ -72,7 +72,7 @@ def as_message(entry: ClientMessage, known: Container[str | None], now: float) -
 def stable_call_id(call_id: str, *more: str) -> str:
     """Return a tool-call id that providers take; of one that they refuse always the same other one.
 
-    `more` tells calls apart that came with an empty id.
+    `more` distinguishes calls that came with an empty id.
     """
     if call_id and acceptable_id(call_id) == call_id:
         return call_id
@@ -84,7 +84,7 @@ def stable_call_id(call_id: str, *more: str) -> str:
 def speaker_name(name: str) -> str:
     """Return a speaker's name as OpenAI takes it: letters without accents, digits, `_` and `-`.
 
-    A name of which nothing is left, in another script, becomes one that still tells its speaker apart.
+    A name of which nothing is left, in another script, becomes one that is still its speaker's own.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     legal = re.sub(r"[^a-zA-Z0-9_-]+", "_", plain).strip("_")[:64]

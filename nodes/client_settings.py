@@ -38,5 +38,5 @@ def with_format_in_body(settings: Mapping[str, Any], chat: BaseChatModel) -> dic
 
 
 def speaks_openai(chat: BaseChatModel) -> bool:
-    """Tell if a chat model is LangChain's own for OpenAI's protocol, or made from it."""
+    """Return whether a chat model is LangChain's own for OpenAI's protocol, or made from it."""
     return any(kind.__name__ == "BaseChatOpenAI" for kind in type(chat).__mro__)

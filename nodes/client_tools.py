@@ -62,7 +62,7 @@ def offer(state: VoiceState, context: Context, turn: Turn) -> Offer:
 
 
 def is_choice_of(choice: Any, tools: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell if a choice of tools means these: that some tool is called, or one that is among them."""
+    """Return whether a choice of tools means these: that some tool is called, or one that is among them."""
     if choice is None or choice == "required":
         return choice is not None and bool(tools)
     return any(tool["function"]["name"] == choice["function"]["name"] for tool in tools)

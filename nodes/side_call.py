@@ -125,7 +125,7 @@ def _asking(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 class _Collector(Speaker):
-    """A speaker that nobody hears: it keeps the words for whoever takes them."""
+    """A speaker without a listener: it keeps the words until they are taken."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)

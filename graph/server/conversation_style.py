@@ -63,7 +63,7 @@ class Styles:
 
 
 def is_special(request: ChatRequest) -> bool:
-    """Tell if a request wants something else than speech: JSON, or a call of the client's tools."""
+    """Return whether a request wants something else than speech: JSON, or a call of the client's tools."""
     return "response_format" in request.model_settings or "tool_choice" in request.model_settings
 
 
@@ -76,7 +76,7 @@ def first_prompt(messages: Sequence[Any]) -> str:
 
 
 def has_history(messages: Sequence[Any]) -> bool | None:
-    """Return true for messages that tell what was said before, `None` when that is not known."""
+    """Return true for messages that hold earlier ones too, `None` when that is not known."""
     said = 0
     for message in messages:
         if isinstance(message, Mapping) and cast(Mapping[str, Any], message).get("role") in _SPOKEN_ROLES:

@@ -62,7 +62,7 @@ class SideAnswer:
     def part(self) -> None:
         """End the answer: its client has it, or has left."""
         if not self._task.cancel() and not self._task.cancelled():
-            self._task.exception()  # Whoever listened has been told.
+            self._task.exception()  # The listener has got it already.
 
     async def _drive(self, events: AsyncGenerator[Event]) -> None:
         try:

@@ -31,7 +31,7 @@ _QUOTED_AT_LEAST = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What of a request tells what it is for. Words are bare, see `bare_words`."""
+    """The signs of a request. Words are bare, see `bare_words`."""
 
     streamed: bool
     prompt: str = ""
@@ -72,7 +72,7 @@ class Known:
 
 
 def is_side_call(asked: Asked, known: Known | None) -> bool:
-    """Tell if a request is a side call; `known` is `None` for a thread on which nothing was said."""
+    """Return whether a request is a side call; `known` is `None` for a thread on which nothing was said."""
     if known is None:
         if not asked.is_single:
             return False
@@ -95,9 +95,9 @@ def is_side_call(asked: Asked, known: Known | None) -> bool:
 
 
 def may_be_second_model(asked: Asked, known: Known) -> bool:
-    """Tell if the client asks another model for something: only that its prompt is another one speaks for it.
+    """Return whether the request may come from a second model of the client: its prompt is another one.
 
-    It does not when a hand-over to that prompt is possible, or the client sends newest words alone.
+    False when a hand-over to that prompt is possible, or the client sends newest words alone.
     """
     if not (asked.prompt and len(asked.caller) == 1 and asked.is_single):
         return False
@@ -109,12 +109,12 @@ def may_be_second_model(asked: Asked, known: Known) -> bool:
 
 
 def is_transcript(text: str) -> bool:
-    """Tell if a text holds what both sides of a conversation said."""
+    """Return whether a text holds what both sides of a conversation said."""
     return all(any(form.search(text) for form in labels) for labels in _LABELS)
 
 
 def _quotes(text: str, known: Known) -> bool:
-    """Tell if a text quotes the thread's conversation, or what looks like it."""
+    """Return whether a text quotes the thread's conversation, or what looks like it."""
     labelled = any(form.search(text) for labels in _LABELS for form in labels)
     if not labelled and "\n" not in text:
         return False
@@ -131,7 +131,7 @@ def _is_quoted(said: Iterable[str], bare: str) -> bool:
 
 
 def _continues(asked: Asked, known: Known) -> bool:
-    """Tell if something that was said on the thread is in the request's history."""
+    """Return whether something that was said on the thread is in the request's history."""
     if not set(filter(None, asked.caller)).isdisjoint(known.caller):
         return True
     return any(
@@ -143,7 +143,7 @@ def _continues(asked: Asked, known: Known) -> bool:
 
 
 def _is_other_prompt(mine: str, theirs: str | None) -> bool:
-    """Tell if two prompts are different ones, not one that was changed or added to."""
+    """Return whether two prompts are different ones, not one that was changed or added to."""
     if theirs is None or mine == theirs:
         return False
     if not mine or not theirs:
@@ -155,5 +155,5 @@ def _is_other_prompt(mine: str, theirs: str | None) -> bool:
 
 
 def _content_words(text: str) -> set[str]:
-    """Return the words of a prompt that tell it apart: no common ones, and no numbers, which change."""
+    """Return the distinctive words of a prompt: no common ones, and no numbers, which change."""
     return {word for word in re.findall(r"[^\W\d_]+", text.lower()) if word not in _COMMON}

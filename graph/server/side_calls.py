@@ -22,13 +22,16 @@ _LONGEST_TEXT = 100_000
 
 
 class SideCalls:
-    """Tells if requests are side calls; nearly all are turns, for which the database is not asked."""
+    """Recognizes side calls. Nearly all requests are turns, for which the database is not asked."""
 
     def __init__(self, graph: TurnGraph, styles: Styles) -> None:
         self._graph, self._styles = graph, styles
 
     async def include(self, actor: Actor, agent: str, request: ChatRequest) -> bool:
-        """Tell if the request is a side call: by its own word, else by its signs. Raises `StorageError`."""
+        """Return whether the request is a side call, by its own word or by its signs.
+
+        Raises `StorageError`.
+        """
         if request.side_call is not None:
             return request.side_call
         if request.stream and not is_special(request) and has_history(request.messages):
@@ -52,7 +55,7 @@ class SideCalls:
         return next((style for name in names if (style := self._styles.get(name))), None)
 
     def _is_suspect(self, request: ChatRequest, style: Style | None) -> bool:
-        """Tell if a request has any sign of a side call."""
+        """Return whether a request has any sign of a side call."""
         if is_special(request):
             # A client may want a tool call, or JSON, in all of its turns.
             same = style is not None and style.prompt in (None, first_prompt(request.messages))
@@ -92,7 +95,7 @@ class SideCalls:
         )
 
     def _stored_style(self, state: Mapping[str, Any]) -> Style:
-        """Return the style of turns that another process has served, as far as their state tells it."""
+        """Return the style of turns that another process has served, as far as their state shows it."""
         resources = self._graph.resources
         turn = state.get("turn")
         if turn is None:
@@ -104,7 +107,7 @@ class SideCalls:
 
 
 def as_asked(request: ChatRequest) -> Asked:
-    """Return what of a request tells what it is for."""
+    """Return the signs of a request."""
     entries = read_in_order(request.messages)
     prompt = first_prompt(request.messages)
     said = [entry for is_system, entry in entries if not is_system]
@@ -124,12 +127,12 @@ def as_asked(request: ChatRequest) -> Asked:
 
 
 def _may_quote(message: Any) -> bool:
-    """Tell if a message may hold a conversation: what a caller says has no lines and no marks."""
+    """Return whether a message may hold a conversation: what a caller says has no lines and no marks."""
     content = cast(Mapping[str, Any], message).get("content") if isinstance(message, Mapping) else None
     return not isinstance(content, str) or any(sign in content for sign in ("\n", "<", "role"))
 
 
 def _called_last(window: Sequence[AnyMessage]) -> bool:
-    """Tell if the last reply called a tool and said nothing after it."""
+    """Return whether the last reply called a tool and said nothing after it."""
     last = next((message for message in reversed(window) if not isinstance(message, ToolMessage)), None)
     return isinstance(last, AIMessage) and bool(last.tool_calls)
