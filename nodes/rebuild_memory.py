@@ -86,9 +86,11 @@ async def _mended(window: list[AnyMessage], context: Context, broken: list[AIMes
 
     def fate(reply: AIMessage, call: ToolCall) -> ToolMessage:
         key = (reply.id or "", call["id"] or "")
-        outcome, text = _fate(runs.get(key), running=context.background.runs(key))
-        limit = context.limits.tool_result_chars
-        return tool_message(reply.id, call, outcome, text, created_at=context.clock.now(), limit=limit)
+        run = runs.get(key)
+        outcome, text = _fate(run, running=context.background.runs(key))
+        limit, now = context.limits.tool_result_chars, context.clock.now()
+        own = run.tool if run else None
+        return tool_message(reply.id, call, outcome, text, created_at=now, limit=limit, tool=own)
 
     return mend(window, fate)
 

@@ -16,6 +16,7 @@ from ..context import Context
 from ..events import Event, ToolFinished, ToolStarted
 from ..recall import recall
 from .agent_memory import StoredMemory
+from .failures import summary_of
 from .injection import Surroundings
 from .invoke import Ended, invoke_tool, tool_arguments
 from .made_calls import made_before
@@ -69,8 +70,8 @@ class CallRun:
             if self.context.stop.requested or (effects and not await self.context.until_firm()):
                 return self._message("cancelled", SENTENCES["cancelled"])
             return await self._report()
-        except Exception:
-            log.exception("a tool call went wrong beside its tool", extra=self._known)
+        except Exception as error:
+            self._log(error)
             return self._message("error", SENTENCES["error"])
 
     async def _report(self) -> ToolMessage:
@@ -84,8 +85,8 @@ class CallRun:
             log.exception("a tool was not run: it could not be recorded", extra=self._known)
             ended = Ended("error", SENTENCES["error"], "it could not be recorded, so it was not run")
         except Exception as error:
-            log.exception("a tool call went wrong beside its tool", extra=self._known)
-            ended = Ended("error", SENTENCES["error"], type(error).__name__)
+            self._log(error)
+            ended = Ended("error", SENTENCES["error"], summary_of(error, self.tool.tool))
         self.emit(
             ToolFinished(
                 tool_call_id=self.call_id,
@@ -96,6 +97,11 @@ class CallRun:
             )
         )
         return self._message(ended.outcome, ended.text)
+
+    def _log(self, error: Exception) -> None:
+        place = summary_of(error, self.tool.tool)
+        log.error("a tool call broke down outside its tool", extra={**self._known, "error": place})
+        log.debug("why a tool call broke down", extra=self._known, exc_info=error)
 
     def _recall(self, earlier: ToolRun | None) -> tuple[Outcome, str] | None:
         """Return what is known from before a crash or a fork, `None` when the tool is to be run."""

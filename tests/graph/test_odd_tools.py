@@ -1,6 +1,5 @@
-"""Tools that were made for other hosts, in whole turns: odd names, schemas and results."""
+"""Tools that were made for other hosts, in whole turns: odd names and schemas."""
 
-import json
 from typing import Any
 
 import pytest
@@ -14,38 +13,6 @@ from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import ToolFinished, ToolStarted, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor
-
-
-@pytest.fixture
-def voice_url(each_url: str) -> str:
-    """Run these tests on both databases."""
-    return each_url
-
-
-async def test_half_a_character_in_a_result_is_replaced(open_voice: Any) -> None:
-    def newest_report() -> str:
-        """Return the name of the newest report."""
-        return "report_\udce4.txt"
-
-    assert (await result_of(open_voice, newest_report)).text == "report_\ufffd.txt"
-
-
-async def test_a_nul_in_a_result_is_dropped(open_voice: Any) -> None:
-    def read() -> str:
-        """Read."""
-        return "a\x00b"
-
-    assert (await result_of(open_voice, read)).text == "ab"
-
-
-async def test_records_with_a_type_reach_the_model_as_json(open_voice: Any) -> None:
-    invoices = [{"type": "document", "title": "Invoice 1", "amount": 100}]
-
-    def find_invoices() -> list[dict[str, Any]]:
-        """Find invoices."""
-        return invoices
-
-    assert json.loads((await result_of(open_voice, find_invoices)).text) == invoices
 
 
 def named(name: str) -> StructuredTool:

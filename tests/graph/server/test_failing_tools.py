@@ -18,8 +18,9 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("asynchronous", [True, False], ids=["coroutine", "thread"])
+@pytest.mark.parametrize(
+    ("asynchronous", "stream"), [(True, True), (False, False)], ids=["coroutine, streamed", "thread, whole"]
+)
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 async def test_the_caller_hears_the_reply_and_so_does_another(
     serve: Any, error: BaseException, asynchronous: bool, stream: bool
