@@ -21,9 +21,6 @@ BEGIN = "sqlite_begin"
 WRITE = ("BEGIN IMMEDIATE",)
 """Takes the write lock at once: a transaction that reads first and writes later fails without waiting."""
 
-ERASE = ("PRAGMA secure_delete=ON", *WRITE)
-"""Overwrites what is deleted with zeros: else the words would stay in the file until their page is reused."""
-
 MIGRATE = ("PRAGMA foreign_keys=OFF", *WRITE)
 """Rebuilding a table drops the old one, and that would delete, by cascade, what refers to it."""
 
@@ -31,6 +28,8 @@ _PRAGMAS = (
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
+    # Overwrites what is deleted with zeros: else words would stay in the file until their page is reused.
+    "PRAGMA secure_delete=ON",
 )
 
 

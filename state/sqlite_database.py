@@ -15,7 +15,7 @@ from .columns import encodable
 from .database import Database
 from .faults import storage_faults
 from .location import Location
-from .sqlite import BEGIN, ERASE, WRITE, set_up
+from .sqlite import BEGIN, WRITE, set_up
 from .unbroken import unbroken
 
 T = TypeVar("T")
@@ -42,7 +42,6 @@ class SqliteDatabase(Database):
         # Not the event loop's: slow tools of a caller may hold all of its few threads.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicegraph-database")
         self._writer = self.engine.execution_options(**{BEGIN: WRITE})
-        self._eraser = self.engine.execution_options(**{BEGIN: ERASE})
         # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
         self._turn_to_write = asyncio.Lock()
 
@@ -52,11 +51,11 @@ class SqliteDatabase(Database):
 
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Give a session to write; see `Database`."""
-        return self._writing(self._writer)
+        return self._writing()
 
     def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to delete and overwrite; see `Database`."""
-        return self._writing(self._eraser)
+        """Give a session to delete and overwrite, as every session does; see `Database`."""
+        return self.writing()
 
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Return what `function` returns, called in one of the database's own threads.
@@ -100,8 +99,8 @@ class SqliteDatabase(Database):
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @asynccontextmanager
-    async def _writing(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
-        async with self._turn_to_write, self._transaction(engine) as session:
+    async def _writing(self) -> AsyncGenerator[AsyncSession]:
+        async with self._turn_to_write, self._transaction(self._writer) as session:
             yield session
 
     @unbroken
