@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from .actors import Actor
 from .columns import utc_now
 from .database import Database
+from .ended_turns import end_turn
 from .errors import AgentNotFound, InvalidInput, ThreadNotFound
 from .models import AgentRow, MessageRow, ThreadRow
 from .ownership import agent_number, numbers_of, require_thread
@@ -108,26 +109,24 @@ class Messages:
         records: Iterable[MessageRecord],
         *,
         evicted: Collection[str] = (),
+        ended: str | None = None,
     ) -> None:
         """Store records and mark the messages with ids in `evicted` as out of the window, in one transaction.
 
-        A record whose id the thread has keeps its number and changes what is different, so that a replay
-        writes nothing twice. Of several records with one id the last counts. Raises `AgentNotFound` or
-        `ThreadNotFound` when the actor has no such agent with such a thread, `InvalidInput` for a time
-        without time zone.
+        With the id of the turn that `ended` it leaves the journal. A record whose id the thread has keeps its
+        number and changes what is different, so that a replay writes nothing twice. Of several records with
+        one id the last counts. Raises `AgentNotFound` or `ThreadNotFound` when the actor has no such agent
+        with such a thread, `InvalidInput` for a time without time zone.
         """
-        by_id = {record.id: record for record in records}
-        if any(record.created_at.tzinfo is None for record in by_id.values()):
+        saved = list(records)
+        if any(record.created_at.tzinfo is None for record in saved):
             raise InvalidInput("a message's `created_at` needs a time zone")
 
         def save(connection: Connection) -> None:
-            agent = _agent_number(connection, actor, agent_id)
-            _touch(connection, actor, agent_id, thread_id)
-            known = _known(connection, thread_id, by_id)
-            new = [by_id[id_] for id_ in by_id if id_ not in known]
-            _insert(connection, agent, agent_id, thread_id, new)
-            _change(connection, known, by_id)
+            save_records(connection, actor, agent_id, thread_id, saved)
             _evict(connection, thread_id, evicted)
+            if ended is not None:
+                end_turn(connection, thread_id, ended, [record.id for record in saved])
 
         await self._database.write(save)
 
@@ -196,6 +195,19 @@ class Messages:
             await require_thread(session, actor, thread_id)
             query = select(func.count()).where(MessageRow.thread_id == thread_id)
             return (await session.execute(query)).scalar_one()
+
+
+def save_records(
+    connection: Connection, actor: Actor, agent_id: str, thread_id: str, records: Iterable[MessageRecord]
+) -> None:
+    """Store records in the connection's transaction; see `Messages.save`."""
+    by_id = {record.id: record for record in records}
+    agent = _agent_number(connection, actor, agent_id)
+    _touch(connection, actor, agent_id, thread_id)
+    known = _known(connection, thread_id, by_id)
+    new = [by_id[id_] for id_ in by_id if id_ not in known]
+    _insert(connection, agent, agent_id, thread_id, new)
+    _change(connection, known, by_id)
 
 
 def _agent_number(connection: Connection, actor: Actor, agent_id: str) -> int:

@@ -261,3 +261,25 @@ class ToolRunRow(Base):
     outcome: Mapped[str | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class JournalRow(Base):
+    """A turn that is going on, or that a crash left: what must not be lost until its messages are stored."""
+
+    __tablename__ = "turn_journal"
+
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True)
+    turn_id: Mapped[str]
+    process: Mapped[int]
+    """Token of the process that runs the turn, on SQLite."""
+    started_at: Mapped[datetime]
+    messages: Mapped[PlainList]
+    """What the caller added."""
+    lost: Mapped[str]
+    """What went out in processes that died in the turn, and is in no message of its window."""
+    spoken: Mapped[str]
+    """What went out since, as far as it was noted."""
+    resumed: Mapped[bool]
+    """True when another process has gone on with it."""
+    recorded_at: Mapped[datetime | None]
+    """When the words of a turn that a crash left were put into the record."""

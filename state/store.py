@@ -18,6 +18,7 @@ from .search_index import SearchIndex, open_index
 from .threads import Threads
 from .tool_runs import ToolRuns
 from .traces import Traces
+from .turn_journal import TurnJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Store:
     passages: Passages
     recall: Recall
     tool_runs: ToolRuns
+    journal: TurnJournal
     traces: Traces
     due: DueMessages
 
@@ -79,6 +81,7 @@ async def open_store(
         passages=Passages(database, index, embedding),
         recall=Recall(database, index, embedding),
         tool_runs=ToolRuns(database),
+        journal=TurnJournal(database),
         traces=Traces(database),
         due=DueMessages(database),
     )

@@ -177,8 +177,14 @@ def ids(of: Owned) -> set[str]:
     return {memory.agent.id for memory in of[0]} | {block.id for block in of[1]}
 
 
-# The program's own upkeep, for all users at once: it gives nothing out.
-UPKEEP = {"recall.index_due", "recall.erase_deleted"}
+# The program's own upkeep, for all users at once, and notes of turns that have their thread already: it gives
+# nothing out.
+UPKEEP = {
+    "recall.index_due",
+    "recall.erase_deleted",
+    *(f"journal.{name}" for name in ("begin", "note", "find", "unrecorded", "take", "record", "go_on")),
+    *(f"journal.{name}" for name in ("replace", "drop")),
+}
 
 
 def functions(store: Store) -> dict[str, Any]:

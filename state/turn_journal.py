@@ -1,0 +1,286 @@
+"""The journal of turns: what a caller said and what was spoken, until the turn's messages are stored.
+
+LangGraph's checkpoints are written behind the turn, and what a crash leaves of them may be discarded by the
+next input. A row stands here for each turn that goes on; a crash leaves it behind.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Insert, bindparam, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from .actors import Actor
+from .columns import storable, utc_now
+from .database import Database
+from .ended_turns import CUT, cut_id
+from .errors import NotFound, ThreadBusy
+from .messages import MessageRecord, save_records
+from .models import JournalRow, MessageRow, ThreadRow
+from .unbroken import unbroken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournaledTurn:
+    """A turn as the journal has it; `process` is the token of the process that runs or ran it."""
+
+    thread_id: str
+    actor: Actor
+    agent_id: str
+    turn_id: str
+    process: int
+    started_at: datetime
+    messages: tuple[MessageRecord, ...]
+    lost: str
+    spoken: str
+    recorded_at: datetime | None
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing is known but that it began."""
+        return not (self.messages or self.lost or self.spoken)
+
+    def rest(self, kept: str) -> str:
+        """Return what went out and is in no message, when `kept` is what the messages hold of it."""
+        spoken, kept = storable(self.spoken), storable(kept)
+        more = spoken[len(kept) :] if spoken.startswith(kept) else ""
+        return f"{self.lost.rstrip()} {more.lstrip()}".strip() if self.lost else more.strip()
+
+    def cut_off(self, rest: str) -> MessageRecord:
+        """Return the record of what went out last."""
+        return MessageRecord(
+            id=cut_id(self.turn_id),
+            turn_id=self.turn_id,
+            role="assistant",
+            text=rest,
+            status=CUT,
+            created_at=self.started_at,
+        )
+
+
+class _GoneOn(Exception):
+    """Somebody else has settled the turn in between."""
+
+
+def _insert(kind: Any) -> Insert:
+    row = kind(JournalRow)
+    same = JournalRow.turn_id == row.excluded.turn_id
+    changed = {name: row.excluded[name] for name in ("process", "messages")}
+    return row.on_conflict_do_update(index_elements=["thread_id"], set_=changed, where=same).returning(
+        JournalRow.turn_id
+    )
+
+
+_BEGIN = {"postgresql": _insert(postgresql.insert), "sqlite": _insert(sqlite.insert)}
+_PLAIN = tuple(field.name for field in fields(MessageRecord))
+_OF_TURN = (JournalRow.thread_id == bindparam("thread"), JournalRow.turn_id == bindparam("turn"))
+# Whoever took it for one that a crash left, because the lease was away for a moment, was wrong.
+_NOTE = (
+    update(JournalRow)
+    .where(*_OF_TURN)
+    .values(
+        spoken=bindparam("new_spoken"),
+        resumed=or_(JournalRow.resumed, JournalRow.recorded_at.is_not(None)),
+        recorded_at=None,
+    )
+)
+_DELETE = delete(MessageRow).where(
+    MessageRow.thread_id == bindparam("thread"), MessageRow.id == bindparam("of_id")
+)
+_FIND = select(JournalRow.__table__, ThreadRow.organization_id, ThreadRow.user_id, ThreadRow.agent_id).join(
+    ThreadRow, ThreadRow.id == JournalRow.thread_id
+)
+
+
+class TurnJournal:
+    """The journal of a database; a thread has one turn at a time in it."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def begin(
+        self,
+        thread_id: str,
+        turn_id: str,
+        process: int,
+        started_at: datetime,
+        messages: Sequence[MessageRecord] = (),
+    ) -> bool:
+        """Write down what the caller said; return false when another turn of the thread is in the journal.
+
+        It is committed when this returns. A turn that is there gets these messages.
+        """
+        row = {
+            "thread_id": thread_id,
+            "turn_id": turn_id,
+            "process": process,
+            "started_at": started_at,
+            "messages": [_as_plain(message) for message in messages],
+            "lost": "",
+            "spoken": "",
+            "resumed": False,
+            "recorded_at": None,
+        }
+        try:
+            return await self._database.write(
+                lambda connection: (
+                    connection.execute(_BEGIN[connection.dialect.name], row).first() is not None
+                )
+            )
+        except IntegrityError:  # The thread was deleted: nobody may hear of it any more.
+            return True
+
+    @unbroken
+    async def note(self, spoken: Iterable[tuple[str, str, str]]) -> None:
+        """Write down what went out by now: thread id, turn id and text of turns that go on."""
+        rows = [{"thread": thread, "turn": turn, "new_spoken": text} for thread, turn, text in spoken]
+        await self._database.write(lambda connection: connection.execute(_NOTE, rows))
+
+    @unbroken
+    async def find(self, thread_id: str) -> JournaledTurn | None:
+        """Return the thread's turn that goes on or was left."""
+        query = _FIND.where(JournalRow.thread_id == thread_id)
+        return next(iter(await self._database.read(lambda connection: _turns(connection, query))), None)
+
+    @unbroken
+    async def unrecorded(self) -> list[JournaledTurn]:
+        """Return the turns that go on, and those that a crash left and that are not in the record yet."""
+        query = _FIND.where(JournalRow.recorded_at.is_(None))
+        return await self._database.read(lambda connection: _turns(connection, query))
+
+    @unbroken
+    async def take(self, turn: JournaledTurn, process: int) -> None:
+        """Make a turn that was left this process's own. Raises `ThreadBusy` when another was faster."""
+        await self._change(turn, {"process": process})
+
+    @unbroken
+    async def record(self, turn: JournaledTurn) -> bool:
+        """Put the words of a turn that was left into the record; return false when it went on meanwhile.
+
+        It stays in the journal, so that it can be gone on with.
+        """
+
+        def write(connection: Connection) -> None:
+            _record(connection, turn)
+            as_it_was = (JournalRow.spoken == turn.spoken, JournalRow.recorded_at.is_(None))
+            _settle(connection, turn, {"recorded_at": utc_now()}, *as_it_was)
+
+        try:
+            await self._database.write(write)
+        except (_GoneOn, NotFound):
+            return False
+        return True
+
+    @unbroken
+    async def go_on(self, turn: JournaledTurn, kept: str) -> None:
+        """Record a turn that was left and goes on now; `kept` is what its window holds of what was spoken.
+
+        Raises `ThreadBusy` when another process does so.
+        """
+        changed = {"lost": turn.rest(kept), "spoken": kept, "resumed": True, "recorded_at": None}
+        await self._change(turn, changed, record=True)
+
+    @unbroken
+    async def replace(
+        self, turn: JournaledTurn, records: Sequence[MessageRecord] | None, new_turn_id: str
+    ) -> None:
+        """Store `records` as all that there is of a turn that was left, and begin a new one in its place.
+
+        `None` for what the journal has of it. Raises `ThreadBusy` when another process does so.
+        """
+        new: dict[str, Any] = {
+            "turn_id": new_turn_id,
+            "started_at": utc_now(),
+            "messages": [],
+            "lost": "",
+            "spoken": "",
+            "resumed": False,
+            "recorded_at": None,
+        }
+
+        def write(connection: Connection) -> None:
+            if records is None:
+                _record(connection, turn)
+            else:  # What was recorded of the reply goes behind what else is known now.
+                connection.execute(_DELETE, {"thread": turn.thread_id, "of_id": cut_id(turn.turn_id)})
+                save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
+            _settle(connection, turn, new)
+
+        await self._written(turn, write)
+
+    @unbroken
+    async def drop(self, thread_id: str, turn_id: str, process: int) -> None:
+        """Forget a turn of which nothing was written down but that it had begun."""
+        nothing = delete(JournalRow).where(
+            *_OF_TURN, JournalRow.process == process, JournalRow.spoken == "", JournalRow.lost == ""
+        )
+        place = {"thread": thread_id, "turn": turn_id}
+        await self._database.write(lambda connection: connection.execute(nothing, place))
+
+    async def _change(self, turn: JournaledTurn, changed: dict[str, Any], *, record: bool = False) -> None:
+        def write(connection: Connection) -> None:
+            if record and not turn.recorded_at:
+                _record(connection, turn)
+            _settle(connection, turn, changed)
+
+        await self._written(turn, write)
+
+    async def _written(self, turn: JournaledTurn, write: Any) -> None:
+        try:
+            await self._database.write(write)
+        except _GoneOn:
+            raise ThreadBusy(f"thread '{turn.thread_id}' goes on in another process: try again") from None
+
+
+def _record(connection: Connection, turn: JournaledTurn) -> None:
+    rest = turn.rest("")
+    records = [*turn.messages, turn.cut_off(rest)] if rest else list(turn.messages)
+    if records:
+        save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
+
+
+def _settle(connection: Connection, turn: JournaledTurn, changed: dict[str, Any], *also: Any) -> None:
+    """Change the row unless another process did since it was read.
+
+    The last statement of its transaction: the row of a turn is locked behind its thread, as when it ends.
+    """
+    as_it_was = (
+        JournalRow.thread_id == turn.thread_id,
+        JournalRow.turn_id == turn.turn_id,
+        JournalRow.process == turn.process,
+    )
+    if connection.execute(update(JournalRow).where(*as_it_was, *also).values(changed)).rowcount != 1:
+        raise _GoneOn
+
+
+def _turns(connection: Connection, query: Any) -> list[JournaledTurn]:
+    return [
+        JournaledTurn(
+            thread_id=row["thread_id"],
+            actor=Actor(row["organization_id"], row["user_id"]),
+            agent_id=row["agent_id"],
+            turn_id=row["turn_id"],
+            process=row["process"],
+            started_at=row["started_at"],
+            messages=tuple(map(_as_record, row["messages"])),
+            lost=row["lost"],
+            spoken=row["spoken"],
+            recorded_at=row["recorded_at"],
+        )
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _as_plain(message: MessageRecord) -> dict[str, Any]:
+    plain = {name: getattr(message, name) for name in _PLAIN}
+    return {**plain, "created_at": message.created_at.isoformat()}
+
+
+def _as_record(plain: dict[str, Any]) -> MessageRecord:
+    created_at: Any = datetime.fromisoformat(plain["created_at"])
+    return MessageRecord(**{**plain, "created_at": created_at})
