@@ -94,7 +94,7 @@ async def fork(
         raise
     graph.resources.index()
     new_config: RunnableConfig = {"configurable": {"thread_id": new_id}}
-    unfinished = bool((await graph.aget_state(new_config)).next)
+    unfinished = bool((await graph.aget_state(new_config)).tasks)
     return Fork(thread_id=new_id, agent=agent, actor=actor, unfinished=unfinished)
 
 

@@ -1,7 +1,7 @@
 """What a turn holds of its thread on PostgreSQL, where other processes may want it, or have had it since."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from langchain_core.runnables import RunnableConfig
 
 from ..nodes.context import Context
+from ..state.checkpoints import until_written
 from ..state.errors import StorageError
+from ..state.retrying import until_unlocked
 from .resources import Resources
 from .threads import TurnRun
 
@@ -75,6 +77,34 @@ class HeldThread:
             log.warning("old checkpoints were not deleted", extra={"thread_id": self.lease.thread_id})
 
 
+def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
+    """Return the context of a turn on SQLite, whose writes hold out while the file is locked."""
+    seconds = storing_seconds(resources, run, live)
+
+    async def storing(write: Callable[[], Awaitable[None]]) -> None:
+        await until_unlocked(write, seconds)
+
+    return replace(
+        live,
+        storing=storing,
+        written=lambda: until_written(resources.checkpointer, run.thread_id),
+    )
+
+
+def storing_seconds(resources: Resources, run: TurnRun, live: Context) -> Callable[[], float]:
+    """Return what tells how long storing may take now."""
+
+    def seconds() -> float:
+        silent = live.speaker.first_speech_at is None and not run.stop.requested
+        if not run.kept and silent:
+            return _BEFORE_A_WORD
+        waited_for = resources.threads.running(run.thread_id) is not run
+        patience = resources.settings.storage_patience
+        return min(patience, _WAITED_FOR) if waited_for else patience
+
+    return seconds
+
+
 @asynccontextmanager
 async def held_thread(resources: Resources, run: TurnRun, live: Context) -> AsyncGenerator[HeldThread | None]:
     """Take the run's thread for the body, `None` on SQLite, which serves one process.
@@ -86,14 +116,7 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
         return
     from ..state.patience import Patience
 
-    def seconds() -> float:
-        silent = live.speaker.first_speech_at is None and not run.stop.requested
-        if not run.kept and silent:
-            return _BEFORE_A_WORD
-        waited_for = resources.threads.running(run.thread_id) is not run
-        patience = resources.settings.storage_patience
-        return min(patience, _WAITED_FOR) if waited_for else patience
-
+    seconds = storing_seconds(resources, run, live)
     # Whoever goes on with a crashed turn stops nobody.
     async with resources.others.owning(run, "reject" if live.resumed else None) as lease:
         patience = Patience(lease, seconds)

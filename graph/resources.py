@@ -31,10 +31,13 @@ from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
 from ..state.errors import ThreadNotFound
 from ..state.locks import locks_of
+from ..state.process_lock import process_lock
 from ..state.store import Store, open_store
 from .consolidate import Consolidator
+from .crashed_turns import CrashedTurns
 from .embedding import BackgroundEmbedding
 from .indexing import BackgroundIndexing
+from .journaling import Journaling
 from .loop_thread import loop_thread
 from .other_processes import OtherProcesses
 from .settings import Settings, load_settings
@@ -64,6 +67,8 @@ class Resources:
     consolidator: Consolidator
     embedding: BackgroundEmbedding
     indexing: BackgroundIndexing
+    journaling: Journaling
+    crashed: CrashedTurns
     background: Background
     portal: BlockingPortal | None = None
     """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
@@ -129,6 +134,14 @@ class Resources:
         owner = self._owners.get(thread_id)
         return owner is not None and owner[0] == actor and agent in ("", owner[1])
 
+    def look_around(self) -> None:
+        """Take no thread for known that another process may have used since its last turn here.
+
+        Only on an SQLite file: on PostgreSQL a thread's lease tells.
+        """
+        if self.journaling.has_been_visited():
+            self._not_begun = {**dict.fromkeys(self._owners, "cold"), **self._not_begun}
+
     def _forget_the_oldest(self) -> None:
         if len(self._owners) > MOST_KNOWN_THREADS:
             idle = (known for known in self._owners if self.threads.running(known) is None)
@@ -174,6 +187,8 @@ class Resources:
         try:
             await self.background.drain(self.settings.shutdown_seconds)
         finally:  # Behind the turns, whose ends wake them.
+            await self.crashed.close()
+            await self.journaling.close()
             await self.consolidator.close()
             await self.embedding.close()
 
@@ -223,6 +238,8 @@ async def open_resources(
         leases = await stack.enter_async_context(locks_of(store.database.location))
         others = leases and OtherProcesses(leases, threads, background, settings.overlap)
         embedding = BackgroundEmbedding(store.embedding)
+        lock = await stack.enter_async_context(process_lock(store.database.location))
+        journaling = Journaling(store.journal, lock, background, enabled=bool(lock or leases))
         resources = Resources(
             settings=settings,
             store=store,
@@ -234,11 +251,14 @@ async def open_resources(
             consolidator=Consolidator(store, models, settings, leases),
             embedding=embedding,
             indexing=BackgroundIndexing(store, embedding, background),
+            journaling=journaling,
+            crashed=CrashedTurns(journaling, threads, leases),
             background=background,
             others=others,
         )
         resources.background.start(resources.consolidator.wake_all())
         resources.index()
+        resources.crashed.start(resources.index)
         try:
             yield resources
         finally:

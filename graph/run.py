@@ -47,7 +47,7 @@ async def resume_turn(
     thread_id = str(config.get("configurable", {}).get("thread_id"))
     if await is_running(graph, thread_id):
         raise ThreadBusy(f"the turn of thread '{thread_id}' is still running")
-    if not (await graph.aget_state(config)).next:
+    if not (await graph.aget_state(config)).tasks:
         raise NothingToResume(f"thread '{thread_id}' has nothing to resume: its last turn has ended")
     async for event in _events(graph, None, config, context):
         yield event

@@ -16,11 +16,11 @@ from pydantic import BaseModel, Field
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..state.actors import Actor
-from ..state.checkpoints import Checkpointer, turn_on, until_written
+from ..state.checkpoints import Checkpointer, turn_on
 from ..state.errors import InvalidInput, InvalidSetting, StorageError
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .broken_turn import ended_in_words
-from .held_thread import HeldThread, held_thread
+from .held_thread import HeldThread, held_thread, unheld
 from .incoming import turn_input
 from .resources import Resources
 from .threads import TurnRun
@@ -163,6 +163,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with the thread for itself."""
+        self.resources.look_around()
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
         run.claimed.set()
         graph = self
@@ -172,21 +173,20 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 agent, known = await held.known(self.resources, live, known)
                 live, graph = held.context(live), self._with_saver(held.saver)
             elif ours:
-                live = replace(
-                    live, written=lambda: until_written(self.resources.checkpointer, run.thread_id)
-                )
+                live = unheld(self.resources, run, live)
             live = replace(live, agent=agent)
+            turn = self.resources.journaling.open(live, input["turn"]["id"] if input else None, enabled=ours)
+            known, left = await turn.take(known, held and held.lease.facts)
+            live = turn.context(live)
             if input is None:
-                await go_on(graph, live, config, held)
+                await go_on(graph, live, config, held, turn, left)
             elif known != "warm":
-                await close_crashed(graph, config, known, held)
+                await close_crashed(graph, config, known, held, turn, left)
             self.resources.begun(live.thread_id)
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            with turn_on(self.resources.checkpointer, live.thread_id) as kept:
-                if input is not None and ours:
-                    live.speaker.hold_until(kept)
+            with turn_on(self.resources.checkpointer, live.thread_id), turn:
                 if held is not None:
                     await held.read(config)
                     memory.add_done_callback(

@@ -1,46 +1,106 @@
 """A turn that a crash left in the middle: go on with it, or close it before the next one."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START
 
 from ..nodes.context import Context
+from ..nodes.records import as_message, not_stored
+from ..state.checkpoints import Checkpointer
+from ..state.ended_turns import cut_id
 from ..state.errors import NothingToResume
+from ..state.schema import LatestTurn, Turn, new_turn
+from ..state.turn_journal import JournaledTurn
 from .held_thread import HeldThread
+from .journaling import OpenTurn
 
 if TYPE_CHECKING:
     from .turn_graph import TurnGraph
 
 
-async def go_on(graph: "TurnGraph", live: Context, config: RunnableConfig, held: HeldThread | None) -> None:
-    """Make ready to go on with the turn.
+async def go_on(
+    graph: "TurnGraph",
+    live: Context,
+    config: RunnableConfig,
+    held: HeldThread | None,
+    turn: OpenTurn,
+    left: JournaledTurn | None,
+) -> None:
+    """Make ready to go on with the turn; `left` is what the journal has of it.
 
     Raises `NothingToResume` when another process has ended it in between.
     """
     state = await graph.aget_state(config)
-    if held is not None and not state.next:
+    if held is not None and not state.tasks:
         raise NothingToResume(f"the turn of thread '{live.thread_id}' has ended")
-    values = state.values
     # Before its first step a turn waits as input: what is in the state is the one before.
-    if "turn" in values and state.next != (START,):
-        live.speaker.resume(values["turn"]["spoken"], values["turn"]["first_speech_at"])
+    found = state.values.get("turn") if state.next != (START,) else None
+    if found is not None:
+        live.speaker.resume(found["spoken"], found["first_speech_at"])
+    if left is not None:
+        await turn.go_on(left, found["spoken"] if found and found["id"] == left.turn_id else "")
 
 
 async def close_crashed(
-    graph: "TurnGraph", config: RunnableConfig, known: str, held: HeldThread | None
+    graph: "TurnGraph",
+    config: RunnableConfig,
+    known: str,
+    held: HeldThread | None,
+    turn: OpenTurn,
+    left: JournaledTurn | None,
 ) -> None:
-    """Keep what a crashed run had finished: new input would discard steps whose checkpoint is missing.
+    """Keep what a crashed run had said and done, which new input would discard; `turn` is the new one.
 
-    Checkpoints of turns that were stored, on a thread that is new or has no messages, are those of a
-    thread that was deleted, of which nothing may be said any more.
+    What `left` holds of it, and the checkpoints do not, is added to the window. Checkpoints of turns that
+    were stored, on a thread that is new or has no messages, are those of a thread that was deleted, of which
+    nothing may be said any more.
     """
-    if held is not None and held.lease.head is None:
+    if held is not None and held.lease.head is None and left is None:
         return
-    state = await graph.aget_state(config)
+    saver = cast(Checkpointer, graph.checkpointer)
     deleted = known == "new" if held is None else not held.lease.facts.said
-    if deleted and state.values.get("stored_through"):
-        saver = graph.resources.checkpointer if held is None else held.saver
-        await saver.adelete_thread(config.get("configurable", {})["thread_id"])
-    elif state.next:
+    state = await graph.aget_state(config)
+    if deleted and left is None and state.values.get("stored_through"):
+        await saver.adelete_thread(turn.thread_id)
+        return
+    values: dict[str, Any] = state.values
+    waiting = await _waiting_input(saver, config) if state.next == (START,) else []
+    if state.tasks:
         await graph.aupdate_state(config, None, as_node=END)
+    window: list[AnyMessage] = list(values.get("messages", []))
+    ids = {message.id for message in window}
+    added = [message for message in waiting if message.id not in ids]
+    ids |= {message.id for message in added}
+    of_turn: Turn | None = values.get("turn")
+    if left is not None:
+        added += [as_message(said) for said in left.messages if said.id not in ids]
+        if of_turn is None or of_turn["id"] != left.turn_id:
+            of_turn = new_turn(left.turn_id, left.started_at.timestamp())
+        rest = left.rest(of_turn["spoken"])
+        if rest and cut_id(left.turn_id) not in ids:
+            added.append(as_message(left.cut_off(rest)))
+    if added:
+        update: dict[str, Any] = {"messages": added}
+        if left is not None:
+            update["latest"] = _latest([*window, *added], left)
+        await graph.aupdate_state(config, update, as_node="persist_and_trim")
+    if left is not None and of_turn is not None:
+        said = [*values.get("amended", ()), *not_stored(window, values.get("stored_through")), *added]
+        await turn.replace(left, of_turn, said)
+
+
+def _latest(window: list[AnyMessage], left: JournaledTurn) -> LatestTurn:
+    """Return what the next request must know of the turn that was cut off."""
+    first = left.messages[0].id if left.messages else ""
+    ids = [""] + [message.id or "" for message in window]
+    after = ids[ids.index(first) - 1] if first in ids else ids[-2]
+    return LatestTurn(turn_id=left.turn_id, after=after, started_at=left.started_at.timestamp(), whole=False)
+
+
+async def _waiting_input(saver: Checkpointer, config: RunnableConfig) -> list[AnyMessage]:
+    """Return the messages of an input of which no step was taken."""
+    found = await saver.aget_tuple(config)
+    given: Any = found.checkpoint["channel_values"].get(START) if found else None
+    return list(given.get("messages", ())) if given else []

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from langchain_core.messages import AnyMessage
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 from typing_extensions import TypedDict
@@ -15,6 +16,7 @@ from typing_extensions import TypedDict
 from ..state.actors import Actor
 from ..state.agents import AgentMemory
 from ..state.errors import VoicegraphError
+from ..state.schema import Turn
 from ..state.store import Store
 from .clock import Clock
 from .interruption import Interruption
@@ -111,6 +113,10 @@ async def _nothing() -> None:
     pass
 
 
+def _not_noted(turn: Turn, messages: Sequence[AnyMessage]) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The live objects of one run of the graph; made by the runner, never stored."""
@@ -138,6 +144,8 @@ class Context:
     """Carries out a write behind the last word, perhaps several times until the database is back."""
     written: Callable[[], Awaitable[None]] = _nothing
     """Waits until a crash would not undo what was decided so far; raises `StorageError` when it may."""
+    begun: Callable[[Turn, Sequence[AnyMessage]], None] = _not_noted
+    """Notes what the caller said in the turn, so that a crash does not lose it; returns at once."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)

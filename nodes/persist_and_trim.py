@@ -13,7 +13,7 @@ from .events import TurnFailed, TurnFinished, encode_event
 from .heard import audible, cut_turn
 from .mend import unanswered
 from .narrowing import without_refused
-from .records import as_records
+from .records import as_records, not_stored
 from .speculation import confirmed
 from .trim import trim
 
@@ -37,7 +37,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     limits = context.limits
     evicted, kept = trim(window, limit=limits.message_buffer_limit, minimum=limits.message_buffer_min)
     gone = [*(refused["left"] if refused else ()), *(message.id or "" for message in evicted)]
-    fresh = _not_stored(said, state.get("stored_through"))
+    fresh = not_stored(said, state.get("stored_through"))
     save = partial(
         context.store.messages.save,
         context.actor,
@@ -45,6 +45,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
         context.thread_id,
         as_records([*state.get("amended", ()), *fresh], turn),
         evicted=gone,
+        ended=turn["id"],
     )
     await context.storing(save)
     if gone:
@@ -62,14 +63,6 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)
     return update
-
-
-def _not_stored(window: Sequence[AnyMessage], stored_through: str | None) -> list[AnyMessage]:
-    """Return the messages behind the last one that is in the database."""
-    for index in range(len(window) - 1, -1, -1):
-        if window[index].id == stored_through:
-            return list(window[index + 1 :])
-    return list(window)
 
 
 def _settled_calls(fresh: Sequence[AnyMessage], window: Sequence[AnyMessage]) -> list[str]:

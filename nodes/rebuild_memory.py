@@ -15,7 +15,7 @@ from .failed_step import ends_turn_on_error
 from .mend import has_orphans, mend, unanswered
 from .prompt import render_prompt
 from .tools.results import SENTENCES, Outcome, tool_message
-from .turn_start import begin
+from .turn_start import begin, behind
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
         window = await _mended(window, context, broken)
     if begins:
         update["turn"] = {**state["turn"], "replies_after": (window[-1].id or "") if window else ""}
+    if "latest" in update:
+        context.begun(state["turn"], behind(window, update["latest"]["after"]))
     if window is not state["messages"]:
         update["messages"] = Overwrite(window)
         update["stored_through"] = _still_stored(state, window)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 from ..state.messages import MessageRecord, Role
 from ..state.schema import Turn
@@ -46,3 +46,32 @@ def _as_record(message: AnyMessage, turn: Turn) -> MessageRecord:
 def _own_call(call: ToolCall, own: Mapping[str, str]) -> dict[str, Any]:
     """Return the call under the tool's own name, which is not always the one it is offered under."""
     return {**call, "name": own.get(call["id"] or "", call["name"])}
+
+
+def not_stored(window: Sequence[AnyMessage], stored_through: str | None) -> list[AnyMessage]:
+    """Return the messages behind the last one that is in the database."""
+    for index in range(len(window) - 1, -1, -1):
+        if window[index].id == stored_through:
+            return list(window[index + 1 :])
+    return list(window)
+
+
+def as_message(record: MessageRecord) -> AnyMessage:
+    """Return a record as a message of the window, with its words alone."""
+    extra: dict[str, Any] = {CREATED_AT: record.created_at.timestamp()}
+    if record.status is not None:
+        extra[OUTCOME] = record.status
+    told: dict[str, Any] = {"id": record.id, "name": record.name, "additional_kwargs": extra}
+    match record.role:
+        case "user":
+            return HumanMessage(record.text, **told)
+        case "assistant":
+            calls = [
+                ToolCall(name=call["name"], args=call["args"], id=call["id"])
+                for call in record.tool_calls or ()
+            ]
+            return AIMessage(record.text, tool_calls=calls, **told)
+        case "tool":
+            return ToolMessage(record.text, tool_call_id=record.tool_call_id or "", **told)
+        case "system":
+            return SystemMessage(record.text, **told)

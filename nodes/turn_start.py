@@ -35,6 +35,12 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
     return begun, latest
 
 
+def behind(messages: list[AnyMessage], after: str) -> list[AnyMessage]:
+    """Return the messages behind the one with the id `after`; all when it is not there."""
+    ids = [message.id for message in messages]
+    return messages[ids.index(after) + 1 :] if after in ids else messages
+
+
 def _before(messages: list[AnyMessage], began_with: str) -> str:
     ids = [""] + [message.id or "" for message in messages]
     return ids[ids.index(began_with) - 1] if began_with in ids else ids[-1]

@@ -50,15 +50,13 @@ async def open_checkpointer(location: Location, *, connections: int = 10) -> Asy
 
 
 @contextmanager
-def turn_on(saver: Checkpointer, thread_id: str) -> Generator[asyncio.Event]:
-    """Give the turn in the body what the one before left in memory, and keep what it leaves at its end.
-
-    The event is set once its first checkpoint is written.
-    """
+def turn_on(saver: Checkpointer, thread_id: str) -> Generator[None]:
+    """Give the turn in the body what the one before left in memory, and keep what it leaves at its end."""
     heads = _heads(saver)
     whole = False
+    heads.begin(thread_id)
     try:
-        yield heads.begin(thread_id)
+        yield
         whole = True
     finally:
         heads.end(thread_id, whole=whole)

@@ -62,24 +62,17 @@ class KeptHeads:
         self._awaited: set[str] = set()
         self._written: dict[str, Head | None] = {}
         """What the running turns wrote last."""
-        self._first_written: dict[str, asyncio.Event] = {}
         self._writing: Counter[str] = Counter()
         self._write_ended = asyncio.Event()
 
-    def begin(self, thread_id: str) -> asyncio.Event:
-        """Note that a turn begins on the thread: it is the one who may take the head.
-
-        The event is set once the first checkpoint of the turn is written, the one with the caller's words.
-        """
+    def begin(self, thread_id: str) -> None:
+        """Note that a turn begins on the thread: it is the one who may take the head."""
         self._awaited.add(thread_id)
         self._written[thread_id] = None
-        written = self._first_written[thread_id] = asyncio.Event()
-        return written
 
     def end(self, thread_id: str, *, whole: bool) -> None:
         """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
         self._awaited.discard(thread_id)
-        self._first_written.pop(thread_id, None)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
         if whole and head is not None:
@@ -99,7 +92,6 @@ class KeptHeads:
         if thread_id not in self._written:
             self.drop(thread_id)
             return
-        self._first_written[thread_id].set()
         place = {"thread_id": thread_id, "checkpoint_ns": ""}
         head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
         parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None

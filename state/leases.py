@@ -18,7 +18,8 @@ _FACTS = """
     SELECT (SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(thread)s AND checkpoint_ns = ''
             ORDER BY checkpoint_id DESC LIMIT 1),
         organization_id, user_id, agent_id,
-        EXISTS (SELECT FROM messages WHERE thread_id = %(thread)s)
+        EXISTS (SELECT FROM messages WHERE thread_id = %(thread)s),
+        EXISTS (SELECT FROM turn_journal WHERE thread_id = %(thread)s)
     FROM (VALUES (%(thread)s)) AS given (id) LEFT JOIN threads USING (id)
 """
 _OF_KEY = """
@@ -37,7 +38,7 @@ _HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
 class ThreadFacts:
     """What is known of a thread under its lock: its newest checkpoint and its owner, `None` for none.
 
-    `said` is true when messages of it are stored.
+    `said` is true when messages of it are stored, `left` when the journal has a turn that did not end.
     """
 
     head: str | None
@@ -45,6 +46,7 @@ class ThreadFacts:
     user_id: str | None
     agent_id: str | None
     said: bool
+    left: bool
 
 
 class Lease:
@@ -236,10 +238,12 @@ async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
         locking = await connection.execute(_LOCK, (key_of(thread_id),))
         reading = await connection.execute(_FACTS, {"thread": thread_id})
     [[locked]] = await locking.fetchall()
-    [[head, organization, user, agent, said]] = await reading.fetchall()
+    [[head, organization, user, agent, said, left]] = await reading.fetchall()
     if not locked:
         return None
-    return ThreadFacts(head=head, organization_id=organization, user_id=user, agent_id=agent, said=said)
+    return ThreadFacts(
+        head=head, organization_id=organization, user_id=user, agent_id=agent, said=said, left=left
+    )
 
 
 def key_of(thread_id: str, what: str = "thread") -> int:

@@ -16,7 +16,9 @@ from voicegraph.state.patience import Patience
 from voicegraph.state.turn_saver import TurnSaver
 
 CONFIG: Any = {"configurable": {"thread_id": "call-42", "checkpoint_ns": ""}}
-NOTHING_YET = ThreadFacts(head=None, organization_id=None, user_id=None, agent_id=None, said=False)
+NOTHING_YET = ThreadFacts(
+    head=None, organization_id=None, user_id=None, agent_id=None, said=False, left=False
+)
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""Turns that a crash left: their words go into the record, and into the window before the next turn."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..state.crash_records import record_left
+from ..state.errors import StorageError
+from ..state.turn_journal import JournaledTurn
+from .journaling import Journaling
+from .threads import Threads
+
+if TYPE_CHECKING:
+    from ..state.leases import Leases
+
+LOOK_SECONDS = 60.0
+"""Pause between two looks for turns that other processes left."""
+
+
+class CrashedTurns:
+    """Finds turns whose process has died, and puts their words into the record."""
+
+    def __init__(self, journaling: Journaling, threads: Threads, leases: "Leases | None") -> None:
+        self.recorded = 0
+        """Turns that this process has put into the record."""
+        self._journaling, self._threads, self._leases = journaling, threads, leases
+        self._looking: asyncio.Task[None] | None = None
+        self._tell: Callable[[int], object] = lambda _: None
+
+    def tell(self, tell: Callable[[int], object]) -> None:
+        """Call `tell` with the number of turns that were recorded, now and each time."""
+        self._tell = tell
+        tell(self.recorded)
+
+    def start(self, index: Callable[[], object]) -> None:
+        """Look now, and every minute; `index` is called when words came into the record."""
+        self._looking = asyncio.create_task(self._look(index))
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+
+    async def record(self) -> int:
+        """Put the words of all turns that a crash left into the record; return how many it was.
+
+        Raises `StorageError`.
+        """
+        await self._journaling.flush()
+        recorded = await record_left(self._journaling.journal, self._goes_on)
+        self.recorded += recorded
+        self._tell(recorded)
+        return recorded
+
+    async def _look(self, index: Callable[[], object]) -> None:
+        while True:
+            with suppress(StorageError):
+                if await self.record():
+                    index()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _goes_on(self, turn: JournaledTurn) -> bool:
+        if self._threads.running(turn.thread_id) is not None:
+            return True
+        if self._leases is not None:
+            return await self._leases.is_held(turn.thread_id)
+        lock = self._journaling.lock
+        return lock is not None and turn.process != self._journaling.token and lock.is_alive(turn.process)

@@ -1,0 +1,155 @@
+"""Two processes on one SQLite file: each thread has one turn at a time, and one server serves it."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from voicegraph.graph import build_graph, stream_turn
+from voicegraph.nodes import Speech, voice_tool
+from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
+from voicegraph.state import Actor, open_store
+from voicegraph.state.crash_records import record_dead
+from voicegraph.state.errors import InvalidSetting, StorageError, ThreadBusy
+from voicegraph.state.forget import forget_thread
+from voicegraph.state.messages import MessageRecord
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+CALL: Any = {"configurable": {"thread_id": "call-1"}}
+OTHER: Any = {"configurable": {"thread_id": "call-2"}}
+
+
+async def say(resources: Any, words: str, config: Any = CALL) -> str:
+    events = stream_turn(build_graph(resources), words, config)
+    return "".join([event.content async for event in events if isinstance(event, Speech)])
+
+
+async def test_a_turn_on_a_thread_that_another_process_has_is_refused(open_voice: Any) -> None:
+    hold = asyncio.Event()
+    model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1), "Four."])
+    second = ScriptedChatModel(["Elsewhere.", "Five."])
+    async with open_voice(model) as first, open_voice(second) as other:
+        events = stream_turn(build_graph(first), "Count.", CALL)
+        await anext(events)
+        with pytest.raises(ThreadBusy, match="another process .* wait for its end, or use PostgreSQL"):
+            await say(other, "Go on.")
+        assert await say(other, "Hi.", OTHER) == "Elsewhere."
+        hold.set()
+        async for _ in events:
+            pass
+        assert await say(other, "Go on.") == "Five."
+        assert await say(first, "Again.") == "Four."
+        asked = [str(message.text) for message in model.requests[-1].messages[1:]]
+        assert asked == ["Count.", "One two three.", "Go on.", "Five.", "Again."]
+        history = await first.store.messages.history(Actor(), "call-1")
+        assert [message.text for message in history] == [*asked, "Four."]
+
+
+async def test_a_tool_runs_once_when_two_processes_get_the_same_words(open_voice: Any) -> None:
+    ran: list[str] = []
+
+    @voice_tool(side_effects=True)
+    async def book() -> str:
+        """Book a table."""
+        ran.append("book")
+        await asyncio.sleep(0)
+        return "Booked."
+
+    def model() -> ScriptedChatModel:
+        return ScriptedChatModel([calls("book", "I book it."), "Done."])
+
+    async with open_voice(model(), tools=[book]) as first, open_voice(model(), tools=[book]) as other:
+        told = await asyncio.gather(
+            say(first, "Book a table."), say(other, "Book a table."), return_exceptions=True
+        )
+    assert sorted(type(each).__name__ for each in told) == ["ThreadBusy", "str"]
+    assert ran == ["book"]
+
+
+async def test_a_process_takes_over_a_thread_that_another_left(open_voice: Any) -> None:
+    model = ScriptedChatModel(["One.", "Three."])
+    async with open_voice(model) as first:
+        await say(first, "First.")
+        async with open_voice(ScriptedChatModel(["Two."])) as other:
+            await say(other, "Second.")
+        await say(first, "Third.")
+        asked = [str(message.text) for message in model.requests[-1].messages[1:]]
+        assert asked == ["First.", "One.", "Second.", "Two.", "Third."]
+
+
+async def test_a_visitor_that_has_gone_is_noticed_on_every_thread(open_voice: Any) -> None:
+    model = ScriptedChatModel(["One.", "Two.", "Three.", "Four."])
+    async with open_voice(model) as first:
+        await first.crashed.close()
+        await say(first, "First.")
+        await say(first, "Second.", OTHER)
+        async with open_voice(ScriptedChatModel([])) as visitor:
+            await visitor.crashed.close()
+            token = visitor.journaling.token
+        for thread in ("call-1", "call-2"):
+            said = MessageRecord(id=thread, turn_id=thread, role="user", text="Lost.")
+            assert await first.store.journal.begin(thread, thread, token, NOW, [said])
+        for config in (CALL, OTHER):
+            await say(first, "Last.", config)
+            assert [str(message.text) for message in model.requests[-1].messages[-2:]] == ["Lost.", "Last."]
+
+
+async def test_storing_waits_for_a_file_that_another_program_locks(open_voice: Any, tmp_path: Any) -> None:
+    def answer(_: object) -> str:
+        locking.execute("BEGIN IMMEDIATE")
+        return "Hello."
+
+    async with open_voice(ScriptedChatModel(answer)) as resources:
+        write, refused = resources.store.database.write, asyncio.Event()
+
+        async def refusing(function: Any) -> Any:
+            if locking.in_transaction:
+                refused.set()
+                error = StorageError("database is locked")
+                error.retryable = True
+                raise error
+            return await write(function)
+
+        locking = sqlite3.connect(tmp_path / "other.db", isolation_level=None)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(resources.store.database, "write", refusing)
+            turn = asyncio.create_task(say(resources, "Hi."))
+            await refused.wait()
+            locking.execute("ROLLBACK")
+            assert await turn == "Hello."
+        locking.close()
+        history = await resources.store.messages.history(Actor(), "call-1")
+        assert [message.text for message in history] == ["Hi.", "Hello."]
+
+
+async def test_the_command_line_records_what_a_process_left(open_voice: Any, database_url: str) -> None:
+    async with open_voice(ScriptedChatModel([])) as resources:
+        await resources.crashed.close()
+        await resources.claim(Actor(), "", "call-1")
+        said = MessageRecord(id="words", turn_id="turn-1", role="user", text="My card was stolen.")
+        assert await resources.store.journal.begin("call-1", "turn-1", 7, NOW, [said])
+    store = await open_store(database_url)
+    await record_dead(store.database)
+    history = await store.messages.history(Actor(), "call-1")
+    assert [message.text for message in history] == ["My card was stolen."]
+    await store.close()
+
+
+async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: Any, tmp_path: Any) -> None:
+    async with open_voice(ScriptedChatModel(["Hello."])) as resources:
+        await say(resources, "My secret is abracadabra.")
+        await forget_thread(resources.store, resources.checkpointer, Actor(), "call-1")
+    assert [file.name for file in tmp_path.iterdir() if b"abracadabra" in file.read_bytes()] == []
+
+
+async def test_one_server_serves_a_file(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel([])) as first:
+        first.journaling.lock.serve()
+        async with open_voice(ScriptedChatModel([])) as other:
+            with pytest.raises(InvalidSetting, match=r"another server has .*voice\.db open.*PostgreSQL"):
+                other.journaling.lock.serve()
+    async with open_voice(ScriptedChatModel([])) as resources:
+        resources.journaling.lock.serve()
