@@ -42,10 +42,12 @@ async def serve(
     one. At SIGTERM or SIGINT no new turn is taken; running ones have `shutdown_seconds` to end, then they are
     interrupted and stored. One of several workers is given the socket that is `listening`, shares its
     `metrics` with the others in that folder, and ends when the process that started it has died. Raises
-    `InvalidSetting` for an address that others can reach while there is no key, and for one where it
-    cannot listen.
+    `InvalidSetting` for an address that others can reach while there is no key, for one where it cannot
+    listen, and for an SQLite file that another process serves.
     """
     keyed = await refuse_open_door(resources.store.database, host)
+    if resources.journaling.lock is not None:
+        resources.journaling.lock.serve()
     resources.models.get(None)  # It takes half a second to load: before the first turn, not in it.
     app = create_app(build_graph(resources), metrics)
     config = uvicorn.Config(

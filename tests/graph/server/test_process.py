@@ -208,3 +208,17 @@ def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process) ->
     )
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert ended.stderr.startswith(f"voicegraph: port {port} is taken")
+
+
+def test_a_second_server_on_one_file_is_refused_in_one_line(server: Process) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "voicegraph.graph", "serve", "--port", "0", "--db", server.database_url],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "OPENAI_API_KEY": "test"},
+        timeout=60,
+    )
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "another server has" in second.stderr
+    assert "PostgreSQL" in second.stderr
