@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from .actors import Actor
 from .columns import utc_now
 from .database import Database
 from .errors import InvalidInput, ThreadNotFound, ThreadTaken
-from .models import AgentRow, MessageRow, ThreadRow
+from .models import AgentRow, JournalRow, MessageRow, ThreadRow
 from .names import checked_name
 from .ownership import agent_number, owned_by
 from .paging import Cut, Slice, page_of_rows
@@ -19,7 +19,10 @@ from .unbroken import unbroken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """One conversation; `messages` is their number, or `None` from `claim`, which does not count them."""
+    """One conversation; `messages` is their number, or `None` from `claim`, which does not count them.
+
+    `cut_off` is true when a crash cut its last turn off, and nothing was said since.
+    """
 
     id: str
     agent_id: str
@@ -27,6 +30,7 @@ class Thread:
     created_at: datetime
     updated_at: datetime
     messages: int | None = None
+    cut_off: bool = False
 
 
 class Threads:
@@ -76,7 +80,7 @@ class Threads:
             row = (await session.execute(query)).one_or_none()
         if row is None:
             raise ThreadNotFound(thread_id)
-        return _as_thread(row[0], row[1], row[2])
+        return _as_thread(*row)
 
     @unbroken
     async def list(self, actor: Actor, *, agent_id: str | None = None, limit: int = 50) -> tuple[Thread, ...]:
@@ -103,7 +107,7 @@ class Threads:
                 session,
                 query,
                 cut,
-                lambda row: _as_thread(row[0], row[1], row[2]),
+                lambda row: _as_thread(*row),
                 order=[ThreadRow.created_at, ThreadRow.id],
                 by=ThreadRow.id,
                 newest_first=True,
@@ -135,16 +139,19 @@ class Threads:
         return _as_thread(thread, row[1])
 
 
-def _with_count(actor: Actor) -> Select[ThreadRow, str, int]:
+def _with_count(actor: Actor) -> Select[ThreadRow, str, int, bool]:
     count = select(func.count()).where(MessageRow.thread_id == ThreadRow.id).scalar_subquery()
+    cut_off = exists().where(JournalRow.thread_id == ThreadRow.id, JournalRow.recorded_at.is_not(None))
     return (
-        select(ThreadRow, AgentRow.name, count)
+        select(ThreadRow, AgentRow.name, count, cut_off)
         .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
         .where(owned_by(actor, ThreadRow))
     )
 
 
-def _as_thread(thread: ThreadRow, agent_name: str, messages: int | None = None) -> Thread:
+def _as_thread(
+    thread: ThreadRow, agent_name: str, messages: int | None = None, cut_off: bool = False
+) -> Thread:
     return Thread(
         id=thread.id,
         agent_id=thread.agent_id,
@@ -152,4 +159,5 @@ def _as_thread(thread: ThreadRow, agent_name: str, messages: int | None = None) 
         created_at=thread.created_at,
         updated_at=thread.updated_at,
         messages=messages,
+        cut_off=cut_off,
     )

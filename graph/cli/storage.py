@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT
+from ...state.crash_records import record_dead
 from ...state.location import parse_location
 from ...state.store import Store, open_store
 from ..settings import Settings, load_settings
@@ -24,9 +25,10 @@ def url_to_read(url: str | None, settings: Settings) -> str:
 
 @asynccontextmanager
 async def reading(url: str | None) -> AsyncGenerator[Store]:
-    """Open the database to look at it."""
+    """Open the database to look at it; what a crash left of turns is put into the record first."""
     store = await open_store(url_to_read(url, load_settings()))
     try:
+        await record_dead(store.database)
         yield store
     finally:
         await store.close()
@@ -43,6 +45,7 @@ async def searching(url: str | None, embedder: str | None = None) -> AsyncGenera
             url_to_read(url, settings), embedder=model, embed_deadline=settings.embed_deadline
         )
         try:
+            await record_dead(store.database)
             yield store
         finally:
             await store.close()

@@ -23,7 +23,10 @@ def threads(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
     database: Database = None,
 ) -> None:
-    """List the conversations. The last used comes first: id, agent, number of messages, last use."""
+    """List the conversations. The last used comes first: id, agent, number of messages, last use.
+
+    "(cut off)": a crash cut the last turn off; `voicegraph resume` ends it.
+    """
     asyncio.run(_threads(caller_of(context), agent, limit, database))
 
 
@@ -80,7 +83,12 @@ async def _threads(caller: Caller, agent: str | None, limit: int, url: str | Non
     write_rows(
         ["thread", "agent", "messages", "last used"],
         [
-            [thread.id, thread.agent_name, str(thread.messages), f"{thread.updated_at.astimezone():{_WHEN}}"]
+            [
+                thread.id,
+                thread.agent_name,
+                str(thread.messages),
+                f"{thread.updated_at.astimezone():{_WHEN}}{' (cut off)' if thread.cut_off else ''}",
+            ]
             for thread in found
         ],
         nothing="No conversations yet. Begin one with: voicegraph chat",
@@ -102,6 +110,7 @@ async def _history(caller: Caller, thread: str, limit: int | None, url: str | No
 
 def _lines(message: "StoredMessage") -> list[str]:
     from ...nodes.preamble import PREAMBLE
+    from ...state.ended_turns import CUT
     from .output import printable, shown_arguments
 
     lead = f"{message.created_at.astimezone():{_WHEN}}  {message.role:<9}  "
@@ -115,6 +124,8 @@ def _lines(message: "StoredMessage") -> list[str]:
         preamble = str(arguments.pop(PREAMBLE, ""))
         lines += [preamble] if preamble else []
         lines.append(f"calls {call['name']}({shown_arguments(arguments)})")
+    if message.status == CUT:
+        lines.append("(cut off)")
     if message.unheard:
         lines.append(f"(not heard: {message.unheard})")
     return [lead + printable(line) for line in lines]

@@ -79,6 +79,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     app.state.keyring = Keyring(graph.resources.store.database)
     app.state.metrics = Metrics(graph.resources.threads.count, metrics)
     styles = Styles()
+    graph.resources.crashed.tell(app.state.metrics.note_crashed)
     app.state.turns = ServedTurns(graph, app.state.metrics, styles)
     app.state.side_calls = SideCalls(graph, styles)
     app.state.rates = Rates(settings.requests_per_minute)

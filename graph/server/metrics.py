@@ -61,6 +61,11 @@ class Metrics:
             ["error"],
             registry=registry,
         )
+        self._crashed = Counter(
+            "voicegraph_crashed_turns",
+            "Turns that a crash cut off, found and put into the record.",
+            registry=registry,
+        )
         self._going_on = Gauge(
             "voicegraph_running_turns",
             "Turns that are going on.",
@@ -88,6 +93,10 @@ class Metrics:
                 self._note_turn("failed", event)
             case _:
                 pass
+
+    def note_crashed(self, turns: int) -> None:
+        """Count turns that a crash cut off."""
+        self._crashed.inc(turns)
 
     def text(self) -> bytes:
         """Return all of it in the text format of Prometheus."""

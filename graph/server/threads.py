@@ -31,6 +31,7 @@ class ShownThread(Entry):
     messages: int = Field(description="How many messages it has.")
     created_at: datetime
     updated_at: datetime
+    cut_off: bool = Field(description="A crash cut its last turn off, and nothing was said since.")
 
 
 class ShownMessage(Entry):
@@ -45,7 +46,9 @@ class ShownMessage(Entry):
     tool_calls: Annotated[list[dict[str, Any]] | None, BeforeValidator(_encodable)]
     tool_call_id: str | None
     name: str | None
-    status: str | None
+    status: str | None = Field(
+        description="Of a tool's result how it ended; `cut` of a reply that a crash cut off."
+    )
     model: str | None
     usage: dict[str, Any] | None
     created_at: datetime
@@ -95,4 +98,5 @@ def _shown(thread: Thread) -> ShownThread:
         messages=thread.messages or 0,
         created_at=thread.created_at,
         updated_at=thread.updated_at,
+        cut_off=thread.cut_off,
     )
