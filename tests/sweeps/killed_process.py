@@ -1,16 +1,20 @@
 """Processes to be killed. Started once, it forks one process a line: `DATABASE_URL COUNTER_FILE`.
 
-Each begins the swept turn, prints its number at the first word, and goes on until it is killed.
+Each begins the swept turn, prints its number at the first word and all that it speaks, and goes on until it
+is killed. With `before` or `after`, a kind of write and a number behind these it kills itself, see `killing`.
 """
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from sweeps.killing import kill_at
 from sweeps.turn import reply_by_need, sweep_tools
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
+from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
@@ -27,20 +31,25 @@ async def run_turn(url: str, counter: Path) -> None:
     settings = Settings(filler_after=None)
     async with open_resources(url, model=model, tools=sweep_tools(ran), settings=settings) as resources:
         graph = build_graph(resources)
-        events = stream_turn(graph, "Both, please.", CALL)
-        await anext(events)
-        print(f"begun {os.getpid()}", flush=True)
-        async for _ in events:
-            pass
+        began = False
+        async for event in stream_turn(graph, "Both, please.", CALL):
+            if isinstance(event, Speech):
+                print(f"heard {json.dumps(event.content)}", flush=True)
+            if not began:
+                print(f"begun {os.getpid()}", flush=True)
+            began = True
     print(f"ended {os.getpid()}", flush=True)
 
 
 def main() -> None:
     """Fork a process for each line; it is reaped when the next one comes."""
     for line in sys.stdin:
-        url, counter = line.split()
+        url, counter, *death = line.split()
         pid = os.fork()
         if pid == 0:
+            if death:
+                when, kind, number = death
+                kill_at(when, kind, int(number))
             asyncio.run(run_turn(url, Path(counter)))
             os._exit(0)
         os.waitpid(pid, 0)

@@ -1,13 +1,8 @@
 """A turn may be stopped at any instant, in any way: nothing is lost or run twice, the next turn works."""
 
 import asyncio
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +23,7 @@ from voicegraph.nodes import Speech, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import NothingToResume
 
+from .killed import Killed
 from .turn import assert_no_double_runs, check_thread, reply_by_need, sweep_tools
 
 STEP = 0.005
@@ -73,46 +69,8 @@ async def test_a_turn_may_be_stopped_at_any_instant(stop: Stop, instants: int, o
     assert_no_double_runs(runs)
 
 
-class Killed:
-    """A process that forks the turns to be killed, so that each costs no start of Python."""
-
-    def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sweeps.killed_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    def run(self, url: str, counter: Path, seconds: float) -> None:
-        """Begin a turn and kill its process so many seconds after its first word."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{url} {counter}\n")
-        self._process.stdin.flush()
-        pid = int(self._process.stdout.readline().split()[1])
-        threading.Event().wait(seconds)
-        with suppress(ProcessLookupError):  # The turn was quicker.
-            os.kill(pid, signal.SIGKILL)
-        while not self._process.stdout.readline().startswith("gone"):
-            pass
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-
-@pytest.fixture
-def killed() -> Iterator[Killed]:
-    process = Killed()
-    yield process
-    process.close()
-
-
 @pytest.mark.parametrize("then", ["resume", "go on"])
-@pytest.mark.parametrize("instants", [8, pytest.param(70, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("instants", [4, pytest.param(70, marks=pytest.mark.soak)])
 async def test_a_process_may_be_killed_at_any_instant(
     instants: int, then: str, killed: Killed, tmp_path: Path, empty_database: Path
 ) -> None:
@@ -126,7 +84,7 @@ async def test_a_process_may_be_killed_at_any_instant(
 
 
 @pytest.mark.parametrize("then", ["resume", "go on"])
-@pytest.mark.parametrize("instants", [4, pytest.param(70, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("instants", [2, pytest.param(70, marks=pytest.mark.soak)])
 async def test_a_process_on_postgresql_may_be_killed_at_any_instant(
     instants: int, then: str, killed: Killed, tmp_path: Path, postgres: PostgresDatabases
 ) -> None:
@@ -154,8 +112,8 @@ async def killed_once(killed: Killed, url: str, counter: Path, seconds: float, t
             with suppress(NothingToResume):
                 resumed = [event async for event in resume_turn(graph, config)]
                 assert isinstance(resumed[-1], TurnFinished)
-                # Behind the last word only storing was left.
-                assert left == ("persist_and_trim",) or any(isinstance(e, Speech) for e in resumed)
+                # Behind the last word only storing was left, or the last step was whole and not followed up.
+                assert left in (("persist_and_trim",), ()) or any(isinstance(e, Speech) for e in resumed)
         events = [e async for e in stream_turn(graph, "Hello?", config) if isinstance(e, Speech)]
         assert "".join(event.content for event in events) == "Here I am."
         await check_thread(graph, resources, "call-42", ["Both, please.", "Hello?"])

@@ -1,0 +1,53 @@
+"""A process that forks the turns that are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+
+class Killed:
+    """A process that forks the turns to be killed, so that each costs no start of Python."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sweeps.killed_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def run(self, url: str, counter: Path, seconds: float) -> None:
+        """Begin a turn and kill its process so many seconds after its first word."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{url} {counter}\n")
+        self._process.stdin.flush()
+        while not (line := self._process.stdout.readline()).startswith("begun"):
+            pass
+        pid = int(line.split()[1])
+        threading.Event().wait(seconds)
+        with suppress(ProcessLookupError):  # The turn was quicker.
+            os.kill(pid, signal.SIGKILL)
+        while not self._process.stdout.readline().startswith("gone"):
+            pass
+
+    def run_until(self, url: str, counter: Path, death: str) -> list[str]:
+        """Run a turn whose process kills itself, as in `before save 1`; return the lines that it wrote."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{url} {counter} {death}\n")
+        self._process.stdin.flush()
+        lines: list[str] = []
+        while not (line := self._process.stdout.readline()).startswith("gone"):
+            lines.append(line.strip())
+        return lines
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
