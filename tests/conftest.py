@@ -4,7 +4,8 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,18 @@ from voicegraph.state.checkpoints import open_checkpointer
 if TYPE_CHECKING:
     from postgres_databases import PostgresDatabases
     from postgres_outage import Outage
+    from postgres_server import PostgresServer
+
+_NO_POSTGRES = "without PostgreSQL"
 
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Count the tests that had no PostgreSQL: as skipped ones each would have a line in the summary."""
+    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(_NO_POSTGRES):
+        return _NO_POSTGRES, "p", _NO_POSTGRES.upper()
+    return None
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +66,47 @@ def database_url(tmp_path: Path, empty_database: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PostgresDatabases"]:
-    """Databases on the PostgreSQL server of this test run, which all its processes share."""
+def postgres_of_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Callable[[], PostgresDatabases]"]:
+    """How to get databases on the PostgreSQL server of this test run, which all its processes share.
+
+    Where PostgreSQL does not run, the first test that needs it fails with the reason, all others are skipped.
+    """
     from postgres_databases import shared_databases  # Voice clients are tried where its driver is not.
+    from postgres_programs import CannotRun
 
     # With xdist each process has a folder of its own below the one of the run.
     own = tmp_path_factory.getbasetemp()
-    with shared_databases(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as databases:
-        yield databases
+    meeting = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def refuse(reason: str) -> "PostgresDatabases":
+        try:
+            (meeting / "postgres.reported").touch(exist_ok=False)
+        except FileExistsError:
+            pytest.skip(_NO_POSTGRES)
+        pytest.fail(f"PostgreSQL does not run here: {reason}", pytrace=False)
+
+    with ExitStack() as stack:
+        try:
+            databases = stack.enter_context(shared_databases(meeting))
+        except CannotRun as error:
+            yield partial(refuse, str(error))
+        else:
+            yield lambda: databases
+
+
+@pytest.fixture
+def postgres(postgres_of_run: "Callable[[], PostgresDatabases]") -> "PostgresDatabases":
+    """Databases on the PostgreSQL server of this test run."""
+    return postgres_of_run()
+
+
+@pytest.fixture
+def own_server(postgres: "PostgresDatabases") -> Iterator["PostgresServer"]:
+    """A PostgreSQL server that the test may stop and kill."""
+    from postgres_server import new_server
+
+    with new_server() as server:
+        yield server
 
 
 @pytest.fixture

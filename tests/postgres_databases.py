@@ -1,10 +1,8 @@
 """PostgreSQL databases for tests: one server for all processes of a test run, a fresh database a test."""
 
 import asyncio
-import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -12,17 +10,17 @@ from typing import IO, LiteralString
 from uuid import uuid4
 
 import psycopg
+from postgres_folders import abandoned_folders, in_use, is_last_user, locked, new_folder
+from postgres_programs import CannotRun
 from postgres_server import PostgresServer
 from psycopg import sql
 
 from voicegraph.state import open_store
 from voicegraph.state.checkpoints import open_checkpointer
+from voicegraph.state.errors import StorageError
 
 # Read before a test takes all such variables away.
 _GIVEN = os.environ.get("VOICEGRAPH_TEST_POSTGRES")
-_PREFIX = "voicegraph-postgres-"
-_MEMORY = Path("/dev/shm")
-_ROOM = 4 << 30
 
 
 class PostgresDatabases:
@@ -77,50 +75,46 @@ def shared_databases(meeting: Path) -> Iterator[PostgresDatabases]:
     """Give databases on the server that all processes share which name the same folder to meet in.
 
     The first one starts it and the last one stops it. With `VOICEGRAPH_TEST_POSTGRES` it is the server at
-    that URL, which is neither started nor stopped.
+    that URL, which is neither started nor stopped. Raises `CannotRun`, to all who come after the first one
+    without another attempt.
     """
     with ExitStack() as stack:
-        with _locked(meeting / "postgres.lock"):
+        with locked(meeting / "postgres.lock"):
             folder = _folder(meeting / "postgres")
-            users = stack.enter_context((folder / "users").open("a"))
-            fcntl.flock(users, fcntl.LOCK_SH)
-            stack.enter_context(_ended_by_the_last(meeting, folder, users))
-            databases = _opened(folder)
+            users = stack.enter_context(in_use(folder))
+            stack.callback(_leave, meeting, folder, users)
+            databases = _opened(folder, meeting / "postgres.refused")
             stack.callback(databases.close)
         yield databases
 
 
 def _folder(pointer: Path) -> Path:
-    """Return the folder of the server that `pointer` names, the first time a new one.
+    """Return the folder of the server that `pointer` names; a new one when there is none, or no more.
 
     It is beside pytest's own folders, which nobody but their owner may enter.
     """
-    if not pointer.exists():
-        _sweep()
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_home()))
-        folder.chmod(0o755)
-        pointer.write_text(str(folder))
+    if not pointer.exists() or not Path(pointer.read_text()).exists():
+        for abandoned in abandoned_folders():
+            _end(abandoned)
+        pointer.write_text(str(new_folder()))
     return Path(pointer.read_text())
 
 
-def _home() -> str:
-    """Return where servers keep their data: in memory if there is room, where a new database takes 10 ms."""
-    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM and os.access(_MEMORY, os.W_OK)
-    return str(_MEMORY) if roomy else tempfile.gettempdir()
-
-
-def _sweep() -> None:
-    """Stop the servers of test runs that were killed: nobody holds their lock any more."""
-    for folder in Path(_home()).glob(f"{_PREFIX}*"):
-        with suppress(OSError), (folder / "users").open("r+") as users:
-            if _is_last(users):
-                _end(folder)
-
-
-def _opened(folder: Path) -> PostgresDatabases:
+def _opened(folder: Path, refused: Path) -> PostgresDatabases:
     """Return the databases on the server, which is started and given its template when it is new."""
+    if refused.exists():
+        raise CannotRun(refused.read_text())
     if (folder / "url").exists():
         return _databases(folder)
+    try:
+        return _made(folder)
+    except (CannotRun, psycopg.Error, StorageError) as error:
+        reason = " ".join(str(error).split())
+        refused.write_text(reason)
+        raise CannotRun(reason) from error
+
+
+def _made(folder: Path) -> PostgresDatabases:
     url = _GIVEN
     if url is None:
         server = PostgresServer(folder)
@@ -133,40 +127,22 @@ def _opened(folder: Path) -> PostgresDatabases:
 
 
 def _databases(folder: Path) -> PostgresDatabases:
-    template = f"template_{folder.name.removeprefix(_PREFIX)}"
+    template = f"template_{folder.name.rpartition('-')[2]}"
     return PostgresDatabases((folder / "url").read_text(), template)
 
 
-@contextmanager
-def _ended_by_the_last(meeting: Path, folder: Path, users: IO[str]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with _locked(meeting / "postgres.lock"):
-            if _is_last(users):
-                _end(folder)
+def _leave(meeting: Path, folder: Path, users: IO[str]) -> None:
+    with locked(meeting / "postgres.lock"):
+        if is_last_user(users):
+            _end(folder)
 
 
 def _end(folder: Path) -> None:
+    """Stop the server of a folder and delete both; at a given server delete its template."""
     if (folder / "data").exists():
-        with suppress(RuntimeError):  # It runs no more.
+        with suppress(CannotRun):  # It runs no more.
             PostgresServer(folder).stop()
     elif (folder / "url").exists():
         with suppress(psycopg.Error), closing(_databases(folder)) as databases:
             databases.drop_template()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_last(users: IO[str]) -> bool:
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

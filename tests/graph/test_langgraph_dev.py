@@ -1,7 +1,6 @@
 """`langgraph dev` loads the graph by `langgraph.json` and runs turns of it."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from free_port import free_port
 from openai_server import OpenAIServer, text
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +20,7 @@ STARTED = "Application started up"
 @pytest.fixture
 def dev(tmp_path: Path) -> Iterator[tuple[httpx.Client, OpenAIServer]]:
     """Start it as a process of its own; its model is the scripted server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [Path(sys.executable).with_name("langgraph"), "dev", "--config", ROOT / "langgraph.json"]
     with OpenAIServer() as model:
         environment = {

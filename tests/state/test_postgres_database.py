@@ -1,9 +1,7 @@
 """A PostgreSQL database: a server that goes and comes back, an empty pool, errors that say what to do."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,17 +22,6 @@ ADA = Actor("acme", "ada")
 @pytest.fixture
 def store_url(postgres_url: str) -> str:
     return postgres_url
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    """A server that the tests of this file stop and kill."""
-    with tempfile.TemporaryDirectory(prefix="voicegraph-own-") as folder:
-        Path(folder).chmod(0o755)
-        server = PostgresServer(Path(folder))
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture

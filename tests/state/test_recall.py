@@ -197,7 +197,7 @@ def memory(request: pytest.FixtureRequest) -> Any:
     stack = ExitStack()
     url = "sqlite://"
     if request.param == "postgres":
-        url = stack.enter_context(request.getfixturevalue("postgres").fresh())
+        url = stack.enter_context(request.getfixturevalue("postgres_of_run")().fresh())
 
     async def make() -> tuple[Store, str]:
         store = await open_store(url)
