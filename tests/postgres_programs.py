@@ -64,7 +64,7 @@ class PostgresPrograms:
         owner = self._folder.stat()
         self._as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
         if not is_open_to_all(self._programs / "postgres"):
-            self._programs = _copied(self._programs.parent, self._folder / "programs", owner) / "bin"
+            self._programs = _copied(self._programs, self._folder / "programs", owner)
 
 
 def _installed() -> Path:
@@ -82,13 +82,17 @@ def _account() -> pwd.struct_passwd:
     return min(others, key=lambda account: account.pw_name != "nobody")
 
 
-def _copied(installed: Path, copy: Path, owner: os.stat_result) -> Path:
+def _copied(programs: Path, copy: Path, owner: os.stat_result) -> Path:
     """Copy the programs to where other accounts can reach them, such as out of root's home."""
+    package = programs.parents[1]
     if not copy.exists():
-        shutil.copytree(installed, copy, symlinks=True)
+        shutil.copytree(programs.parent, copy / package.name / programs.parent.name, symlinks=True)
+        # The wheel's libraries, which the programs look for from where they are.
+        for libraries in package.parent.glob(f"{package.name}.libs"):
+            shutil.copytree(libraries, copy / libraries.name, symlinks=True)
         for path in [copy, *copy.rglob("*")]:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    return copy
+    return copy / programs.relative_to(package.parent)
 
 
 def _environment() -> Mapping[str, str]:
@@ -97,5 +101,5 @@ def _environment() -> Mapping[str, str]:
 
 def _in_one_line(program: str, output: str, error: Exception) -> str:
     """Return the last complaint of a program, or the error that kept it from running."""
-    complaints = [line for line in output.splitlines() if "error: " in line or "FATAL: " in line]
+    complaints = [line for line in output.splitlines() if "error" in line or "FATAL: " in line]
     return f"{program}: {(complaints or [str(error)])[-1].strip()}"
