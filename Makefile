@@ -18,6 +18,11 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
 export UV_PYTHON_DOWNLOADS := never
 # Every command would compile its imports again, for seconds, where Python may not write beside them.
 export UV_COMPILE_BYTECODE := 1
+# uv refuses to start where it cannot write its cache, as in a home folder that is read-only.
+ifeq ($(shell folder="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}"; until test -e "$$folder"; do \
+	folder=$$(dirname "$$folder"); done; test -w "$$folder" || echo no),no)
+export UV_NO_CACHE := 1
+endif
 # Certificates that the machine trusts, such as a company's own, where it keeps any; uv brings others of its own.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
 export UV_SYSTEM_CERTS ?= true
@@ -49,7 +54,7 @@ $(STAMP): requirements.lock pyproject.toml
 	environments: install its venv package (Debian: apt install python3-venv) or uv, then try again" >&2; exit 1; }
 	@echo "installing into $(VENV), which takes a minute the first time ..."
 	@$(UV_MADE) || { $(BASE_PYTHON) -m venv --clear $(VENV)/uv \
-		&& $(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'; }
+		&& $(VENV)/uv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check 'uv>=0.9'; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 		|| $(UV) venv --quiet --allow-existing --python $(BASE_PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements.lock
