@@ -72,7 +72,8 @@ class PostgresServer:
         assert first is not None
         processes = [first, *first.children(recursive=True)]
         for process in processes:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # The others end by themselves when the first one is gone.
+                process.send_signal(signal.SIGKILL)
         deadline = time.monotonic() + 60
         while any(map(_alive, processes)) and time.monotonic() < deadline:
             time.sleep(0.005)
