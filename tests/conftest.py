@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 _NO_POSTGRES = "without PostgreSQL"
 
+_SETTINGS = (
+    *("VOICEGRAPH_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_", "PG"),
+    *("SSL_CERT_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"),
+)
+
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 
 
@@ -33,12 +38,15 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     return None
 
 
-@pytest.fixture(autouse=True)
-def no_outer_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the environment of whoever runs the tests out of them."""
+@pytest.fixture(autouse=True, scope="session")
+def no_outer_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the environment of whoever runs the tests out of them, and out of the processes they start."""
     for name in list(os.environ):
-        if name.startswith(("VOICEGRAPH_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
-            monkeypatch.delenv(name)
+        outer = name.startswith(_SETTINGS) or name.lower().endswith("_proxy")
+        if outer and name != "VOICEGRAPH_TEST_POSTGRES":
+            del os.environ[name]
+    # No test needs a certificate, and to read those of the machine takes each client 20 ms.
+    os.environ["SSL_CERT_DIR"] = str(tmp_path_factory.mktemp("no-certificates"))
 
 
 @pytest.fixture(scope="session")

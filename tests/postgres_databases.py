@@ -19,9 +19,6 @@ from voicegraph.state import open_store
 from voicegraph.state.checkpoints import open_checkpointer
 from voicegraph.state.errors import StorageError
 
-# Read before a test takes all such variables away.
-_GIVEN = os.environ.get("VOICEGRAPH_TEST_POSTGRES")
-
 
 class PostgresDatabases:
     """Databases on the server at `url`, where they may be made; those made are copies of a migrated one."""
@@ -115,7 +112,7 @@ def _opened(folder: Path, refused: Path) -> PostgresDatabases:
 
 
 def _made(folder: Path) -> PostgresDatabases:
-    url = _GIVEN
+    url = os.environ.get("VOICEGRAPH_TEST_POSTGRES")
     if url is None:
         server = PostgresServer(folder)
         server.start()
