@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,15 @@ _SETTINGS = (
     *("VOICEGRAPH_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_", "PG"),
     *("SSL_CERT_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"),
 )
+
+with suppress(ModuleNotFoundError):  # Voice clients are tried where it is not.
+    from hypothesis import HealthCheck, settings
+
+    # A busy machine is slow; and what a run found at random, the next one would not.
+    slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("suite", slow, derandomize=True)
+    settings.register_profile("random", slow)
+    settings.load_profile("suite")
 
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 

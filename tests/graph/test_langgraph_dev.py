@@ -12,6 +12,7 @@ import httpx
 import pytest
 from free_port import free_port
 from openai_server import OpenAIServer, text
+from patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 STARTED = "Application started up"
@@ -51,7 +52,7 @@ def dev(tmp_path: Path) -> Iterator[tuple[httpx.Client, OpenAIServer]]:
             # Whatever else it writes: a pipe that nobody reads would stop it.
             drain = threading.Thread(target=process.communicate)
             drain.start()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
                 yield client, model
         finally:
             process.kill()

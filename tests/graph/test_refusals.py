@@ -28,6 +28,7 @@ from openai_server.strict_servers import (
     unprocessable,
     without_fields,
 )
+from patience import PATIENCE
 
 from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, ToolStarted, TurnFailed, TurnFinished
@@ -198,7 +199,7 @@ async def test_a_turn_after_an_interrupted_tool_is_answered_by_a_server_that_wan
 
     call_it = tool_calls([ToolCall("get_slowly", '{"pre_exec_msg": "Let me look.", "city": "Rome"}')])
     answer = lambda body: call_it if len(body["messages"]) == 2 else text("Fine.")  # noqa: E731
-    async with asyncio.timeout(30), phone(mistral, answer=answer, tools=[get_slowly]) as call:
+    async with asyncio.timeout(PATIENCE), phone(mistral, answer=answer, tools=[get_slowly]) as call:
         turn = stream_turn(call.graph, "The weather?", CALL)
         async for event in turn:
             if isinstance(event, ToolStarted):

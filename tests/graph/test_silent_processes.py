@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
 from voicegraph.graph.interrupts import LOOK_AGAIN, InterruptedElsewhere
@@ -176,7 +177,7 @@ async def test_an_interrupt_that_was_lost_is_sent_again(start: Any, peer: Peer) 
     await peer.leases.take("call-42")
     ended = {"kind": "interrupted", "ran": True, "cut": True}
     peer.answer = lambda notice: ended if len(peer.heard) == 3 else None
-    async with start() as graph, asyncio.timeout(60.0):
+    async with start() as graph, asyncio.timeout(PATIENCE):
         found = await graph.resources.others.interrupt("call-42", None)
     assert found == InterruptedElsewhere(ran=True, cut=True)
     assert [notice["again"] for notice in peer.heard[:3]] == [False, True, True]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from patience import PATIENCE
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted, current_call, voice_tool
@@ -95,7 +96,7 @@ async def test_synchronous_tools_run_at_once_in_threads(open_voice: Any) -> None
 
     def meet(name: str) -> str:
         """Meet."""
-        both.wait(timeout=5)
+        both.wait(timeout=PATIENCE)
         return name
 
     reply = ScriptedReply(

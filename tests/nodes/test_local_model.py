@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from patience import PATIENCE
 
 from voicegraph.nodes import local_model
 from voicegraph.nodes.local_model import LocalServer
@@ -24,7 +25,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"Connection": "close"}, timeout=60) as client:
+    with httpx.Client(base_url=url, headers={"Connection": "close"}, timeout=PATIENCE) as client:
         yield client
 
 
@@ -111,7 +112,7 @@ if sys.argv[1] == "stopped at once":
     again = LocalServer().start()
     assert httpx.get(again + "/models").status_code == 200
 elif sys.argv[1] == "speaking":
-    client = httpx.Client(base_url=first.start(), timeout=60)
+    client = httpx.Client(base_url=first.start(), timeout=None)
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True, "max_tokens": 3000}
     stream = client.stream("POST", "/chat/completions", json=body | {"ignore_eos": True})
     lines = stream.__enter__().iter_lines()
@@ -119,6 +120,7 @@ elif sys.argv[1] == "speaking":
         pass
 elif sys.argv[1] == "interrupted":
     first.start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell ignores it in the background.
     try:
         signal.raise_signal(signal.SIGINT)
         sys.exit("Ctrl-C did not reach Python")
@@ -130,7 +132,9 @@ elif sys.argv[1] == "interrupted":
 @pytest.mark.parametrize("moment", ["stopped at once", "speaking", "interrupted"])
 def test_a_process_ends_in_silence_whatever_the_server_does(moment: str) -> None:
     # The C++ library writes past `sys.stderr`, so only a process of its own can tell.
-    done = subprocess.run([sys.executable, "-c", ALONE, moment], capture_output=True, timeout=50, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, moment], capture_output=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 

@@ -111,7 +111,7 @@ pieces = st.sampled_from(
 texts = st.lists(st.text("ab <>/[]|think.\n", max_size=10) | pieces, max_size=10).map("".join)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(texts, cuts)
 def test_where_the_text_is_cut_makes_no_difference(text: str, sizes: list[int]) -> None:
     assert spoken(text, sizes) == spoken(text)
@@ -128,7 +128,6 @@ def test_each_beginning_of_a_tag_waits_for_its_end(text: str) -> None:
 words = st.text("ab ,.éß\n", max_size=12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(words, st.text("ab <>[]/.\n", max_size=12)), max_size=4), cuts)
 def test_words_around_thoughts_lose_nothing_but_blanks(
     parts: list[tuple[str, str]], sizes: list[int]

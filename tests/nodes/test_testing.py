@@ -38,7 +38,7 @@ async def test_a_text_comes_word_by_word_with_finish_reason_and_usage() -> None:
     assert message.usage_metadata["output_tokens"] == 5
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text().filter(str.strip))
 def test_any_text_comes_whole(text: str) -> None:
     chunks = asyncio.run(chunks_of(ScriptedChatModel([text])))

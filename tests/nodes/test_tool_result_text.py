@@ -262,7 +262,7 @@ RESULTS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(RESULTS)
 def test_any_result_becomes_text_that_can_be_sent(value: Any) -> None:
     text = result_text(value)
@@ -272,7 +272,7 @@ def test_any_result_becomes_text_that_can_be_sent(value: Any) -> None:
     assert text or value in ("", b"")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.characters(exclude_categories=[])), st.integers(1, 10))
 def test_any_text_is_cut_to_a_beginning_within_the_limit(text: str, limit: int) -> None:
     short = cut(text, limit)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import BaseTool, StructuredTool, Tool
+from patience import PATIENCE
 
 from voicegraph.nodes.tools.in_thread import in_thread
 from voicegraph.nodes.tools.registry import current_call
@@ -110,7 +111,7 @@ async def test_a_cancelled_wait_for_a_sync_tool_ends_at_once(run: Run) -> None:
     def wait_long() -> None:
         """Wait."""
         loop.call_soon_threadsafe(started.set)
-        release.wait(10)
+        release.wait(PATIENCE)
 
     task = asyncio.create_task(run(wait_long))
     await started.wait()
@@ -136,7 +137,7 @@ async def test_a_sync_tool_does_not_block_the_loop(run: Run) -> None:
     def wait_for_the_loop() -> str:
         """Wait."""
         loop.call_soon_threadsafe(started.set)
-        return "free" if release.wait(10) else "blocked"
+        return "free" if release.wait(PATIENCE) else "blocked"
 
     task = asyncio.create_task(run(wait_for_the_loop))
     await started.wait()
@@ -149,7 +150,7 @@ async def test_slow_sync_tools_do_not_wait_for_each_other(run: Run) -> None:
 
     def meet() -> str:
         """Wait for all others."""
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         return "met"
 
     assert await asyncio.gather(*(run(meet) for _ in range(50))) == [("success", "met")] * 50
@@ -174,7 +175,7 @@ def test_a_sync_tool_that_hangs_does_not_hold_the_process_at_its_exit() -> None:
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        timeout=60,
+        timeout=PATIENCE,
         capture_output=True,
         text=True,
         check=True,

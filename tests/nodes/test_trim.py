@@ -62,7 +62,7 @@ def assert_parted(
     assert sorted(at[id(message)] for message in [*evicted, *kept]) == list(range(len(whole)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(limits, st.lists(turns, min_size=1, max_size=25))
 def test_after_each_turn_the_window_fits_and_every_provider_takes_it(
     sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]
@@ -80,7 +80,7 @@ def test_after_each_turn_the_window_fits_and_every_provider_takes_it(
         window = kept
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(limits, st.lists(turns, min_size=1, max_size=10))
 def test_the_last_reply_always_stays(sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]) -> None:
     numbers = count()

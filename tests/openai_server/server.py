@@ -6,6 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
+from patience import PATIENCE
+
 from .answering import Answering
 from .collection import pause_collection, resume_collection
 from .recording import Recorded, Recording
@@ -72,29 +74,29 @@ class OpenAIServer:
         """Put replies at the end of the queue."""
         self._answering.queue.extend(replies)
 
-    def wait_for_requests(self, count: int, within: float = 5.0) -> list[Recorded]:
+    def wait_for_requests(self, count: int, within: float = PATIENCE) -> list[Recorded]:
         """Block until `count` requests have arrived in all, and return them; raise TimeoutError otherwise."""
         self._recording.wait(lambda: len(self.requests) >= count, within, f"request {count}")
         return self.requests[:count]
 
-    async def async_wait_for_requests(self, count: int, within: float = 5.0) -> list[Recorded]:
+    async def async_wait_for_requests(self, count: int, within: float = PATIENCE) -> list[Recorded]:
         """Do as `wait_for_requests` does without blocking the event loop."""
         await self._recording.async_wait(lambda: len(self.requests) >= count, within, f"request {count}")
         return self.requests[:count]
 
-    def wait_closed(self, index: int, within: float = 5.0) -> Recorded:
+    def wait_closed(self, index: int, within: float = PATIENCE) -> Recorded:
         """Block until request `index` (from 0) has ended in any way, and return it, or raise TimeoutError."""
         self._recording.wait(lambda: self._has_ended(index), within, f"the end of request {index}")
         return self.requests[index]
 
-    async def async_wait_closed(self, index: int, within: float = 5.0) -> Recorded:
+    async def async_wait_closed(self, index: int, within: float = PATIENCE) -> Recorded:
         """Do as `wait_closed` does without blocking the event loop."""
         await self._recording.async_wait(
             lambda: self._has_ended(index), within, f"the end of request {index}"
         )
         return self.requests[index]
 
-    async def async_wait_connections(self, count: int, within: float = 5.0) -> None:
+    async def async_wait_connections(self, count: int, within: float = PATIENCE) -> None:
         """Wait until exactly `count` connections are open."""
         await self._recording.async_wait(
             lambda: self.open_connections == count, within, f"{count} connections"

@@ -7,6 +7,7 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
+from patience import PATIENCE
 
 from openai_server import (
     OpenAIServer,
@@ -30,7 +31,7 @@ ASK: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "c
 
 
 async def hear(server: OpenAIServer, heard: list[str], key: str = "sk-test", **more: Any) -> None:
-    async with AsyncOpenAI(base_url=server.base_url, api_key=key, max_retries=0, timeout=5) as client:
+    async with AsyncOpenAI(base_url=server.base_url, api_key=key, max_retries=0, timeout=PATIENCE) as client:
         async for chunk in await client.chat.completions.create(**{**ASK, **more}, stream=True):
             heard += [c.delta.content for c in chunk.choices if c.delta.content]
 

@@ -6,6 +6,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
+from patience import PATIENCE
 
 from openai_server import OpenAIServer, Reply, ToolCall, Usage, text, tool_calls
 
@@ -13,7 +14,7 @@ ASK: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "c
 
 
 def client_of(server: OpenAIServer, key: str = "sk-test") -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=server.base_url, api_key=key, max_retries=0, timeout=5)
+    return AsyncOpenAI(base_url=server.base_url, api_key=key, max_retries=0, timeout=PATIENCE)
 
 
 async def stream(client: AsyncOpenAI, **more: Any) -> AsyncStream[ChatCompletionChunk]:

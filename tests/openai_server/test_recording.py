@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
+from patience import PATIENCE
 
 from openai_server import Gate, OpenAIServer, Reply, paced, text
 
@@ -15,7 +16,7 @@ ASK: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "c
 
 
 def client_of(server: OpenAIServer) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0, timeout=5)
+    return AsyncOpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0, timeout=PATIENCE)
 
 
 async def listen(client: AsyncOpenAI, **more: Any) -> list[str]:

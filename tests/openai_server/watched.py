@@ -4,6 +4,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from patience import PATIENCE
+
 
 class Watched:
     """Wake whoever waits, in threads and in event loops alike, each time the state behind it has changed."""
@@ -70,11 +72,11 @@ class Gate:
         self._opened = True
         self._watched.changed()
 
-    def wait_reached(self, times: int = 1, within: float = 5.0) -> None:
+    def wait_reached(self, times: int = 1, within: float = PATIENCE) -> None:
         """Block until `times` replies have come here: all they had to send before is in the socket."""
         self._watched.wait(lambda: self._arrivals >= times, within, f"a reply to reach the gate ({times})")
 
-    async def async_wait_reached(self, times: int = 1, within: float = 5.0) -> None:
+    async def async_wait_reached(self, times: int = 1, within: float = PATIENCE) -> None:
         """Do as `wait_reached` does without blocking the event loop."""
         await self._watched.async_wait(
             lambda: self._arrivals >= times, within, f"a reply at the gate ({times})"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openai_server import OpenAIServer
+from patience import PATIENCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Process:
     def terminate(self) -> int:
         """Tell it to end, wait for it and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @contextmanager
@@ -45,6 +46,7 @@ def serving(
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
+        "TMPDIR": str(folder),  # What it leaves there when it is killed goes with the folder.
         "OPENAI_BASE_URL": backend if isinstance(backend, str) else backend.base_url,
         "OPENAI_API_KEY": "test",
         **(settings or {}),

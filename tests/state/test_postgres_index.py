@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from embedding_fake import FakeEmbedder
+from patience import PATIENCE
 from sqlalchemy import text
 
 from voicegraph.state.actors import Actor
@@ -69,7 +70,7 @@ async def test_a_turn_that_is_stored_does_not_wait_while_its_agent_is_indexed(ho
         taken = text("SELECT number FROM messages FOR NO KEY UPDATE")
         await session.execute(taken)
         await asyncio.wait_for(
-            home.store.messages.save(ADA, home.agent.id, "call-1", [record(7, "A cat.")]), 2
+            home.store.messages.save(ADA, home.agent.id, "call-1", [record(7, "A cat.")]), PATIENCE
         )
 
 
@@ -77,7 +78,7 @@ async def test_a_message_that_a_turn_changes_just_now_is_left_for_the_next_step(
     await tell(home, "A dog.", "A cat.")
     async with home.store.database.writing() as session:
         await session.execute(text("UPDATE messages SET text = 'A bird.' WHERE id = 'm0'"))
-        assert await asyncio.wait_for(home.store.index.index_some(ALL), 2) == 1
+        assert await asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE) == 1
     assert await home.store.recall.index_due() == 1
     assert (await found(home.store, home.agent.id, "bird"))[0] == "A bird."
 
@@ -142,6 +143,6 @@ async def test_a_thread_that_is_deleted_just_now_holds_no_step_up(home: Any) -> 
     await tell(home, "A dog.", "A cat.", "A bird.")
     async with home.store.database.writing() as session:
         await session.execute(text("DELETE FROM messages WHERE id = 'm1'"))
-        assert await asyncio.wait_for(home.store.index.index_some(ALL), 2) == 2
+        assert await asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE) == 2
     assert await home.store.recall.index_due() == 0
     assert await found(home.store, home.agent.id, "bird") == ["A bird.", "A dog."]

@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from patience import PATIENCE
 
 from voicegraph.state.errors import StorageError
 from voicegraph.state.location import parse_location
@@ -89,6 +90,6 @@ async def test_a_question_ends_when_only_the_other_connection_breaks(link: Link,
     question = asyncio.create_task(link.ask(endless))
     await asked.wait()
     await asyncio.to_thread(cut_off, postgres_url, "application_name = 'voicegraph notices'")
-    await asyncio.wait({question}, timeout=30.0)
+    await asyncio.wait({question}, timeout=PATIENCE)
     assert isinstance(question.exception(), StorageError)
     assert await link.ask(pid) == link.address

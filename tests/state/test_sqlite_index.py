@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import StorageError
@@ -122,6 +123,6 @@ async def test_storing_a_turn_does_not_wait_for_the_index(home: Any, say: Any, t
     await home.store.recall.index_due()
     writer = sqlite3.connect(tmp_path / "voice.index.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    await asyncio.wait_for(save(home, say("m1", "My dog.")), 2)
+    await asyncio.wait_for(save(home, say("m1", "My dog.")), PATIENCE)
     writer.close()
     assert await home.store.recall.index_due() == 1

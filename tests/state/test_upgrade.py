@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from patience import PATIENCE
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
@@ -170,18 +171,18 @@ def open_at_once(url: str) -> None:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60)[1] for process in processes] == ["", ""]
+    assert [process.communicate(timeout=PATIENCE)[1] for process in processes] == ["", ""]
     assert [process.returncode for process in processes] == [0, 0]
 
 
 async def test_alembic_is_not_imported_for_a_database_that_is_up_to_date(url: str) -> None:
     await (await open_database(url)).close()
-    said, complaints = await asyncio.to_thread(opener(url).communicate, "\n", timeout=60)
+    said, complaints = await asyncio.to_thread(opener(url).communicate, "\n", timeout=PATIENCE)
     assert (said, complaints) == ("ready\nFalse\n", "")
 
 
 async def test_alembic_is_not_imported_for_a_new_database(url: str) -> None:
-    said, complaints = await asyncio.to_thread(opener(url).communicate, "\n", timeout=60)
+    said, complaints = await asyncio.to_thread(opener(url).communicate, "\n", timeout=PATIENCE)
     assert (said, complaints) == ("ready\nFalse\n", "")
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,14 @@ class Ran:
 Run = Callable[..., Ran]
 
 
-def heed_ctrl_c() -> None:
-    """Take SIGINT as usual, in a new process: one that a shell started in the background would ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """Let processes that start in the body take SIGINT, which a shell ignores in its background jobs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -76,16 +82,16 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def start_it(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "voicegraph.graph", *arguments],
-            cwd=folder,
-            env={**os.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_ctrl_c,
-        )
+        with heeding_ctrl_c():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "voicegraph.graph", *arguments],
+                cwd=folder,
+                env={**os.environ},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         started.append(process)
         return process
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, text
+from patience import PATIENCE
 
 from voicegraph.nodes.testing import ScriptedChatModel
 
@@ -44,7 +45,7 @@ class Terminal:
     def until(self, words: str) -> str:
         """Return what is shown up to and with `words`, after what was returned before."""
         while words not in self._shown:
-            ready, _, _ = select.select([self._end], [], [], 60)
+            ready, _, _ = select.select([self._end], [], [], PATIENCE)
             assert ready, f"{words!r} does not come after {self._shown!r}"
             self._shown += os.read(self._end, 4096).decode(errors="replace")
         place = self._shown.index(words) + len(words)

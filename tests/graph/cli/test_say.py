@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, ToolCall, invalid_key, text, tool_calls
+from patience import PATIENCE
 
 from voicegraph.nodes.limits import TurnLimits
 
@@ -33,7 +34,7 @@ def test_the_second_process_on_a_thread_knows_what_the_first_one_said(
     said: list[tuple[int, str, str]] = []
     for words in ("I am Ada.", "Who am I?"):
         process = start("say", words, "--thread", "call-1")
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=PATIENCE)
         said.append((process.returncode, out, errors))
     assert said == [(0, "Hello Ada.\n", ""), (0, "You are Ada.\n", "")]
     window = [(message["role"], message["content"]) for message in server.requests[1].messages]
@@ -46,11 +47,11 @@ def test_ctrl_c_ends_it_with_130_and_keeps_what_was_said(
     held = text("One two three.", hold_after=2)
     server.add(held)
     process = start("say", "Count.", "--thread", "call-1")
-    held.gate.wait_reached(within=60)
+    held.gate.wait_reached(within=PATIENCE)
     assert process.stdout is not None
     assert process.stdout.read(7) == "One two"
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out.strip(), errors.strip()) == (130, "", "")
     assert [line[29:] for line in run("history", "call-1").out.splitlines()] == ["Count.", "One two"]
 

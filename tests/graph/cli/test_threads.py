@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
+from patience import PATIENCE
 
 Run = Callable[..., Any]
 
@@ -51,7 +52,7 @@ def test_resume_ends_the_turn_of_a_killed_process(
     held = text("One two three.", hold_after=2)
     server.add(held, text("One two three."), text("Fine."))
     process = start("say", "Count.", "--thread", "one")
-    held.gate.wait_reached(within=60)
+    held.gate.wait_reached(within=PATIENCE)
     process.kill()
     process.wait()
     assert run("resume", "one").code == 0

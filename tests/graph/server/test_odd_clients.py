@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from openai_server import OpenAIServer, Reply
+from patience import PATIENCE
 from serving import Process, serving
 
 from voicegraph.nodes.heard import bare_words
@@ -117,7 +118,7 @@ def spoken(messages: list[dict[str, Any]]) -> list[list[str]]:
 async def test_whatever_a_client_does_the_model_is_asked_what_it_tells(
     server: Process, clients: int, named: bool
 ) -> None:
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
 
         async def talk(number: int) -> None:
             caller = Client(client, f"c{number}", named, random.Random(number))

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from postgres_outage import Outage
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
@@ -88,7 +89,7 @@ async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
         with outage.lasting():
             away = await client.get("/ready")
             answer = await client.post("/v1/chat/completions", json=BODY)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (back := await client.get("/ready")).status_code != 200:
                 await asyncio.sleep(0)
         again = await client.post("/v1/chat/completions", json=BODY)

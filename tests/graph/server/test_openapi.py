@@ -117,7 +117,6 @@ def run_one(site: Site, label: str, cases: st.SearchStrategy[Any], examples: int
 
     @settings(
         max_examples=examples,
-        deadline=None,
         derandomize=examples == SOME,
         database=None,
         phases=[Phase.generate],

@@ -15,6 +15,7 @@ import httpx
 import openai
 import pytest
 from openai_server import Gate, OpenAIServer, Reply, overloaded, paced, server_error, text
+from patience import PATIENCE
 from serving import Process, serving
 
 from voicegraph.state import Actor, open_store
@@ -41,7 +42,7 @@ async def stored(server: Process, thread: str, count: int) -> list[tuple[str, st
     """Return the stored messages of a thread as soon as there are so many."""
     store = await open_store(server.database_url)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 records = await store.messages.history(Actor(), thread)
                 if len(records) >= count:
@@ -123,7 +124,7 @@ async def test_headers_come_at_once_and_pings_until_the_first_word(server: Proce
     server.backend.add(text("Hello.", hold_before_headers=gate))
     url = f"{server.url}/v1/chat/completions"
     async with (
-        httpx.AsyncClient(timeout=10) as client,
+        httpx.AsyncClient(timeout=PATIENCE) as client,
         client.stream("POST", url, json={"messages": HI, "stream": True}) as answer,
     ):
         lines = answer.aiter_lines()
@@ -141,7 +142,7 @@ async def test_a_client_that_reads_nothing_holds_nobody_up(server: Process) -> N
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     await server.backend.async_wait_closed(asked)
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = await client.post(f"{server.url}/v1/chat/completions", json={"messages": HI})
     assert answer.json()["choices"][0]["message"]["content"] == "Hello."
     writer.close()
@@ -156,7 +157,7 @@ def ending_in_a_turn(
     with (
         OpenAIServer(reply) as backend,
         serving(folder, backend, settings=settings) as server,
-        httpx.Client(timeout=10) as client,
+        httpx.Client(timeout=PATIENCE) as client,
         client.stream(
             "POST",
             f"{server.url}/v1/chat/completions",
@@ -179,7 +180,7 @@ def test_an_ending_server_lets_a_turn_end_and_stores_it(tmp_path: Path) -> None:
                 httpx.get(f"{server.url}/health")
         gate.open()
         assert "three" in "".join(rest)
-        assert server.process.wait(timeout=30) == 0
+        assert server.process.wait(timeout=PATIENCE) == 0
         assert asyncio.run(stored(server, "t", 2)) == [("user", "Hi"), ("assistant", "One two three")]
 
 
@@ -187,7 +188,7 @@ def test_an_ending_server_interrupts_a_turn_that_takes_too_long(tmp_path: Path) 
     settings = {**SETTINGS, "VOICEGRAPH_SHUTDOWN_SECONDS": "0.2"}
     with ending_in_a_turn(tmp_path, text("One two three", hold_after=2), settings) as (server, rest):
         assert "".join(rest).endswith("data: [DONE]\n\n")
-        assert server.process.wait(timeout=30) == 0
+        assert server.process.wait(timeout=PATIENCE) == 0
         assert asyncio.run(stored(server, "t", 2)) == [("user", "Hi"), ("assistant", "One two")]
 
 
@@ -203,7 +204,7 @@ def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process) ->
         [sys.executable, "-m", "voicegraph.graph", "serve", "--port", port, "--db", server.database_url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         env={**os.environ, "OPENAI_API_KEY": "test"},
     )
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)

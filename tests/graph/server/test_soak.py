@@ -16,6 +16,7 @@ import httpx
 import pytest
 from langchain_core.messages import convert_to_openai_messages
 from openai_server import validate_messages
+from patience import PATIENCE
 from serving import Process, serving
 
 from voicegraph.graph import build_graph, open_resources
@@ -143,12 +144,12 @@ async def test_many_callers_at_once_lose_nothing(
     before = {name: processor_seconds(pid) for name, pid in processes.items()}
     people = [Caller(number, random.Random(number)) for number in range(callers)]
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=PATIENCE) as client:
         memory = asyncio.create_task(watch_memory(server, seconds))
         until = time.monotonic() + seconds
         await asyncio.gather(*(caller.talk(client, tokens, pause, until) for caller in people))
         sizes = await memory
-        async with asyncio.timeout(10):  # The last ones are being stored.
+        async with asyncio.timeout(PATIENCE):  # The last ones are being stored.
             while "voicegraph_running_turns 0.0" not in (await client.get("/metrics")).text:
                 pass
     used = {name: processor_seconds(pid) - before[name] for name, pid in processes.items()}

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from langchain_core.messages import convert_to_openai_messages
 from openai_server import validate_messages
+from patience import PATIENCE
 from soaking.caller import Caller
 from soaking.fleet import TESTS, Fleet
 
@@ -38,7 +39,7 @@ class Model:
 
     def end(self) -> list[str]:
         """End it and return what it had to refuse."""
-        out, _ = self._process.communicate(timeout=20)
+        out, _ = self._process.communicate(timeout=PATIENCE)
         return json.loads(out)
 
 
@@ -52,7 +53,7 @@ async def model() -> AsyncIterator[Model]:
 
 async def quiet(client: httpx.AsyncClient, fleet: Fleet) -> None:
     """Wait until the last turns are stored."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         for url in fleet.urls():
             while "voicegraph_running_turns 0.0" not in (await client.get(f"{url}/metrics")).text:
                 await asyncio.sleep(0.1)
@@ -99,7 +100,7 @@ async def test_processes_that_are_killed_lose_nothing(
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     try:
         await fleet.start(processes)
-        async with httpx.AsyncClient(limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(limits=limits, timeout=PATIENCE) as client:
             until = time.monotonic() + seconds
             talking = asyncio.gather(*(caller.talk(client, fleet, pause, until) for caller in people))
             while time.monotonic() < until - kill_every / 2:

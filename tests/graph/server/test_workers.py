@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 from openai_server import Gate, OpenAIServer, text
+from patience import PATIENCE
 from serving import Process, serving
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -53,7 +54,7 @@ def wait_for_workers(server: Process, without: int = 0) -> list[psutil.Process]:
 
 def ask(server: Process, thread: str) -> str:
     body = {"messages": HI, "thread_id": thread}
-    answer = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=20)
+    answer = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=PATIENCE)
     return answer.json()["choices"][0]["message"]["content"]
 
 
@@ -84,7 +85,7 @@ def test_workers_that_are_told_to_end_let_turns_end(server: Process, backend: Op
     running = wait_for_workers(server)
     body = {"messages": HI, "stream": True, "thread_id": "t"}
     url = f"{server.url}/v1/chat/completions"
-    with httpx.Client(timeout=20) as client, client.stream("POST", url, json=body) as answer:
+    with httpx.Client(timeout=PATIENCE) as client, client.stream("POST", url, json=body) as answer:
         lines = answer.iter_lines()
         while "two" not in next(lines):
             pass
@@ -95,14 +96,14 @@ def test_workers_that_are_told_to_end_let_turns_end(server: Process, backend: Op
         gate.open()
         rest = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
     assert "three" in "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in rest)
-    assert server.process.wait(timeout=20) == 0
+    assert server.process.wait(timeout=PATIENCE) == 0
     assert not any(worker.is_running() for worker in running)
 
 
 def test_workers_end_when_the_process_that_watches_them_is_killed(server: Process) -> None:
     running = wait_for_workers(server)
     os.kill(server.process.pid, signal.SIGKILL)
-    gone, alive = psutil.wait_procs(running, timeout=20)
+    gone, alive = psutil.wait_procs(running, timeout=PATIENCE)
     assert (len(gone), alive) == (2, [])
 
 
