@@ -1,6 +1,7 @@
 """Step 2: stream one completion to the caller's ear and gather its tool calls."""
 
 import logging
+from dataclasses import replace
 
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
@@ -75,9 +76,11 @@ async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply)
     try:
         return await _stream(state, context, turn, reply, Asked(refused=nothing_refused()))
     except ModelError as error:
-        if reply.said or not may_narrow(error):
+        if reply.said or not may_narrow(error, window):
             raise
         refusal = error
+    if isinstance(refusal, ModelUnavailable):  # It was tried again already.
+        context = replace(context, limits=context.limits.model_copy(update={"model_attempts": 1}))
     for asked in narrower(window, refusal):
         log.warning(
             "asking the model again with less",
@@ -89,7 +92,7 @@ async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply)
             if reply.said:
                 _note_refused(context, turn, asked)
                 raise
-            if not may_narrow(error):
+            if not may_narrow(error, window):
                 raise
         else:
             return _note_refused(context, turn, asked)

@@ -1,7 +1,7 @@
 """The models of a process, by name: `openai:NAME`, `local:smollm2`, or any LangChain chat model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -154,8 +154,7 @@ class Models:
             small=True,
             patience=8.0,
             settings=LOCAL_SETTINGS,
-            # ChatML takes any order of roles, and every word more can lead it astray.
-            learned=LearnedForm(replace(COMPATIBLE, complete=False)),
+            learned=LearnedForm(COMPATIBLE),
         )
 
     def _openai(self, name: str) -> VoiceModel:

@@ -17,6 +17,9 @@ from .request_messages import words_alone
 from .tools.results import WITHHELD
 from .trim import trim
 
+_LONG = 2_000
+"""Characters of a window that may be too long for a small model."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -68,10 +71,14 @@ def without_refused(window: Sequence[AnyMessage], refused: Refused | None) -> li
     return kept
 
 
-def may_narrow(error: ModelError) -> bool:
-    """Return true when a request with less in it may be answered."""
-    crashed = isinstance(error, ModelUnavailable) and error.crashed
-    return crashed or isinstance(error, RequestRefused | ContextTooLong)
+def may_narrow(error: ModelError, window: Sequence[AnyMessage]) -> bool:
+    """Return true when a request with less in it may be answered.
+
+    Some servers break down over a request that is too long; over a short one they do for another reason.
+    """
+    if isinstance(error, ModelUnavailable) and error.crashed:
+        return sum(len(str(message.text)) for message in window) > _LONG
+    return isinstance(error, RequestRefused | ContextTooLong)
 
 
 def narrower(window: Sequence[AnyMessage], error: ModelError) -> Iterator[Asked]:

@@ -29,7 +29,7 @@ class RequestForm:
     """
 
     left_out: frozenset[str] = frozenset()
-    complete: bool = True
+    complete: bool = False
     alternating: bool = False
     text_only: bool = False
     answer_length: str = "max_tokens"
@@ -46,22 +46,23 @@ class RequestForm:
         return replace(self, left_out=self.left_out | named)
 
 
-OPENAI = RequestForm(complete=False, answer_length="max_completion_tokens")
+OPENAI = RequestForm(answer_length="max_completion_tokens")
 """OpenAI itself and Azure: all fields, any order of roles."""
 COMPATIBLE = RequestForm(left_out=frozenset({"user"}))
 """A server that speaks OpenAI's protocol and is not known further."""
 PLAINEST = RequestForm(
     left_out=frozenset({"user", "stream_options", "strict", "parallel_tool_calls", "tool_choice", "name"}),
+    complete=True,
     alternating=True,
 )
 """What every server takes."""
-LANGCHAIN = RequestForm(complete=False, answer_length="max_completion_tokens")
+LANGCHAIN = RequestForm(answer_length="max_completion_tokens")
 """Another provider through LangChain, which writes the request in that provider's own form."""
 
 _HOSTS = {
     "api.openai.com": OPENAI,
     "openai.azure.com": OPENAI,
-    "api.mistral.ai": COMPATIBLE.without({"stream_options"}),
+    "api.mistral.ai": replace(COMPATIBLE.without({"stream_options"}), complete=True),
     "api.cerebras.ai": COMPATIBLE.without({"strict"}),
     "generativelanguage.googleapis.com": COMPATIBLE.without({"strict"}),
 }
