@@ -35,6 +35,10 @@ BASE_PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 pyth
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(VENV)/uv/bin/uv)
 UV_MADE = uv --version >/dev/null 2>&1 || $(VENV)/uv/bin/uv --version >/dev/null 2>&1
 
+QUICK_TESTS := tests/nodes/test_re*.py tests/nodes/test_openai*.py tests/nodes/test_tool_*.py tests/nodes/test_heard.py \
+	tests/nodes/test_prompt.py tests/nodes/test_trim.py tests/graph/test_routing.py tests/graph/test_incoming.py \
+	tests/graph/test_threads.py tests/state/test_agents.py
+
 ##@ Use
 
 .PHONY: chat
@@ -44,6 +48,10 @@ chat: install ## start a conversation (make chat ARGS="--thread call-42")
 .PHONY: test
 test: install ## run the tests (some of them: make test ARGS="tests/nodes -k trim")
 	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+
+.PHONY: test-quick
+test-quick: install ## run the tests of steps, words and whole turns alone, in a minute
+	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile $(QUICK_TESTS) $(ARGS)
 
 .PHONY: install
 install: $(STAMP) ## install all it needs into .venv (the other targets do it by themselves)

@@ -16,7 +16,7 @@ _UNSPACED = r"\p{Line_Break=SA}\p{Han}\p{Hiragana}\p{Katakana}\u30fc"
 _VOWELS_BEFORE = r"\u0e40-\u0e44\u0ec0-\u0ec4"
 _VOWELS_AFTER = r"\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3"
 _WORD = regex.compile(
-    rf"[{_VOWELS_BEFORE}]?(?=[{_UNSPACED}])\X[\p{{M}}{_VOWELS_AFTER}]*"
+    rf"[{_VOWELS_BEFORE}]?(?=[{_UNSPACED}])\X(?:(?=[\p{{M}}{_VOWELS_AFTER}])\X)*"
     rf"|(?:[\p{{Latin}}\p{{Greek}}\p{{Cyrillic}}\p{{Nd}}]+(?![\p{{M}}{_VOWELS_AFTER}])|(?![{_UNSPACED}\s])\X)+"
 )
 _ASCII_WORD = re.compile(r"\S+")

@@ -18,7 +18,7 @@ from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.model import VoiceModel
 from voicegraph.nodes.reply import Reply
 from voicegraph.nodes.reply_stream import stream_reply
-from voicegraph.nodes.tools.registry import load_tool
+from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.state.errors import ModelError
 
 

@@ -198,10 +198,19 @@ def test_without_a_key_no_other_machine_is_served(tmp_path: Path) -> None:
             pass
 
 
-def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process) -> None:
+def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process, tmp_path: Path) -> None:
     port = server.url.rpartition(":")[2]
     ended = subprocess.run(
-        [sys.executable, "-m", "voicegraph.graph", "serve", "--port", port, "--db", server.database_url],
+        [
+            sys.executable,
+            "-m",
+            "voicegraph.graph",
+            "serve",
+            "--port",
+            port,
+            "--db",
+            f"sqlite:///{tmp_path}/other.db",
+        ],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -114,7 +114,9 @@ async def test_a_request_that_is_sent_again_and_again_runs_its_tool_once(
         for later in (0, 0.2, 3.7, 3.6, 600):
             clock.seconds += later
             await client.post(URL, json=told(*greeting, "book"))
-            assert asked(model) == [*greeting, "book", ">", "=booked"]
+            *before, result = asked(model)
+            assert before == [*greeting, "book", ">"]
+            assert result.startswith("=booked")
         said = [message.text for message in await stored(served.resources)]
     assert booked == ["table"]
     assert said.count("book") == 1
