@@ -52,7 +52,11 @@ def dev(tmp_path: Path) -> Iterator[tuple[httpx.Client, OpenAIServer]]:
             # Whatever else it writes: a pipe that nobody reads would stop it.
             drain = threading.Thread(target=process.communicate)
             drain.start()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+            # It says that it has started a moment before it listens.
+            connecting = httpx.HTTPTransport(retries=10)
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, transport=connecting
+            ) as client:
                 yield client, model
         finally:
             process.kill()
