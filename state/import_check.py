@@ -1,5 +1,6 @@
 """What a memory file must hold to be imported: all is looked at before anything is stored."""
 
+import asyncio
 from collections.abc import Iterable
 
 from .agent_settings import checked_settings, checked_time_zone
@@ -15,6 +16,13 @@ async def check_memory_file(file: MemoryFile) -> None:
 
     A text over its limit raises `BlockTooLong`, an unknown time zone `InvalidSetting`.
     """
+    # A large file takes its time: not on the event loop, where others speak.
+    await asyncio.to_thread(_check, file)
+    for agent in file.agents:
+        await checked_time_zone(agent.time_zone)
+
+
+def _check(file: MemoryFile) -> None:
     _each_once("block id", (block.id for block in file.blocks))
     _each_once("agent id", (agent.id for agent in file.agents))
     _each_once("agent name", (agent.name for agent in file.agents))
@@ -25,7 +33,6 @@ async def check_memory_file(file: MemoryFile) -> None:
     labels = {block.id: block.label for block in file.blocks}
     for agent in file.agents:
         _check_agent(agent, labels)
-        await checked_time_zone(agent.time_zone)
 
 
 def _check_block(block: FileBlock) -> None:

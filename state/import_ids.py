@@ -1,5 +1,6 @@
 """Under which ids imported things are kept: their own where these are free, else ids made from them."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,12 @@ class Place:
 
 async def block_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of blocks by their ids in the file."""
-    return await _places(session, actor, _owned(BlockRow, BlockRow.id), _renamed(actor, "block", ids))
+    return await _places(session, actor, _owned(BlockRow, BlockRow.id), await _renamed(actor, "block", ids))
 
 
 async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of agents by their ids in the file."""
-    return await _places(session, actor, _owned(AgentRow, AgentRow.id), _renamed(actor, "agent", ids))
+    return await _places(session, actor, _owned(AgentRow, AgentRow.id), await _renamed(actor, "agent", ids))
 
 
 async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
@@ -44,15 +45,18 @@ async def passage_places(session: AsyncSession, actor: Actor, ids: Collection[st
     """Return the places of passages by their ids in the file."""
     owners = select(PassageRow.id, AgentRow.organization_id, AgentRow.user_id)
     owners = owners.join(AgentRow, AgentRow.id == PassageRow.agent_id)
-    return await _places(session, actor, (owners, PassageRow.id), _renamed(actor, "passage", ids))
+    return await _places(session, actor, (owners, PassageRow.id), await _renamed(actor, "passage", ids))
 
 
 def _owned(table: type[Owned], key: Any) -> tuple[Select[Any, Any, Any], Any]:
     return select(key, table.organization_id, table.user_id), key
 
 
-def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, str]:
-    return {wanted: f"{kind}-{_hash(actor, wanted)}" for wanted in ids}
+async def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, str]:
+    def renamed() -> dict[str, str]:
+        return {wanted: f"{kind}-{_hash(actor, wanted)}" for wanted in ids}
+
+    return await asyncio.to_thread(renamed) if len(ids) > _PORTION else renamed()
 
 
 def _hash(actor: Actor, wanted: str) -> str:

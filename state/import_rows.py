@@ -1,6 +1,7 @@
 """The rows of an imported agent: threads with their messages, passages, numbered behind what there is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -11,6 +12,9 @@ from .import_ids import Place, passage_places, thread_places
 from .memory_file import FilePassage, FileThread
 from .models import MessageRow, PassageRow, ThreadRow
 from .ownership import numbers_of
+
+_PORTION = 500
+"""Rows that are inserted at once: making a statement's values for more would hold up the event loop."""
 
 
 async def add_threads(
@@ -34,14 +38,16 @@ async def add_threads(
             )
         )
     await session.flush()
-    rows = [
-        {**message.model_dump(), "thread_id": places[thread.id].id, "agent_id": agent[0]}
-        for thread in fresh
-        for message in thread.messages
+    said = [
+        (message.sequence, places[thread.id].id, message) for thread in fresh for message in thread.messages
     ]
-    rows.sort(key=lambda row: row.pop("sequence"))
+    said.sort(key=lambda one: one[0])
+    rows = (
+        {**message.model_dump(exclude={"sequence"}), "thread_id": thread_id, "agent_id": agent[0]}
+        for _, thread_id, message in said
+    )
     await _insert(session, MessageRow, agent[1], rows)
-    return places, len(rows)
+    return places, len(said)
 
 
 async def add_passages(
@@ -49,31 +55,30 @@ async def add_passages(
 ) -> int:
     """Add the passages that the user has not; return how many."""
     places: Mapping[str, Place] = await passage_places(session, actor, [passage.id for passage in passages])
-    rows = [
+    fresh = [passage for passage in passages if not places[passage.id].there]
+    rows = (
         {
             **passage.model_dump(),
             "id": places[passage.id].id,
             "tags": list(passage.tags),
             "agent_id": agent[0],
         }
-        for passage in passages
-        if not places[passage.id].there
-    ]
+        for passage in fresh
+    )
     await _insert(session, PassageRow, agent[1], rows)
-    return len(rows)
+    return len(fresh)
 
 
 async def _insert(
     session: AsyncSession,
     table: type[MessageRow] | type[PassageRow],
     agent: int,
-    rows: list[dict[str, Any]],
+    rows: Iterable[dict[str, Any]],
 ) -> None:
     """Insert rows in their order, with the numbers behind the agent's last one."""
     first, last = numbers_of(agent)
     greatest = select(func.max(table.number)).where(table.number.between(first, last))
     start = (await session.execute(greatest)).scalar_one() or first
-    if rows:
-        await session.execute(
-            insert(table), [{"number": start + place, **row} for place, row in enumerate(rows, start=1)]
-        )
+    numbered = ({"number": start + place, **row} for place, row in enumerate(rows, start=1))
+    while some := list(islice(numbered, _PORTION)):
+        await session.execute(insert(table), some)
