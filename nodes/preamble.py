@@ -14,6 +14,8 @@ import jiter
 PREAMBLE = "pre_exec_msg"
 LONGEST = 2_000
 """Characters of a preamble that are spoken at most."""
+_LONGEST_GAP = 1_000
+"""Blanks between the preamble's key and its text."""
 HEARTBEAT = "request_heartbeat"
 _KEY = f'"{PREAMBLE}"'
 _VALUE = re.compile(rf'{_KEY}\s*:\s*(?:(?P<string>"(?:[^"\\]|\\.)*)(?P<end>"?)|[^\s"])', re.DOTALL)
@@ -65,6 +67,8 @@ class PreambleReader:
     def _advance(self, key_at: int) -> str:
         found = _VALUE.match(self._json, key_at)
         if found is None:
+            # A model that loops in blanks would have them all looked at again with each one.
+            self.finished = len(self._json) - key_at > _LONGEST_GAP
             return ""
         text = _parse(found["string"] or "", "trailing-strings")
         if not isinstance(text, str):  # Another type, or no JSON: nothing more will come of it.

@@ -173,3 +173,9 @@ def test_long_arguments_in_small_fragments_are_parsed_a_few_times_only(
     arguments_json = json.dumps(tool_arguments)
     read(arguments_json, [4])
     assert parsed < 2 * len(arguments_json)
+
+
+def test_a_model_that_loops_in_blanks_before_the_text_is_not_followed_for_ever() -> None:
+    reader = PreambleReader()
+    heard = "".join(reader.feed(piece) for piece in ['{"pre_exec_msg":', *" " * 5_000, '"Hm."}'])
+    assert (heard, reader.finished) == ("", True)
