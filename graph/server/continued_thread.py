@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...nodes.alignment import best_match
-from ...nodes.items import our_items, their_items
+from ...nodes.items import Item, our_items, their_items
 from ...state.actors import Actor
 from ...state.errors import AgentNotFound
-from ...state.schema import ClientMessage
 from ..client_history import read_history
 from ..turn_graph import TurnGraph
 
@@ -21,12 +20,12 @@ async def continued_thread(graph: TurnGraph, actor: Actor, agent: str, messages:
 
     A history of which two threads could be the beginning continues neither: a new thread takes it all in.
     """
-    history = read_history(messages).messages
+    resources = graph.resources
+    history = read_history(messages).messages[-resources.settings.message_buffer_limit :]
     said = [message["text"] for message in history if message["role"] == "user"]
     earlier = said[-2:] if len(history) > len(said) else said[-2:-1]
     if len(history) < 2 or not earlier:
         return None
-    resources = graph.resources
     try:
         owner = await resources.store.agents.get(actor, agent)
     except AgentNotFound:  # The default agent is made by its first turn.
@@ -40,14 +39,15 @@ async def continued_thread(graph: TurnGraph, actor: Actor, agent: str, messages:
             await run.done.wait()
     stored = await resources.store.messages.threads_with_words(actor, owner.id, earlier, since=since)
     found = {*stored, *(run.thread_id for run in running)}
-    continued = [thread_id for thread_id in found if await _continues(graph, thread_id, history)]
+    theirs = their_items(history)
+    continued = [thread_id for thread_id in found if await _continues(graph, thread_id, theirs)]
     return continued[0] if len(continued) == 1 else None
 
 
-async def _continues(graph: TurnGraph, thread_id: str, history: Sequence[ClientMessage]) -> bool:
+async def _continues(graph: TurnGraph, thread_id: str, theirs: Sequence[Item]) -> bool:
     """Tell if the history tells all of the thread's last words, and goes on behind them."""
     state = await graph.aget_state({"configurable": {"thread_id": thread_id}})
-    ours, theirs = our_items(state.values.get("messages", [])), their_items(history)
+    ours = our_items(state.values.get("messages", []))
     match = best_match(ours, theirs)
     if match is None or not match.proven:
         return False
