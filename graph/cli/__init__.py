@@ -17,7 +17,7 @@ from .chat import chat
 from .draw import draw
 from .failures import INTERRUPTED, report
 from .logs import set_logs
-from .options import Caller
+from .options import Caller, Quiet, Verbose
 from .say import say
 from .serve import serve
 from .streams import flush_streams, open_streams
@@ -55,7 +55,8 @@ def options(
     organization: Annotated[
         str, typer.Option("--organization", envvar="VOICEGRAPH_ORGANIZATION", help="Whose users.")
     ] = "default",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write logs to the error stream.")] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
@@ -66,6 +67,7 @@ def options(
         organization=_unless_blank(context, "organization", organization),
         user=_unless_blank(context, "user", user),
         verbose=verbose,
+        quiet=quiet,
     )
 
 

@@ -32,6 +32,10 @@ Database = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one event a line, as JSON with its `type`.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Write all logs to the error stream, with what is said.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Of a server's logs write errors alone.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class Caller:
     organization: str = "default"
     user: str = "default"
     verbose: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

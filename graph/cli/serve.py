@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .failures import report, say_error
-from .logs import set_logs
-from .options import Database, caller_of
+from .logs import set_server_logs
+from .options import Database, Quiet, Verbose, caller_of
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -62,6 +62,7 @@ class _Wish:
     tools: tuple[str, ...]
     database: str | None
     verbose: bool
+    quiet: bool
 
 
 def serve(
@@ -72,20 +73,25 @@ def serve(
     model: ModelName = None,
     tool: Tools = None,
     database: Database = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Serve agents over HTTP as the "custom LLM" of LiveKit, Pipecat, Vapi, ElevenLabs and others.
 
     Give them the URL http://HOST:PORT/v1, an agent's name as the model and a key of `voicegraph keys create`.
-    Without any key only this machine itself is served.
+    Without any key only this machine itself is served. Warnings and errors go to the error stream.
     """
+    caller = caller_of(context)
     wish = _Wish(
         host=host,
         port=port,
         model=model,
         tools=tuple(tool or ()),
         database=database,
-        verbose=caller_of(context).verbose,
+        verbose=verbose or caller.verbose,
+        quiet=quiet or caller.quiet,
     )
+    set_server_logs(verbose=wish.verbose, quiet=wish.quiet)
     if workers > 1:
         _serve_by_workers(wish, workers)
     else:
@@ -122,7 +128,7 @@ def _serve_by_workers(wish: _Wish, count: int) -> None:
 def _work(wish: _Wish, listening: "socket", telling: "Connection", metrics: Path) -> None:
     """Be one of several workers: serve the socket, and tell when that begins."""
     os.setpgid(0, 0)  # Ctrl-C is for the process that watches the workers: it tells them.
-    set_logs(verbose=wish.verbose)
+    set_server_logs(verbose=wish.verbose, quiet=wish.quiet)
 
     def ready(url: str, keyed: bool) -> None:
         telling.send((url, keyed))
