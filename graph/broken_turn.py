@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from ..nodes.context import Context
+from ..nodes.error_facts import error_facts
 from ..nodes.events import Event, Speech, TurnFailed, encode_event
 from ..nodes.failed_step import is_worth_a_retry
 from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
@@ -36,7 +37,7 @@ async def ended_in_words(
         if not heard or live.failure.told or live.limits.raise_errors or is_worth_a_retry(error, live):
             raise
         code = error.code if isinstance(error, VoicegraphError) else "internal"
-        log.error("a turn broke down", extra={"thread_id": live.thread_id, "error": type(error).__name__})
+        log.error("a turn broke down", extra={"thread_id": live.thread_id, **error_facts(error)})
         log.debug("why the turn broke down", exc_info=error)
         sentence = f" {live.limits.broken_reply}" if live.speaker.spoken else live.limits.apology
         for event in (Speech(content=sentence), failed_turn(code, "the turn broke down")):

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from ..nodes.context import Failure
+from ..nodes.error_facts import error_facts
 from ..nodes.interruption import Interruption
 from ..state.errors import ModelError, ThreadBusy
 from ..state.schema import ClientMessage
@@ -65,8 +66,9 @@ class TurnRun:
         except BaseException as error:  # Of a turn alone: the process and other turns go on.
             self._error = error
             if (self.kept or not self._listeners) and not isinstance(error, ModelError):
-                place = {"thread_id": self.thread_id, "error": type(error).__name__}
-                log.error("a turn could not be stored", extra=place)
+                log.error(
+                    "a turn could not be stored", extra={"thread_id": self.thread_id, **error_facts(error)}
+                )
                 log.debug("why the turn could not be stored", exc_info=error)
         finally:
             self.done.set()

@@ -13,9 +13,11 @@ from typing import Any
 from ..state.errors import ContextTooLong, ModelError, ModelProtocolError, ModelTimeout, ModelUnavailable
 from .completion import Request, stream_completion
 from .delta import Delta
+from .error_facts import error_facts
 from .limits import TurnLimits
 from .model import VoiceModel
 from .pacing import Pace
+from .turn_facts import note_model
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ async def start_completion(
             if left <= 0:
                 raise last
             patience = min(left / (1 + others), _patience(model, limits))
+            note_model(model.name)
             try:
                 return await _attempt(model, request(model), limits, patience)
             except ContextTooLong:
@@ -68,7 +71,7 @@ async def start_completion(
                         "model": model.name,
                         "thread_id": thread_id,
                         "attempt": attempt + 1,
-                        "error": error.code,
+                        **error_facts(error),
                     },
                 )
             silent = isinstance(last, ModelTimeout) and others

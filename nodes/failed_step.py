@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 from ..state.errors import StorageError, VoicegraphError
 from ..state.schema import VoiceState, VoiceUpdate
 from .context import Context, writer_of
+from .error_facts import error_facts
 from .reply import CREATED_AT
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ async def _failed(
     context, speaker = runtime.context, runtime.context.speaker
     known = isinstance(error, VoicegraphError)
     failure = error if known else VoicegraphError(f"the step {name} broke down ({type(error).__name__})")
-    place = {"thread_id": context.thread_id, "step": name, "error": type(error).__name__, "at": _place(error)}
-    log.error("a step broke down", extra=place)
+    known_of = {"thread_id": context.thread_id, "model": state["turn"].get("model", ""), "step": name}
+    log.error("a step broke down", extra={**known_of, **error_facts(error)})
     log.debug("why the step broke down", exc_info=error)
     context.failure.error = failure
     turn = state["turn"].copy()
@@ -71,11 +72,3 @@ async def _failed(
         response_metadata={"model": turn.get("model", ""), "finish_reason": "error"},
     )
     return {"turn": turn, "messages": [message]}
-
-
-def _place(error: BaseException) -> str:
-    """Return the file and line where it was raised: the error's own text may hold a caller's words."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"

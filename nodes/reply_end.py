@@ -9,6 +9,7 @@ from ..state.errors import ContentFiltered, ModelError
 from ..state.schema import Turn, VoiceState
 from .called_tools import called_name
 from .context import Context
+from .error_facts import error_facts
 from .reply import Reply
 
 log = logging.getLogger(__name__)
@@ -22,12 +23,15 @@ async def end_reply(
     if turn["outcome"] == "interrupted":
         return reply.spoken_message(model, now)
     if error is not None:
+        known = {"thread_id": context.thread_id, "model": model}
+        log.debug("why the model failed", exc_info=error)
         if isinstance(error, ContentFiltered) and not reply.said:
+            log.warning("a reply was filtered", extra={**known, **error_facts(error)})
             turn.update(outcome="finished", finish_reason="content_filter")
             await reply.add_sentence(limits.filtered_reply)
             return reply.spoken_message(model, now)
         turn.update(outcome="failed", finish_reason="error", error=error.code)
-        _log_failure(context, model, error.code)
+        log.warning("the model failed", extra={**known, **error_facts(error)})
         context.failure.error = error
         await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
         return reply.spoken_message(model, now)
@@ -39,17 +43,14 @@ async def end_reply(
         return reply.message(model, now, used, partial(called_name, state, context, turn))
     turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
     if reply.finish_reason == "content_filter":
+        log.warning("a reply was filtered", extra={"thread_id": context.thread_id, "model": model})
         await reply.add_sentence(limits.filtered_reply)
     elif not reply.said.strip():
         await reply.add_sentence(limits.apology)
         turn.update(outcome="failed", error="model_protocol")
-        _log_failure(context, model, "model_protocol")
+        extra = {"model": model, "thread_id": context.thread_id, "error": "model_protocol"}
+        log.warning("the model failed", extra=extra)
     return reply.spoken_message(model, now)
-
-
-def _log_failure(context: Context, model: str, code: str) -> None:
-    extra = {"model": model, "thread_id": context.thread_id, "error": code}
-    log.warning("the model failed", extra=extra)
 
 
 def _final_reason(reason: str | None) -> str:

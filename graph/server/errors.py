@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ...nodes.error_facts import error_facts
 from ...state.errors import (
     AgentNotFound,
     AlreadyExists,
@@ -139,7 +140,7 @@ def _of_ours(request: Request | None, error: Exception) -> Response:
     assert isinstance(error, VoicegraphError)
     how, message = told(error)
     if how.status >= 500:
-        log.error("a request failed", extra={"error": error.code, "status": how.status})
+        log.error("a request failed", extra={"status": how.status, **error_facts(error)})
         log.debug("why the request failed", exc_info=error)
     return error_response(how.status, message, code=error.code, headers=how.headers)
 
@@ -205,17 +206,10 @@ class LastResort:
             await self.app(scope, receive, watched)
         except Exception as error:
             # Its text may hold a caller's words: the kind and the place must do above debug.
-            log.error("a request failed", extra={"error": type(error).__name__, "where": _place(error)})
+            log.error("a request failed", extra={"status": 500, **error_facts(error)})
             log.debug("why the request failed", exc_info=error)
             if scope["type"] != "http":
                 raise
             if not started:
                 response = error_response(500, "something went wrong in the server")
                 await response(scope, receive, send)
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"

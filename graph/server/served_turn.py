@@ -7,9 +7,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ...nodes.error_facts import error_facts
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.actors import Actor
-from ...state.errors import VoicegraphError
 from ...state.schema import Usage
 from ..broken_turn import failed_turn
 from ..run import events_of
@@ -60,11 +60,11 @@ class ServedTurn:
                     if isinstance(event, TurnFinished | TurnFailed):
                         return
         except Exception as error:  # Whatever it is, the caller must not be left in silence.
-            code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
-            log.error("a turn broke down", extra={"thread_id": self.thread_id, "error": code})
+            facts = error_facts(error)
+            log.error("a turn broke down", extra={"thread_id": self.thread_id, **facts})
             log.debug("why the turn broke down", exc_info=error)
             yield Speech(content=f" {self.apology}" if spoke else self.apology)
-            yield failed_turn(code, "the turn broke down")
+            yield failed_turn(facts["error"], "the turn broke down")
 
 
 async def _stopped(thread_id: str) -> TurnRun:
