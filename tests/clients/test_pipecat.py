@@ -157,7 +157,6 @@ async def test_words_during_an_async_tool_of_the_client_are_answered_before_its_
     assert [(role, words) for role, words in phone.asked() if role != "tool"] == [
         ("user", "Any left?"),
         ("assistant", "I'm checking."),
-        ("assistant", "(I was interrupted.)"),
         ("user", "And the price?"),
         ("assistant", "Sure."),
         ("assistant", "There are three."),
