@@ -1,5 +1,6 @@
 """The request to the OpenAI client of a `ChatOpenAI`, made by LangChain and sent by ourselves."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
@@ -15,6 +16,12 @@ from .returned_fields import add_to_payload
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
+log = logging.getLogger(__name__)
+
+_PRIVATE = ("_should_stream", "_should_stream_usage", "_get_request_payload", "_uses_gateway")
+"""Attributes of LangChain's that any release may rename: without them LangChain streams the model."""
+_missed: set[str] = set()
+"""Those that were missing, each logged once."""
 _SPECIAL = {"name", "tool_calls", "function_call", "audio"}
 """Keys of a message's `additional_kwargs` that LangChain sends."""
 _CLASSES = {
@@ -46,7 +53,7 @@ def raw_request(
     `name` is the model's: what it sent beside words goes back to it alone.
 
     `None` when only LangChain can make it or must see its answer: another class, another protocol than chat
-    completions, a limiter, streaming that is switched off.
+    completions, a limiter, streaming that is switched off, a release without the attributes that it takes.
     """
     chat, options = model, dict(settings)
     if isinstance(model, RunnableBinding):
@@ -58,7 +65,7 @@ def raw_request(
     openai = cast("ChatOpenAI", chat)
     stop, counts = options.pop("stop", None), options.pop("stream_usage", None)
     options["stream"] = True
-    if not _is_plain(openai, options):
+    if not (_has_private(openai) and _is_plain(openai, options)):
         return None
     if openai._should_stream_usage(counts, **options):  # pyright: ignore[reportPrivateUsage]
         options["stream_options"] = {"include_usage": True}
@@ -105,6 +112,17 @@ def _as_plain(message: BaseMessage) -> dict[str, Any] | None:
 
 def _full_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _has_private(chat: "ChatOpenAI") -> bool:
+    """Return true when LangChain still has what the fast path takes of it; log what is missing once."""
+    missing = {name for name in _PRIVATE if not hasattr(chat, name)}
+    if not hasattr(chat.async_client, "_client"):
+        missing.add("_client")
+    for name in sorted(missing - _missed):
+        log.warning("langchain-openai has no %s any more: answers come through LangChain, slower", name)
+    _missed.update(missing)
+    return not missing
 
 
 def _is_plain(chat: "ChatOpenAI", options: Mapping[str, Any]) -> bool:

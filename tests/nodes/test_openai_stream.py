@@ -1,7 +1,10 @@
 """Completions read raw from the OpenAI client, beside LangChain's own way through the same model."""
 
+import inspect
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -261,3 +264,44 @@ async def test_a_client_that_is_not_the_models_own_is_not_passed_by(calls: Calls
         chat.async_client = other.chat.completions
         await calls.ask(chat)
     assert calls.server.requests[-1].headers["authorization"] == "Bearer other"
+
+
+class Gone:
+    """An attribute that is gone for our code, and that LangChain still finds."""
+
+    def __init__(self, original: Any) -> None:
+        self._original = original
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_globals["__name__"].startswith("pydantic."):
+            frame = frame.f_back  # It looks a second time for what is missing.
+        if frame.f_globals["__name__"].startswith("voicegraph."):
+            raise AttributeError
+        return self._original.__get__(instance, owner)
+
+
+@pytest.mark.parametrize(
+    "name", ["_should_stream", "_should_stream_usage", "_get_request_payload", "_uses_gateway"]
+)
+async def test_without_a_private_attribute_langchain_answers_and_one_line_says_so(
+    name: str, calls: Calls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await calls.model()
+    monkeypatch.setattr("voicegraph.nodes.openai_request._missed", set())
+    original = inspect.getattr_static(ChatOpenAI, name)
+    monkeypatch.setattr(ChatOpenAI, name, Gone(original), raising=False)
+    assert [spoken(await calls.ask(chat)) for _ in range(2)] == ["Hello there."] * 2
+    assert not calls.raw
+    assert [record.args for record in caplog.records if "any more" in record.msg] == [(name,)]
+
+
+async def test_without_the_client_inside_a_client_langchain_answers(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await calls.model()
+    monkeypatch.setattr("voicegraph.nodes.openai_request._missed", set())
+    client = chat.async_client
+    chat.async_client = SimpleNamespace(create=client.create, with_raw_response=client.with_raw_response)
+    assert spoken(await calls.ask(chat)) == "Hello there."
+    assert [record.args for record in caplog.records if "any more" in record.msg] == [("_client",)]
