@@ -6,7 +6,7 @@ from dataclasses import replace
 from .cumulative import NewText
 from .delta import CallFragment, Delta
 from .spoken_text import SpokenText
-from .written_calls import written_calls
+from .written_calls import may_be_call, written_calls
 
 _FIRST_WRITTEN = 1 << 20
 """Index of the first call that was written as text: no server counts so far."""
@@ -25,6 +25,7 @@ class Reading:
         self._new_text = NewText()
         self._words = SpokenText(thoughts_first=thoughts_first)
         self._pieces: list[str] = []
+        self._opening = ""
         self._spoke = False
         self._called = False
 
@@ -39,7 +40,8 @@ class Reading:
         new = self._missing(delta.text) if delta.whole else self._new_text.feed(delta.text)
         self._pieces.append(new)
         words = self._words.feed(new) if new else ""
-        self._spoke = self._spoke or bool(words)
+        if words and not self._spoke:
+            words = self._begin(words)
         if words == delta.text:
             return delta
         return replace(delta, text=words, thinking=delta.thinking or not words)
@@ -47,18 +49,31 @@ class Reading:
     def close(self) -> Delta | None:
         """Return what waited until the end of the stream, `None` for nothing."""
         text = self._words.feed(self._new_text.close()) + self._words.close()
+        blocks = self._words.written
+        if self._opening:
+            text = self._opening + text
+            if written_calls(text, self._offered):
+                blocks, text = [*blocks, text], ""
         calls: list[CallFragment] = []
-        if not self._called:
-            for block in self._words.written:
-                for name, arguments in written_calls(block, self._offered):
-                    calls.append(CallFragment(_FIRST_WRITTEN + len(calls), None, name, arguments))
+        for block in () if self._called else blocks:
+            for name, arguments in written_calls(block, self._offered):
+                calls.append(CallFragment(_FIRST_WRITTEN + len(calls), None, name, arguments))
         return Delta(text=text, calls=tuple(calls)) if text or calls else None
+
+    def _begin(self, words: str) -> str:
+        """Return the first words of the reply, nothing while they may be a call that is written as JSON."""
+        opening, self._opening = self._opening + words, ""
+        if may_be_call(opening, self._offered):
+            self._opening = opening
+            return ""
+        self._spoke = True
+        return opening
 
     def _missing(self, text: str) -> str:
         """Return what of a whole message did not come in pieces before."""
         self._words.feed(self._new_text.close())
         known = "".join(self._pieces).strip()
-        if not self._spoke:
+        if not (self._spoke or self._opening):
             if known:  # Thoughts alone, perhaps never closed.
                 self._words = SpokenText()
             return text

@@ -18,6 +18,10 @@ _PARAMETER = re.compile(
     r"|<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
     re.DOTALL,
 )
+_FENCE = re.compile(r"```\w*\s*")
+_KEYS = ("name", "type", "function", "tool", "tool_name", "tool_calls", "parameters", "arguments", "id")
+_NAME = re.compile(r'"(?:name|tool|tool_name|function)"\s*:\s*"([^"]*)"')
+_LONGEST = 20_000
 _NAMES = ("name", "tool", "tool_name", "function_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
 
@@ -35,6 +39,26 @@ def written_calls(block: str, offered: Collection[str]) -> list[tuple[str, str]]
         found += calls
         begin = end
     return found or _with_parameters(block, offered)
+
+
+def may_be_call(text: str, offered: Collection[str]) -> bool:
+    """Return whether a reply that begins like this may be nothing but a call in JSON, without tags."""
+    if not offered or len(text) > _LONGEST:
+        return False
+    begun = _FENCE.sub("", text.lstrip(), count=1)
+    if begun in ("", "`", "``", "["):
+        return True
+    begun = begun.removeprefix("[").lstrip()
+    if not "{".startswith(begun[:1]):
+        return False
+    quote, key = begun[1:].lstrip()[:1], begun[1:].lstrip()[1:]
+    key, closed, _ = key.partition('"')
+    if not '"'.startswith(quote) or not any(
+        known == key or known.startswith(key + closed) for known in _KEYS
+    ):
+        return False
+    name = _NAME.search(begun)
+    return name is None or _known(name[1], offered) is not None
 
 
 def _values(block: str) -> Iterator[tuple[int, int, Any]]:

@@ -91,3 +91,39 @@ def test_words_are_held_back_when_the_template_opens_the_thoughts() -> None:
 
 def test_nothing_is_held_back_when_thoughts_come_in_a_field_of_their_own() -> None:
     assert spoken(Delta(thinking=True), Delta("Noon."), thoughts_first=True) == "Noon."
+
+
+BARE = '{"name": "get_weather", "parameters": {"city": "Rome"}}'
+
+
+@pytest.mark.parametrize("text", [BARE, f"[{BARE}]", f"```json\n{BARE}\n```", f"\n {BARE}"])
+@pytest.mark.parametrize("size", [1, 7, 200])
+def test_a_reply_that_is_nothing_but_a_call_in_json_is_one(text: str, size: int) -> None:
+    pieces = [Delta(text[start : start + size]) for start in range(0, len(text), size)]
+    assert spoken(*pieces) == ""
+    (call,) = read(*pieces)[-1].calls
+    assert (call.name, call.arguments) == ("get_weather", '{"city":"Rome"}')
+    assert spoken(*pieces, Delta(calls=(ROME,))) == ""
+    assert spoken(*pieces, Delta(text, whole=True)) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Ada", "age": 36}',
+        '{"x": 1}',
+        "[laughs] Hi",
+        "[1] One",
+        '{"name": "get_weather"',
+        "{}",
+        "`a`",
+    ],
+)
+def test_any_other_reply_in_json_is_spoken(text: str) -> None:
+    assert spoken(*map(Delta, text)) == text
+
+
+def test_other_json_waits_no_longer_than_its_first_words() -> None:
+    assert [delta.text for delta in read(Delta('{"name": "Ad'), Delta('a", '), Delta("x"))] == [
+        *("", '{"name": "Ada", ', "x"),
+    ]
