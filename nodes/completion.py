@@ -71,7 +71,8 @@ async def stream_completion(
                     begun = begun or delta.begins
                     if delta.finish_reason == FAILED:
                         yield replace(delta, finish_reason=None)
-                        raise ModelUnavailable(f"{model.name}: the provider could not end its answer")
+                        reason = f" ({delta.failure})" if delta.failure else ""
+                        raise ModelUnavailable(f"{model.name}: the provider could not end its answer{reason}")
                     yield delta
             rest = reading.close()
             if rest is not None:

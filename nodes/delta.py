@@ -1,4 +1,4 @@
-"""What one piece of a model's stream adds, whoever streams it."""
+"""What one piece of a model's stream adds, for every provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class CallFragment:
     """The provider's own fields of the call (`extra_content`), which go back to it with the call."""
 
 
-@dataclass(slots=True)  # Nobody changes one, but frozen ones take twice as long to make, for each token.
+@dataclass(slots=True)  # Not frozen: there is one for each token, and a frozen one takes twice as long.
 class Delta:
     """What one chunk of the stream adds."""
 
@@ -29,6 +29,8 @@ class Delta:
     finish_reason: str | None = None
     """As `finish_reasons.finish_reason` gives it."""
     usage: Usage | None = None
+    failure: str | None = None
+    """The provider's own word for a failure, when the finish reason is one."""
     thinking: bool = False
     """True when the piece holds thoughts, which show that the model is at work; they are never spoken."""
     extras: Mapping[str, Any] | None = None

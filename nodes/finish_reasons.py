@@ -1,4 +1,4 @@
-"""Why a model's answer ended, in one word, whoever wrote it."""
+"""Why a model's answer ended, in one word for all providers."""
 
 from .json_values import object_of
 
@@ -37,7 +37,7 @@ _PARTS = {
 def finish_reason(reason: object) -> str | None:
     """Return OpenAI's word for a provider's finish reason, `None` for none, `FAILED` for a failure.
 
-    A reason that nobody knows comes back as it is: the answer ended.
+    An unknown reason is returned as it is: the answer ended.
     """
     if reason is None:
         return None
@@ -54,3 +54,11 @@ def finish_reason(reason: object) -> str | None:
         if any(part in word for part in parts):
             return meaning
     return "length" if "limit" in word else word
+
+
+def failure(reason: object) -> str | None:
+    """Return the provider's own word for a failure, which may be shown; `None` when it is no single word."""
+    word = object_of(reason).get("type", reason)
+    if finish_reason(word) != FAILED or not isinstance(word, str):
+        return None
+    return word if len(word) <= 64 and word.replace("-", "_").isidentifier() else None

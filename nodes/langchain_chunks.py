@@ -8,12 +8,12 @@ from langchain_core.messages import AIMessageChunk
 
 from .content_blocks import holds_thoughts, provider_fields, split_content
 from .delta import CallFragment, Delta
-from .finish_reasons import finish_reason
+from .finish_reasons import failure, finish_reason
 from .json_values import object_of
 from .token_counts import usage_of
 
 _STANDARD = frozenset({"tool_calls", "function_call", "refusal", "audio", "parsed"})
-"""Keys of `additional_kwargs` that are read elsewhere, or that nobody needs back."""
+"""Keys of `additional_kwargs` that are read elsewhere or need not go back."""
 _REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
 
 
@@ -23,10 +23,12 @@ def read_chunk(chunk: AIMessageChunk) -> Delta:
     text, blocks = split_content(chunk.content)
     extras = provider_fields(own, _STANDARD) if own else None
     refusal = own.get("refusal")
+    reason = _reason(chunk.response_metadata) if chunk.response_metadata else None
     return Delta(
         text=text or (refusal if isinstance(refusal, str) else ""),
         calls=tuple(_calls(chunk, own.get("function_call"))),
-        finish_reason=_reason(chunk.response_metadata) if chunk.response_metadata else None,
+        finish_reason=finish_reason(reason),
+        failure=failure(reason) if reason else None,
         usage=usage_of(chunk.usage_metadata),
         thinking=holds_thoughts(extras, blocks),
         extras=extras,
@@ -34,7 +36,8 @@ def read_chunk(chunk: AIMessageChunk) -> Delta:
     )
 
 
-def _reason(metadata: Mapping[str, Any]) -> str | None:
+def _reason(metadata: Mapping[str, Any]) -> object:
+    """Return the finish reason as the provider gave it."""
     given = next((metadata[name] for name in _REASONS if metadata.get(name)), None)
     if given is None and metadata.get("status") in (
         "incomplete",
@@ -42,7 +45,7 @@ def _reason(metadata: Mapping[str, Any]) -> str | None:
         "cancelled",
     ):  # OpenAI's Responses.
         given = object_of(metadata.get("incomplete_details")).get("reason") or metadata["status"]
-    return finish_reason(given)
+    return given
 
 
 def _calls(chunk: AIMessageChunk, legacy: object) -> Iterator[CallFragment]:

@@ -1,15 +1,16 @@
 """The chunks of OpenAI's chat completions, and of the many servers that speak its protocol nearly."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from ..state.errors import ModelError, ModelProtocolError
+from ..state.errors import ContentFiltered, ContextTooLong, ModelError, ModelProtocolError
 from ..state.schema import Usage
 from .content_blocks import holds_thoughts, provider_fields, split_content
 from .delta import CallFragment, Delta
-from .finish_reasons import finish_reason
+from .finish_reasons import FAILED, failure, finish_reason
 from .json_values import is_list, is_object, list_of, object_of
 from .model_errors import error_inside
 from .reported_errors import ReportedError, is_error_event, reported_error
@@ -19,7 +20,7 @@ _NOTHING = Delta()
 _STANDARD = frozenset(
     {"role", "content", "refusal", "tool_calls", "function_call", "audio", "annotations", "name", "thought"}
 )
-"""Fields of a delta that are read, or that nobody needs back; all others belong to the provider."""
+"""Fields of a delta that are read or need not go back; all others belong to the provider."""
 _STANDARD_CALL = frozenset({"index", "id", "type", "function", "name", "arguments", "parameters"})
 
 
@@ -75,8 +76,10 @@ class ChunkReader:
         counted = usage_of(usage) if usage else None
         added, message = fields.get("delta"), fields.get("message")
         if message and not _says_anything(added):
-            return _delta(message, reason, counted, whole=True)
-        return _delta(fields.get("text") if added is None else added, reason, counted)
+            delta = _delta(message, reason, counted, whole=True)
+        else:
+            delta = _delta(fields.get("text") if added is None else added, reason, counted)
+        return replace(delta, failure=failure(fields["finish_reason"])) if reason == FAILED else delta
 
     def _raise_reported(self, fields: dict[str, Any]) -> None:
         reported = reported_error(fields)
@@ -85,7 +88,7 @@ class ChunkReader:
 
     def _error(self, reported: ReportedError) -> ModelError:
         error = error_inside(self._model, reported.code, reported.text)
-        if not self.begun:
+        if not self.begun and not isinstance(error, ContextTooLong | ContentFiltered):
             error.args = (f"{error}{self._where()}",)
         return error
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.nodes.finish_reasons import FAILED, finish_reason
+from voicegraph.nodes.finish_reasons import FAILED, failure, finish_reason
 
 MEANINGS: dict[str | None, list[Any]] = {
     None: [None, "", " ", "null", "NULL", "none", "None", "FINISH_REASON_UNSPECIFIED", 3, True, [], {}],
@@ -35,3 +35,17 @@ def test_each_word_has_its_meaning(given: Any, meant: str | None) -> None:
 
 def test_a_reason_that_nobody_knows_is_an_end() -> None:
     assert finish_reason("eos_token") == "eos_token"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("network_error", "network_error"),
+        ({"type": "abort", "message": "out of memory"}, "abort"),
+        ("error: he said hello", None),
+        ("stop", None),
+        (None, None),
+    ],
+)
+def test_the_word_for_a_failure_is_shown_and_no_sentence(given: Any, shown: str | None) -> None:
+    assert failure(given) == shown

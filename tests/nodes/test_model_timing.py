@@ -194,7 +194,7 @@ def test_a_model_that_gives_no_reason_has_ended_when_its_stream_does(ear: Any) -
 
 
 def test_a_reason_that_means_failure_breaks_the_reply_off(ear: Any) -> None:
-    with pytest.raises(ModelUnavailable, match="could not end its answer"):
+    with pytest.raises(ModelUnavailable, match=r"could not end its answer \(network_error\)"):
         heard(ear, paced([(1.0, says("It is ")), (1.0, says("", "network_error"))]))
     assert ear.heard == "It is "
 

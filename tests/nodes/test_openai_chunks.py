@@ -64,7 +64,7 @@ def read(*chunks: Any) -> list[Delta]:
             Delta(thinking=True, extras={"extra_content": {"google": {"thought": True}}}),
         ),
         (chunk({}, finish_reason="null"), Delta()),
-        (chunk({}, finish_reason={"type": "abort"}), Delta(finish_reason="error")),
+        (chunk({}, finish_reason={"type": "abort"}), Delta(finish_reason="error", failure="abort")),
         ({"choices": [], "error": None, "message": "still here"}, Delta()),
         ({"id": "1", "choices": []}, Delta()),
         ({"id": "1", "choices": None}, Delta()),
