@@ -43,18 +43,18 @@ def call_arguments(text: str) -> dict[str, Any] | None:
 
 
 def same_arguments(text: str, other: str) -> bool:
-    """Tell if two texts are the same arguments, whatever is announced before the tool runs."""
+    """Return whether two texts hold the same arguments; the preamble does not count."""
     first, second = call_arguments(text), call_arguments(other)
     return first is not None and second is not None and _own(first) == _own(second)
 
 
 def are_whole(text: str) -> bool:
-    """Tell if a text is whole arguments, to which nothing needs to be added."""
+    """Return whether a text is a complete set of arguments."""
     return text.rstrip().endswith(("}", '"', "l", "`")) and call_arguments(text) is not None
 
 
 def are_empty(text: str) -> bool:
-    """Tell if a text stands for no arguments, perhaps before the real ones come."""
+    """Return whether a text stands for no arguments; the real ones may still follow it."""
     return text.strip() in ("", "{}", "null")
 
 

@@ -27,7 +27,7 @@ class GatheredCall:
     arguments: str = ""
     extras: dict[str, Any] = field(default_factory=dict[str, Any])
     doubtful: bool = False
-    """True while this may be an earlier call that comes again: its arguments will tell."""
+    """True while this may be a repeated call; its arguments will decide."""
     dropped: bool = False
     """True when it turned out to be an earlier call."""
     preamble: PreambleReader = field(default_factory=PreambleReader)
@@ -43,7 +43,7 @@ class CallAssembly:
     """The tool calls of one message: add its fragments chunk by chunk."""
 
     def __init__(self, offered: Collection[str] = ()) -> None:
-        """Take the names of the tools on `offer`, which tell a piece of a name from a whole one."""
+        """Use the names of the `offered` tools to distinguish a piece of a name from a whole one."""
         self._offered = frozenset(offered)
         self._calls: list[GatheredCall] = []
         self._by_index: dict[int, GatheredCall] = {}
@@ -150,7 +150,7 @@ class CallAssembly:
         return self._new(fragment) if _is_partial(last) and text.startswith("{") else last
 
     def _changes_its_id(self, known: GatheredCall, fragment: CallFragment) -> bool:
-        """Tell if a fragment goes on with the call at its place although it carries another id."""
+        """Return whether a fragment continues the call at its place although its id differs."""
         text = fragment.arguments.lstrip()
         goes_on = _is_partial(known) and bool(text) and not text.startswith(_BEGINNINGS)
         if goes_on or fragment.index is None:
@@ -158,7 +158,7 @@ class CallAssembly:
         return not fragment.name or (not known.arguments and fragment.name == known.name and bool(text))
 
     def _goes_on(self, known: GatheredCall, fragment: CallFragment) -> bool:
-        """Tell if a fragment with a name and without an id of its own goes on with the call at its place."""
+        """Return whether a fragment with a name and no id of its own continues the call at its place."""
         name, text = fragment.name or "", fragment.arguments.lstrip()
         if not known.name:
             return not (known.is_whole and text.startswith("{")) or are_empty(known.arguments)

@@ -33,7 +33,7 @@ def split_content(content: object) -> tuple[str, Blocks]:
 
 
 def holds_thoughts(fields: Mapping[str, Any] | None, blocks: Blocks) -> bool:
-    """Tell if a piece of a message holds thoughts, by its own fields and its blocks."""
+    """Return whether a piece of a message holds thoughts, by its own fields and its blocks."""
     if any(block.get("type") in _THOUGHTS or block.get("thought") for block in blocks):
         return True
     return any(word in name for name in fields or () for word in _THOUGHT_WORDS)

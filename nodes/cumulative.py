@@ -12,7 +12,7 @@ _FEWEST_LETTERS = 4
 class NewText:
     """Feed it the pieces of a stream, get what is new in each, whether or not they hold the text so far.
 
-    One piece that begins with all of the text before it tells little: a model may say a word twice. So it
+    One piece that begins with all of the text before it proves little: a model may say a word twice. So it
     waits until the next one has grown in the same way. In other streams hardly any piece repeats all that
     came before, and none waits.
     """
@@ -66,7 +66,7 @@ class NewText:
         return "".join(map(self._rest_of, held) if cumulative else held)
 
     def _is_likely(self) -> bool:
-        """Tell if the pieces of a short stream are cumulative: else whole words would stand there twice."""
+        """Return whether a short stream is cumulative: otherwise it would hold whole words twice."""
         first = self._said
         if not self._grown() or first[-1].isspace() or first[0].isspace():
             return False

@@ -1,15 +1,15 @@
-"""Values out of somebody else's JSON, of which no type is sure."""
+"""Values from JSON of other programs, whose types are not certain."""
 
 from typing import Any, TypeGuard
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Tell if the value is an object."""
+    """Return whether the value is an object."""
     return isinstance(value, dict)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Tell if the value is a list."""
+    """Return whether the value is a list."""
     return isinstance(value, list)
 
 

@@ -100,7 +100,7 @@ class Tag:
     text: str
 
     def ends(self, opened: "Tag | None") -> bool:
-        """Tell if this tag ends the part that `opened` began, `None` for thoughts without a first tag."""
+        """Return whether this tag ends what `opened` began, `None` for thoughts without a first tag."""
         if self.kind == "header":
             return opened is None or opened.kind != "thought"
         if self.kind == "end":
@@ -111,7 +111,7 @@ class Tag:
 
 
 def is_plain(text: str) -> bool:
-    """Tell at once that a text holds no tag and no beginning of one."""
+    """Return whether a text certainly holds no tag and no beginning of one."""
     return "<" not in text and "[" not in text and "\u25c1" not in text
 
 
@@ -131,7 +131,7 @@ def tag_beginning(text: str) -> int:
 
 
 def is_token_beginning(text: str) -> bool:
-    """Tell if a text that ended is a piece of a template token: nobody writes these as words."""
+    """Return whether a text that ended is a piece of a template token, which is never a word."""
     return len(text) > 2 and text[1] in "|\uff5c"
 
 

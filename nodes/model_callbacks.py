@@ -11,12 +11,15 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
 from langchain_core.callbacks.base import BaseCallbackManager
 from langchain_core.runnables import ensure_config
 
+_STREAMING = ("langgraph.", "langchain_core.tracers.event_stream", "langchain_core.tracers.log_stream")
+"""Modules of handlers that stream a run, should the method that marks them get another name."""
+
 Callbacks = list[BaseCallbackHandler] | BaseCallbackManager | None
 
 
 def streams_runs(handler: BaseCallbackHandler) -> bool:
-    """Tell if a handler passes the tokens of a run on to a listener."""
-    return hasattr(handler, "tap_output_aiter") or type(handler).__module__.startswith("langgraph.")
+    """Return whether a handler passes the tokens of a run on to a listener."""
+    return hasattr(handler, "tap_output_aiter") or type(handler).__module__.startswith(_STREAMING)
 
 
 def only(callbacks: Callbacks, wanted: Callable[[BaseCallbackHandler], bool]) -> Callbacks:
@@ -35,7 +38,7 @@ def model_callbacks() -> Callbacks:
 
 
 def observers(chat: Any, metadata: dict[str, Any]) -> AsyncCallbackManager | None:
-    """Return where a call of the chat model is announced, `None` when nobody follows it."""
+    """Return where a call of the chat model is announced, `None` without any handlers."""
     config = ensure_config()
     manager = AsyncCallbackManager.configure(
         model_callbacks(),

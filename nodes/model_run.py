@@ -42,7 +42,7 @@ async def announced(
 
 
 def followers(request: RawRequest) -> AsyncCallbackManager | None:
-    """Return where the call that a request makes is to be announced, `None` when nobody follows it."""
+    """Return where the call of a request is announced, `None` without any handlers."""
     return observers(
         request.chat,
         {

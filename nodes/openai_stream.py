@@ -69,7 +69,7 @@ async def stream_raw(request: RawRequest, model: str) -> AsyncGenerator[Delta]:
 
 
 async def _first_bytes(parts: AsyncIterator[bytes]) -> bytes:
-    """Return the first bytes of an answer that tell what it is, without a byte order mark."""
+    """Return the first bytes that show what kind of answer it is, without a byte order mark."""
     first = b""
     async for part in parts:
         first = (first + part).removeprefix(b"\xef\xbb\xbf")
@@ -90,7 +90,7 @@ def _read_whole(chunks: ChunkReader, body: bytes) -> Iterator[Delta]:
 
 
 def _is_done(data: bytes, name: str) -> bool:
-    """Tell if an event ends the answer: `[DONE]`, as OpenAI writes it or nearly so."""
+    """Return whether an event ends the answer: `[DONE]`, as OpenAI writes it or nearly so."""
     if name and name.lower() in _DONE_NAMES:
         return b'"choices"' not in data
     return not data.startswith(b"{") and data.strip(b' "[]').upper() == b"DONE"

@@ -52,7 +52,7 @@ class PreambleReader:
         return self._advance(self._key_at)
 
     def close(self, arguments: Mapping[str, Any] | None = None) -> str:
-        """Take note that all arguments have come; return what only they, decoded, tell of the preamble.
+        """Take note that all arguments have come; return what of the preamble only they show.
 
         That is all of it when the arguments are no plain JSON, such as JSON within JSON.
         """

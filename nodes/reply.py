@@ -38,7 +38,7 @@ class Reply:
         self.size = 0
         """Characters of words and of arguments of tools that the model wrote."""
         self.went_on = False
-        """True when words or calls came after a finish reason: then no reason tells where the reply ends."""
+        """True when words or calls came after a finish reason: then no reason marks the end of the reply."""
         self._speaker = speaker
         self._start = len(speaker.spoken)
         self._fields = ProviderFields()

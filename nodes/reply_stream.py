@@ -48,8 +48,8 @@ async def stream_reply(
 async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> None:
     """Feed the reply until the stream ends.
 
-    After a finish reason little is waited for, unless words came after an earlier one: then only the stream
-    itself tells where it ends.
+    After a finish reason little is waited for, unless words came after an earlier one: then only the end
+    of the stream counts.
     """
     async with Pace(model, limits) as pace:
         if reply.finish_reason is not None and not reply.went_on:

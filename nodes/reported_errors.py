@@ -12,7 +12,7 @@ _NOTES = ("ping", "alive", "heartbeat", "progress", "processing", "queue", "info
 """Words in the kind of an object that is no error although it has a message."""
 _CODES = ("code", "error_code", "errcode", "errorCode", "status_code", "status", "type")
 _OTHER_WORDS = frozenset({"error", "invalid_request_error", "failed", "fail", "false"})
-"""What some give as a code and is none: the next field may tell more."""
+"""What some give as a code and is none: the next field may say more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def reported_error(fields: Mapping[str, Any], event: str = "") -> ReportedError 
 
 
 def is_error_event(event: str) -> bool:
-    """Tell by the name of a server-sent event that it is an error."""
+    """Return whether the name of a server-sent event means an error."""
     name = event.lower()
     return any(word in name for word in ("error", "exception", "fail", "abort"))
 
@@ -53,7 +53,7 @@ def _says_error(fields: Mapping[str, Any], event: str) -> bool:
 
 
 def _holds(value: object) -> bool:
-    """Tell if a field holds an error, not the note that there is none."""
+    """Return whether a field holds an error, not the note that there is none."""
     return any(value.values()) if is_object(value) else bool(value)
 
 

@@ -105,7 +105,7 @@ class Speaker:
 
 
 async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:
-    """Return where spoken text goes for `messages` mode and `astream_events`, `None` when nobody listens.
+    """Return where spoken text goes for `messages` mode and `astream_events`, `None` without listeners.
 
     The model's own callbacks cannot serve: they carry thoughts and no preambles. All speech of a turn is
     announced as `call_llm`'s, the one node that hosts speak, fillers during a tool included.
