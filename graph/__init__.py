@@ -1,7 +1,8 @@
 """What people use: build the graph, draw it, run, stream, interrupt and resume its turns."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..state.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .block_diff import BlockDiff, diff_block
@@ -56,7 +57,6 @@ __all__ = [
     "stream_turn",
 ]
 
-# LangGraph and SQLAlchemy take more than a second to import: `voicegraph --help` must not wait for them.
 _HOMES = {
     "BlockDiff": "block_diff",
     "Checkpoint": "checkpoint_table",
@@ -93,16 +93,4 @@ _HOMES = {
     "stream_turn": "run",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Return the public names, imported or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -11,7 +11,7 @@ from ..nodes.error_facts import error_facts
 from ..nodes.events import Event, Speech, TurnFailed, encode_event
 from ..nodes.failed_step import is_worth_a_retry
 from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
-from ..state.schema import Usage
+from ..state.usage import Usage
 
 log = logging.getLogger(__name__)
 

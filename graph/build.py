@@ -4,15 +4,12 @@ from typing import cast
 
 from langgraph.graph import END, START, StateGraph
 
-from ..nodes import (
-    CallContext,
-    Context,
-    call_llm,
-    execute_tool,
-    heartbeat,
-    persist_and_trim,
-    rebuild_memory,
-)
+from ..nodes.call_llm import call_llm
+from ..nodes.context import CallContext, Context
+from ..nodes.execute_tool import execute_tool
+from ..nodes.heartbeat import heartbeat
+from ..nodes.persist_and_trim import persist_and_trim
+from ..nodes.rebuild_memory import rebuild_memory
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .resources import Resources
 from .routing import after_heartbeat, after_llm

@@ -1,14 +1,14 @@
-"""What a turn does: the five steps, and what they need."""
+"""What a turn does: the five steps, each in the file of its name, and what they need."""
 
-from .call_llm import call_llm
-from .context import CallContext, Context
-from .events import Event, Speech, ToolFinished, ToolRequested, ToolStarted, TurnFailed, TurnFinished
-from .execute_tool import execute_tool
-from .heartbeat import heartbeat
-from .limits import TurnLimits
-from .persist_and_trim import persist_and_trim
-from .rebuild_memory import rebuild_memory
-from .tools.registry import ToolCallInfo, current_call, voice_tool
+from typing import TYPE_CHECKING
+
+from ..state.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .context import CallContext, Context
+    from .events import Event, Speech, ToolFinished, ToolRequested, ToolStarted, TurnFailed, TurnFinished
+    from .limits import TurnLimits
+    from .tools.registry import ToolCallInfo, current_call, voice_tool
 
 __all__ = [
     "CallContext",
@@ -22,11 +22,24 @@ __all__ = [
     "TurnFailed",
     "TurnFinished",
     "TurnLimits",
-    "call_llm",
     "current_call",
-    "execute_tool",
-    "heartbeat",
-    "persist_and_trim",
-    "rebuild_memory",
     "voice_tool",
 ]
+
+_HOMES = {
+    "CallContext": "context",
+    "Context": "context",
+    "Event": "events",
+    "Speech": "events",
+    "ToolCallInfo": "tools.registry",
+    "ToolFinished": "events",
+    "ToolRequested": "events",
+    "ToolStarted": "events",
+    "TurnFailed": "events",
+    "TurnFinished": "events",
+    "TurnLimits": "limits",
+    "current_call": "tools.registry",
+    "voice_tool": "tools.registry",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

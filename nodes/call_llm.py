@@ -7,7 +7,8 @@ from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
 from ..state.errors import ModelError, ModelUnavailable
-from ..state.schema import Turn, Usage, VoiceState, VoiceUpdate
+from ..state.schema import Turn, VoiceState, VoiceUpdate
+from ..state.usage import Usage
 from .client_tools import client_calls, client_tools, offer, own_name
 from .completion import Request
 from .context import Context, writer_of

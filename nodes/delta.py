@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..state.schema import Usage
+from ..state.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

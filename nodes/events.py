@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ..state.schema import Usage
+from ..state.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

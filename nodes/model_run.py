@@ -9,7 +9,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 
-from ..state.schema import Usage
+from ..state.usage import Usage
 from .call_arguments import call_arguments
 from .call_assembly import CallAssembly
 from .delta import Delta

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ..state.errors import ContentFiltered, ContextTooLong, ModelError, ModelProtocolError
-from ..state.schema import Usage
+from ..state.usage import Usage
 from .content_blocks import holds_thoughts, provider_fields, split_content
 from .delta import CallFragment, Delta
 from .finish_reasons import FAILED, failure, finish_reason

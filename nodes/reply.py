@@ -7,7 +7,7 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.messages.ai import UsageMetadata
 
-from ..state.schema import Usage
+from ..state.usage import Usage
 from .call_arguments import call_arguments
 from .call_assembly import CallAssembly
 from .characters import first_half, whole_characters

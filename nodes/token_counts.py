@@ -2,7 +2,7 @@
 
 import math
 
-from ..state.schema import Usage
+from ..state.usage import Usage
 from .json_values import object_of
 
 _MOST = 1 << 53

@@ -1,9 +1,15 @@
 """What is remembered: the graph's state, the database, checkpoints, and every error."""
 
-from .actors import Actor
-from .errors import VoicegraphError
-from .schema import Turn, Usage, VoiceInput, VoiceOutput, VoiceState
-from .store import Store, open_store
+from typing import TYPE_CHECKING
+
+from .lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .actors import Actor
+    from .errors import VoicegraphError
+    from .schema import Turn, VoiceInput, VoiceOutput, VoiceState
+    from .store import Store, open_store
+    from .usage import Usage
 
 __all__ = [
     "Actor",
@@ -16,3 +22,17 @@ __all__ = [
     "VoicegraphError",
     "open_store",
 ]
+
+_HOMES = {
+    "Actor": "actors",
+    "Store": "store",
+    "Turn": "schema",
+    "Usage": "usage",
+    "VoiceInput": "schema",
+    "VoiceOutput": "schema",
+    "VoiceState": "schema",
+    "VoicegraphError": "errors",
+    "open_store": "store",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

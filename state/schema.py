@@ -7,15 +7,9 @@ from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
+from .usage import Usage
+
 Outcome = Literal["running", "finished", "interrupted", "failed"]
-
-
-class Usage(TypedDict):
-    """Tokens that the models of one turn used, summed over its steps."""
-
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
 
 
 class MadeCall(TypedDict):

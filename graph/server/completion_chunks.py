@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import orjson
 
-from ...state.schema import Usage
+from ...state.usage import Usage
 
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n\n"

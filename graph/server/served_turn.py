@@ -10,7 +10,7 @@ from typing import Any, cast
 from ...nodes.error_facts import error_facts
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.actors import Actor
-from ...state.schema import Usage
+from ...state.usage import Usage
 from ..broken_turn import failed_turn
 from ..run import events_of
 from ..threads import TurnRun

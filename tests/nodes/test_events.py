@@ -14,7 +14,7 @@ from voicegraph.nodes.events import (
     decode_event,
     encode_event,
 )
-from voicegraph.state.schema import Usage
+from voicegraph.state.usage import Usage
 
 USAGE = Usage(input_tokens=7, output_tokens=3, cached_tokens=0)
 EVENTS: list[Event] = [

@@ -8,7 +8,7 @@ from langchain_core.messages.tool import tool_call_chunk
 
 from voicegraph.nodes.delta import CallFragment, Delta
 from voicegraph.nodes.langchain_chunks import read_chunk
-from voicegraph.state.schema import Usage
+from voicegraph.state.usage import Usage
 
 THINKING = {"type": "thinking", "thinking": "hm", "index": 0}
 SIGNATURE = {"type": "thinking", "signature": "abc", "index": 0}

@@ -8,7 +8,7 @@ import pytest
 from voicegraph.nodes.delta import CallFragment, Delta
 from voicegraph.nodes.openai_chunks import ChunkReader
 from voicegraph.state.errors import ContextTooLong, ModelProtocolError, ModelRefused, ModelUnavailable
-from voicegraph.state.schema import Usage
+from voicegraph.state.usage import Usage
 
 
 def chunk(delta: Any = None, **choice: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from voicegraph.nodes.delta import CallFragment, Delta
 from voicegraph.nodes.preamble import PREAMBLE
 from voicegraph.nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, Reply
-from voicegraph.state.schema import Usage
+from voicegraph.state.usage import Usage
 
 sentences = st.text('aé🙂"\\{}:,', min_size=1, max_size=12) | st.sampled_from(["Let me look.", "Rome first."])
 arguments = st.fixed_dictionaries({"city": st.text(max_size=8)}, optional={PREAMBLE: sentences})

@@ -8,7 +8,7 @@ from voicegraph.graph.server.metrics import Metrics
 from voicegraph.nodes import Event, Speech, ToolFinished, TurnFailed, TurnFinished
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError
-from voicegraph.state.schema import Usage
+from voicegraph.state.usage import Usage
 
 USAGE = Usage(input_tokens=100, output_tokens=20, cached_tokens=60)
 ENDED: dict[str, Any] = {
