@@ -3,6 +3,7 @@
 import os
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpx2
@@ -72,7 +73,7 @@ def _certificates(url: str) -> ssl.SSLContext:
     They are needed for `https` alone: elsewhere a wrong variable does no harm.
     """
     if not url.lower().startswith("https:"):
-        return httpx2.create_ssl_context(trust_env=False)
+        return _usual_certificates()
     named = ((name, cleaned(os.environ.get(name, ""))) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     variable, path = next(((name, path) for name, path in named if path), ("", ""))
     try:
@@ -80,8 +81,14 @@ def _certificates(url: str) -> ssl.SSLContext:
             return ssl.create_default_context(cafile=path)
         if variable and not any(map(os.path.isdir, path.split(os.pathsep))):
             raise FileNotFoundError
-        return ssl.create_default_context(capath=path) if path else httpx2.create_ssl_context(trust_env=False)
+        return ssl.create_default_context(capath=path) if path else _usual_certificates()
     except OSError as error:  # Also `SSLError`, for a file without certificates.
         raise InvalidSetting(
             f"{variable} names no certificates that can be read: correct the path, or unset the variable"
         ) from error
+
+
+@lru_cache
+def _usual_certificates() -> ssl.SSLContext:
+    """Return the certificates that httpx brings; to read them takes 20 ms, and all clients may share them."""
+    return httpx2.create_ssl_context(trust_env=False)

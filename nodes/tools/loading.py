@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, get_args, get_origin
 
 from langchain_core.tools import BaseTool, StructuredTool, Tool
@@ -31,8 +32,12 @@ def load_tool(source: ToolSource) -> VoiceTool:
     A name is that of a built-in tool. Raises `InvalidSetting` when there is none, and for a tool that no turn
     can offer or run.
     """
-    if isinstance(source, str):
-        source = _import(source)
+    found: Any = _import(source) if isinstance(source, str) else source
+    ours = inspect.isfunction(found) and found.__module__.startswith(f"{__package__}.")
+    return _load_once(found) if ours else _load(found)
+
+
+def _load(source: BaseTool | Callable[..., Any]) -> VoiceTool:
     name = safe_text(str(getattr(source, "name", None) or getattr(source, "__name__", "?")))
     try:
         return _voice_tool(source if isinstance(source, BaseTool) else _from_function(source))
@@ -45,6 +50,10 @@ def load_tool(source: ToolSource) -> VoiceTool:
     except Exception as error:
         reason = " ".join(safe_text(str(error)).split())[:200] or type(error).__name__
         raise InvalidSetting(f"the tool '{name}' cannot be used: {reason}") from error
+
+
+_load_once = lru_cache(_load)
+"""For the tools that come along: to make a schema of a function takes milliseconds."""
 
 
 def _voice_tool(tool: BaseTool) -> VoiceTool:
