@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 Emit = Callable[[Event], None]
 
+_RECORDED_WITHIN = 1.0
+"""Seconds for which a turn waits until a result is recorded; without a database it goes on unrecorded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRun:
@@ -130,30 +133,40 @@ class CallRun:
                 context.actor, context.thread_id, self.message_id, self.call_id, self.tool.name
             )
         key = (self.message_id, self.call_id)
-        task = context.background.start(self._perform(), key=key)
+        ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        task = context.background.start(self._perform(ended), key=key)
         stopped = asyncio.ensure_future(context.stop.event.wait())
         timeout = options.timeout or context.limits.tool_timeout
         try:
             done, _ = await asyncio.wait(
-                {task, stopped}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                {ended, task, stopped}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             stopped.cancel()
-            if not options.side_effects and not task.done():
+            if not options.side_effects and not ended.done():
                 task.cancel()
+        if ended.done():
+            await asyncio.wait({task}, timeout=_RECORDED_WITHIN)
+            return ended.result()
         if task in done and not task.cancelled():
-            return task.result()
-        if task in done:  # The process closes.
-            outcome: Outcome = "unknown" if options.side_effects else "cancelled"
-            return Ended(outcome, SENTENCES[outcome], "the process was closed before it had ended")
-        late = None if done else f"no result within {timeout:g} seconds"
-        if late:
-            log.warning("a tool took too long", extra={**self._known, "error": late})
-        missed: Outcome = "running" if options.side_effects else "cancelled" if done else "timeout"
-        return Ended(missed, SENTENCES[missed], late or "the caller interrupted")
+            await task  # It failed outside the tool, and raises why.
+        return self._without_result(closing=task in done, late=None if done else timeout)
 
-    async def _perform(self) -> Ended:
-        """Run the tool and record its result, so that it is there whatever becomes of the turn."""
+    def _without_result(self, *, closing: bool, late: float | None) -> Ended:
+        """Return how a call ends whose tool gave no result within `late` seconds, or before all stops."""
+        effects = self.tool.options.side_effects
+        if closing:
+            outcome: Outcome = "unknown" if effects else "cancelled"
+            return Ended(outcome, SENTENCES[outcome], "the process was closed before it had ended")
+        message = "the caller interrupted"
+        if late is not None:
+            message = f"no result within {late:g} seconds"
+            log.warning("a tool took too long", extra={**self._known, "error": message})
+        missed: Outcome = "running" if effects else "cancelled" if late is None else "timeout"
+        return Ended(missed, SENTENCES[missed], message)
+
+    async def _perform(self, result: asyncio.Future[Ended]) -> None:
+        """Run the tool, give its result and record it, so that it is there whatever becomes of the turn."""
         context = self.context
         info = ToolCallInfo(
             tool_call_id=self.call_id,
@@ -166,8 +179,8 @@ class CallRun:
             recall=partial(recall, context, self.agent),
         )
         ended = await invoke_tool(self.tool, self.call, info, self.surroundings)
+        result.set_result(ended)
         await self._record(ended.outcome, cut(ended.text, context.limits.tool_result_chars))
-        return ended
 
     async def _record(self, outcome: Outcome, result: str) -> None:
         context = self.context

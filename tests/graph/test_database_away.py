@@ -11,7 +11,7 @@ from postgres_outage import Outage
 from postgres_server import PostgresServer
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
-from voicegraph.nodes import Speech, TurnFinished
+from voicegraph.nodes import Speech, ToolFinished, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError, ThreadLost
@@ -56,7 +56,9 @@ async def test_a_turn_is_spoken_to_its_end_and_stored_when_the_server_is_back(
         assert [message.text for message in after["messages"]] == [*said, "Are you there?", "Yes."]
 
 
-async def test_a_turn_with_a_tool_goes_on_with_the_memory_as_it_was(open_voice: Any, outage: Outage) -> None:
+async def test_a_tool_that_ends_while_the_server_is_away_gives_its_result_and_the_turn_goes_on(
+    open_voice: Any, outage: Outage
+) -> None:
     async def look_up(word: str) -> str:
         """Look a word up, which takes the database with it."""
         outage.begin()
@@ -71,6 +73,9 @@ async def test_a_turn_with_a_tool_goes_on_with_the_memory_as_it_was(open_voice: 
             if isinstance(event, TurnFinished):
                 outage.end()
         assert spoken(heard) == "I look it up. It was found."
+        [finished] = [event for event in heard if isinstance(event, ToolFinished)]
+        assert finished.status == "success"
+        assert model.requests[1].messages[-1].text.startswith("ivy: found.")
         assert (await stored(resources))[-1] == "It was found."
 
 
