@@ -29,13 +29,6 @@ from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.limits import TurnLimits
 from voicegraph.state import Actor
 
-
-@pytest.fixture
-def voice_url(each_url: str) -> str:
-    """Run these tests on both databases."""
-    return each_url
-
-
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 LIMITS: dict[str, Any] = {
     "first_token_timeout": 10.0,
@@ -218,7 +211,26 @@ async def made_model(stream: str) -> AsyncIterator[Any]:
 async def test_a_fault_is_survived(
     name: str, stream: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fault = FAULTS[name]
+    await survive(FAULTS[name], stream, open_voice, monkeypatch)
+
+
+ENDINGS = ("503 all the time", "a reset after the first token", "length within a call", "bad JSON arguments")
+
+
+class TestOnPostgreSQL:
+    @pytest.fixture
+    def voice_url(self, postgres_url: str) -> str:
+        return postgres_url
+
+    @pytest.mark.parametrize("name", ENDINGS)
+    async def test_a_fault_is_survived(
+        self, name: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await survive(FAULTS[name], "raw", open_voice, monkeypatch)
+
+
+async def survive(fault: Fault, stream: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run turns before, in and after a fault, and look at what was heard, sent and stored."""
     with OpenAIServer(text("Before."), text("Before."), *fault.replies()) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "key")

@@ -1,11 +1,15 @@
-"""Commands in environments with proxies, wrong certificates and pasted keys, as processes of their own."""
+"""Commands in environments with proxies, wrong certificates and pasted keys, as a user has them."""
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, text
+
+Run = Callable[..., Any]
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -57,19 +61,19 @@ def test_wrong_proxies_and_certificates_do_not_concern_a_model_on_this_machine(
     ],
 )
 def test_a_setting_that_a_model_elsewhere_cannot_be_reached_with_is_named_in_one_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv(name, value)
-    code, out, errors = voicegraph(folder, "say", "Hello", "--thread", "call-1")
-    assert (code, out, errors.count("\n")) == (2, "", 1)
-    assert errors.startswith(f"voicegraph: {name} ") and "sk-" not in errors
+    ran = run("say", "Hello", "--thread", "call-1")
+    assert (ran.code, ran.out, ran.errors.count("\n")) == (2, "", 1)
+    assert ran.errors.startswith(f"voicegraph: {name} ") and "sk-" not in ran.errors
 
 
 def test_commands_that_need_no_model_do_not_look_at_these_settings(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-first\nsk-second")
-    assert voicegraph(folder, "agents", "create", "waiter")[0] == 0
-    assert voicegraph(folder, "agents", "list")[0] == 0
+    assert run("agents", "create", "waiter").code == 0
+    assert run("agents", "list").code == 0
