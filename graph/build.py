@@ -1,8 +1,10 @@
 """The graph of a turn: five steps, two decisions."""
 
+from functools import lru_cache
 from typing import cast
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.call_llm import call_llm
 from ..nodes.context import CallContext, Context
@@ -23,8 +25,12 @@ def build_graph(resources: Resources) -> TurnGraph:
     is all it takes. `organization`, `user` and `agent` have defaults and may be given in `configurable` or
     as context.
     """
-    compiled = wire().compile(checkpointer=resources.checkpointer, name="voicegraph")
-    return TurnGraph.over(compiled, resources)
+    return TurnGraph.over(_compiled(), resources)
+
+
+@lru_cache  # It holds nothing of the resources, and takes longer to compile than a turn needs.
+def _compiled() -> CompiledStateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:
+    return wire().compile(name="voicegraph")
 
 
 def wire() -> StateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:

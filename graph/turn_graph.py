@@ -54,7 +54,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     @classmethod
     def over(cls, graph: CompiledStateGraph[Any, Any, Any, Any], resources: Resources) -> Self:
         """Return `graph` with its runs as turns over these resources."""
-        return cls(resources=resources, **vars(graph))
+        return cls(resources=resources, **{**vars(graph), "checkpointer": resources.checkpointer})
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """Return a copy with some attributes changed; a turn always has a checkpointer, ours if no other.
