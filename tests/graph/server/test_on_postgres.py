@@ -33,10 +33,12 @@ async def test_a_database_without_a_free_connection_is_a_503_before_any_speech(s
             await asyncio.sleep(0)
         more = {**BODY, "messages": [*BODY["messages"], {"role": "user", "content": "Are you there?"}]}
         pool = served.resources.checkpointer.pool
-        pool.timeout = 0.05
+        patient = pool.timeout
         served.resources.checkpointer.heads.drop("call-42")  # Else the turn needs none before its first word.
         async with pool.connection(), pool.connection():
+            pool.timeout = 0.05
             full = await client.post("/v1/chat/completions", json=more)
+        pool.timeout = patient
         after = await client.post("/v1/chat/completions", json=more)
     assert full.status_code == 503
     assert full.json()["error"]["code"] == "database_busy"
