@@ -11,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from .errors import StorageError
 from .faults import storage_error
+from .private_files import make_file, make_folders
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another one's transaction."""
@@ -69,7 +70,8 @@ def prepare_file(path: Path) -> str | None:
     try:
         if path.is_dir():
             raise StorageError(f"database {path} is a folder: name a file in it, such as {path / 'voice.db'}")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
+        make_file(path)
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
             return _examine(connection, path)
     except (OSError, sqlite3.Error) as error:

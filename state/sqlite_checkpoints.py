@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -11,6 +12,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .errors import StorageError
 from .kept_heads import Head, KeepsHeads, KeptHeads
+from .private_files import make_file
 from .quick_sqlite import QuickConnection, connect
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
@@ -47,6 +49,8 @@ async def open_saver(path: str) -> AsyncGenerator[SqliteSaver]:
     Raises `StorageError` when the file cannot be opened or is no database.
     """
     try:
+        if path != ":memory:":
+            make_file(Path(path))
         connection = await connect(path)
         try:
             for pragma in _PRAGMAS:
@@ -56,7 +60,7 @@ async def open_saver(path: str) -> AsyncGenerator[SqliteSaver]:
         except BaseException:
             await connection.close()
             raise
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise StorageError(
             f"the checkpoint file {path} cannot be used ({error}): check its folder, or move it away"
         ) from error

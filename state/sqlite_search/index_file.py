@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from ..faults import storage_faults
 from ..location import Location
+from ..private_files import make_file
 from ..sqlite import BUSY_SECONDS, use_wal
 from ..sqlite_database import SqliteDatabase
 from ..unbroken import unbroken
@@ -198,6 +199,8 @@ def _database(location: Location) -> tuple[str, bool]:
 
 
 def _connect(name: str, uri: bool) -> sqlite3.Connection:
+    if not uri:
+        make_file(Path(name))
     connection = sqlite3.connect(
         name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
     )
