@@ -42,6 +42,8 @@ class Settings(TurnLimits, BaseSettings):
     """Largest body of a request that the server takes."""
     requests_per_minute: int | None = Field(None, ge=1)
     """Most requests of one user; `None` for any number."""
+    local_names: tuple[str, ...] = ()
+    """Host names, in small letters, that are this machine beside `localhost`, as long as there is no key."""
     allowed_tools: tuple[str, ...] = ()
     """Tools, as `package.module:function`, that agents made over HTTP may name beside the built-in ones."""
     database_connections: int = Field(20, ge=4)

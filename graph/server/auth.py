@@ -1,19 +1,18 @@
 """Who a request acts for: the bearer of a key, or this machine's own user while there is no key."""
 
-import ipaddress
 import math
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ...state.actors import Actor
-from ...state.api_keys import keys_stamp
+from ...state.api_keys import PREFIX, keys_stamp
 from ...state.database import Database
 from ...state.errors import InvalidSetting
 from .errors import ApiError
 from .keyring import Keyring
+from .local_access import is_local, is_loopback, sends_json
 from .rates import Rates
 
 _HOW = "Authorization: Bearer vg-..., made by: voicegraph keys create NAME"
@@ -38,6 +37,13 @@ async def identified(request: Request, credentials: _Credentials) -> Actor:
         return actor
     if not is_local(request):
         raise _unauthorized(f"without keys only this machine itself is served: {_HOW}", "missing_api_key")
+    if credentials is not None and credentials.credentials.startswith(PREFIX):
+        raise _unauthorized("this key is not valid", "invalid_api_key")
+    has_body = "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+    if has_body and not sends_json(request):
+        raise ApiError(
+            415, "send the body with: Content-Type: application/json", code="unsupported_media_type"
+        )
     return Actor()
 
 
@@ -59,30 +65,6 @@ Acting = Annotated[Actor, Depends(allowed)]
 """A parameter of a route: who the request acts for, known and within the rate."""
 
 
-def is_local(request: Request) -> bool:
-    """Tell if a program on this machine asks: not by a proxy for others, and not a web page for its author.
-
-    A page from elsewhere that a browser on this machine shows can reach us by a name of its own that leads
-    here; a name with dots is none of this machine's.
-    """
-    if request.client is None or not is_loopback(request.client.host):
-        return False
-    if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
-        return False
-    origin = urlsplit(request.headers.get("origin", "")).hostname
-    return all(_is_near(name) for name in (request.url.hostname, origin) if name)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell if an address or host name can be reached from this machine alone."""
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return host.lower() == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
 async def refuse_open_door(database: Database, host: str) -> bool:
     """Tell if `host`, an address to listen at, will be served by key; false: this machine alone, without.
 
@@ -97,10 +79,6 @@ async def refuse_open_door(database: Database, host: str) -> bool:
             "make one with: voicegraph keys create NAME"
         )
     return stamp.total > 0
-
-
-def _is_near(name: str) -> bool:
-    return is_loopback(name) or "." not in name.rstrip(".") and ":" not in name
 
 
 def _unauthorized(message: str, code: str) -> ApiError:

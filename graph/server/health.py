@@ -7,10 +7,12 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel
 
+from ...state.actors import Actor
 from ...state.errors import StorageError
-from .auth import bearer_key, identified, is_local
-from .errors import RETRY_AFTER
+from .auth import bearer_key, identified
+from .errors import RETRY_AFTER, ApiError
 from .keyring import Keyring
+from .local_access import is_local
 from .metrics import CONTENT_TYPE, Metrics
 
 router = APIRouter(tags=["health"])
@@ -59,12 +61,12 @@ async def ready(request: Request) -> Response:
 async def metrics(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_key)]
 ) -> Response:
-    """Give all metrics in the text format of Prometheus: to this machine, or with any key.
+    """Give all metrics in the text format of Prometheus: to this machine, or with a key of the default user.
 
     They are sums over all users and hold no words of anybody.
     """
-    if not is_local(request):
-        await identified(request, credentials)
+    if not is_local(request) and await identified(request, credentials) != Actor():
+        raise ApiError(403, "metrics need a key of the default user", code="forbidden")
     measured: Metrics = request.app.state.metrics
     return Response(measured.text(), media_type=CONTENT_TYPE)
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from voicegraph.graph.server.auth import is_loopback, refuse_open_door
+from voicegraph.graph.server.auth import refuse_open_door
 from voicegraph.graph.server.keyring import TRUSTED_FOR, Keyring
+from voicegraph.graph.server.local_access import is_loopback
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidSetting, StorageError
 from voicegraph.state.store import Store
@@ -62,15 +63,59 @@ async def test_without_any_key_another_machine_is_refused(serve: Any, address: s
         {"forwarded": "for=8.8.8.8"},
         {"x-real-ip": "8.8.8.8"},
         {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": ""},
+        {"origin": "http://[::1"},
+        {"origin": "http://machine"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
         {"host": "rebound.evil.example"},
+        {"host": "machine"},
+        {"host": "[::1"},
+        {"host": ""},
     ],
-    ids=lambda headers: next(iter(headers)),
+    ids=str,
 )
 async def test_without_any_key_neither_a_proxy_nor_a_web_page_is_this_machine(
     serve: Any, headers: dict[str, str]
 ) -> None:
     async with serve() as served, served.client() as client:
         assert (await agents(client, **headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://localhost:3000", "sec-fetch-site": "same-origin"},
+        {"origin": "http://127.0.0.1:8000"},
+        {"host": "[::1]:8000", "sec-fetch-site": "none"},
+        {"host": "workbench:8000", "origin": "http://workbench"},
+    ],
+    ids=str,
+)
+async def test_without_any_key_pages_of_this_machine_are_served(serve: Any, headers: dict[str, str]) -> None:
+    async with serve(local_names=("workbench",)) as served, served.client() as client:
+        assert (await agents(client, **headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/import", "/v1/agents"])
+async def test_without_any_key_a_body_must_be_sent_as_json(serve: Any, path: str, sent: str) -> None:
+    async with serve() as served, served.client() as client:
+        headers = {"content-type": sent} if sent else {}
+        answer = await client.post(path, content=b'{"name": "nina", "messages": []}', headers=headers)
+        assert answer.status_code == 415
+        assert (await agents(client)).json()["data"] == []
+
+
+async def test_without_any_key_one_that_was_made_here_is_wrong_and_any_other_does_not_count(
+    serve: Any,
+) -> None:
+    async with serve() as served, served.client() as client:
+        assert (await agents(client, authorization="Bearer vg-of-another-database")).status_code == 401
+        assert (await agents(client, authorization="Bearer unused")).status_code == 200
 
 
 async def test_once_there_is_a_key_this_machine_needs_one_too(serve: Any) -> None:

@@ -46,15 +46,17 @@ async def test_a_process_without_its_database_is_not_ready(
         assert (answer.status_code, answer.json()) == (503, {"status": "no database"})
 
 
-async def test_metrics_are_for_this_machine_or_for_a_key(serve: Any) -> None:
+async def test_metrics_are_for_this_machine_or_for_a_key_of_the_default_user(serve: Any) -> None:
     async with serve() as served:
-        key = await served.key(Actor("acme", "ada"))
+        key, anothers = await served.key(Actor()), await served.key(Actor("acme", "ada"))
         async with served.client() as near:
             assert (await near.get("/metrics")).status_code == 200
     async with serve(address="8.8.8.8") as served:
         async with served.client() as far, served.client(key) as far_with_key:
             assert (await far.get("/metrics")).status_code == 401
             assert "voicegraph_running_turns 0.0" in (await far_with_key.get("/metrics")).text
+            headers = {"authorization": f"Bearer {anothers}"}
+            assert (await far.get("/metrics", headers=headers)).status_code == 403
 
 
 def lines(*events: Event) -> set[str]:
