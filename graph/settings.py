@@ -40,6 +40,14 @@ class Settings(TurnLimits, BaseSettings):
     """Longest wait of a search for the vector of its query; then it searches by words alone."""
     max_body_bytes: int = Field(10_000_000, ge=1)
     """Largest body of a request that the server takes."""
+    max_head_bytes: int = Field(65_536, ge=1_024)
+    """Largest request line with headers."""
+    head_seconds: float = Field(10.0, gt=0)
+    """Longest time from the first byte of a request to the end of its headers."""
+    body_seconds: float = Field(60.0, gt=0)
+    """Longest time from there to the end of the body."""
+    max_connections: int = Field(2_000, ge=10)
+    """Connections of clients to one process of the server; on more than these a request is answered 503."""
     requests_per_minute: int | None = Field(None, ge=1)
     """Most requests of one user; `None` for any number."""
     local_names: tuple[str, ...] = ()

@@ -15,14 +15,25 @@ import uvicorn
 
 from ..build import build_graph
 from ..resources import Resources
+from ..settings import Settings
 from .app import create_app
 from .auth import refuse_open_door
+from .bounded_protocol import Bounds, bounded_protocol
 from .listening import listen_at
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits.
+    resource = None
 
 log = logging.getLogger(__name__)
 
 _KEEP_ALIVE = 75
 """Seconds that a connection stays open between two turns: opening one costs the caller a round trip."""
+
+_MOST_FILES = 65_536
+_OTHER_FILES = 200
+"""Files that are no connections of clients: databases, model servers, logs."""
 
 FAREWELL = 5.0
 """Seconds that interrupted turns have to send their end."""
@@ -56,7 +67,8 @@ async def serve(
     gc.freeze()
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=bounded_protocol(_bounds(resources.settings)),
+        limit_concurrency=_connections(resources.settings.max_connections),
         ws="none",
         log_config=None,
         access_log=False,  # Its lines hold what callers send in paths.
@@ -72,6 +84,27 @@ async def serve(
             await server.serve(sockets=[listening])
     finally:
         listening.close()
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        head_bytes=settings.max_head_bytes,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        idle_seconds=_KEEP_ALIVE,
+    )
+
+
+def _connections(wanted: int) -> int:
+    """Let the process open as many files as it may, and return how many connections that allows."""
+    if resource is None:
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else _MOST_FILES
+    if soft != resource.RLIM_INFINITY and soft < most:
+        soft = min(most, _MOST_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
 
 
 @contextmanager
