@@ -4,9 +4,10 @@ from fastapi import APIRouter
 
 from .auth import Acting
 from .blocks import ShownBlock
+from .key_first import KeyFirst
 from .shapes import AgentRef, BlockId, Deleted, Memory, Page, errors, page_of
 
-router = APIRouter(prefix="/v1/agents/{agent}/blocks", tags=["blocks"])
+router = APIRouter(prefix="/v1/agents/{agent}/blocks", tags=["blocks"], route_class=KeyFirst)
 
 
 @router.get("", summary="List the blocks of an agent", responses=errors(404))

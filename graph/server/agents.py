@@ -10,6 +10,7 @@ from ...state.agents import AgentChanges
 from .agent_rules import check_agent
 from .auth import Acting
 from .forgetting import delete_agent_now
+from .key_first import KeyFirst
 from .shapes import (
     AgentRef,
     Body,
@@ -24,7 +25,7 @@ from .shapes import (
     page_of_slice,
 )
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=KeyFirst)
 
 _Tools = Annotated[
     list[Words],

@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from ...state.blocks import DEFAULT_LIMIT, BlockVersion
 from .auth import Acting
+from .key_first import KeyFirst
 from .shapes import BlockId, Body, Deleted, Entry, Memory, Page, Paging, Words, errors, page_of_slice
 
-router = APIRouter(prefix="/v1/blocks", tags=["blocks"])
+router = APIRouter(prefix="/v1/blocks", tags=["blocks"], route_class=KeyFirst)
 
 _Expected = Annotated[
     int | None, Field(description="Change nothing (409) when the block is at another version.")

@@ -13,10 +13,11 @@ from ...state.memory_file import MemoryFile, read_memory_file
 from .agent_rules import check_agent
 from .auth import Acting
 from .forgetting import forget_now
+from .key_first import KeyFirst
 from .keyring import Keyring
 from .shapes import Body, Memory, Serving, Words, errors
 
-router = APIRouter(prefix="/v1", tags=["memory"])
+router = APIRouter(prefix="/v1", tags=["memory"], route_class=KeyFirst)
 
 _FILE: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
 

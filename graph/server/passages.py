@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from ...state.passages import PassageHit
 from .auth import Acting
+from .key_first import KeyFirst
 from .search import FoundPage, Search, found_page, offset_of
 from .shapes import (
     AgentRef,
@@ -25,7 +26,7 @@ from .shapes import (
     storable,
 )
 
-router = APIRouter(prefix="/v1", tags=["passages"])
+router = APIRouter(prefix="/v1", tags=["passages"], route_class=KeyFirst)
 
 _Tags = Annotated[list[Annotated[Words, Field(max_length=200)]], Field(max_length=50)]
 

@@ -12,11 +12,12 @@ from ...state.search import MOST_HITS
 from ...state.search import Page as Hits
 from .auth import Acting
 from .errors import ApiError
+from .key_first import KeyFirst
 from .shapes import AgentRef, Body, Entry, Instant, Memory, Page, Shown, Words, errors, page_of
 
 T = TypeVar("T")
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", tags=["search"], route_class=KeyFirst)
 
 _DIGITS = 6
 

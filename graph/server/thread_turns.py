@@ -16,10 +16,11 @@ from ...state.threads import Thread
 from ..run import interrupt, resume_turn
 from .auth import Acting
 from .errors import RETRY_AFTER, ApiError
+from .key_first import KeyFirst
 from .metrics import Metrics
 from .shapes import Body, Entry, Page, Paging, Serving, ThreadId, Words, errors, page_of
 
-router = APIRouter(prefix="/v1/threads/{thread_id:path}", tags=["turns"])
+router = APIRouter(prefix="/v1/threads/{thread_id:path}", tags=["turns"], route_class=KeyFirst)
 
 
 class Heard(Body):

@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field
 from ...state.threads import Thread
 from .auth import Acting
 from .forgetting import delete_thread_now
+from .key_first import KeyFirst
 from .shapes import Deleted, Entry, Memory, Page, Paging, Serving, ThreadId, Words, errors, page_of_slice
 
-router = APIRouter(prefix="/v1/threads", tags=["threads"])
+router = APIRouter(prefix="/v1/threads", tags=["threads"], route_class=KeyFirst)
 
 
 def _encodable(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:

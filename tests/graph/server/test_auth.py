@@ -241,3 +241,33 @@ async def test_the_server_listens_to_others_only_with_a_key(store: Store) -> Non
 )
 def test_which_addresses_only_this_machine_can_reach(host: str, near: bool) -> None:
     assert is_loopback(host) is near
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/agents"),
+        ("PATCH", "/v1/agents/default"),
+        ("POST", "/v1/blocks"),
+        ("POST", "/v1/forget"),
+        ("POST", "/v1/import"),
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/agents/default/search"),
+        ("POST", "/v1/threads/call-1/interrupt"),
+        ("POST", "/v1/agents/default/passages"),
+    ],
+)
+async def test_no_body_is_read_of_one_without_a_key(serve: Any, method: str, path: str) -> None:
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(10):
+            read += 1
+            yield b" " * 1_000
+
+    headers = {"content-type": "application/json"}
+    async with serve() as served, served.client() as client:
+        await served.key(ADA)
+        assert (await client.request(method, path, content=body(), headers=headers)).status_code == 401
+    assert read == 0
