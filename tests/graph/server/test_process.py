@@ -139,7 +139,10 @@ async def test_a_client_that_reads_nothing_holds_nobody_up(server: Process) -> N
     server.backend.add(paced(first=0, every=0, tokens=4000), text("Hello."))
     body = json.dumps({"messages": HI, "stream": True}).encode()
     reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     writer.write(head.encode() + body)
     await server.backend.async_wait_closed(asked)
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
