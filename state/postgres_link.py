@@ -157,16 +157,15 @@ class Link:
                 try:
                     pair = await self._connect()
                     pause = _FIRST_RETRY
-                except psycopg.Error:
+                except (psycopg.Error, StorageError):
                     pause = min(2 * pause, _LONGEST_RETRY)
             talking, hearing = pair
 
     async def _use(self, talking: Connection, hearing: Connection) -> None:
         """Use a new pair until it breaks."""
         try:
-            self.address = talking.info.backend_pid
+            self.address = await self._replace_session(talking)
             await hearing.execute(SQL("LISTEN {}").format(Identifier(_channel(self.address))))
-            await self._replace_session(talking)
             await self._listener.link_made(talking)
             self._connection = talking
             self._broken.clear()
@@ -190,14 +189,19 @@ class Link:
                 self._asking.cancel()  # From a closed socket no answer comes, and no error either.
             await hearing.close()
 
-    async def _replace_session(self, talking: Connection) -> None:
-        """End the session before this one: the server may not know yet that it broke, and keeps its locks."""
+    async def _replace_session(self, talking: Connection) -> int:
+        """End the session before this one, and return the process of the server that serves this one.
+
+        The server may not know yet that the one before broke, and keeps its locks.
+        """
         if self._session is not None:
             try:
                 await talking.execute(_END_SESSION, self._session)
             except psycopg.Error as error:  # Old servers wait for no end; then the locks go by themselves.
                 log.info("the last session was not ended", extra={"error": type(error).__name__})
-        self._session = await (await talking.execute(_SESSION)).fetchone()
+        cursor = await talking.execute(_SESSION)
+        [self._session] = await cursor.fetchall()
+        return self._session[0]
 
     async def _hear(self, hearing: Connection) -> None:
         while True:
@@ -217,10 +221,29 @@ class Link:
         try:
             self._clock_error = math.inf  # Another server may have another clock.
             await self._set_clock(talking)
-            return talking, await self._connected("voicegraph notices")
+            hearing = await self._connected("voicegraph notices")
+            try:
+                await self._require_sessions(talking, hearing)
+            except BaseException:
+                await hearing.close()
+                raise
+            return talking, hearing
         except BaseException:
             await talking.close()
             raise
+
+    async def _require_sessions(self, talking: Connection, hearing: Connection) -> None:
+        """Raise `StorageError` unless each connection has a process of the server to itself."""
+        seen: list[set[int]] = [set(), set()]
+        for _ in range(2):
+            for connection, processes in zip((talking, hearing), seen, strict=True):
+                [[process]] = await (await connection.execute("SELECT pg_backend_pid()")).fetchall()
+                processes.add(process)
+        if any(len(processes) > 1 for processes in seen) or seen[0] & seen[1]:
+            raise StorageError(
+                f"database {self._location.shown}: a pooler lends connections for single transactions, which "
+                "keep no locks: set its pool_mode to session, or connect to PostgreSQL itself"
+            )
 
     async def _connected(self, name: str) -> Connection:
         given: dict[str, Any] = {
