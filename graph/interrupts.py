@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..state.errors import ThreadBusy
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ Notice = dict[str, Any]
 
 LOOK_AGAIN = 0.1
 """Seconds between two tries to reach a thread's holder, should a notice be lost."""
-LONGEST_SILENCE = 5.0
+LONGEST_SILENCE = 4.0
 """Seconds after which a holder that answers nothing is taken to be stuck; the caller waits in silence."""
 _PART = 400
 """Characters of what was heard in one notice: PostgreSQL takes 8,000 bytes, and one may need 12."""
@@ -67,7 +66,7 @@ class Interrupts:
     async def send(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
         """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
 
-        Raises `ThreadBusy` when that process does not answer, and `StorageError`.
+        A process that does not answer is ended, as the database sees it. Raises `StorageError`.
         """
         id_, asked = token_hex(6), _Asked(answer=asyncio.get_running_loop().create_future())
         notices = self._notices(thread_id, id_, heard)
@@ -82,7 +81,8 @@ class Interrupts:
                 if not asked.answer.done() and not await self._leases.tell_holder(thread_id, again):
                     return InterruptedElsewhere(ran=True, cut=False)
                 if not asked.answer.done() and time.monotonic() - asked.heard_at > LONGEST_SILENCE:
-                    raise ThreadBusy(f"the process that has thread '{thread_id}' does not answer")
+                    await self._leases.end_holder(thread_id)
+                    return InterruptedElsewhere(ran=True, cut=False)
             return asked.answer.result()
         finally:
             del self._asked[id_]

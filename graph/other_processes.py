@@ -1,6 +1,7 @@
 """One turn at a time on a thread also when other processes serve it: the newest wins, wherever it came in."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,7 +17,11 @@ from .threads import Threads, TurnRun
 if TYPE_CHECKING:
     from ..state.leases import Lease, Leases
 
+log = logging.getLogger(__name__)
+
 Overlap = Literal["newest", "enqueue", "reject"]
+_MOST_ENDED = 2
+"""Holders that answer nothing, one after another, before the thread is given up."""
 _UNANSWERED = 0.5
 """Seconds after which a holder that answers nothing is taken to be busy."""
 _FIRST_PAUSE = 0.005
@@ -36,6 +41,7 @@ class _Wish:
     """When its holder last showed that he lives."""
     told: asyncio.Event = field(default_factory=asyncio.Event)
     answer: str = ""
+    ended_holders: int = 0
     then: list[Notice] = field(default_factory=list[Notice])
     """Who waits behind this one."""
 
@@ -94,7 +100,7 @@ class OtherProcesses:
     async def interrupt(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
         """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
 
-        Raises `ThreadBusy` when that process does not answer, and `StorageError`.
+        A process that does not answer is ended, as the database sees it. Raises `StorageError`.
         """
         return await self._interrupts.send(thread_id, heard)
 
@@ -127,7 +133,7 @@ class OtherProcesses:
                 self._give_up_if_told(wish)
                 lease = await self._leases.take(run.thread_id)
                 if lease is None and time.monotonic() - wish.heard_at > LONGEST_SILENCE:
-                    raise ThreadBusy(f"the process that has thread '{run.thread_id}' does not answer")
+                    await self._end_holder(wish)
                 if lease is None and wish.answer == "free":
                     # Another was faster, and hears of us at once; or it is wrong, and said again and again.
                     wish.answer = ""
@@ -137,6 +143,16 @@ class OtherProcesses:
             return lease
         finally:
             del self._wishes[wish.id]
+
+    async def _end_holder(self, wish: _Wish) -> None:
+        """Take the thread from a process that stands still, as one does whose machine sleeps."""
+        thread_id = wish.run.thread_id
+        if wish.ended_holders >= _MOST_ENDED:
+            raise ThreadBusy(f"the process that has thread '{thread_id}' does not answer")
+        log.warning("a process that does not answer loses its threads", extra={"thread_id": thread_id})
+        wish.ended_holders += 1
+        wish.heard_at = time.monotonic()
+        await self._leases.end_holder(thread_id)
 
     def _want(self, wish: _Wish) -> Notice:
         return {

@@ -31,6 +31,8 @@ _TELL_HOLDER = f"""
     SELECT pg_notify('voicegraph_' || pid, part)
     FROM pg_locks, unnest(%(parts)s::text[]) AS part WHERE {_OF_KEY}
 """
+_END_HOLDER = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {_OF_KEY} AND pid <> pg_backend_pid()"
+_LOOK_AGAIN = 0.05
 _HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
 
 
@@ -52,8 +54,9 @@ class ThreadFacts:
 class Lease:
     """A thread that belongs to this process until it gives it back, or loses it."""
 
-    def __init__(self, thread_id: str, facts: ThreadFacts) -> None:
-        self.thread_id, self.facts = thread_id, facts
+    def __init__(self, thread_id: str, facts: ThreadFacts, is_sure: Callable[[], bool]) -> None:
+        """Take `thread_id`; `is_sure` tells if the server lately showed that it keeps our locks."""
+        self.thread_id, self.facts, self._is_sure = thread_id, facts, is_sure
         self.head = facts.head
         """The newest checkpoint of the thread, as far as its holder knows."""
         self._ours = {facts.head}
@@ -77,16 +80,22 @@ class Lease:
         Raises `ThreadLost` when another process has taken it over, `StorageError` when nobody knows `within`
         so many seconds.
         """
-        if not self._sure.is_set():
+        if not (self._sure.is_set() and self._is_sure()):
             try:
                 async with asyncio.timeout(within):
-                    await self._sure.wait()
+                    await self._until_sure()
             except TimeoutError:
                 away = StorageError("the database is away: what was said cannot be stored now")
                 away.retryable = True
                 raise away from None
         if self._is_lost:
             raise ThreadLost(self.thread_id)
+
+    async def _until_sure(self) -> None:
+        await self._sure.wait()
+        while not self._is_sure():  # It is asked about every second.
+            await asyncio.sleep(_LOOK_AGAIN)
+            await self._sure.wait()
 
     def doubt(self) -> None:
         """Note that the lock is gone; another process may have it."""
@@ -173,6 +182,17 @@ class Leases:
         """Send notices to a process. Raises `StorageError`."""
         await self._link.ask(lambda connection: send(connection, address, notices))
 
+    async def end_holder(self, thread_id: str) -> None:
+        """End the session of a process that has the thread and stands still: what it has locked is free then.
+
+        Should it go on, it finds its session ended before it writes. Raises `StorageError`.
+        """
+
+        async def end(connection: Connection) -> None:
+            await connection.execute(_END_HOLDER, _halves(thread_id))
+
+        await self._link.ask(end)
+
     async def is_held(self, thread_id: str) -> bool:
         """Tell if any process has the thread. Raises `StorageError`."""
 
@@ -227,7 +247,7 @@ class Leases:
         facts = await _locked(connection, thread_id)
         if facts is None:
             return None
-        lease = Lease(thread_id, facts)
+        lease = Lease(thread_id, facts, lambda: self._link.is_sure)
         self._open.add(lease)
         return lease
 

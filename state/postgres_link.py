@@ -34,6 +34,11 @@ _FIRST_RETRY, _LONGEST_RETRY = 0.05, 1.0
 _HEARTBEAT = 1.0
 _CLOCKS_PART = 1.01
 """How much less exact a comparison of clocks becomes with each heartbeat, until a slower one is better."""
+SURE_FOR = 3.0
+"""Seconds after the last answer of the server in which a process counts on its locks.
+
+Others end the session of a process that has been silent for longer (`end_holder`), and take its threads.
+"""
 _ANSWER_WITHIN = 15.0
 """Seconds; a server that is gone is noticed earlier, by the system, and a process may be slow for a while."""
 
@@ -82,6 +87,7 @@ class Link:
         self.address = 0
         self._location, self._listener = location, listener
         self._connection: Connection | None = None
+        self._answered_at = 0.0
         self._up = asyncio.Event()
         self._broken = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -94,6 +100,11 @@ class Link:
     def is_up(self) -> bool:
         """False while the server is away."""
         return self._up.is_set()
+
+    @property
+    def is_sure(self) -> bool:
+        """False when the server said nothing for a while, perhaps because this process stood still."""
+        return time.monotonic() - self._answered_at < SURE_FOR
 
     def at(self, moment: float) -> float:
         """Return `moment` of `time.monotonic()` in seconds since the epoch, by the server's clock."""
@@ -264,6 +275,7 @@ class Link:
         cursor = await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
         [[shown]] = await cursor.fetchall()
         after = time.monotonic()
+        self._answered_at = before
         self._clock_error *= _CLOCKS_PART
         if (after - before) / 2 <= self._clock_error:
             self._clock_error = (after - before) / 2

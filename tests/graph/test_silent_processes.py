@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from patience import PATIENCE
+from psycopg import AsyncConnection
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
 from voicegraph.graph.interrupts import LOOK_AGAIN, InterruptedElsewhere
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
-from voicegraph.state.errors import ThreadBusy
-from voicegraph.state.leases import Leases
+from voicegraph.state.errors import StorageError, ThreadBusy
+from voicegraph.state.leases import Leases, key_of
 from voicegraph.state.location import parse_location
 from voicegraph.state.locks import locks_of
 
@@ -132,20 +133,55 @@ def waiting(peer: Peer) -> Notice:
     }
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_a_turn_does_not_wait_for_a_process_that_is_stuck(start: Any, peer: Peer) -> None:
-    await peer.leases.take("call-42")
+@pytest.fixture
+async def stuck(postgres_url: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """The session of a process that has the thread and stands still."""
+    session = await AsyncConnection.connect(postgres_url, autocommit=True)
+    await session.execute("SELECT pg_advisory_lock(%s)", (key_of("call-42"),))
+    yield session
+    await session.close()
+
+
+@pytest.mark.usefixtures("impatient", "stuck")
+async def test_a_turn_takes_its_thread_from_a_process_that_stands_still(start: Any) -> None:
+    async with start("Yes?") as graph, asyncio.timeout(PATIENCE):
+        values = await graph.ainvoke(HEY, CALL)
+    assert [message.text for message in values["messages"]] == ["Hey.", "Yes?"]
+
+
+@pytest.mark.usefixtures("impatient", "stuck")
+async def test_an_interrupt_ends_the_session_of_a_process_that_stands_still(start: Any) -> None:
+    async with start("Yes?") as graph, asyncio.timeout(PATIENCE):
+        await interrupt(graph, "call-42")
+        assert (await graph.ainvoke(HEY, CALL))["messages"][-1].text == "Yes?"
+
+
+@pytest.mark.usefixtures("impatient", "stuck")
+async def test_a_thread_is_busy_whose_holder_can_neither_answer_nor_be_ended(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(leases: Leases, thread_id: str) -> None:
+        pass
+
+    monkeypatch.setattr(Leases, "end_holder", nothing)
     async with start() as graph:
         with pytest.raises(ThreadBusy, match="does not answer"):
             await graph.ainvoke(HEY, CALL)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_an_interrupt_does_not_wait_for_a_process_that_is_stuck(start: Any, peer: Peer) -> None:
-    await peer.leases.take("call-42")
-    async with start() as graph:
-        with pytest.raises(ThreadBusy, match="does not answer"):
-            await interrupt(graph, "call-42")
+async def test_a_process_that_stood_still_writes_nothing_until_it_knows_what_became_of_its_thread(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with locks_of(parse_location(postgres_url)) as leases:
+        assert leases is not None
+        lease = await leases.take("call-42")
+        assert lease is not None
+        await lease.held(PATIENCE)
+        monkeypatch.setattr("voicegraph.state.postgres_link.SURE_FOR", 0.0)
+        with pytest.raises(StorageError):
+            await lease.held(0.2)
+        monkeypatch.undo()
+        await lease.held(PATIENCE)
 
 
 async def test_who_waits_for_a_thread_is_answered_each_time_that_he_asks(start: Any, peer: Peer) -> None:

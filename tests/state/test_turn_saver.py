@@ -23,7 +23,7 @@ NOTHING_YET = ThreadFacts(
 
 @pytest.fixture
 def lease() -> Lease:
-    return Lease("call-42", NOTHING_YET)
+    return Lease("call-42", NOTHING_YET, lambda: True)
 
 
 @pytest.fixture
