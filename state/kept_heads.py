@@ -23,6 +23,8 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 
+from .checkpoint_clock import count_on
+
 MOST_MESSAGES = 5_000
 """Messages of all heads together, about 10 MB; of the threads that were not used for longest none is kept."""
 
@@ -154,7 +156,10 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
         head = self.heads.take(config)
         if head is not None and await self.is_head(head):
             return head.found
-        return await super().aget_tuple(config)
+        found = await super().aget_tuple(config)
+        if found is not None:
+            count_on(found.checkpoint["id"])
+        return found
 
     async def aput(
         self,

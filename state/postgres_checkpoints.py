@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
+from .checkpoint_clock import count_on
 from .kept_heads import KeptHeads
 from .location import Location
 from .opened_in import OpenedIn
@@ -64,7 +65,10 @@ class PostgresSaver(AsyncPostgresSaver):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the named checkpoint, or the newest of the thread."""
         with self._faults():
-            return await super().aget_tuple(config)
+            found = await super().aget_tuple(config)
+        if found is not None:
+            count_on(found.checkpoint["id"])
+        return found
 
     async def alist(
         self,

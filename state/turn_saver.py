@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import (
     copy_checkpoint,
 )
 
+from .checkpoint_clock import count_on
 from .errors import StorageError
 from .patience import Patience
 from .postgres_checkpoints import PostgresSaver
@@ -31,6 +32,8 @@ class TurnSaver(PostgresSaver):
         super().__init__(shared.pool, shared.shown, shared.serde)
         self.lock = asyncio.Lock()
         self._lease, self._patience = patience.lease, patience
+        if self._lease.head is not None:
+            count_on(self._lease.head)
         self.heads = shared.heads
         self._read: CheckpointTuple | None = None
         self._writing: set[asyncio.Future[Any]] = set()
