@@ -65,6 +65,7 @@ def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
         provisional=latest is not None and age < context.limits.settle_after and not latest.get("confirmed"),
         lasting=lasting,
         now=context.clock.now(),
-        firm=age >= context.limits.speculative_grace,
+        # A turn that begins before the last one was begun by another clock: nothing is known of its age.
+        firm=not 0 <= age < context.limits.speculative_grace,
         recent=age < context.limits.settle_after * _REDIALLED,
     )
