@@ -25,8 +25,8 @@ class Served:
     address: str
 
     def client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
-        """Return a client that sends `key`."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        """Return a client that sends `key`, and every body as JSON."""
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         transport = httpx.ASGITransport(self.app, client=(self.address, 50000))
         options = {"base_url": "http://localhost", "headers": headers, **options}
         return httpx.AsyncClient(transport=transport, **options)

@@ -16,6 +16,7 @@ from voicegraph.state.errors import BlockTooLong, MissingExtra, ModelUnavailable
 SECRET = "xyzzy-secret-words"
 ADA = Actor("acme", "ada")
 JSON = {"content-type": "application/json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 def every_error(kind: type[VoicegraphError] = VoicegraphError) -> list[type[VoicegraphError]]:
@@ -81,7 +82,7 @@ async def client(serve: Any) -> AsyncIterator[Any]:
         ({"content": b"\xff", "headers": JSON}, (400, "invalid_request", None)),
         ({"content": b"[" * 5000, "headers": JSON}, (400, "invalid_request", None)),
         ({"content": b"1" * 5000, "headers": JSON}, (400, "invalid_request", None)),
-        ({"content": b"name=nina"}, (415, "unsupported_media_type", None)),
+        ({"content": b"name=nina", "headers": FORM}, (415, "unsupported_media_type", None)),
         ({"json": []}, (422, "invalid_value", None)),
         ({"json": {}}, (422, "invalid_value", "name")),
         ({"json": {"name": "nina", SECRET: 1}}, (422, "unknown_field", None)),
