@@ -171,12 +171,16 @@ def _data_url(fields: Mapping[str, Any], kind: str) -> str | None:
 
 
 def _url(value: object, kind: str) -> str | None:
-    """Return a URL that a provider can fetch or read, `None` for all else, such as a path on some disk."""
+    """Return a URL that a provider may fetch or read, `None` for all else.
+
+    A model server that fetches what it is told to must not be led to a file, or to its neighbours by `http`.
+    """
     if not isinstance(value, str):
         return None
     url = whole_characters(value.strip())
-    held = url.partition(",")[2] if url.startswith(f"data:{kind}") else ""
-    return url if held or url.startswith(("https://", "http://")) else None
+    begin = url[:64].lower()
+    held = url.partition(",")[2] if begin.startswith(f"data:{kind}") else ""
+    return url if held or begin.startswith("https://") else None
 
 
 def _is_text(value: object) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from .errors import InvalidSetting
 
 
@@ -22,9 +24,10 @@ async def checked_time_zone(name: str) -> str:
 
 
 def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the model settings as a plain dict, or raise `InvalidSetting` when JSON cannot hold them."""
+    """Return the model settings as a plain dict, or raise `InvalidSetting` when they cannot be stored."""
     try:
         json.dumps(plain := dict(settings), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        orjson.dumps(plain)  # Takes no integer of more than 64 bits, and a checkpoint holds none.
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"the model settings cannot be stored as JSON: {error}") from None
     return plain

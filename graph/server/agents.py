@@ -25,12 +25,18 @@ from .shapes import (
     page_of_slice,
 )
 
+LONGEST_SYSTEM = 100_000
+"""Most characters of an agent's instructions."""
+MOST_TOOLS = 100
+"""Tools that an agent may name."""
+
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=KeyFirst)
 
 _Tools = Annotated[
     list[Words],
     Field(
-        max_length=100, description="Tools that it may call: built-in ones, and those that the server allows."
+        max_length=MOST_TOOLS,
+        description="Tools that it may call: built-in ones and allowed ones.",
     ),
 ]
 _Settings = Annotated[dict[str, Any], Field(description="Such as temperature and max_completion_tokens.")]
@@ -38,7 +44,8 @@ _Model = Annotated[
     Words | None, Field(description="`openai:NAME` or `local:smollm2`; null for the server's own.")
 ]
 _System = Annotated[
-    Words | None, Field(max_length=100_000, description="Its instructions; null for the built-in ones.")
+    Words | None,
+    Field(max_length=LONGEST_SYSTEM, description="Instructions; null for the built-in ones."),
 ]
 _TimeZone = Annotated[Words, Field(max_length=100, description="An IANA name such as Europe/Paris.")]
 

@@ -15,6 +15,7 @@ from . import (
     agents,
     blocks,
     chat_completions,
+    documentation,
     health,
     memory,
     models,
@@ -53,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     passages.router,
     memory.router,
     health.router,
+    documentation.router,
 )
 """What is served, in the order of the documentation."""
 
@@ -69,7 +71,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
         version=version("voicegraph"),
         description=_ABOUT,
         lifespan=_lifespan,
-        redoc_url=None,  # One page of documentation is enough: /docs.
+        openapi_url=None,  # It and the page of documentation are not for everybody.
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         # Its records of exceptions hold callers' words.

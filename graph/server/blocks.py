@@ -16,7 +16,9 @@ router = APIRouter(prefix="/v1/blocks", tags=["blocks"], route_class=KeyFirst)
 _Expected = Annotated[
     int | None, Field(description="Change nothing (409) when the block is at another version.")
 ]
-_Limit = Annotated[int, Field(ge=1, le=1_000_000, description="Most characters that it holds.")]
+LONGEST = 1_000_000
+"""Most characters that the limit of a block may allow."""
+_Limit = Annotated[int, Field(ge=1, le=LONGEST, description="Most characters that it holds.")]
 
 
 class NewBlock(Body):

@@ -7,15 +7,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, model_validator
 
+from ...state.errors import InvalidInput
 from ...state.export_memory import export_memory
 from ...state.import_memory import import_memory
 from ...state.memory_file import MemoryFile, read_memory_file
 from .agent_rules import check_agent
+from .agents import LONGEST_SYSTEM, MOST_TOOLS
 from .auth import Acting
+from .blocks import LONGEST
 from .forgetting import forget_now
 from .key_first import KeyFirst
 from .keyring import Keyring
-from .shapes import Body, Memory, Serving, Words, errors
+from .shapes import Body, Memory, Serving, Words, errors, storable
 
 router = APIRouter(prefix="/v1", tags=["memory"], route_class=KeyFirst)
 
@@ -104,8 +107,21 @@ async def import_file(request: Request, actor: Acting, graph: Serving) -> Import
 
 
 async def _check(file: MemoryFile, graph: Serving) -> None:
-    """Raise `InvalidSetting` for an agent that could not be made over HTTP either."""
+    """Raise `InvalidInput` or `InvalidSetting` for what could not be made over HTTP either."""
+    for block in file.blocks:
+        if block.limit > LONGEST:
+            raise InvalidInput(f"the limit of block '{block.label}' is over {LONGEST:,}")
     for agent in file.agents:
+        system = agent.system or ""
+        if len(system) > LONGEST_SYSTEM or len(agent.tools) > MOST_TOOLS:
+            raise InvalidInput(
+                f"agent '{agent.name}' has more than {LONGEST_SYSTEM:,} characters of instructions or "
+                f"{MOST_TOOLS} tools"
+            )
+        try:
+            storable(system)
+        except ValueError as error:
+            raise InvalidInput(f"the instructions of agent '{agent.name}': {error}") from None
         await check_agent(
             graph.resources, model=agent.model, model_settings=agent.model_settings, tools=agent.tools
         )

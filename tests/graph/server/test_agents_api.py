@@ -198,3 +198,13 @@ async def test_a_deleted_block_is_gone(client: Any, block: Any) -> None:
 async def test_any_words_come_back_as_they_were_sent(client: Any, block: Any, text: str) -> None:
     path = f"/v1/blocks/{block['id']}"
     assert (await client.patch(path, json={"value": text})).json()["value"] == text
+
+
+async def test_model_settings_that_no_checkpoint_holds_are_refused(serve: Any) -> None:
+    async with serve() as served, served.client() as client:
+        for sent in ({"seed": 2**64}, {"stop": [1, [2**70]]}):
+            answer = await client.post("/v1/agents", json={"name": "nina", "model_settings": sent})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_setting")
+        assert (
+            await client.post("/v1/agents", json={"name": "nina", "model_settings": {"seed": 2**63}})
+        ).is_success

@@ -104,6 +104,7 @@ async def test_without_any_key_pages_of_this_machine_are_served(serve: Any, head
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/import", "/v1/agents"])
 async def test_without_any_key_a_body_must_be_sent_as_json(serve: Any, path: str, sent: str) -> None:
     async with serve() as served, served.client() as client:
+        del client.headers["content-type"]
         headers = {"content-type": sent} if sent else {}
         answer = await client.post(path, content=b'{"name": "nina", "messages": []}', headers=headers)
         assert answer.status_code == 415
@@ -271,3 +272,13 @@ async def test_no_body_is_read_of_one_without_a_key(serve: Any, method: str, pat
         await served.key(ADA)
         assert (await client.request(method, path, content=body(), headers=headers)).status_code == 401
     assert read == 0
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+async def test_the_description_is_for_this_machine_or_for_a_key(serve: Any, path: str) -> None:
+    async with serve() as served, served.client() as near:
+        key = await served.key(ADA)
+        assert (await near.get(path)).status_code == 200
+    async with serve(address="8.8.8.8") as served, served.client() as far, served.client(key) as with_key:
+        assert (await far.get(path)).status_code == 401
+        assert (await with_key.get(path)).status_code == 200

@@ -222,6 +222,25 @@ async def test_an_import_with_a_tool_that_is_not_allowed_is_refused(client: Any)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_setting")
 
 
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("agents", {"system": "a" * 100_001}),
+        ("agents", {"system": "a\0b"}),
+        ("agents", {"model_settings": {"seed": 2**64}}),
+        ("agents", {"tools": ["archive"] * 101}),
+        ("blocks", {"limit": 1_000_001}),
+    ],
+    ids=["long instructions", "a NUL character", "a large integer", "many tools", "a large limit"],
+)
+async def test_an_import_is_refused_that_holds_what_the_api_refuses(
+    client: Any, part: str, changes: dict[str, Any]
+) -> None:
+    file = (await client.get("/v1/export")).json()
+    file[part][0].update(changes)
+    assert (await client.post("/v1/import", json=file)).status_code == 400
+
+
 async def test_what_is_no_memory_file_is_refused(client: Any) -> None:
     for content in (b"", b"{", b"[]", b'{"format": "x", "version": 1}', b"\xff"):
         assert (await client.post("/v1/import", content=content)).status_code == 400
