@@ -67,8 +67,8 @@ def failing_run(folder: Path, *options: str) -> Iterator[str]:
             reply = client.post("/v1/chat/completions", json=body)
             yield reply.json()["choices"][0]["message"]["content"]
         for content in (b'{"messages": "My PIN is 9999"', b'{"messages": [{"content": "9999"}], "PIN 9999'):
-            answer = client.post("/v1/chat/completions", content=content, headers=JSON)
-            assert answer.status_code == 400
+            refused = client.post("/v1/chat/completions", content=content, headers=JSON)
+            assert refused.status_code == 400
         headers = {"Authorization": "Bearer vg-stranger", "X-PIN": "9999"}
         assert (
             client.post("/v1/agents", json={"name": "9999", "PIN": "9999"}, headers=headers).status_code
