@@ -69,11 +69,10 @@ def failing_run(folder: Path, *options: str) -> Iterator[str]:
         for content in (b'{"messages": "My PIN is 9999"', b'{"messages": [{"content": "9999"}], "PIN 9999'):
             refused = client.post("/v1/chat/completions", content=content, headers=JSON)
             assert refused.status_code == 400
-        headers = {"Authorization": "Bearer vg-stranger", "X-PIN": "9999"}
-        assert (
-            client.post("/v1/agents", json={"name": "9999", "PIN": "9999"}, headers=headers).status_code
-            == 422
-        )
+        for key, status in (("vg-stranger", 401), ("sk-secret-key", 422)):
+            headers = {"Authorization": f"Bearer {key}", "X-PIN": "9999"}
+            wrong = client.post("/v1/agents", json={"name": "9999", "PIN": "9999"}, headers=headers)
+            assert wrong.status_code == status
         assert server.terminate() == 0
         assert server.process.stderr is not None
         yield server.process.stderr.read()
