@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from .columns import utc_now
 from .database import Database
 from .errors import NotFound
-from .models import OrganizationRow, UserRow
+from .models import ApiKeyRow, OrganizationRow, UserRow
 from .names import checked_name
 from .unbroken import unbroken
 
@@ -23,6 +23,10 @@ class Actor:
 
     organization_id: str = "default"
     user_id: str = "default"
+
+
+KEYS_NEEDED = Actor("voicegraph", "deleted-users")
+"""Who stands for users with keys that were deleted."""
 
 
 async def add_actor(session: AsyncSession, actor: Actor) -> None:
@@ -40,7 +44,23 @@ async def add_actor(session: AsyncSession, actor: Actor) -> None:
     await _add(session, UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
 
 
-async def _add(session: AsyncSession, row: OrganizationRow | UserRow) -> None:
+async def _keep_keys_needed(session: AsyncSession) -> None:
+    """Write a key that opens nothing: a server that asked for keys asks for them also without their users."""
+    await add_actor(session, KEYS_NEEDED)
+    row = ApiKeyRow(
+        id="key-of-a-deleted-user",
+        organization_id=KEYS_NEEDED.organization_id,
+        user_id=KEYS_NEEDED.user_id,
+        name="keys of deleted users",
+        digest="",
+        created_at=utc_now(),
+        revoked_at=utc_now(),
+    )
+    if await session.get(ApiKeyRow, row.id) is None:
+        await _add(session, row)
+
+
+async def _add(session: AsyncSession, row: OrganizationRow | UserRow | ApiKeyRow) -> None:
     """Write a row, unless another process has done so since it was looked for, which PostgreSQL allows."""
     try:
         async with session.begin_nested():
@@ -85,9 +105,15 @@ class Actors:
         async with self._database.erasing() as session:
             # Before anybody is counted: another process may add a user to the organization just now.
             await session.get(OrganizationRow, organization, with_for_update=True)
+            keys = select(ApiKeyRow.id).where(
+                ApiKeyRow.organization_id == organization, ApiKeyRow.user_id == user
+            )
+            had_keys = (await session.execute(keys.limit(1))).first() is not None
             if (await session.execute(mine.returning(UserRow.id))).first() is None:
                 raise NotFound(f"no user '{user}' in organization '{organization}'")
             await session.execute(
                 delete(OrganizationRow).where(OrganizationRow.id == organization, ~others),
                 execution_options={"synchronize_session": False},
             )
+            if had_keys and actor != KEYS_NEEDED:
+                await _keep_keys_needed(session)

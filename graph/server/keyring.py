@@ -30,13 +30,15 @@ class Keyring:
         self._actors: dict[str, Actor] = {}
         self._stamp: KeysStamp | None = None
         self._looked_at = 0.0
+        self._needed = False
 
     async def any_key(self) -> bool:
-        """Tell if any key was ever made and not deleted with its user; revoked ones count.
+        """Return whether a key was ever made, also one that was revoked or went with its user.
 
-        Whoever revokes the last key has not opened the server to all.
+        Once there was one, a server never goes back to serving without.
         """
-        return (await self._fresh()).total > 0
+        self._needed = self._needed or (await self._fresh()).total > 0
+        return self._needed
 
     async def actor_of(self, secret: str) -> Actor | None:
         """Return who the secret belongs to, `None` when it opens nothing. Raises `StorageError`."""

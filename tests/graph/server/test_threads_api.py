@@ -8,6 +8,7 @@ import pytest
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.incoming import incoming_messages
+from voicegraph.graph.server.keyring import Keyring
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
 from voicegraph.state.schema import new_turn
@@ -204,6 +205,19 @@ async def test_a_forgotten_user_takes_his_keys_along(served: Any) -> None:
         assert (await client.post("/v1/forget", json={"what": "user"})).json()["complete"]
         assert (await client.get("/v1/agents")).status_code == 401
         assert (await stranger.get("/v1/agents")).status_code == 200
+
+
+async def test_the_last_user_with_a_key_does_not_open_the_server_by_leaving(served: Any) -> None:
+    async with served.client(await served.key(Actor("acme", "ada"))) as ada, served.client() as anybody:
+        assert (await ada.post("/v1/forget", json={"what": "user"})).json()["complete"]
+        for _ in range(2):
+            assert (await ada.get("/v1/agents")).status_code == 401
+            assert (await anybody.get("/v1/agents")).status_code == 401
+            served.app.state.keyring = Keyring(served.resources.store.database)  # As after a restart.
+        again = await served.key(Actor("acme", "ada"))
+        async with served.client(again) as returned:
+            assert (await returned.post("/v1/forget", json={"what": "user"})).json()["complete"]
+        assert (await anybody.get("/v1/agents")).status_code == 401
 
 
 async def test_an_export_can_be_imported_by_another_user(served: Any, client: Any) -> None:
