@@ -17,6 +17,7 @@ from voicegraph.state import open_store
 from voicegraph.state.checkpoints import open_checkpointer
 
 if TYPE_CHECKING:
+    from loop_watch import LoopWatch
     from postgres_databases import PostgresDatabases
     from postgres_outage import Outage
     from postgres_server import PostgresServer
@@ -152,6 +153,14 @@ def outage(postgres_url: str) -> Iterator["Outage"]:
 def each_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database that only this test uses: the test runs on SQLite and on PostgreSQL."""
     return request.getfixturevalue("database_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+def no_stall() -> "Callable[[], LoopWatch]":
+    """Return a context manager that fails the test when its body holds up the event loop."""
+    from loop_watch import LoopWatch
+
+    return LoopWatch
 
 
 @pytest.fixture

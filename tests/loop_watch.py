@@ -1,0 +1,93 @@
+"""Measure how long the event loop stands still, on a busy machine too."""
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from types import TracebackType
+
+BEAT = 0.005
+"""Seconds between two wake-ups of the loop."""
+LONGEST = 0.05
+"""Seconds that the loop may stand still on a quiet machine."""
+TOLERANCE = 2.0
+"""Factor for a busy machine: what shares the caches makes the same work take more time of the processor."""
+
+
+class LoopWatch:
+    """Measures the longest time for which one piece of work held up the running event loop.
+
+    A late beat counts as the processor time that this process used meanwhile, not as the time on the clock.
+    So other processes make no difference, and a thread that keeps the interpreter's lock is found too.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        """Seconds."""
+        self.places: Counter[str] = Counter()
+        """Where the loop was while a beat was late: places and their number of samples."""
+        self._due_at = 0.0
+        self._watching = False
+        self._collecting = list(gc.callbacks)
+
+    async def __aenter__(self) -> "LoopWatch":
+        # A collection must not look through all that the test run has imported.
+        gc.collect()
+        gc.freeze()
+        # A callback, as Hypothesis has one, would release the interpreter's lock in the middle of C code.
+        gc.callbacks.clear()
+        self._watching, self._due_at = True, time.perf_counter()
+        self._loop_thread = threading.get_ident()
+        self._beating = asyncio.create_task(self._beat())
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler.start()
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.sleep(2 * BEAT)
+        self._watching = False
+        self._beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._beating
+        self._sampler.join()
+        gc.callbacks.extend(self._collecting)
+        gc.unfreeze()
+        if kind is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raise `AssertionError` when the loop stood still for too long."""
+        places = ", ".join(f"{place} ({count})" for place, count in self.places.most_common(5))
+        assert self.longest <= LONGEST * TOLERANCE, f"the loop stood still for {self.longest:.3f} s: {places}"
+
+    async def _beat(self) -> None:
+        began, used = time.perf_counter(), time.process_time()
+        while True:
+            self._due_at = began + BEAT
+            await asyncio.sleep(BEAT)
+            # Read once for both beats: the lock may be lost between any two lines.
+            now, now_used = time.perf_counter(), time.process_time()
+            self.longest = max(self.longest, min(now - began - BEAT, now_used - used))
+            began, used = now, now_used
+
+    def _sample(self) -> None:
+        while self._watching:
+            time.sleep(2 * BEAT)
+            if time.perf_counter() - self._due_at < LONGEST / 2:
+                continue
+            frame = sys._current_frames().get(self._loop_thread)
+            places: list[str] = []
+            while frame is not None and len(places) < 6:
+                name = frame.f_code.co_filename.rpartition("/")[2]
+                places.append(f"{name}:{frame.f_lineno} {frame.f_code.co_name}")
+                frame = frame.f_back
+            self.places[" < ".join(places)] += 1
