@@ -12,6 +12,7 @@ from .content_blocks import holds_thoughts, provider_fields, split_content
 from .delta import CallFragment, Delta
 from .finish_reasons import FAILED, failure, finish_reason
 from .json_values import is_list, is_object, list_of, object_of
+from .json_work import SMALL, is_too_much
 from .model_errors import error_inside
 from .reported_errors import ReportedError, is_error_event, reported_error
 from .token_counts import usage_of
@@ -42,6 +43,8 @@ class ChunkReader:
         Raises a `ModelError` for an error inside the stream, `ModelProtocolError` or `ValueError` for what
         is no chunk.
         """
+        if len(data) > SMALL and is_too_much(data):
+            raise ModelProtocolError(f"{self._model}: sent a chunk of too many values")
         if event and is_error_event(event):
             raise self._error(_named_error(data, event))
         chunk = _loads(data)
