@@ -11,12 +11,13 @@ from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT
 from ...state.errors import AgentNotFound
 from .auth import Acting
-from .chat_request import ChatRequest, read_chat_request
+from .chat_request import ChatRequest
 from .completion_chunks import Chunks
 from .errors import RETRY_AFTER, ApiError
 from .event_stream import Answer, EventStream, thread_header
 from .openapi import CHAT
 from .presence import while_present
+from .reading import read_request
 from .served_turn import ServedTurns
 from .side_answer import begin_side_answer
 from .side_calls import SideCalls
@@ -40,7 +41,8 @@ async def create_agent_chat_completion(agent: str, request: Request, actor: Acti
 async def _complete(request: Request, actor: Acting, agent: str | None) -> Response:
     if request.app.state.draining:
         raise ApiError(503, "this server is ending: try again", code="draining", headers=_ENDING)
-    asked = read_chat_request(await request.body(), request.headers)
+    settings = request.app.state.graph.resources.settings
+    asked = await read_request(request, settings.max_message_chars)
     name = agent or asked.model or DEFAULT_AGENT
     try:
         answer = await _answer(request, actor, name, asked)
