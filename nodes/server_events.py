@@ -1,9 +1,13 @@
 """Server-sent events, from bytes that come in any portions."""
 
+from ..state.errors import ModelProtocolError
+
 ServerEvent = tuple[bytes, str]
 """The data of an event, and its name, which is empty for nearly all."""
 
 _BOM = b"\xef\xbb\xbf"
+MOST_BYTES = 12_000_000
+"""Bytes of one line: about 50 ms of work, and far more than a reply may hold."""
 
 
 class EventReader:
@@ -15,13 +19,29 @@ class EventReader:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._unended: list[bytes] = []
+        self._unended_size = 0
         self._data: list[bytes] = []
         self._name = ""
         self._begun = False
 
     def feed(self, data: bytes) -> list[ServerEvent]:
-        """Return the events that are whole now."""
+        """Return the events that are whole now.
+
+        Raises `ModelProtocolError` for a line that is too long.
+        """
+        if self._begun and b"\n" not in data and b"\r" not in data:
+            self._unended.append(data)
+            self._unended_size += len(data)
+            if self._unended_size > MOST_BYTES:
+                raise ModelProtocolError("a line of the answer is too long")
+            if not self._rest.endswith(b"\r"):
+                return []  # Joined once, at the end of the line: else the cost were the square of its length.
+            data = b""
         text = self._rest + data
+        if self._unended:
+            text = b"".join((self._rest, *self._unended, data))
+            self._unended, self._unended_size = [], 0
         if not self._begun:
             if _BOM.startswith(text):
                 self._rest = text
