@@ -35,7 +35,7 @@ async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     context = runtime.context
     turn = state["turn"].copy()
     turn.update(step=turn["step"] + 1, instruction=None)
-    reply = Reply(context.speaker, _offered(state, context, turn))
+    reply = Reply(context.speaker, _offered(state, context, turn), context.limits.max_reply_chars)
     error: ModelError | None = None
     await context.speaker.attach(writer_of(runtime), reply.id)
     try:

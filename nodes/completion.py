@@ -24,6 +24,8 @@ from .returned_fields import with_fields
 from .stream_reading import Reading
 from .tools.registry import VoiceTool
 
+BURST = 500
+"""Deltas after which other tasks get a turn: a server may send thousands at once."""
 _OF_TOOLS = frozenset({"tool_choice", "parallel_tool_calls"})
 
 
@@ -60,7 +62,7 @@ async def stream_completion(
     only `ModelError`s. Closing the generator, or cancelling the task that waits for it, closes the connection
     to the provider.
     """
-    form, begun = request.form or model.learned.form, False
+    form, begun, count = request.form or model.learned.form, False, 0
     while True:
         sent: set[str] = set()
         try:
@@ -74,6 +76,9 @@ async def stream_completion(
                         reason = f" ({delta.failure})" if delta.failure else ""
                         raise ModelUnavailable(f"{model.name}: the provider could not end its answer{reason}")
                     yield delta
+                    count += 1
+                    if count % BURST == 0:
+                        await asyncio.sleep(0)
             rest = reading.close()
             if rest is not None:
                 yield rest

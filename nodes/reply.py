@@ -1,6 +1,8 @@
 """Turn the deltas of one completion into speech as they come, and into one message at the end."""
 
+import sys
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -28,8 +30,11 @@ CREATED_AT = "created_at"
 class Reply:
     """One reply of the model in the making: feed it deltas, then ask for the message."""
 
-    def __init__(self, speaker: Speaker, offered: Collection[str] = ()) -> None:
-        """Speak through `speaker`; `offered` are the names of the tools that may be called."""
+    def __init__(self, speaker: Speaker, offered: Collection[str] = (), longest: int = sys.maxsize) -> None:
+        """Speak through `speaker`; `offered` are the names of the tools that may be called.
+
+        A reply of more than `longest` characters is cut there and ends with the reason `length`.
+        """
         self.id = str(uuid4())
         self.finish_reason: str | None = None
         self.usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
@@ -39,7 +44,7 @@ class Reply:
         """Characters of words and of arguments of tools that the model wrote."""
         self.went_on = False
         """True when words or calls came after a finish reason: then no reason marks the end of the reply."""
-        self._speaker = speaker
+        self._speaker, self._longest = speaker, longest
         self._start = len(speaker.spoken)
         self._fields = ProviderFields()
         self._whole = False
@@ -53,19 +58,26 @@ class Reply:
         """True when the model called a tool."""
         return bool(self._calls.calls)
 
+    @property
+    def is_full(self) -> bool:
+        """True when the model wrote more than the reply may hold."""
+        return self.size > self._longest
+
     async def feed(self, delta: Delta) -> None:
         """Take one delta in and speak what it adds."""
         if self.finish_reason is not None and delta.begins and not delta.whole:
             self.went_on = True
         if delta.text:
             self.size += len(delta.text)
-            await self._feed_text(delta.text)
+            await self._feed_text(delta.text if self.size <= self._longest else self._fitting(delta.text))
         if delta.calls:
             await self._feed_calls(delta)
         if delta.extras or delta.blocks:
             self._fields.add(delta.extras, delta.blocks, delta.whole)
         if delta.finish_reason is not None and self.finish_reason != "content_filter":
             self.finish_reason = delta.finish_reason
+        if self.size > self._longest and self.finish_reason != "content_filter":
+            self.finish_reason = "length"
         if delta.usage is not None:
             self.usage = delta.usage
 
@@ -150,9 +162,15 @@ class Reply:
         self._calls.begin_chunk()
         for fragment in delta.calls:
             self.size += len(fragment.arguments)
+            if self.size > self._longest:
+                fragment = replace(fragment, arguments=self._fitting(fragment.arguments))
             added = self._calls.add(fragment, whole=delta.whole)
             if added is not None:
                 await self._preambles.feed(*added)
+
+    def _fitting(self, text: str) -> str:
+        """Return as much of a text, which is counted already, as fits into the reply."""
+        return text[: max(0, self._longest - self.size + len(text))]
 
     async def _say(self, text: str) -> str:
         out = await self._speaker.say(text)

@@ -1,5 +1,6 @@
 """Feed a reply from a model's stream, from the first request to the last usage."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -7,7 +8,7 @@ from contextlib import aclosing
 from ..state.errors import ModelError
 from ..state.schema import Turn
 from .attempts import start_completion
-from .completion import Request
+from .completion import BURST, Request
 from .context import Context
 from .delta import Delta
 from .filler import filled_silence
@@ -34,8 +35,10 @@ async def stream_reply(
         started = await start_completion(models, request, context.limits, context.thread_id)
         name = turn["model"] = started.model.name
         async with aclosing(started.rest) as rest:
-            for delta in started.first:
+            for place, delta in enumerate(started.first, start=1):
                 await reply.feed(delta)
+                if place % BURST == 0:  # Thoughts before the first word may be thousands of deltas.
+                    await asyncio.sleep(0)
             try:
                 await _follow(rest, reply, context.limits, name)
             except ModelError as error:
@@ -56,8 +59,7 @@ async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits,
             pace.ending()
         async for delta in rest:
             await reply.feed(delta)
-            if reply.size > limits.max_reply_chars:
-                reply.finish_reason = "length"
+            if reply.is_full:
                 return
             pace.moved(delta)
             if delta.finish_reason is not None and not reply.went_on:

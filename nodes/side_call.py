@@ -12,7 +12,7 @@ from ..state.errors import ModelTimeout
 from .attempts import start_completion
 from .client_tools import is_choice_of
 from .clock import Clock
-from .completion import Request
+from .completion import BURST, Request
 from .delta import Delta
 from .events import Event, Speech, ToolRequested, TurnFinished
 from .limits import TurnLimits
@@ -48,11 +48,13 @@ async def answer_side_call(
     request = _request(call)
     started = await start_completion(models, lambda _: request, limits)
     speaker = _Collector(clock)
-    reply = Reply(speaker)
+    reply = Reply(speaker, longest=limits.max_reply_chars)
     async with aclosing(started.rest) as rest:
-        for delta in started.first:
+        for place, delta in enumerate(started.first, start=1):
             await reply.feed(delta)
-        while reply.size <= limits.max_reply_chars:
+            if place % BURST == 0:
+                await asyncio.sleep(0)
+        while not reply.is_full:
             for words in speaker.taken():
                 yield Speech(content=words)
             delta = await _next(rest, reply, limits, started.model.name)
@@ -69,7 +71,7 @@ async def answer_side_call(
         yield ToolRequested(tool_call_id=made["id"] or "", name=made["name"], arguments=made["args"])
     yield TurnFinished(
         turn_id="",
-        finish_reason="tool_calls" if message else _reason(reply, limits),
+        finish_reason="tool_calls" if message else reply.finish_reason or "stop",
         usage=reply.usage,
         steps=1,
         first_speech_seconds=None,
@@ -92,10 +94,6 @@ async def _next(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, m
 def _meant(call: SideCall, called: str) -> str:
     offered = {tool["function"]["name"]: tool["function"]["name"] for tool in call.client_tools}
     return matching_name(called, offered) or acceptable_name(called)
-
-
-def _reason(reply: Reply, limits: TurnLimits) -> str:
-    return "length" if reply.size > limits.max_reply_chars else reply.finish_reason or "stop"
 
 
 def _request(call: SideCall) -> Request:
