@@ -1,0 +1,214 @@
+"""Nothing that a client or a model's server sends holds up the event loop: others are served meanwhile."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import orjson
+import pytest
+from openai_server import OpenAIServer, Reply, ToolCall, text, tool_calls
+from serving_here import Here, serving_here
+
+from voicegraph.graph import build_graph
+from voicegraph.graph.server.app import create_app
+from voicegraph.nodes import voice_tool
+from voicegraph.nodes.limits import TurnLimits
+
+NoStall = Callable[[], AbstractAsyncContextManager[object]]
+
+CHAT = "/v1/chat/completions"
+LONGEST = TurnLimits().max_reply_chars
+
+
+@voice_tool()
+async def long_text() -> str:
+    """Give five million characters."""
+    return "word " * 1_000_000
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    with OpenAIServer(default=text("Hello there."), strict=False) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "key")
+        yield server
+
+
+@pytest.fixture
+async def server(open_voice: Any, backend: OpenAIServer) -> AsyncIterator[Here]:
+    async with (
+        open_voice("openai:m", tools=[long_text], model_attempts=1) as resources,
+        serving_here(create_app(build_graph(resources))) as here,
+    ):
+        # The first turn imports and builds what the others use.
+        assert (await here.post(CHAT, body(user("Hi")))).status == 200
+        yield here
+
+
+def user(words: str) -> dict[str, Any]:
+    return {"role": "user", "content": words}
+
+
+def assistant(words: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": words}
+
+
+def body(*messages: Any, **fields: Any) -> bytes:
+    return orjson.dumps({"messages": messages, **fields})
+
+
+def padded(raw: bytes) -> bytes:
+    """Return the body with a field that is not read, nine million bytes in all."""
+    return raw[:-1] + b',"x":"' + b"y" * (9_000_000 - len(raw)) + b'"}'
+
+
+HISTORIES = {
+    "2,000 equal messages": [user("Yes."), assistant("Hello there.")] * 1_000,
+    "2,000 equal words of the caller": [user("Yes.")] * 2_000,
+    "100,000 assistant messages in a row": [assistant("Hello there, and more words.")] * 100_000,
+    "100,000 system messages": [{"role": "system", "content": "Be kind."}] * 100_000,
+    "a message of 9 MB": [user("Hi"), assistant("word " * 1_800_000)],
+    "arguments of 9 MB": [
+        user("Hi"),
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "[" + "[]," * 3_000_000}}],
+        },
+    ],
+    "100,000 parts": [user("Hi"), {"role": "user", "content": [{"type": "text", "text": "a"}] * 100_000}],
+    "a part of 100,000 lists": [
+        user("Hi"),
+        {"role": "user", "content": [{"type": "x", "y": [[]] * 100_000}]},
+    ],
+}
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+async def test_a_huge_history_is_answered_without_a_stall(
+    server: Here, no_stall: NoStall, history: str
+) -> None:
+    first = body(*HISTORIES[history], user("And now?"), thread_id="t")
+    later = [*HISTORIES[history], user("And now?"), assistant("Hello there."), user("Go on.")]
+    requests = [first, body(*later, thread_id="t"), body(*later)]
+    async with no_stall():
+        assert [(await server.post(CHAT, each)).status for each in requests] == [200, 200, 200]
+
+
+BODIES = {
+    "nested 10,000": b'{"messages":[{"role":"user","content":"Hi"}],"x":'
+    + b"[" * 10_000
+    + b"]" * 10_000
+    + b"}",
+    "nested 2,000,000": b'{"messages":' + b'[{"a":' * 1_000_000 + b"1}]" * 1_000_000 + b"}",
+    "3,000,000 lists": body(user("Hi"))[:-1] + b',"x":[' + b"[]," * 3_000_000 + b"[]]}",
+    "4,000,000 numbers": body(user("Hi"))[:-1] + b',"x":[' + b"1," * 4_000_000 + b"1]}",
+    "lists in UTF-16": ('{"x":["' + '\\"' * 5 + "[]," * 700_000 + '[]"]}').encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("sent", BODIES)
+async def test_a_body_that_takes_long_to_decode_is_refused_without_a_stall(
+    server: Here, no_stall: NoStall, sent: str
+) -> None:
+    async with no_stall():
+        for path in (CHAT, "/v1/agents", "/v1/blocks", "/v1/import"):
+            assert (await server.post(path, BODIES[sent])).status in (400, 413)
+
+
+async def test_a_body_of_nearly_the_largest_size_is_answered_without_a_stall(
+    server: Here, no_stall: NoStall
+) -> None:
+    whole, half = body(user("Hi")), b'{"messages":[{"role":"user","content":"Hi \\ud83d"}]}'
+    async with no_stall():
+        assert [(await server.post(CHAT, padded(each))).status for each in (whole, half)] == [200, 200]
+
+
+async def test_2_000_tools_of_a_client_are_offered_as_far_as_a_model_takes_them(
+    server: Here, backend: OpenAIServer, no_stall: NoStall
+) -> None:
+    schema = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(20)}}
+    tools = [
+        {"type": "function", "function": {"name": f"tool_{n}", "parameters": schema}} for n in range(2_000)
+    ]
+    async with no_stall():
+        assert (await server.post(CHAT, body(user("Hi"), tools=tools))).status == 200
+    offered = [tool["function"]["name"] for tool in backend.requests[-1].body["tools"]]
+    assert offered[-128:] == [f"tool_{n}" for n in range(128)]
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+    return (
+        b"data: "
+        + orjson.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        + b"\n\n"
+    )
+
+
+EVENTS = {"content-type": "text/event-stream"}
+
+
+def streamed(*chunks: bytes, finish: str = "stop") -> Reply:
+    """Return a reply of these chunks; as bytes, since the server must not take the time that is measured."""
+    whole = b"".join((*chunks, chunk({}, finish), b"data: [DONE]\n\n"))
+    return Reply(body=whole.decode(), headers=EVENTS)
+
+
+def called(*arguments: str) -> Reply:
+    """Return a reply that calls a tool with these fragments of arguments."""
+    call = {"index": 0, "id": "call_1", "type": "function"}
+    named = chunk({"tool_calls": [{**call, "function": {"name": "long_text", "arguments": ""}}]})
+    pieces = [chunk({"tool_calls": [{"index": 0, "function": {"arguments": each}}]}) for each in arguments]
+    return streamed(named, *pieces, finish="tool_calls")
+
+
+WORDS = "word " * 400_000
+REPLIES: dict[str, Callable[[], Reply]] = {
+    "2 MB in many chunks": lambda: streamed(*[chunk({"content": "word "})] * 400_000),
+    "2 MB in one chunk": lambda: streamed(chunk({"content": WORDS})),
+    "10 MB in one chunk": lambda: streamed(chunk({"content": WORDS * 5})),
+    "2 MB of thoughts": lambda: streamed(chunk({"content": f"<think>{WORDS}</think>Yes."})),
+    "reasoning in many chunks": lambda: streamed(
+        *[chunk({"reasoning_content": "word "})] * 40_000, chunk({"content": "Yes."})
+    ),
+    "a chunk of 3,000,000 lists": lambda: streamed(b'data: {"x":[' + b"[]," * 3_000_000 + b"[]]}\n\n"),
+    "a line without an end": lambda: Reply(body="data: " + "x" * 13_000_000, headers=EVENTS),
+    "arguments nested 9,000": lambda: called("[" * 9_000 + "]" * 9_000),
+    "blanks in arguments": lambda: called('{"pre_exec_msg":', *" " * 15_000, '"Hm."}'),
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+async def test_a_huge_reply_is_spoken_to_its_limit_without_a_stall(
+    server: Here, backend: OpenAIServer, no_stall: NoStall, reply: str
+) -> None:
+    made = REPLIES[reply]()
+    async with no_stall():
+        for stream in (False, True):
+            backend.add(made)
+            answer = await server.post(CHAT, body(user("Hi"), stream=stream, thread_id="t"))
+            assert answer.status == 200
+        said = orjson.loads((await server.post(CHAT, body(user("Go on."), thread_id="t"))).body)
+    assert said["choices"][0]["message"]["content"] == "Hello there."
+
+
+@pytest.mark.parametrize("reply", ["2 MB in many chunks", "2 MB in one chunk", "10 MB in one chunk"])
+async def test_a_reply_is_cut_at_its_limit_whatever_the_chunks(
+    server: Here, backend: OpenAIServer, no_stall: NoStall, reply: str
+) -> None:
+    made = REPLIES[reply]()
+    async with no_stall():
+        for side_call in (False, True):
+            backend.add(made)
+            answer = await server.post(CHAT, body(user("Hi"), side_call=side_call))
+            choice = orjson.loads(answer.body)["choices"][0]
+            assert len(choice["message"]["content"]) in (LONGEST, LONGEST - 1)  # Without a blank at the end.
+            assert choice["finish_reason"] == "length"
+
+
+async def test_a_tool_result_of_5_mb_is_clipped_without_a_stall(
+    server: Here, backend: OpenAIServer, no_stall: NoStall
+) -> None:
+    backend.add(tool_calls([ToolCall("long_text")]))
+    async with no_stall():
+        assert (await server.post(CHAT, body(user("Hi"), thread_id="t"))).status == 200
+    assert len(backend.requests[-1].body["messages"][-1]["content"]) < 10_000
