@@ -1,6 +1,14 @@
 """What a line of the log may tell of an error: its code, its cause if that is safe, and its place."""
 
+import os
+import traceback
+from pathlib import Path
+
 from ..state.errors import ModelError, StorageError, VoicegraphError
+
+_OURS = tuple(str(Path(__file__).parents[1] / name) + os.sep for name in ("graph", "nodes", "state"))
+_MAPPING = ("faults.py", "database.py", "quick_sqlite.py", "unbroken.py")
+"""Files that every error of a database passes; what was to be stored is in the caller."""
 
 
 def error_facts(error: BaseException) -> dict[str, str]:
@@ -17,8 +25,7 @@ def error_facts(error: BaseException) -> dict[str, str]:
 
 
 def _place(error: BaseException) -> str:
-    """Return the file and line where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    """Return the innermost place in our own code, or where it was raised if it passed none."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    ours = [place for place in places if place[0].startswith(_OURS) and not place[0].endswith(_MAPPING)]
+    return "{}:{}".format(*(ours or places)[-1]) if places else "?"

@@ -54,14 +54,20 @@ def _message(record: logging.LogRecord) -> str:
 def _fields(record: logging.LogRecord, facts: Mapping[str, str]) -> Iterator[tuple[str, object]]:
     extra = {name: value for name, value in vars(record).items() if name not in _STANDARD and value != ""}
     known: dict[str, object] = {**facts, **extra}
-    if "error" not in known and record.exc_info and record.exc_info[0] is not None:
-        known["error"] = record.exc_info[0].__name__
+    if "error" not in known and record.exc_info and record.exc_info[1] is not None:
+        known["error"] = _code(record.exc_info[1])
     place = next((known.pop(name) for name in _PLACES if name in known), None)
     for name in _FIRST:
         if name in known:
             yield name, known.pop(name)
     yield from known.items()
     yield "place", _short(str(place)) if place else f"{_short(record.pathname)}:{record.lineno}"
+
+
+def _code(error: BaseException) -> str:
+    """Return the code of an error of ours, of any other the name of its class."""
+    ours = type(error).__module__.startswith("voicegraph.")
+    return str(getattr(error, "code", "")) if ours else type(error).__name__
 
 
 def _shown(value: object) -> str:

@@ -13,6 +13,10 @@ import pytest
 
 from voicegraph.graph.cli.log_line import LogLine
 from voicegraph.graph.cli.log_writer import LogWriter
+from voicegraph.nodes.error_facts import error_facts
+from voicegraph.state.api_keys import keys_stamp
+from voicegraph.state.database import open_database
+from voicegraph.state.errors import ModelTimeout, StorageError
 
 SECRET = "my PIN is 9999"
 
@@ -50,6 +54,22 @@ def test_a_line_tells_when_what_and_where() -> None:
 def test_what_the_record_does_not_tell_is_told_by_its_turn() -> None:
     turn = {"thread_id": "call-42", "agent": "nina", "model": "openai:m"}
     assert "thread_id=call-42 agent=nina model=openai:mini place=" in line(facts=turn, model="openai:mini")
+
+
+@pytest.mark.parametrize(
+    ("error", "name"), [(ModelTimeout("late"), "model_timeout"), (ValueError(SECRET), "ValueError")]
+)
+def test_an_error_has_the_name_that_programs_know(error: BaseException, name: str) -> None:
+    assert f"error={name} " in line(raises=raised(error))
+
+
+async def test_the_place_of_an_error_of_the_database_is_where_it_was_used(database_url: str) -> None:
+    database = await open_database(database_url)
+    await database.write(lambda connection: connection.exec_driver_sql("DROP TABLE api_keys"))
+    with pytest.raises(StorageError) as caught:
+        await keys_stamp(database)
+    await database.close()
+    assert "state/api_keys.py:" in error_facts(caught.value)["at"]
 
 
 def test_the_place_of_the_error_comes_before_that_of_the_line() -> None:
