@@ -43,7 +43,8 @@ async def end_reply(
         return reply.message(model, now, used, partial(called_name, state, context, turn))
     turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
     if reply.finish_reason == "content_filter":
-        log.warning("a reply was filtered", extra={"thread_id": context.thread_id, "model": model})
+        extra = {"thread_id": context.thread_id, "model": model, "error": "content_filter"}
+        log.warning("a reply was filtered", extra=extra)
         await reply.add_sentence(limits.filtered_reply)
     elif not reply.said.strip():
         await reply.add_sentence(limits.apology)
