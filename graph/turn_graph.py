@@ -17,8 +17,9 @@ from ..nodes.context import Context
 from ..nodes.speech import Speaker
 from ..nodes.turn_facts import begin_facts
 from ..state.actors import Actor
-from ..state.checkpoints import Checkpointer, turn_on
-from ..state.errors import InvalidInput, InvalidSetting, StorageError
+from ..state.checkpoints import Checkpointer, checkpoint_path, turn_on
+from ..state.errors import InvalidInput, InvalidSetting
+from ..state.faults import storage_error
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from .broken_turn import ended_in_words
 from .held_thread import HeldThread, held_thread, unheld
@@ -218,13 +219,10 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 await self.resources.prune(live.thread_id)
             else:
                 await held.end(self.resources)
-        except sqlite3.Error as error:
+        except BaseException as error:
             self.resources.forget_thread(live.thread_id)
-            raise StorageError(
-                f"the checkpoints could not be read or written ({error}): try again"
-            ) from error
-        except BaseException:
-            self.resources.forget_thread(live.thread_id)
+            if isinstance(error, sqlite3.Error):
+                raise storage_error(checkpoint_path(self.resources.store.database.path), error) from error
             raise
 
     async def _require_head(self, config: RunnableConfig) -> None:

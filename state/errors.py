@@ -173,9 +173,13 @@ class MissingExtra(VoicegraphError):
 
 
 class StorageError(VoicegraphError):
-    """The database cannot be opened, read or written."""
+    """The database cannot be opened, read or written.
+
+    `public` is the reason that any client may see: it names no file, server or user.
+    """
 
     code = "storage"
+    public = "the database failed"
 
 
 class DatabaseBusy(StorageError):
@@ -185,6 +189,7 @@ class DatabaseBusy(StorageError):
     """
 
     code = "database_busy"
+    public = "all connections to the database are in use"
     retryable = True
     retry_after = 1.0
 

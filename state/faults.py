@@ -10,17 +10,30 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from .errors import DatabaseBusy, StorageError
 from .postgres_errors import postgres_error
 
-_REMEDIES = (
-    ("not a database", "it is damaged or something else: restore a copy or choose another file"),
-    ("malformed", "it is damaged: restore a copy or choose another file"),
-    ("locked", "another process is writing to it: try again"),
-    ("readonly", "make the file and its folder writable, or choose another file"),
-    ("unable to open", "make the file and its folder writable, or choose another file"),
-    ("permission denied", "make the file and its folder writable, or choose another file"),
-    ("full", "free some space on the disk"),
-    ("no such table", "bring its tables up to date: voicegraph db upgrade"),
-    ("no such column", "bring its tables up to date: voicegraph db upgrade"),
+_WRITABLE = "make the file and its folder writable, or choose another file"
+_UPGRADE = "bring its tables up to date: voicegraph db upgrade"
+# Signs in the driver's words, what to do about it, and the reason that any client may see.
+_MEANINGS = (
+    (
+        "not a database",
+        "it is damaged or something else: restore a copy or choose another file",
+        "the database is damaged",
+    ),
+    ("malformed", "it is damaged: restore a copy or choose another file", "the database is damaged"),
+    ("locked", "another process is writing to it: try again", "another process is writing to the database"),
+    ("readonly", _WRITABLE, "the database cannot be written"),
+    ("unable to open", _WRITABLE, "the database cannot be opened"),
+    ("permission denied", _WRITABLE, "the database cannot be opened"),
+    ("full", "free some space on the disk", "the disk is full"),
+    (
+        "disk i/o error",
+        "see that the disk works, has space, and that no limit of file sizes is reached",
+        "the disk cannot be written",
+    ),
+    ("no such table", _UPGRADE, "the tables of the database are not up to date"),
+    ("no such column", _UPGRADE, "the tables of the database are not up to date"),
 )
+_OTHER = ("", "check it and try again", StorageError.public)
 
 
 def storage_error(shown: str, error: BaseException) -> StorageError:
@@ -40,9 +53,9 @@ def storage_error(shown: str, error: BaseException) -> StorageError:
     # An OSError's text repeats the path; its reason alone is wanted.
     words = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
     reason = " ".join(words.split())[:200] if known else type(cause).__name__
-    remedy = next((remedy for sign, remedy in _REMEDIES if sign in reason.lower()), "check it and try again")
+    sign, remedy, public = next((each for each in _MEANINGS if each[0] in reason.lower()), _OTHER)
     mapped = StorageError(f"database {shown}: {reason}; {remedy}")
-    mapped.retryable = "locked" in reason.lower()
+    mapped.public, mapped.retryable = public, sign == "locked"
     return mapped
 
 

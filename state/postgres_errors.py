@@ -1,5 +1,7 @@
 """What PostgreSQL's errors mean, by the codes of its manual: they are the same in every language."""
 
+from collections.abc import Iterator
+
 from .errors import DatabaseBusy, StorageError
 
 _AWAY = "see that PostgreSQL runs and can be reached, and try again"
@@ -21,6 +23,16 @@ _MEANINGS = {
     "58": ("look at the log of its server", False),
 }
 _OTHER = ("check it and try again", False)
+_PUBLIC = {
+    "08": "the database cannot be reached",
+    "25006": "the database takes no writes",
+    "28": "the database does not let this server in",
+    "42P01": "the tables of the database are not up to date",
+    "42703": "the tables of the database are not up to date",
+    "53100": "the disk of the database is full",
+    "57P": "the database cannot be reached",
+}
+"""Reasons that any client may see."""
 _TOO_MANY_CONNECTIONS = "53300"
 
 
@@ -38,11 +50,16 @@ def postgres_error(shown: str, cause: BaseException) -> StorageError | None:
         code = _code_of_refusal(reason)
     if code == _TOO_MANY_CONNECTIONS:
         return DatabaseBusy(f"database {shown}: {reason}; raise max_connections, or run fewer processes")
-    beginnings = (code[:size] for size in range(5, 1, -1)) if code else ()
-    remedy, retryable = next((_MEANINGS[each] for each in beginnings if each in _MEANINGS), _OTHER)
+    remedy, retryable = next((_MEANINGS[each] for each in _beginnings(code) if each in _MEANINGS), _OTHER)
     mapped = StorageError(f"database {shown}: {reason}; {remedy}")
     mapped.retryable = retryable
+    mapped.public = next((_PUBLIC[each] for each in _beginnings(code) if each in _PUBLIC), mapped.public)
     return mapped
+
+
+def _beginnings(code: str | None) -> Iterator[str]:
+    """Yield the code and its beginnings, the longest first."""
+    yield from (code[:size] for size in range(5, 1, -1)) if code else ()
 
 
 def _reason(cause: BaseException, code: str | None) -> str:
