@@ -10,6 +10,7 @@ from ..nodes.context import Context
 from ..nodes.error_facts import error_facts
 from ..nodes.events import Event, Speech, TurnFailed, encode_event
 from ..nodes.failed_step import is_worth_a_retry
+from ..nodes.turn_facts import begin_facts
 from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
 from ..state.usage import Usage
 
@@ -24,6 +25,7 @@ async def ended_in_words(
     Errors of the caller are raised (`InvalidInput`, `NotFound`, `Conflict`), and all errors where no stream
     mode carries events. `options` are those of the run: its stream mode gives the form of a part.
     """
+    begin_facts(thread_id=live.thread_id, agent=live.agent)
     try:
         async with aclosing(parts) as running:
             async for part in running:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
 from ..nodes.speech import Speaker
-from ..nodes.turn_facts import begin_facts
+from ..nodes.turn_facts import note_facts
 from ..state.actors import Actor
 from ..state.checkpoints import Checkpointer, checkpoint_path, turn_on
 from ..state.errors import InvalidInput, InvalidSetting
@@ -166,9 +166,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with the thread for itself."""
         self.resources.look_around()
-        begin_facts(thread_id=live.thread_id, agent=live.agent)
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
-        begin_facts(thread_id=live.thread_id, agent=agent)
+        note_facts(agent=agent)
         run.claimed.set()
         graph = self
         ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` brings one of its own.

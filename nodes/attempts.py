@@ -17,7 +17,7 @@ from .error_facts import error_facts
 from .limits import TurnLimits
 from .model import VoiceModel
 from .pacing import Pace
-from .turn_facts import note_model
+from .turn_facts import note_facts
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ async def start_completion(
             if left <= 0:
                 raise last
             patience = min(left / (1 + others), _patience(model, limits))
-            note_model(model.name)
+            note_facts(model=model.name)
             try:
                 return await _attempt(model, request(model), limits, patience)
             except ContextTooLong:

@@ -6,16 +6,16 @@ from contextvars import ContextVar
 _facts: ContextVar[dict[str, str] | None] = ContextVar("voicegraph_turn_facts", default=None)
 
 
-def begin_facts(*, thread_id: str, agent: str) -> None:
+def begin_facts(**facts: str) -> None:
     """Note whose turn runs in this task, and in those that it starts from now on."""
-    _facts.set({"thread_id": thread_id, "agent": agent})
+    _facts.set({name: value for name, value in facts.items() if value})
 
 
-def note_model(name: str) -> None:
-    """Note the model that the running turn asks."""
-    facts = _facts.get()
-    if facts is not None:
-        facts["model"] = name
+def note_facts(**facts: str) -> None:
+    """Note more of the running turn."""
+    known = _facts.get()
+    if known is not None:
+        known.update(facts)
 
 
 def turn_facts() -> Mapping[str, str]:
