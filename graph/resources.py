@@ -232,7 +232,9 @@ async def open_resources(
             url, embedder=vectors, embed_deadline=settings.embed_deadline, connections=connections
         )
         stack.push_async_callback(store.close)
-        opening = open_checkpointer(store.database.location, connections=connections)
+        opening = open_checkpointer(
+            store.database.location, connections=connections, health=store.database.health
+        )
         checkpointer = await stack.enter_async_context(opening)
         threads, background = Threads(settings.overlap), Background()
         leases = await stack.enter_async_context(locks_of(store.database.location))

@@ -13,6 +13,7 @@ from . import sqlite_checkpoints
 from .errors import StorageError
 from .kept_heads import KeptHeads
 from .location import Location
+from .storage_health import StorageHealth
 
 if TYPE_CHECKING:
     from .postgres_checkpoints import PostgresSaver
@@ -33,18 +34,21 @@ def checkpoint_path(database: Path | None) -> str:
 
 
 @asynccontextmanager
-async def open_checkpointer(location: Location, *, connections: int = 10) -> AsyncGenerator[Checkpointer]:
+async def open_checkpointer(
+    location: Location, *, connections: int = 10, health: StorageHealth | None = None
+) -> AsyncGenerator[Checkpointer]:
     """Open the saver of a database, its tables made, and close it behind the body.
 
     SQLite's is a file beside the database, in memory for one in memory; PostgreSQL's are tables in it,
-    reached by `connections` at most. Raises `StorageError` when it cannot be opened or is no database.
+    reached by `connections` at most. What fails later is noted in `health`. Raises `StorageError` when it
+    cannot be opened or is no database.
     """
     if location.sqlite:
-        opening = sqlite_checkpoints.open_saver(checkpoint_path(location.path))
+        opening = sqlite_checkpoints.open_saver(checkpoint_path(location.path), health or StorageHealth())
     else:
         from . import postgres_checkpoints
 
-        opening = postgres_checkpoints.open_saver(location, connections)
+        opening = postgres_checkpoints.open_saver(location, connections, health or StorageHealth())
     async with opening as saver:
         yield saver
 
@@ -87,6 +91,15 @@ async def prune_checkpoints(saver: Checkpointer, thread_id: str, keep: int) -> N
         await sqlite_checkpoints.prune(saver, thread_id, keep)
     else:
         await _postgres(saver).prune_thread(thread_id, keep)
+
+
+async def try_checkpoints(saver: Checkpointer, location: Location) -> None:
+    """Check that checkpoints can be written. Raises `StorageError`.
+
+    PostgreSQL's are in the database itself, which `Database.try_write` checks.
+    """
+    if isinstance(saver, AsyncSqliteSaver):
+        await sqlite_checkpoints.try_write(saver, checkpoint_path(location.path))
 
 
 async def erase_checkpoints(saver: Checkpointer, thread_ids: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +14,17 @@ from .faults import storage_faults
 from .location import Location, parse_location
 from .opened_in import OpenedIn
 from .sqlite import prepare_file
+from .storage_health import StorageHealth
 from .upgrade import HEAD, upgrade
 
 T = TypeVar("T")
 
 CONNECTIONS = 10
 """Connections to PostgreSQL that one process has open at most, unless it is told another number."""
+
+
+class Undone(Exception):
+    """Raised in a transaction to roll it back: its writes were only a trial."""
 
 
 class Database(ABC):
@@ -31,6 +36,7 @@ class Database(ABC):
         self.url = url
         self.location = location
         self.opened_in = OpenedIn()
+        self.health = StorageHealth()
 
     @property
     def path(self) -> Path | None:
@@ -72,6 +78,10 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def try_write(self) -> Coroutine[Any, Any, None]:
+        """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
+
+    @abstractmethod
     def kept(self, text: str) -> str:
         """Return `text` as it will be read back: with U+FFFD for what the database cannot hold."""
 
@@ -86,10 +96,14 @@ class Database(ABC):
     def close(self) -> Coroutine[Any, Any, None]:
         """Close all connections; the second time it does nothing."""
 
+    def faults(self) -> AbstractContextManager[None]:
+        """Turn errors of SQLAlchemy and its drivers into `StorageError`, and note them in `health`."""
+        return storage_faults(self.location.shown, self.health.failed)
+
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession, None]:
         self.opened_in.check()
-        with storage_faults(self.location.shown):
+        with self.faults():
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 yield session
 

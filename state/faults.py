@@ -1,10 +1,10 @@
 """What the database's errors mean to whoever has to do something about them."""
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from .errors import DatabaseBusy, StorageError
@@ -60,14 +60,20 @@ def storage_error(shown: str, error: BaseException) -> StorageError:
 
 
 @contextmanager
-def storage_faults(shown: str) -> Generator[None, None, None]:
-    """Turn errors of SQLAlchemy and its drivers into `StorageError`.
+def storage_faults(
+    shown: str, failed: Callable[[StorageError], object] = lambda _: None
+) -> Generator[None, None, None]:
+    """Turn errors of SQLAlchemy and its drivers into `StorageError`, and call `failed` with each.
 
-    `IntegrityError` passes: the repository that caused it knows what it means.
+    `IntegrityError` passes: the repository that caused it knows what it means. A value that the database
+    does not take is no failure of the database.
     """
     try:
         yield
     except IntegrityError:
         raise
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise storage_error(shown, error) from error
+        mapped = storage_error(shown, error)
+        if not isinstance(error, DataError | sqlite3.DataError):
+            failed(mapped)
+        raise mapped from error

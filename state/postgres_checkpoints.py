@@ -22,6 +22,7 @@ from .location import Location
 from .opened_in import OpenedIn
 from .postgres_connection import connection_arguments, conninfo
 from .postgres_faults import postgres_faults
+from .storage_health import StorageHealth
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
@@ -54,10 +55,12 @@ _UNUSED_BLOBS = """
 class PostgresSaver(AsyncPostgresSaver):
     """LangGraph's saver over a pool; each call takes a connection of its own. Raises `StorageError`."""
 
-    def __init__(self, pool: Pool, shown: str, serde: SerializerProtocol | None = None) -> None:
+    def __init__(
+        self, pool: Pool, shown: str, health: StorageHealth, serde: SerializerProtocol | None = None
+    ) -> None:
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
         super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.pool, self.shown, self.heads = pool, shown, KeptHeads()
+        self.pool, self.shown, self.health, self.heads = pool, shown, health, KeptHeads()
         self._opened_in = OpenedIn()
         # LangGraph's lock is for a single connection: over a pool it would hold all threads up.
         self.lock = cast(asyncio.Lock, nullcontext())
@@ -149,11 +152,13 @@ class PostgresSaver(AsyncPostgresSaver):
 
     def _faults(self) -> AbstractContextManager[None]:
         self._opened_in.check()
-        return postgres_faults(self.shown)
+        return postgres_faults(self.shown, self.health.failed)
 
 
 @asynccontextmanager
-async def open_saver(location: Location, connections: int) -> AsyncGenerator[PostgresSaver]:
+async def open_saver(
+    location: Location, connections: int, health: StorageHealth
+) -> AsyncGenerator[PostgresSaver]:
     """Open the saver of a database with a pool of at most so many connections; close it behind the body.
 
     Raises `StorageError` when the server cannot be reached.
@@ -166,7 +171,7 @@ async def open_saver(location: Location, connections: int) -> AsyncGenerator[Pos
     try:
         with postgres_faults(location.shown):
             await pool.open(wait=True, timeout=_WAIT)
-        yield PostgresSaver(pool, location.shown)
+        yield PostgresSaver(pool, location.shown, health)
     finally:
         await pool.close()
 

@@ -1,15 +1,15 @@
 """A PostgreSQL database: one bounded pool of connections, everything on the event loop."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeVar
+from uuid import uuid4
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from .columns import json_for_postgres, storable
-from .database import Database
-from .faults import storage_faults
+from .database import Database, Undone
 from .location import Location
 from .postgres_connection import connection_arguments
 from .unbroken import unbroken
@@ -20,6 +20,10 @@ WAIT_SECONDS = 5.0
 """How long a caller waits for a free connection before `DatabaseBusy` is raised."""
 
 _RECYCLE_SECONDS = 1800
+
+_TRIAL_ROW = "INSERT INTO organizations (id, created_at) VALUES (%(id)s, now())"
+_TRIAL_FILE = "SELECT count(*) FROM generate_series(1, 20000)"
+"""More rows than fit into `work_mem`: PostgreSQL writes them to a file of about 300 KB."""
 
 
 class PostgresDatabase(Database):
@@ -72,6 +76,20 @@ class PostgresDatabase(Database):
         """Call `function` on the event loop, which goes on while a statement runs."""
         return await self._run(self.engine, function)
 
+    @unbroken
+    async def try_write(self) -> None:
+        """Write a row and a temporary file, then roll back; see `Database`."""
+
+        def attempt(connection: Connection) -> None:
+            connection.exec_driver_sql(_TRIAL_ROW, {"id": uuid4().hex})
+            # The row nearly always fits into a page that the disk has already.
+            connection.exec_driver_sql("SET LOCAL work_mem = '64kB'")
+            connection.exec_driver_sql(_TRIAL_FILE)
+            raise Undone
+
+        with suppress(Undone):
+            await self.write(attempt)
+
     def kept(self, text: str) -> str:
         """Return `text` as it will be read back."""
         return storable(text)
@@ -86,6 +104,6 @@ class PostgresDatabase(Database):
 
     async def _run(self, engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
         self.opened_in.check()
-        with storage_faults(self.location.shown):
+        with self.faults():
             async with engine.begin() as connection:
                 return await connection.run_sync(function)

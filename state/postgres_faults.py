@@ -1,6 +1,6 @@
 """Errors of PostgreSQL's driver as ours, where it is used without SQLAlchemy."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -11,14 +11,22 @@ from .postgres_errors import postgres_error
 
 
 @contextmanager
-def postgres_faults(shown: str) -> Generator[None]:
-    """Turn errors of the driver and its pool into `StorageError`; `shown` names the database."""
+def postgres_faults(shown: str, failed: Callable[[StorageError], object] = lambda _: None) -> Generator[None]:
+    """Turn errors of the driver and its pool into `StorageError`, and call `failed` with each.
+
+    `shown` names the database. A value that it does not take is no failure of the database.
+    """
     try:
         yield
     except PoolTimeout as error:
-        raise DatabaseBusy(
+        busy = DatabaseBusy(
             f"database {shown}: all connections are in use, or it cannot be reached; try again"
-        ) from error
+        )
+        failed(busy)
+        raise busy from error
     except psycopg.Error as error:
         mapped = postgres_error(shown, error)
-        raise mapped or StorageError(f"database {shown}: {type(error).__name__}") from error
+        mapped = mapped or StorageError(f"database {shown}: {type(error).__name__}")
+        if not isinstance(error, psycopg.DataError):
+            failed(mapped)
+        raise mapped from error

@@ -14,6 +14,7 @@ from aiosqlite.context import Result
 
 from .opened_in import OpenedIn
 from .shared_answers import SharedAnswers
+from .trial_write import fill_pages
 
 Statement = tuple[str, Iterable[Any]]
 """SQL and its parameters."""
@@ -59,6 +60,8 @@ class QuickConnection(aiosqlite.Connection):
     def __init__(self, connect: Callable[[], sqlite3.Connection], chunk_size: int) -> None:
         super().__init__(connect, chunk_size)
         self._opened_in = OpenedIn()
+        self.failed: Callable[[sqlite3.Error], object] = lambda _: None
+        """Called with each error of a statement."""
         self._looks = SharedAnswers[int]()
 
     def cursor(self) -> "Result[aiosqlite.Cursor]":
@@ -91,6 +94,19 @@ class QuickConnection(aiosqlite.Connection):
 
         await self.run(partial(_in_transaction, run))
 
+    async def try_write(self, statement: str) -> None:
+        """Run a statement with one large value, then roll it back."""
+
+        def attempt(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                fill_pages(connection, statement)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+        await self.run(attempt)
+
     async def others_writes(self) -> int:
         """Return a number that changes when another connection has written the file.
 
@@ -111,7 +127,11 @@ class QuickConnection(aiosqlite.Connection):
         self._opened_in.check()
         call = _Call("a call")
         call.function = function
-        return await self.execute_fetchall(call)
+        try:
+            return await self.execute_fetchall(call)
+        except sqlite3.Error as error:
+            self.failed(error)
+            raise
 
 
 class QuickCursor(aiosqlite.Cursor):

@@ -11,12 +11,15 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .errors import StorageError
+from .faults import storage_error
 from .kept_heads import Head, KeepsHeads, KeptHeads
 from .private_files import make_file
 from .quick_sqlite import QuickConnection, connect
+from .storage_health import StorageHealth
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
 
+_TRIAL = "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES ('', '', ?)"
 _TABLES = ("checkpoints", "writes")
 # One bound value, however many ids there are.
 _OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
@@ -43,10 +46,11 @@ class SqliteSaver(KeepsHeads, AsyncSqliteSaver):
 
 
 @asynccontextmanager
-async def open_saver(path: str) -> AsyncGenerator[SqliteSaver]:
+async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteSaver]:
     """Open the saver on the file at `path`, which may be `:memory:`, and close it behind the body.
 
-    Raises `StorageError` when the file cannot be opened or is no database.
+    What fails later is noted in `health`. Raises `StorageError` when the file cannot be opened or is no
+    database.
     """
     try:
         if path != ":memory:":
@@ -64,10 +68,20 @@ async def open_saver(path: str) -> AsyncGenerator[SqliteSaver]:
         raise StorageError(
             f"the checkpoint file {path} cannot be used ({error}): check its folder, or move it away"
         ) from error
+    connection.failed = lambda error: health.failed(storage_error(path, error))
     try:
         yield saver
     finally:
         await connection.close()
+
+
+async def try_write(saver: AsyncSqliteSaver, path: str) -> None:
+    """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
+    try:
+        async with saver.lock:
+            await _connection(saver).try_write(_TRIAL)
+    except sqlite3.Error as error:
+        raise storage_error(path, error) from error
 
 
 async def prune(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:

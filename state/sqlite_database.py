@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import QueuePool
 
 from .columns import encodable
-from .database import Database
-from .faults import storage_faults
+from .database import Database, Undone
 from .location import Location
 from .sqlite import BEGIN, WRITE, set_up
+from .trial_write import fill_pages
 from .unbroken import unbroken
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class SqliteDatabase(Database):
         """Call `function` in a thread: an async session changes threads several times for each statement."""
 
         def in_transaction() -> T:
-            with storage_faults(self.location.shown), self.blocking_engine.begin() as connection:
+            with self.faults(), self.blocking_engine.begin() as connection:
                 return function(connection)
 
         return await self.in_thread(in_transaction)
@@ -78,11 +78,24 @@ class SqliteDatabase(Database):
         """Call `function` in a thread, as `read` does."""
 
         def in_transaction() -> T:
-            with storage_faults(self.location.shown), self._blocking_writer.begin() as connection:
+            with self.faults(), self._blocking_writer.begin() as connection:
                 return function(connection)
 
         async with self._turn_to_write:
             return await self.in_thread(in_transaction)
+
+    @unbroken
+    async def try_write(self) -> None:
+        """Write a large row, then roll back; see `Database`."""
+
+        def attempt(connection: Connection) -> None:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            fill_pages(driver, "INSERT INTO organizations (id, created_at) VALUES (?, '')")
+            raise Undone
+
+        with suppress(Undone):
+            await self.write(attempt)
 
     def kept(self, text: str) -> str:
         """Return `text` as it will be read back."""
@@ -94,7 +107,7 @@ class SqliteDatabase(Database):
         if self.path is None:
             return
         outside_transactions = self.engine.execution_options(**{BEGIN: ()})
-        with storage_faults(self.location.shown):
+        with self.faults():
             async with self._turn_to_write, outside_transactions.connect() as connection:
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 

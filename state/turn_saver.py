@@ -29,7 +29,7 @@ class TurnSaver(PostgresSaver):
     """
 
     def __init__(self, shared: PostgresSaver, patience: Patience) -> None:
-        super().__init__(shared.pool, shared.shown, shared.serde)
+        super().__init__(shared.pool, shared.shown, shared.health, shared.serde)
         self.lock = asyncio.Lock()
         self._lease, self._patience = patience.lease, patience
         if self._lease.head is not None:
