@@ -80,6 +80,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     app.state.graph = graph
     app.state.keyring = Keyring(graph.resources.store.database)
     app.state.metrics = Metrics(graph.resources.threads.count, metrics)
+    graph.resources.store.database.health.watch(app.state.metrics.storage_failed)
     styles = Styles()
     graph.resources.crashed.tell(app.state.metrics.note_crashed)
     app.state.turns = ServedTurns(graph, app.state.metrics, styles)

@@ -5,6 +5,7 @@ No message repeats what the caller sent to be validated, and none tells how this
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +108,7 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(sqlite3.Error, _of_checkpoints)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_middleware(LastResort)
+    app.add_middleware(LastResort, answered=app.state.metrics.answered)
 
 
 def error_response(
@@ -190,8 +191,9 @@ _SAFE_TYPES = frozenset(
 class LastResort:
     """The outermost layer: an error that nobody expected becomes a 500, and no log tells its words."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, answered: Callable[[int], None]) -> None:
+        """Pass requests on to `app`, and call `answered` with the status of each response."""
+        self.app, self._answered = app, answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and catch what falls through."""
@@ -199,7 +201,9 @@ class LastResort:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                started = True
+                self._answered(message["status"])
             await send(message)
 
         try:
@@ -212,4 +216,4 @@ class LastResort:
                 raise
             if not started:
                 response = error_response(500, "something went wrong in the server")
-                await response(scope, receive, send)
+                await response(scope, receive, watched)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from ...nodes.events import Event, ToolFinished, TurnFailed, TurnFinished
+from ...state.errors import StorageError
 from ...state.usage import Usage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -66,6 +67,15 @@ class Metrics:
             "Turns that a crash cut off, found and put into the record.",
             registry=registry,
         )
+        self._answers = Counter(
+            "voicegraph_http_responses", "Responses by status.", ["status"], registry=registry
+        )
+        self._storing = Counter(
+            "voicegraph_storage_failures",
+            "Reads and writes of the database that failed, by the kind of error.",
+            ["error"],
+            registry=registry,
+        )
         self._going_on = Gauge(
             "voicegraph_running_turns",
             "Turns that are going on.",
@@ -89,7 +99,7 @@ class Metrics:
             case TurnFinished():
                 self._note_turn(event.finish_reason, event)
             case TurnFailed():
-                self._failures.labels(event.error).inc()
+                self.turn_failed(event.error)
                 self._note_turn("failed", event)
             case _:
                 pass
@@ -97,6 +107,18 @@ class Metrics:
     def note_crashed(self, turns: int) -> None:
         """Count turns that a crash cut off."""
         self._crashed.inc(turns)
+
+    def turn_failed(self, error: str) -> None:
+        """Count a turn that failed, before it began or later; `error` is a code."""
+        self._failures.labels(error).inc()
+
+    def answered(self, status: int) -> None:
+        """Count a response."""
+        self._answers.labels(str(status)).inc()
+
+    def storage_failed(self, error: StorageError) -> None:
+        """Count a read or write of the database that failed."""
+        self._storing.labels(error.code).inc()
 
     def text(self) -> bytes:
         """Return all of it in the text format of Prometheus."""

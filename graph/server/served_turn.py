@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -39,6 +39,8 @@ class ServedTurn:
     thread_id: str
     run: TurnRun
     apology: str
+    failed: Callable[[str], None]
+    """Counts a turn that broke down without an event of its own, by the code of its error."""
 
     def part(self) -> None:
         """Listen no more."""
@@ -63,6 +65,7 @@ class ServedTurn:
             facts = error_facts(error)
             log.error("a turn broke down", extra={"thread_id": self.thread_id, **facts})
             log.debug("why the turn broke down", exc_info=error)
+            self.failed(facts["error"])
             yield Speech(content=f" {self.apology}" if spoke else self.apology)
             yield failed_turn(facts["error"], "the turn broke down")
 
@@ -127,7 +130,8 @@ class ServedTurns:
         try:
             thread_id = await thread_of(graph, actor, agent, request)
             if self._arrivals.overtaken(arrival, thread_id) and settings.overlap == "newest":
-                return ServedTurn(thread_id, await _stopped(thread_id), settings.apology)
+                stopped = await _stopped(thread_id)
+                return ServedTurn(thread_id, stopped, settings.apology, self._metrics.turn_failed)
         finally:
             self._arrivals.leave(arrival)
         self._styles.note(thread_id, request)
@@ -146,7 +150,7 @@ class ServedTurns:
         if graph.resources.others is not None:
             # A thread that another process keeps, or a database that is full, is told by a status.
             await run.until_begun(_TIME_TO_BEGIN)
-        return ServedTurn(thread_id, run, settings.apology)
+        return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
 
     def _note(self, part: Any) -> None:
         # Each word passes here, and says nothing that is measured; tools may write what they like.

@@ -59,6 +59,15 @@ async def test_metrics_are_for_this_machine_or_for_a_key_of_the_default_user(ser
             assert (await far.get("/metrics", headers=headers)).status_code == 403
 
 
+async def test_responses_are_counted_by_status(serve: Any) -> None:
+    async with serve() as served, served.client() as client:
+        for path in ("/health", "/health", "/v1/nowhere"):
+            await client.get(path)
+        counted = (await client.get("/metrics")).text.splitlines()
+    assert 'voicegraph_http_responses_total{status="200"} 2.0' in counted
+    assert 'voicegraph_http_responses_total{status="404"} 1.0' in counted
+
+
 def lines(*events: Event) -> set[str]:
     metrics = Metrics(lambda: 3)
     for event in events:
