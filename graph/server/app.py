@@ -31,6 +31,7 @@ from .errors import answer_errors
 from .keyring import Keyring
 from .metrics import Metrics
 from .rates import Rates
+from .readiness import Storing
 from .served_turn import ServedTurns
 from .side_calls import SideCalls
 
@@ -85,6 +86,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     graph.resources.crashed.tell(app.state.metrics.note_crashed)
     app.state.turns = ServedTurns(graph, app.state.metrics, styles)
     app.state.side_calls = SideCalls(graph, styles)
+    app.state.storing = Storing(graph.resources)
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.draining = False
     for router in ROUTERS:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ...state.actors import Actor
 from ...state.errors import StorageError
@@ -14,6 +14,7 @@ from .errors import RETRY_AFTER, ApiError
 from .keyring import Keyring
 from .local_access import is_local
 from .metrics import CONTENT_TYPE, Metrics
+from .readiness import Storing
 
 router = APIRouter(tags=["health"])
 
@@ -27,7 +28,8 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """Whether new calls may be sent here, and why not."""
 
-    status: Literal["ready", "draining", "no database"]
+    status: Literal["ready", "draining", "no database", "cannot store"]
+    reason: str | None = Field(None, description="Why the database cannot be used.")
 
 
 @router.get("/health", summary="Is it alive?")
@@ -40,21 +42,28 @@ async def health() -> Health:
     "/ready",
     summary="May calls be sent here?",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Not now: it is ending, or has no database."}},
+    responses={503: {"model": Readiness, "description": "Not now: it is ending, or cannot store."}},
 )
 async def ready(request: Request) -> Response:
-    """Answer 200 when the database answers and the process is not about to end. No key is needed."""
+    """Answer 200 when the process is not about to end and its database can be read and written.
+
+    No key is needed.
+    """
     if request.app.state.draining:
-        return _readiness(Readiness(status="draining"))
+        return _readiness(Readiness(status="draining", reason=None))
     keyring: Keyring = request.app.state.keyring
     others = request.app.state.graph.resources.others
     try:
         await keyring.look()
         if others is not None and not others.is_linked:
-            return _readiness(Readiness(status="no database"))
-    except StorageError:
-        return _readiness(Readiness(status="no database"))
-    return _readiness(Readiness(status="ready"))
+            return _readiness(Readiness(status="no database", reason="the database cannot be reached"))
+    except StorageError as error:
+        return _readiness(Readiness(status="no database", reason=error.public))
+    storing: Storing = request.app.state.storing
+    problem = await storing.problem()
+    if problem is not None:
+        return _readiness(Readiness(status="cannot store", reason=problem.public))
+    return _readiness(Readiness(status="ready", reason=None))
 
 
 @router.get("/metrics", summary="What is measured", response_class=Response)
@@ -72,6 +81,5 @@ async def metrics(
 
 
 def _readiness(answer: Readiness) -> Response:
-    if answer.status == "ready":
-        return JSONResponse(answer.model_dump())
-    return JSONResponse(answer.model_dump(), 503, RETRY_AFTER)
+    shown = answer.model_dump(exclude_none=True)
+    return JSONResponse(shown) if answer.status == "ready" else JSONResponse(shown, 503, RETRY_AFTER)

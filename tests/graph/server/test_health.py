@@ -43,7 +43,8 @@ async def test_a_process_without_its_database_is_not_ready(
     async with serve() as served, served.client() as client:
         monkeypatch.setattr("voicegraph.graph.server.keyring.keys_stamp", away)
         answer = await client.get("/ready")
-        assert (answer.status_code, answer.json()) == (503, {"status": "no database"})
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "no database", "reason": "the database failed"}
 
 
 async def test_metrics_are_for_this_machine_or_for_a_key_of_the_default_user(serve: Any) -> None:

@@ -95,7 +95,8 @@ async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
             while (back := await client.get("/ready")).status_code != 200:
                 await asyncio.sleep(0)
         again = await client.post("/v1/chat/completions", json=BODY)
-    assert (away.status_code, away.json()) == (503, {"status": "no database"})
+    reason = "the database cannot be reached"
+    assert (away.status_code, away.json()) == (503, {"status": "no database", "reason": reason})
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert (back.status_code, again.status_code) == (200, 200)
