@@ -34,6 +34,7 @@ from .rates import Rates
 from .readiness import Storing
 from .served_turn import ServedTurns
 from .side_calls import SideCalls
+from .spoken_failure import speak_failures
 
 _ABOUT = """
 Voice agents that remember. Voice clients talk to them by OpenAI's chat completions; this API also manages
@@ -95,6 +96,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     app.add_middleware(ClientPaths)
     app.add_middleware(BrowserAccess)
     answer_errors(app)
+    speak_failures(app)
     return app
 
 

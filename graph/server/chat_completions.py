@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from ...nodes.events import Speech, ToolRequested, TurnFailed, TurnFinished
 from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT
-from ...state.errors import AgentNotFound
+from ...state.errors import AgentNotFound, VoicegraphError
 from .auth import Acting
 from .chat_request import ChatRequest
 from .completion_chunks import Chunks
@@ -21,6 +21,7 @@ from .reading import read_request
 from .served_turn import ServedTurns
 from .side_answer import begin_side_answer
 from .side_calls import SideCalls
+from .spoken_failure import is_side_call, mark_side_call, spoken_failure
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
@@ -50,6 +51,12 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
         raise ApiError(
             404, "there is no such agent: GET /v1/models lists them", code="model_not_found", param="model"
         ) from None
+    except (VoicegraphError, ApiError):
+        raise
+    except Exception as error:  # The caller must not be left in silence, whatever it is.
+        if is_side_call(request):
+            raise
+        return await spoken_failure(request, error)
     chunks = Chunks(name, functions=asked.functions)
     if asked.stream:
         return EventStream(
@@ -62,6 +69,7 @@ async def _answer(request: Request, actor: Actor, name: str, asked: ChatRequest)
     """Begin the turn that the request is for, or its side call."""
     side_calls: SideCalls = request.app.state.side_calls
     if await side_calls.include(actor, name, asked):
+        mark_side_call(request)
         return await begin_side_answer(request.app.state.graph.resources, actor, name, asked)
     turns: ServedTurns = request.app.state.turns
     return await turns.of_request(actor, name, asked)

@@ -4,7 +4,6 @@ No message repeats what the caller sent to be validated, and none tells how this
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -104,8 +103,7 @@ _TYPES = {
 
 def answer_errors(app: FastAPI) -> None:
     """Make `app` answer every error in this form."""
-    app.add_exception_handler(VoicegraphError, _of_ours)
-    app.add_exception_handler(sqlite3.Error, _of_checkpoints)
+    app.add_exception_handler(VoicegraphError, answer_error)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_middleware(LastResort, answered=app.state.metrics.answered)
@@ -128,7 +126,7 @@ def error_response(
 
 def response_of(error: Exception) -> Response:
     """Return the error object for an error of ours or of the API."""
-    return _of_http(None, error) if isinstance(error, HTTPException) else _of_ours(None, error)
+    return _of_http(None, error) if isinstance(error, HTTPException) else answer_error(None, error)
 
 
 def told(error: VoicegraphError) -> tuple[Told, str]:
@@ -137,17 +135,14 @@ def told(error: VoicegraphError) -> tuple[Told, str]:
     return how, how.message or str(error)
 
 
-def _of_ours(request: Request | None, error: Exception) -> Response:
+def answer_error(request: Request | None, error: Exception) -> Response:
+    """Return the response to an error of ours, and log what is not the client's fault."""
     assert isinstance(error, VoicegraphError)
     how, message = told(error)
     if how.status >= 500:
         log.error("a request failed", extra={"status": how.status, **error_facts(error)})
         log.debug("why the request failed", exc_info=error)
     return error_response(how.status, message, code=error.code, headers=how.headers)
-
-
-def _of_checkpoints(request: Request, error: Exception) -> Response:
-    return _of_ours(request, StorageError("the checkpoints could not be read or written"))
 
 
 def _of_http(request: Request | None, error: Exception) -> Response:

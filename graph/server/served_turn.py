@@ -10,6 +10,7 @@ from typing import Any, cast
 from ...nodes.error_facts import error_facts
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.actors import Actor
+from ...state.errors import StorageError
 from ...state.usage import Usage
 from ..broken_turn import failed_turn
 from ..run import events_of
@@ -19,6 +20,7 @@ from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
 from .conversation_style import Styles
 from .metrics import Metrics
+from .spoken_failure import is_away
 from .thread_ids import thread_of
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,11 @@ _TIME_TO_JOIN = 1.0
 
 _TIME_TO_BEGIN = 6.0
 """Seconds after which headers go out, although the turn still waits for its thread or the database."""
+
+_PATIENCE = 2.0
+"""Seconds of attempts to reach the database before the caller hears an apology."""
+_PAUSE = 0.1
+"""Seconds between two attempts."""
 
 _Key = tuple[Actor, str, str | None, bytes]
 
@@ -128,7 +135,7 @@ class ServedTurns:
     async def _begin(self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival) -> ServedTurn:
         graph, settings = self._graph, self._graph.resources.settings
         try:
-            thread_id = await thread_of(graph, actor, agent, request)
+            thread_id = await self._thread_of(actor, agent, request)
             if self._arrivals.overtaken(arrival, thread_id) and settings.overlap == "newest":
                 stopped = await _stopped(thread_id)
                 return ServedTurn(thread_id, stopped, settings.apology, self._metrics.turn_failed)
@@ -151,6 +158,18 @@ class ServedTurns:
             # A thread that another process keeps, or a database that is full, is told by a status.
             await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
+
+    async def _thread_of(self, actor: Actor, agent: str, request: ChatRequest) -> str:
+        """Return the request's thread; try again for a moment while the database cannot be reached."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE
+        while True:
+            try:
+                return await thread_of(self._graph, actor, agent, request)
+            except StorageError as error:
+                if not is_away(error) or loop.time() > until:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
     def _note(self, part: Any) -> None:
         # Each word passes here, and says nothing that is measured; tools may write what they like.

@@ -9,6 +9,7 @@ from postgres_outage import Outage
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
+from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.checkpoints import count_checkpoints
 
@@ -84,7 +85,7 @@ async def test_a_thread_is_deleted_also_while_another_process_speaks_on_it(
     assert answer.status_code == 200
 
 
-async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
+async def test_a_server_without_its_database_says_so_and_is_not_ready_until_it_is_back(
     serve: Any, outage: Outage
 ) -> None:
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
@@ -97,8 +98,8 @@ async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
         again = await client.post("/v1/chat/completions", json=BODY)
     reason = "the database cannot be reached"
     assert (away.status_code, away.json()) == (503, {"status": "no database", "reason": reason})
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
+    assert answer.status_code == 200
+    assert TurnLimits().apology in answer.text
     assert (back.status_code, again.status_code) == (200, 200)
     assert "Hello." in again.text
 

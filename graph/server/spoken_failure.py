@@ -1,0 +1,79 @@
+"""Answer in words a chat request whose turn could not begin: on an error the client would fall silent."""
+
+import logging
+import sqlite3
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from ...nodes.error_facts import error_facts
+from ...state.agents import DEFAULT_AGENT
+from ...state.errors import DatabaseBusy, StorageError
+from ...state.faults import storage_error
+from ...state.usage import Usage
+from .chat_request import ChatRequest
+from .completion_chunks import DONE, Chunks
+from .errors import answer_error
+from .metrics import Metrics
+from .reading import read_request
+
+log = logging.getLogger(__name__)
+
+_NOTHING_USED = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
+
+
+def speak_failures(app: FastAPI) -> None:
+    """Make `app` answer a chat request in words when the database fails."""
+    app.add_exception_handler(StorageError, _of_storage)
+    app.add_exception_handler(sqlite3.Error, _of_checkpoints)
+
+
+async def spoken_failure(request: Request, error: Exception) -> Response:
+    """Return an apology as the whole reply, streamed or not as the request asks. Raises `ApiError`."""
+    settings = request.app.state.graph.resources.settings
+    asked = await read_request(request, settings.max_message_chars)
+    agent = str(request.path_params.get("agent") or asked.model or DEFAULT_AGENT)
+    facts = error_facts(error)
+    log.error("a turn could not begin", extra={"thread_id": asked.thread_id, "agent": agent, **facts})
+    log.debug("why the turn could not begin", exc_info=error)
+    metrics: Metrics = request.app.state.metrics
+    metrics.turn_failed(facts["error"])
+    return _spoken(settings.apology, agent, asked)
+
+
+def mark_side_call(request: Request) -> None:
+    """Note that a request is a side call: its client would take an apology for the result."""
+    request.state.is_side_call = True
+
+
+def is_side_call(request: Request) -> bool:
+    """Return whether `mark_side_call` was called for the request."""
+    return getattr(request.state, "is_side_call", False)
+
+
+def is_away(error: StorageError) -> bool:
+    """Return whether the database cannot be reached for now."""
+    return error.retryable and not isinstance(error, DatabaseBusy)
+
+
+def _spoken(words: str, agent: str, asked: ChatRequest) -> Response:
+    chunks = Chunks(agent)
+    if not asked.stream:
+        return JSONResponse(chunks.whole(words, None, _NOTHING_USED))
+    usage = chunks.usage(_NOTHING_USED) if asked.include_usage else b""
+    whole = chunks.text(words) + chunks.finish(None) + usage + DONE
+    return Response(whole, media_type="text/event-stream; charset=utf-8")
+
+
+async def _of_storage(request: Request, error: Exception) -> Response:
+    in_chat = request.method == "POST" and request.url.path.rstrip("/").endswith("/chat/completions")
+    # When all connections are in use, the client's next attempt finds one, here or in another process.
+    if in_chat and not is_side_call(request) and not isinstance(error, DatabaseBusy):
+        return await spoken_failure(request, error)
+    return answer_error(request, error)
+
+
+async def _of_checkpoints(request: Request, error: Exception) -> Response:
+    mapped = storage_error("checkpoints", error)
+    mapped.__cause__ = error
+    return await _of_storage(request, mapped)

@@ -1,0 +1,111 @@
+"""A full disk: the caller hears an apology, health and metrics show it, and the server recovers by itself."""
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openai_server import OpenAIServer, text
+from patience import PATIENCE
+from serving import Process, serving
+
+from voicegraph.nodes.limits import TurnLimits
+from voicegraph.state.errors import StorageError
+
+CHAT = "/v1/chat/completions"
+APOLOGY = TurnLimits().apology
+
+
+def body(words: str, thread: str, **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": words}], "thread_id": thread, **fields}
+
+
+def spoken(answer: httpx.Response) -> str:
+    assert answer.status_code == 200
+    return answer.json()["choices"][0]["message"]["content"]
+
+
+@contextmanager
+def full_disk(process: Process) -> Iterator[None]:
+    """Let the process write no file beyond its first page; the limit binds every user, root too."""
+    pid = process.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4_096, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+def counted(client: httpx.Client) -> set[str]:
+    return set(client.get("/metrics").text.splitlines())
+
+
+def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_not_ready(
+    tmp_path: Path,
+) -> None:
+    with (
+        OpenAIServer(default=text("Hello there.")) as backend,
+        serving(tmp_path, backend) as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
+        assert spoken(client.post(CHAT, json=body("Hi", "known"))) == "Hello there."
+        assert client.get("/ready").json() == {"status": "ready"}
+        with full_disk(server):
+            assert spoken(client.post(CHAT, json=body("Hi", "new"))) == APOLOGY
+            streamed = client.post(CHAT, json=body("Hi", "new", stream=True)).text
+            known = spoken(client.post(CHAT, json=body("Are you there?", "known")))
+            away = client.get("/ready")
+            lines = counted(client)
+        chunks = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
+        assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == APOLOGY
+        assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+        assert streamed.endswith("data: [DONE]\n\n")
+        assert known == "Hello there."  # It needs the disk only to be stored.
+        assert away.status_code == 503
+        assert away.json() == {"status": "cannot store", "reason": "the disk cannot be written"}
+        assert 'voicegraph_failures_total{error="storage"} 2.0' in lines
+        assert any(line.startswith('voicegraph_storage_failures_total{error="storage"}') for line in lines)
+        assert 'voicegraph_http_responses_total{status="503"} 1.0' in lines
+        until = time.monotonic() + PATIENCE
+        while client.get("/ready").status_code != 200 and time.monotonic() < until:
+            pass
+        assert spoken(client.post(CHAT, json=body("Hi", "new"))) == "Hello there."
+        server.terminate()
+        assert server.process.stderr is not None
+        written = server.process.stderr.read().splitlines()
+    apologies = [line for line in written if "a turn could not begin" in line]
+    assert len(apologies) == 2
+    for line in apologies:
+        assert "thread_id=new agent=default error=storage" in line
+        assert 'cause="database ' in line and "disk I/O error" in line
+    assert any("a turn could not be stored thread_id=known" in line for line in written)
+
+
+async def test_a_side_call_without_a_database_gets_an_error_not_an_apology(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise StorageError("away")
+
+    async with serve() as served, served.client() as client:
+        monkeypatch.setattr(served.resources.store.agents, "get", away)
+        answer = await client.post(CHAT, json=body("Summarize.", "t", side_call=True))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage")
+
+
+async def test_an_error_that_nobody_foresaw_before_a_turn_is_an_apology(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async with serve() as served, served.client() as client:
+        monkeypatch.setattr(served.resources.store.agents, "ensure_default", broken)
+        monkeypatch.setattr(served.resources.store.threads, "claim", broken)
+        assert spoken(await client.post(CHAT, json=body("Hi", "t"))) == APOLOGY
