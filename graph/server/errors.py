@@ -142,6 +142,8 @@ def answer_error(request: Request | None, error: Exception) -> Response:
     if how.status >= 500:
         log.error("a request failed", extra={"status": how.status, **error_facts(error)})
         log.debug("why the request failed", exc_info=error)
+    elif isinstance(error, ThreadBusy):
+        log.warning("a turn was refused", extra={"status": how.status, "error": error.code})
     return error_response(how.status, message, code=error.code, headers=how.headers)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from voicegraph.graph.server.auth import refuse_open_door
 from voicegraph.graph.server.keyring import TRUSTED_FOR, Keyring
 from voicegraph.graph.server.local_access import is_loopback
+from voicegraph.graph.server.rates import Rates
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidSetting, StorageError
 from voicegraph.state.store import Store
@@ -211,6 +212,16 @@ async def test_too_many_requests_of_one_user_are_refused_and_others_are_not(serv
         assert 1 <= int(refused.headers["retry-after"]) <= 30
         assert refused.json()["error"]["code"] == "rate_limit_exceeded"
         assert (await agents(eve)).status_code == 200
+
+
+def test_a_user_who_is_refused_is_in_the_log_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    times = [0.0, 0.0, 0.0, 1.0, 2.0, 59.0, 59.1, 59.2, 61.0, 61.1]
+    now = iter(times)
+    rates = Rates(2, lambda: next(now))
+    for _ in times:
+        rates.take(ADA)
+    lines = [(each.getMessage(), vars(each)["user"], vars(each)["error"]) for each in caplog.records]
+    assert lines == [("requests of a user are refused", "ada", "rate_limit_exceeded")] * 2
 
 
 async def test_the_server_listens_to_others_only_with_a_key(store: Store) -> None:
