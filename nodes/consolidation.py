@@ -88,7 +88,7 @@ async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationCont
         "due": [message.number for message in due],
         "messages": [prompt, request],
         "rounds": 0,
-        "finished": not any(message.text.strip() for message in due),
+        "finished": not any(message.heard.strip() for message in due),
         "kept": [],
         "settled": True,
     }
@@ -174,9 +174,9 @@ def _passage(chunk: Chunk) -> NewPassage:
 def _render(messages: tuple[StoredMessage, ...]) -> str:
     speakers = {"user": "User", "assistant": "Assistant"}
     return "\n".join(
-        f"[{message.created_at:%Y-%m-%d %H:%M}] {speakers[message.role]}: {message.text}"
+        f"[{message.created_at:%Y-%m-%d %H:%M}] {speakers[message.role]}: {message.heard}"
         for message in messages
-        if message.role in speakers and message.text.strip()
+        if message.role in speakers and message.heard.strip()
     )
 
 

@@ -118,9 +118,8 @@ def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
     if not spoken:
         return reply
     said = reply.additional_kwargs.get(SPOKEN, reply.text)
-    return reply.model_copy(
-        update={"additional_kwargs": {**reply.additional_kwargs, SPOKEN: f"{said} {spoken.strip()}"}}
-    )
+    all_spoken = f"{said} {spoken.strip()}".strip()
+    return reply.model_copy(update={"additional_kwargs": {**reply.additional_kwargs, SPOKEN: all_spoken}})
 
 
 def _with_own_names(reply: AIMessage, results: Sequence[ToolMessage]) -> AIMessage:

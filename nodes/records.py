@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from ..state.messages import MessageRecord, Role
 from ..state.schema import Turn
 from .heard import UNHEARD
-from .reply import CREATED_AT
+from .reply import CREATED_AT, SPOKEN
 from .tools.results import OUTCOME, OWN_NAME
 
 _ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "tool": "tool"}
@@ -33,6 +33,7 @@ def _as_record(message: AnyMessage, turn: Turn) -> MessageRecord:
         role=_ROLES.get(message.type, "system"),
         text=str(message.text),
         unheard=extra.get(UNHEARD),
+        spoken=extra.get(SPOKEN) if reply else None,
         tool_calls=[_own_call(call, own or {}) for call in reply.tool_calls] or None if reply else None,
         tool_call_id=result.tool_call_id if result else None,
         name=own if result and own else name,
@@ -61,6 +62,8 @@ def as_message(record: MessageRecord) -> AnyMessage:
     extra: dict[str, Any] = {CREATED_AT: record.created_at.timestamp()}
     if record.status is not None:
         extra[OUTCOME] = record.status
+    if record.spoken is not None:
+        extra[SPOKEN] = record.spoken
     told: dict[str, Any] = {"id": record.id, "name": record.name, "additional_kwargs": extra}
     match record.role:
         case "user":

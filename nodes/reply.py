@@ -125,10 +125,12 @@ class Reply:
 
         The provider's own fields stay with a reply that came to its end; half a thought is worth nothing.
         """
-        if not self.said.strip():
-            return None
         fields = self._fields.data(model) if self._whole else None
-        return self._message(self.said, [], model, created_at, {PROVIDER: fields} if fields else {})
+        # A filler alone was heard too.
+        words = self.said if self.said.strip() else self._speaker.spoken[self._start :]
+        if not words.strip():
+            return None
+        return self._message(words, [], model, created_at, {PROVIDER: fields} if fields else {})
 
     def _message(
         self, text: str, calls: list[ToolCall], model: str, created_at: float, extra: dict[str, Any]

@@ -45,6 +45,7 @@ class FileMessage(_Part):
     role: Role
     text: str
     unheard: str | None = None
+    spoken: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
     name: str | None = None

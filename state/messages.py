@@ -27,13 +27,18 @@ _LOOKED_AT = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecord:
-    """A message to store; `unheard` is what of a reply was written and not heard, `created_at` is aware."""
+    """A message to store; `created_at` is aware.
+
+    `unheard` is what of a reply was written and not heard. `spoken` is all that was heard for a reply where
+    that differs from its text: announcements of tools and fillers are part of it.
+    """
 
     id: str
     turn_id: str
     role: Role
     text: str
     unheard: str | None = None
+    spoken: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
     name: str | None = None
@@ -41,6 +46,11 @@ class MessageRecord:
     model: str | None = None
     usage: dict[str, Any] | None = None
     created_at: datetime = field(default_factory=utc_now)
+
+    @property
+    def heard(self) -> str:
+        """What was heard of a reply; of any other message its text."""
+        return self.text if self.spoken is None else self.spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,6 +192,7 @@ class MessageRow(Base):
     role: Mapped[str]
     text: Mapped[str]
     unheard: Mapped[str | None]
+    spoken: Mapped[str | None]
     tool_calls: Mapped[PlainList | None]
     tool_call_id: Mapped[str | None]
     name: Mapped[str | None]

@@ -74,7 +74,7 @@ class _Chat:
         if call.known is not None and call.known.messages:
             self._note(f"Going on after {call.known.messages} messages; the last ones:")
             for message in self._portal.call(_last_exchange, call):
-                self._note(f"  {message.role}: {message.text}")
+                self._note(f"  {message.role}: {message.heard}")
         if self._at_keyboard:
             self._note("Ctrl-C interrupts a reply, Ctrl-D leaves.")
 
@@ -155,4 +155,4 @@ async def _last_exchange(call: Conversation) -> tuple[StoredMessage, ...]:
     """Return the last words of the user and what was said to them."""
     messages = await call.graph.resources.store.messages.history(call.actor, call.thread_id, limit=20)
     starts = [place for place, message in enumerate(messages) if message.role == "user"]
-    return tuple(m for m in messages[starts[-1] if starts else 0 :] if m.text and m.role != "tool")
+    return tuple(m for m in messages[starts[-1] if starts else 0 :] if m.heard and m.role != "tool")

@@ -117,12 +117,13 @@ def _lines(message: "StoredMessage") -> list[str]:
     lines: list[str] = []
     if message.role == "tool":
         lines.append(f"{message.name}: {message.status}: {message.text}")
-    elif message.text or not message.tool_calls:
-        lines.append(message.text)
+    elif message.heard or not message.tool_calls:
+        lines.append(message.heard)
     for call in message.tool_calls or ():
         arguments = dict(call["args"])
         preamble = str(arguments.pop(PREAMBLE, ""))
-        lines += [preamble] if preamble else []
+        if preamble and message.spoken is None:  # Stored by an earlier version.
+            lines.append(preamble)
         lines.append(f"calls {call['name']}({shown_arguments(arguments)})")
     if message.status == CUT:
         lines.append("(cut off)")

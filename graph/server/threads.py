@@ -44,6 +44,10 @@ class ShownMessage(Entry):
     role: Literal["user", "assistant", "tool", "system"]
     text: str = Field(description="Of a reply, what was heard.")
     unheard: str | None = Field(description="What of a reply was written and not heard.")
+    spoken: str | None = Field(
+        description="All that was heard for a reply where that differs from its text: announcements of "
+        "tools and fillers are part of it."
+    )
     tool_calls: Annotated[list[dict[str, Any]] | None, BeforeValidator(_encodable)]
     tool_call_id: str | None
     name: str | None

@@ -82,3 +82,14 @@ def test_history_tells_what_a_killed_process_left(
     process.wait()
     assert [line.split("\t")[3].endswith(" (cut off)") for line in run("threads").out.splitlines()] == [True]
     assert [line[18:] for line in run("history", "one").out.splitlines()][:1] == ["user       Count."]
+
+
+def test_history_tells_what_was_heard_where_that_is_not_what_was_written(
+    run: Run, server: OpenAIServer
+) -> None:
+    arguments = '{"pre_exec_msg": "First words.", "pre_exec_msg": "Second words."}'
+    server.add(tool_calls([ToolCall("current_time", arguments)]), text("It is late."))
+    run("say", "What time is it?", "--thread", "one")
+    lines = [line[29:] for line in run("history", "one").out.splitlines()]
+    assert lines[1:3] == ["First words.", "calls current_time()"]
+    assert lines[-1] == "It is late."

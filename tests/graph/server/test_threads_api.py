@@ -9,7 +9,7 @@ import pytest
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.incoming import incoming_messages
 from voicegraph.graph.server.keyring import Keyring
-from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.schema import new_turn
 
@@ -49,6 +49,18 @@ async def test_what_was_said_is_listed_newest_first(client: Any) -> None:
     assert [(each["role"], each["text"]) for each in said] == [
         ("assistant", "The train to Turin leaves at nine."),
         ("user", "When does the train leave?"),
+    ]
+
+
+async def test_what_was_heard_of_a_reply_is_shown_where_its_text_is_another(serve: Any) -> None:
+    model = ScriptedChatModel([calls("current_time", "Let me see."), "It is noon."])
+    async with serve(model) as served, served.client() as client:
+        body = {"messages": [{"role": "user", "content": "What time is it?"}], "thread_id": "call-1"}
+        await client.post("/v1/chat/completions", json=body)
+        record = await served.record("call-1")
+    assert [(each["text"], each["spoken"]) for each in record if each["role"] == "assistant"] == [
+        ("", "Let me see."),
+        ("It is noon.", None),
     ]
 
 
