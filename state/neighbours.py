@@ -12,6 +12,11 @@ WITHDRAWN = "withdrawn"
 SEARCHED_ROLES = ("user", "assistant")
 
 
+def heard_words(table: str) -> str:
+    """Return the SQL expression for what was heard of a message in the row `table`."""
+    return f"coalesce({table}.spoken, {table}.text)"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """Words of a caller or of the agent; `speaker` is a name when one is known, else the role."""

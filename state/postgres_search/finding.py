@@ -9,7 +9,7 @@ from ..columns import storable
 from ..embedder import Meaning
 from ..errors import AgentNotFound
 from ..models import AgentRow
-from ..neighbours import RecallHit, hits_of
+from ..neighbours import RecallHit, heard_words, hits_of
 from ..ownership import owned_by
 from ..query_words import Wanted
 from ..ranking import Found
@@ -45,7 +45,8 @@ class PostgresFinder:
     def listed(self, sought: str, limit: int, offset: int) -> Found:
         """Return the rows that hold what is sought as it is."""
         if sought:
-            self._scope.add("position(:sought IN row.text) > 0", sought=storable(sought))
+            words = heard_words("row") if self._scope.table == "messages" else "row.text"
+            self._scope.add(f"position(:sought IN {words}) > 0", sought=storable(sought))
         return listed(self._scope, limit, offset)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from ..database import Database
 from ..entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
 from ..models import SEQUENCE_BITS
+from ..neighbours import heard_words
 from ..ownership import numbers_of
 from .lexemes import CONTEXT, TEXT, as_tsvector, stems_of, words_of
 from .neighbours import numbers_around, searchable
@@ -42,7 +43,7 @@ _STAYING = text(
     "SELECT number FROM messages WHERE number = ANY(CAST(:numbers AS bigint[])) FOR KEY SHARE SKIP LOCKED"
 )
 _MESSAGES = text(
-    "SELECT row.number, row.text, row.name, row.created_at, agents.time_zone "
+    f"SELECT row.number, {heard_words('row')} AS text, row.name, row.created_at, agents.time_zone "
     "FROM messages AS row JOIN agents ON agents.id = row.agent_id "
     f"WHERE row.number = ANY(CAST(:numbers AS bigint[])) AND {searchable('row')}"
 )

@@ -6,20 +6,20 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ..neighbours import WITHDRAWN, Around, Said
+from ..neighbours import WITHDRAWN, Around, Said, heard_words
 
 
 def searchable(table: str) -> str:
     """Return the condition that a message can be found: spoken words that were not withdrawn."""
     return (
-        f"({table}.role IN ('user', 'assistant') AND btrim({table}.text, E'\\t\\n\\r ') <> '' "
+        f"({table}.role IN ('user', 'assistant') AND btrim({heard_words(table)}, E'\\t\\n\\r ') <> '' "
         f"AND ({table}.status IS NULL OR {table}.status <> '{WITHDRAWN}'))"
     )
 
 
 _COLUMNS = (
     "said.number, said.id, said.thread_id, said.role, coalesce(nullif(said.name, ''), said.role) AS speaker, "
-    "said.text, said.created_at"
+    f"{heard_words('said')} AS text, said.created_at"
 )
 _SAID = text(
     f"SELECT {_COLUMNS} FROM messages AS said "

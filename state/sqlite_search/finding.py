@@ -7,7 +7,7 @@ from ..actors import Actor
 from ..columns import as_stored, encodable
 from ..embedder import Meaning
 from ..errors import AgentNotFound
-from ..neighbours import RecallHit, hits_of
+from ..neighbours import RecallHit, heard_words, hits_of
 from ..ownership import numbers_of
 from ..query_words import Wanted
 from ..ranking import Found
@@ -38,7 +38,8 @@ class SqliteFinder:
     def listed(self, sought: str, limit: int, offset: int) -> Found:
         """Return the rows that hold what is sought as it is."""
         if sought:
-            self._scope.add("instr(row.text, ?) > 0", encodable(sought))
+            words = heard_words("row") if self._scope.table == "messages" else "row.text"
+            self._scope.add(f"instr({words}, ?) > 0", encodable(sought))
         return listed(self._connection, self._scope, limit, offset)
 
 

@@ -15,6 +15,7 @@ from ..columns import Instant, from_stored, utc_now
 from ..database import Database
 from ..entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
 from ..models import PassageRow, RemovalRow
+from ..neighbours import heard_words
 from .index_file import TABLES, IndexFile
 from .neighbours import numbers_around, searchable, texts_around
 from .vectors import note_changes
@@ -96,7 +97,7 @@ def _read_messages(connection: sqlite3.Connection, work: _Work, numbers: tuple[i
         return
     contexts = texts_around(connection, affected, CONTEXT_CHARACTERS)
     rows = connection.execute(
-        "SELECT row.number, row.text, row.name, row.created_at, agents.time_zone "
+        f"SELECT row.number, {heard_words('row')}, row.name, row.created_at, agents.time_zone "
         "FROM messages AS row JOIN agents ON agents.id = row.agent_id "
         f"WHERE row.number IN (SELECT value FROM json_each(?)) AND {searchable('row')}",
         (json.dumps(list(affected)),),

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..columns import from_stored
-from ..neighbours import WITHDRAWN, Around, Said
+from ..neighbours import WITHDRAWN, Around, Said, heard_words
 
 _BLANK = "char(9, 10, 13, 32)"
 
@@ -13,14 +13,14 @@ _BLANK = "char(9, 10, 13, 32)"
 def searchable(table: str) -> str:
     """Return the condition that a message can be found: spoken words that were not withdrawn."""
     return (
-        f"({table}.role IN ('user', 'assistant') AND trim({table}.text, {_BLANK}) <> '' "
+        f"({table}.role IN ('user', 'assistant') AND trim({heard_words(table)}, {_BLANK}) <> '' "
         f"AND ({table}.status IS NULL OR {table}.status <> '{WITHDRAWN}'))"
     )
 
 
 _COLUMNS = (
-    "said.number, said.id, said.thread_id, said.role, coalesce(nullif(said.name, ''), said.role), said.text, "
-    "said.created_at"
+    "said.number, said.id, said.thread_id, said.role, coalesce(nullif(said.name, ''), said.role), "
+    f"{heard_words('said')}, said.created_at"
 )
 
 
@@ -50,7 +50,7 @@ _AROUND = " UNION ALL ".join(
     for side, numbers in _SIDES.items()
 )
 _CONTEXT = ", ".join(
-    f"(SELECT group_concat(substr(said.text, 1, ?2), char(10)) FROM messages AS said "
+    f"(SELECT group_concat(substr({heard_words('said')}, 1, ?2), char(10)) FROM messages AS said "
     f"WHERE said.number IN ({numbers}))"
     for numbers in _SIDES.values()
 )

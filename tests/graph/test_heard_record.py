@@ -107,6 +107,21 @@ async def test_a_turn_that_the_provider_refused_is_in_the_record(open_voice: Any
     assert [(message.role, message.text) for message in stored] == [("user", "Hi"), ("assistant", APOLOGY)]
 
 
+async def test_what_was_heard_is_found_and_shown_by_a_search(open_voice: Any) -> None:
+    arguments = '{"pre_exec_msg": "Looking for violets.", "pre_exec_msg": "Tulips."}'
+    model = ScriptedChatModel([calling(arguments), "There are none."])
+    async with open_voice(model, tools=[look]) as resources:
+        await heard(resources)
+        store = resources.store
+        agent = await store.agents.get(ADA, "default")
+        await store.recall.index_due(agent.id)
+        orders: list[Any] = ["best", "newest"]
+        for order in orders:
+            found = await store.recall.search(ADA, agent.id, "violets", order=order)
+            assert "Looking for violets." in [hit.message.text for hit in found.hits]
+        assert not (await store.recall.search(ADA, agent.id, "tulips")).hits
+
+
 async def test_what_was_heard_goes_along_with_an_export(open_voice: Any) -> None:
     model = ScriptedChatModel([calling('{"pre_exec_msg": "I look."}'), "Nothing."])
     async with open_voice(model, tools=[look]) as resources:
