@@ -14,6 +14,7 @@ from .database import Database
 from .ended_turns import end_turn
 from .errors import AgentNotFound, InvalidInput, ThreadNotFound
 from .models import AgentRow, MessageRow, ThreadRow
+from .neighbours import WITHDRAWN
 from .ownership import agent_number, numbers_of, require_thread
 from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
@@ -142,11 +143,17 @@ class Messages:
 
     @unbroken
     async def history(
-        self, actor: Actor, thread_id: str, *, limit: int | None = None, before: int | None = None
+        self,
+        actor: Actor,
+        thread_id: str,
+        *,
+        limit: int | None = None,
+        before: int | None = None,
+        withdrawn: bool = True,
     ) -> tuple[StoredMessage, ...]:
         """Return the last `limit` messages, all if `None`, with a number below `before`, the oldest first.
 
-        Raises `ThreadNotFound`.
+        Without `withdrawn`, drafts and the replies to them are left out. Raises `ThreadNotFound`.
         """
         if limit is not None and limit < 1:
             raise InvalidInput(f"the limit must be at least 1, it is {limit}")
@@ -154,6 +161,8 @@ class Messages:
         query = query.order_by(MessageRow.number.desc()).limit(limit)
         if before is not None:
             query = query.where(MessageRow.number < before)
+        if not withdrawn:
+            query = query.where(MessageRow.status.is_distinct_from(WITHDRAWN))
         async with self._database.reading() as session:
             await require_thread(session, actor, thread_id)
             rows = (await session.execute(query)).mappings().all()

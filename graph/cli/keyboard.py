@@ -153,6 +153,8 @@ async def _turn(call: Conversation, words: str, view: SpokenView) -> None:
 
 async def _last_exchange(call: Conversation) -> tuple[StoredMessage, ...]:
     """Return the last words of the user and what was said to them."""
-    messages = await call.graph.resources.store.messages.history(call.actor, call.thread_id, limit=20)
+    messages = await call.graph.resources.store.messages.history(
+        call.actor, call.thread_id, limit=20, withdrawn=False
+    )
     starts = [place for place, message in enumerate(messages) if message.role == "user"]
     return tuple(m for m in messages[starts[-1] if starts else 0 :] if m.heard and m.role != "tool")

@@ -36,10 +36,13 @@ def history(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the last ones. [default: all]")
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Include drafts: guesses of a client at the caller's words.")
+    ] = False,
     database: Database = None,
 ) -> None:
-    """Write all that was said on a thread, tool use included."""
-    asyncio.run(_history(caller_of(context), thread, limit, database))
+    """Write all that was said on a thread, and its tool calls."""
+    asyncio.run(_history(caller_of(context), thread, limit, all_, database))
 
 
 def resume(
@@ -95,13 +98,17 @@ async def _threads(caller: Caller, agent: str | None, limit: int, url: str | Non
     )
 
 
-async def _history(caller: Caller, thread: str, limit: int | None, url: str | None) -> None:
+async def _history(
+    caller: Caller, thread: str, limit: int | None, with_drafts: bool, url: str | None
+) -> None:
     from ...state.actors import Actor
     from .output import console
     from .storage import reading
 
     async with reading(url) as store:
-        messages = await store.messages.history(Actor(caller.organization, caller.user), thread, limit=limit)
+        messages = await store.messages.history(
+            Actor(caller.organization, caller.user), thread, limit=limit, withdrawn=with_drafts
+        )
     screen = console(errors=False)
     for message in messages:
         for line in _lines(message):
@@ -111,6 +118,7 @@ async def _history(caller: Caller, thread: str, limit: int | None, url: str | No
 def _lines(message: "StoredMessage") -> list[str]:
     from ...nodes.preamble import PREAMBLE
     from ...state.ended_turns import CUT
+    from ...state.neighbours import WITHDRAWN
     from .output import printable, shown_arguments
 
     lead = f"{message.created_at.astimezone():{_WHEN}}  {message.role:<9}  "
@@ -125,6 +133,8 @@ def _lines(message: "StoredMessage") -> list[str]:
         if preamble and message.spoken is None:  # Stored by an earlier version.
             lines.append(preamble)
         lines.append(f"calls {call['name']}({shown_arguments(arguments)})")
+    if message.status == WITHDRAWN:
+        lines.append("(a draft, withdrawn)")
     if message.status == CUT:
         lines.append("(cut off)")
     if message.unheard:

@@ -52,7 +52,8 @@ class ShownMessage(Entry):
     tool_call_id: str | None
     name: str | None
     status: str | None = Field(
-        description="Of a tool's result how it ended; `cut` of a reply that a crash cut off."
+        description="Of a tool's result how it ended; `cut` of a reply that a crash cut off; `withdrawn` of "
+        "a draft (a guess of a client at the caller's words) and its reply."
     )
     model: str | None
     usage: dict[str, Any] | None

@@ -1,5 +1,6 @@
 """`voicegraph threads`, `history` and `resume`."""
 
+import asyncio
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,10 @@ from typing import Any
 
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
 from patience import PATIENCE
+
+from voicegraph.state import Actor, open_store
+from voicegraph.state.messages import MessageRecord
+from voicegraph.state.neighbours import WITHDRAWN
 
 Run = Callable[..., Any]
 
@@ -82,6 +87,33 @@ def test_history_tells_what_a_killed_process_left(
     process.wait()
     assert [line.split("\t")[3].endswith(" (cut off)") for line in run("threads").out.splitlines()] == [True]
     assert [line[18:] for line in run("history", "one").out.splitlines()][:1] == ["user       Count."]
+
+
+def test_history_leaves_drafts_out_unless_they_are_wanted(run: Run) -> None:
+    actor = Actor()
+
+    def said(id: str, text: str, **fields: Any) -> MessageRecord:
+        return MessageRecord(id=id, turn_id="t", role="user", text=text, **fields)
+
+    async def store() -> None:
+        store = await open_store("sqlite:///voice.db")
+        await store.actors.ensure(actor)
+        agent = await store.agents.ensure_default(actor)
+        await store.threads.claim(actor, agent.id, "one")
+        drafts = [said("1", "Book a", status=WITHDRAWN), said("3", "now", status=WITHDRAWN)]
+        records = [drafts[0], said("2", "Book a table"), drafts[1]]
+        await store.messages.save(actor, agent.id, "one", records)
+        await store.close()
+
+    asyncio.run(store())
+
+    def shown(*options: str) -> list[str]:
+        return [line[29:] for line in run("history", "one", *options).out.splitlines()]
+
+    assert shown() == ["Book a table"]
+    assert shown("--limit", "1") == ["Book a table"]
+    mark = "(a draft, withdrawn)"
+    assert shown("--all") == ["Book a", mark, "Book a table", "now", mark]
 
 
 def test_history_tells_what_was_heard_where_that_is_not_what_was_written(
