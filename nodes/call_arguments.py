@@ -13,6 +13,8 @@ from .preamble import HEARTBEAT, PREAMBLE
 _FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n?(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _CLOSERS = re.compile(r"[\s}\])>;,]*(?:<[|\uff5c/][^<>]*>\s*)*\Z")
 """What may follow whole arguments: a brace too many, or a token of the model's template."""
+_MOST_BITS = 63
+"""Bits of an integer that every checkpoint and database holds."""
 _DEEPEST = 3
 """How many times arguments may be encoded as JSON within JSON."""
 
@@ -25,8 +27,10 @@ _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)  # Takes line 
 
 
 def call_arguments(text: str) -> dict[str, Any] | None:
-    """Return the arguments of a call, `None` when they are not a JSON object that a checkpoint can hold.
+    """Return the arguments of a call, `None` when they are not a JSON object.
 
+    Integers over 64 bits, which a checkpoint cannot hold, are given as their digits: account numbers are
+    that long.
     Repairs what servers do: no arguments as `null`, `{}` before the real ones, an object twice, an object
     encoded as a string, line breaks within strings, and code fences.
     """
@@ -36,10 +40,24 @@ def call_arguments(text: str) -> dict[str, Any] | None:
         found = cast(object, objects[0])
         if not isinstance(found, dict) or any(value != found for value in objects):
             return None
-        orjson.dumps(found)  # Refuses integers of more than 64 bits, as a checkpoint does.
+        try:
+            orjson.dumps(found)
+        except TypeError:  # Integers of more than 64 bits, which a checkpoint does not hold either.
+            found = _with_digits(cast(object, found))
+            orjson.dumps(found)
     except (ValueError, TypeError, RecursionError):
         return None
     return cast(dict[str, Any], found)
+
+
+def _with_digits(value: object) -> object:
+    """Return a value with the digits of its large integers; `restore_integers` restores them for a tool."""
+    if isinstance(value, dict):
+        return {name: _with_digits(item) for name, item in cast(dict[str, object], value).items()}
+    if isinstance(value, list):
+        return [_with_digits(item) for item in cast(list[object], value)]
+    is_large = isinstance(value, int) and value.bit_length() > _MOST_BITS
+    return str(value) if is_large else value
 
 
 def same_arguments(text: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from ..state.errors import ModelError, ModelUnavailable
 from ..state.schema import Turn, VoiceState, VoiceUpdate
 from ..state.usage import Usage
-from .client_tools import client_calls, client_tools, offer, own_name
+from .client_tools import client_arguments, client_calls, client_tools, offer, own_name
 from .completion import Request
 from .context import Context, writer_of
 from .events import ToolRequested, encode_event
@@ -65,7 +65,8 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
     calls = client_calls(state, runtime.context, turn, message) if message else []
     for call in calls:
         name = own_name(turn, call["name"])
-        event = ToolRequested(tool_call_id=call["id"] or "", name=name, arguments=call["args"])
+        arguments = client_arguments(turn.get("client_tools", ()), call)
+        event = ToolRequested(tool_call_id=call["id"] or "", name=name, arguments=arguments)
         writer_of(runtime)(encode_event(event))
     if message is not None and calls and len(calls) == len(message.tool_calls):
         turn.update(outcome="finished", finish_reason="tool_calls")

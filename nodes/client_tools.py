@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, ToolCall
 from ..state.schema import Turn, VoiceState
 from .context import Context
 from .reply import BAD_ARGUMENTS
+from .tools.arguments import definitions_of, restore_integers
 from .tools.registry import VoiceTool
 
 
@@ -35,6 +36,13 @@ def client_calls(state: VoiceState, context: Context, turn: Turn, reply: AIMessa
     names = {tool["function"]["name"] for tool in client_tools(state, context, turn)}
     bad = reply.additional_kwargs.get(BAD_ARGUMENTS, ())
     return [call for call in reply.tool_calls if call["name"] in names and call["id"] not in bad]
+
+
+def client_arguments(tools: Sequence[Mapping[str, Any]], call: ToolCall) -> dict[str, Any]:
+    """Return the arguments of a call of one of the `tools`, large integers restored by its schema."""
+    functions = (tool["function"] for tool in tools)
+    schema = next((each.get("parameters") for each in functions if each["name"] == call["name"]), None)
+    return restore_integers(call["args"], schema, definitions_of(schema))
 
 
 def own_name(turn: Turn, name: str) -> str:

@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from ..state.errors import ModelTimeout
 from .attempts import start_completion
-from .client_tools import is_choice_of
+from .client_tools import client_arguments, is_choice_of
 from .clock import Clock
 from .completion import BURST, Request
 from .delta import Delta
@@ -68,7 +68,8 @@ async def answer_side_call(
     if reply.has_calls:
         message = reply.message(started.model.name, clock.now(), (), name_of=lambda name: _meant(call, name))
     for made in message.tool_calls if message else ():
-        yield ToolRequested(tool_call_id=made["id"] or "", name=made["name"], arguments=made["args"])
+        arguments = client_arguments(call.client_tools, made)
+        yield ToolRequested(tool_call_id=made["id"] or "", name=made["name"], arguments=arguments)
     yield TurnFinished(
         turn_id="",
         finish_reason="tool_calls" if message else reply.finish_reason or "stop",

@@ -3,6 +3,7 @@
 Chunks are put together from prepared bytes: only the text itself is encoded for each token.
 """
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +49,7 @@ class Chunks:
 
     def tool_call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> bytes:
         """Return the chunk of a call of one of the client's own tools."""
-        function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+        function = {"name": name, "arguments": _as_json(arguments)}
         call = {"id": call_id, "type": "function", "function": function}
         self.calls.append(call)
         delta: dict[str, Any] = {"tool_calls": [{"index": len(self.calls) - 1, **call}]}
@@ -94,6 +95,13 @@ class Chunks:
     def _chunk(self, delta: Mapping[str, Any], reason: str | None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         return self._head + b',"choices":' + orjson.dumps([choice]) + b"}\n\n"
+
+
+def _as_json(arguments: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(arguments).decode()
+    except TypeError:  # An integer of more than 64 bits.
+        return json.dumps(arguments, ensure_ascii=False)
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The arguments of a call as the tool gets them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+_LARGE_INTEGER = re.compile(r"-?[1-9][0-9]{18,999}")
 _MOST_OPTIONS = 200
 """Branches of a schema that are looked at for one value."""
 
@@ -31,6 +33,44 @@ def drop_nulls(arguments: Any, schema: Any, definitions: Mapping[str, Any] | Non
         for name, value in cast(dict[str, Any], arguments).items()
         if value is not None or name not in properties or name in required
     }
+
+
+def restore_integers(arguments: Any, schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
+    """Return arguments of this JSON schema with the integers that `call_arguments` gave as digits.
+
+    A text of 19 digits or more becomes an integer where the schema takes a number and no string. Never
+    raises.
+    """
+    if isinstance(arguments, str) and _LARGE_INTEGER.fullmatch(arguments):
+        types = set(map(str, _types(schema, definitions or {})))
+        is_number = bool(types & {"integer", "number"}) and "string" not in types
+        return int(arguments) if is_number else arguments
+    if not isinstance(arguments, dict | list):
+        return arguments
+    options = list(_options(schema, definitions or {}))
+    if isinstance(arguments, list):
+        items = next((option["items"] for option in options if "items" in option), None)
+        return [restore_integers(item, items, definitions) for item in cast(list[Any], arguments)]
+    properties: dict[str, Any] = {}
+    for option in options:
+        properties.update(_mapping(option.get("properties")))
+    return {
+        name: restore_integers(value, properties.get(name), definitions)
+        for name, value in cast(dict[str, Any], arguments).items()
+    }
+
+
+def definitions_of(schema: Any) -> dict[str, Any]:
+    """Return the definitions within a schema that its references mean."""
+    fields = _mapping(schema)
+    return {**_mapping(fields.get("definitions")), **_mapping(fields.get("$defs"))}
+
+
+def _types(schema: Any, definitions: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the types that a value may have."""
+    for option in _options(schema, definitions):
+        named = option.get("type")
+        yield from _list(named) if isinstance(named, list) else [named]
 
 
 def _options(schema: Any, definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

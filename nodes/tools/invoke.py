@@ -13,7 +13,7 @@ from langchain_core.tools.base import ToolException
 from pydantic import ValidationError
 
 from ..preamble import HEARTBEAT, PREAMBLE
-from .arguments import drop_nulls
+from .arguments import drop_nulls, restore_integers
 from .failures import ToolRaised, advice, comes_from_outside, summary_of
 from .guard import Later, is_async, set_injected
 from .in_thread import in_thread
@@ -45,6 +45,7 @@ def tool_arguments(tool: VoiceTool, arguments: dict[str, Any]) -> dict[str, Any]
     """
     taken = {PREAMBLE, HEARTBEAT} | tool.injections.hidden
     own = {name: value for name, value in arguments.items() if name not in taken}
+    own = restore_integers(own, tool.parameters, tool.definitions)
     return drop_nulls(own, tool.parameters, tool.definitions)
 
 

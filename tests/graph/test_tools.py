@@ -253,3 +253,36 @@ async def test_a_tool_is_announced_before_and_reported_after(open_voice: Any) ->
         events = [event async for event in stream_turn(build_graph(resources), "Go.", CALL)]
     kinds = [type(event) for event in events if not isinstance(event, Speech)]
     assert kinds[:2] == [ToolStarted, ToolFinished]
+
+
+ACCOUNT = 123456789012345678901
+
+
+async def test_a_number_of_21_digits_reaches_the_tool_as_it_was_written(open_voice: Any) -> None:
+    paid: list[Any] = []
+
+    def pay(account: int, other: str, several: list[int | None]) -> str:
+        """Pay."""
+        paid.append((account, other, several))
+        return f"paid to {account}"
+
+    written = f'{{"account": {ACCOUNT}, "other": {ACCOUNT}, "several": [{-ACCOUNT}, 7, null]}}'
+    reply = ScriptedReply(calls=[ScriptedCall(name="pay", arguments=written)])
+    [result] = await results(open_voice, reply, pay)
+    assert paid == [(ACCOUNT, str(ACCOUNT), [-ACCOUNT, 7, None])]
+    assert result.text == f"paid to {ACCOUNT}"
+
+
+async def test_a_thread_with_such_a_number_goes_on_in_another_process(open_voice: Any) -> None:
+    def pay(account: int) -> str:
+        """Pay."""
+        return "paid"
+
+    reply = ScriptedReply(calls=[ScriptedCall(name="pay", arguments=f'{{"account": {ACCOUNT}}}')])
+    async with open_voice(ScriptedChatModel([reply, "Paid."]), tools=[pay]) as resources:
+        await build_graph(resources).ainvoke({"messages": [("user", "Pay.")]}, CALL)
+    model = ScriptedChatModel(["Yes."])
+    async with open_voice(model, tools=[pay]) as resources:
+        await build_graph(resources).ainvoke({"messages": [("user", "Did you?")]}, CALL)
+    [call] = [call for m in model.requests[0].messages if isinstance(m, AIMessage) for call in m.tool_calls]
+    assert call["args"] == {"account": str(ACCOUNT)}

@@ -50,7 +50,7 @@ def test_line_breaks_may_stand_within_strings(break_: str) -> None:
     [
         *('{"city": "Ro', '{"city": Rome}', '["Rome"]', '"Rome"', "Rome", "3", "true", "[1]"),
         *('{"a": 1}{"a": 2}', '{"a": NaN}', '{"a": Infinity}{}', r'{"a": "\ud83d"}', "{'a': 1}"),
-        *('{"a": 1} and so on', '{"a": 123456789012345678901234567890}', "[" * 100_000, '{"a":' * 100_000),
+        *('{"a": 1} and so on', "[" * 100_000, '{"a":' * 100_000),
     ],
     ids=lambda text: text[:20],
 )
@@ -84,3 +84,14 @@ def test_the_announcement_makes_no_difference_between_calls() -> None:
     assert same_arguments('{"pre_exec_msg": "One.", "a": 1}', '{"a": 1, "pre_exec_msg": "Two."}')
     assert not same_arguments('{"a": 1}', '{"a": 2}')
     assert not same_arguments("[", "[")
+
+
+@given(st.integers(), st.integers(1 << 64, 1 << 400), st.booleans())
+def test_integers_over_64_bits_are_kept_as_their_digits(small: int, large: int, negative: bool) -> None:
+    large = -large if negative else large
+    found = call_arguments(json.dumps({"account": large, "others": [large, {"x": small}], "flag": True}))
+    assert found == {"account": str(large), "others": [str(large), {"x": plain(small)}], "flag": True}
+
+
+def plain(number: int) -> int | str:
+    return number if number.bit_length() <= 63 else str(number)

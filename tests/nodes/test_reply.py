@@ -239,7 +239,6 @@ async def test_a_call_without_a_name_gets_one_that_no_tool_has(ear: Any) -> None
         '{"a": 1}{"a": 2}',
         '{"a": NaN}',
         r'{"a": "\ud83d"}',
-        '{"a": 123456789012345678901234567890}',
         '{"a": ' + "[" * 100_000,
     ],
     ids=lambda bad: bad[:20],

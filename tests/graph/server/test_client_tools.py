@@ -264,6 +264,28 @@ async def test_a_tool_that_is_called_by_the_clients_own_name_for_it_is_found(
     assert call["function"]["name"] == "lamp.on"
 
 
+ACCOUNT = 123456789012345678901
+WITH_ACCOUNT = {"type": "object", "properties": {"account": {"$ref": "#/$defs/Account"}, "note": {}}}
+DEFINITIONS: dict[str, tuple[Any, Any]] = {
+    "an integer": ({"Account": {"type": "integer"}}, ACCOUNT),
+    "a text": ({"Account": {"type": "string"}}, str(ACCOUNT)),
+}
+
+
+@pytest.mark.parametrize("side_call", [False, True], ids=["in a turn", "beside it"])
+@pytest.mark.parametrize(("definitions", "given"), DEFINITIONS.values(), ids=DEFINITIONS)
+async def test_a_number_of_21_digits_reaches_the_clients_tool_in_the_type_of_its_schema(
+    serve: Any, backend: OpenAIServer, definitions: Any, given: Any, side_call: bool
+) -> None:
+    arguments = f'{{"account": {ACCOUNT}, "note": {ACCOUNT}}}'
+    backend.add(tool_calls([ToolCall("pay", arguments, id="c1")]))
+    tool = lamp("pay", parameters={**WITH_ACCOUNT, "$defs": definitions})
+    async with serve("openai:m") as served, served.client() as client:
+        answer = await client.post(URL, json={**HI, "tools": [tool], "side_call": side_call})
+    [call] = answer.json()["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"account": given, "note": str(ACCOUNT)}
+
+
 async def test_a_schema_that_is_nested_without_end_takes_any_object(
     serve: Any, backend: OpenAIServer
 ) -> None:
