@@ -26,7 +26,9 @@ from langgraph.checkpoint.base import (
 from .checkpoint_clock import count_on
 
 MOST_MESSAGES = 5_000
-"""Messages of all heads together, about 10 MB; of the threads that were not used for longest none is kept."""
+"""Messages of all heads together, about 10 MB; the least recently used go first."""
+_USUAL_MESSAGE = 2_000
+"""Characters that count as one message: a long message, or one with a picture, counts as many."""
 
 _CALM_ROUNDS = 5
 """Rounds of the event loop in which a write that was asked for begins."""
@@ -39,10 +41,10 @@ class Head:
     found: CheckpointTuple
     era: object
 
-    @property
     def size(self) -> int:
-        """How much of the memory it takes, in messages."""
-        return len(self.found.checkpoint["channel_values"].get("messages", ())) + 1
+        """Return how much memory it takes, in messages of the usual size."""
+        messages: list[Any] = self.found.checkpoint["channel_values"].get("messages", [])
+        return 1 + sum(1 + _characters(message) // _USUAL_MESSAGE for message in messages)
 
     def copied(self) -> "Head":
         """Return the head with values of its own: whoever ran the turn has these, and may change them."""
@@ -60,7 +62,8 @@ class KeptHeads:
     def __init__(self, most_messages: int = MOST_MESSAGES) -> None:
         self._most = most_messages
         self._messages = 0
-        self._kept: OrderedDict[str, Head] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Head, int]] = OrderedDict()
+        """Heads and their sizes."""
         self._awaited: set[str] = set()
         self._written: dict[str, Head | None] = {}
         """What the running turns wrote last."""
@@ -131,14 +134,16 @@ class KeptHeads:
         self._pop(thread_id)
 
     def _keep(self, thread_id: str, head: Head) -> None:
-        self._kept[thread_id] = head
-        self._messages += head.size
+        size = head.size()
+        self._kept[thread_id] = head, size
+        self._messages += size
         while self._messages > self._most:
-            self._messages -= self._kept.popitem(last=False)[1].size
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._messages -= freed
 
     def _pop(self, thread_id: str) -> Head | None:
-        head = self._kept.pop(thread_id, None)
-        self._messages -= head.size if head else 0
+        head, size = self._kept.pop(thread_id, (None, 0))
+        self._messages -= size
         return head
 
 
@@ -187,6 +192,21 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
         """Delete all checkpoints of a thread."""
         self.heads.drop(thread_id)
         await super().adelete_thread(thread_id)
+
+
+def _characters(message: Any) -> int:
+    """Return about how many characters the content, the calls and the provider's fields of a message have."""
+    waiting: list[Any] = [message.content, getattr(message, "tool_calls", None), message.additional_kwargs]
+    characters = 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            characters += len(value)
+        elif isinstance(value, dict):
+            waiting += cast(dict[str, Any], value).values()
+        elif isinstance(value, list):
+            waiting += cast(list[Any], value)
+    return characters
 
 
 def _place(config: RunnableConfig) -> tuple[str, str | None]:

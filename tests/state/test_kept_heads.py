@@ -190,6 +190,18 @@ async def test_the_longest_unused_threads_make_room(saver: Any) -> None:
     assert saver.serde.count == 1
 
 
+async def test_a_long_message_takes_the_room_of_many(saver: Any) -> None:
+    heads = KeptHeads(most_messages=10)
+    heads.era, saver.heads = saver.heads.era, heads
+    await take_turn(saver, "first", "hello")
+    await take_turn(saver, "second", "hello " * 3_000)
+    assert (await words_of_next_turn(saver, "first"), saver.serde.count) == (["hello"], 1)
+    await take_turn(saver, "third", *["hello"] * 3)
+    await take_turn(saver, "fourth", *["hello"] * 3)
+    await words_of_next_turn(saver, "third")
+    assert saver.serde.count == 1
+
+
 async def test_a_write_that_was_begun_is_waited_for(saver: Any) -> None:
     async with saver.lock:  # The disk is busy.
         writing = asyncio.create_task(write(saver, "call", "hello"))
