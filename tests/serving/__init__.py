@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 
 from openai_server import OpenAIServer
 from patience import PATIENCE
+
+LISTENING = "Listening at http"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,14 @@ class Process:
         """Tell it to end, wait for it and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=PATIENCE)
+
+
+def until_listening(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines up to the one that tells where the server listens, or all."""
+    for line in lines:
+        yield line
+        if line.startswith(LISTENING):
+            return
 
 
 @contextmanager
@@ -65,9 +75,10 @@ def serving(
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment)
     assert process.stderr is not None
     try:
-        line = process.stderr.readline()
-        assert line.startswith("Listening at http"), line + process.stderr.read()
-        url = line.split()[2]
+        # Log lines may come first, such as those on turns that a killed server left.
+        written = list(until_listening(process.stderr))
+        assert written and written[-1].startswith(LISTENING), "".join(written)
+        url = written[-1].split()[2]
         yield Process(
             process=process,
             url=url,
