@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import voicegraph.graph.journaling as journaling
 from voicegraph.graph import Resources, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.reply import Reply
@@ -247,6 +248,26 @@ async def test_a_tool_with_side_effects_does_not_run_while_its_turn_is_not_writt
     async with open_voice(model, tools=[book]) as resources:
         await say(resources, "Book a table.")
     assert ran == []
+
+
+async def test_what_was_announced_is_written_down_before_a_tool_with_side_effects_runs(
+    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken: list[str] = []
+
+    @voice_tool(side_effects=True)
+    async def book() -> str:
+        """Book a table."""
+        turn = await resources.store.journal.find("call-1")
+        assert turn is not None
+        spoken.append(turn.spoken)
+        return "Booked."
+
+    monkeypatch.setattr(journaling, "FLUSH_SECONDS", 1000.0)
+    model = ScriptedChatModel([calls("book", "I book it."), "Done."])
+    async with open_voice(model, tools=[book]) as resources:
+        await say(resources, "Book a table.")
+    assert spoken == ["I book it."]
 
 
 async def test_the_model_is_asked_before_the_turn_is_written_down(
