@@ -202,9 +202,9 @@ class OpenTurn:
         await self._journaling.journal.replace(left, as_records(said, turn), self.turn_id)
         self._has_claimed = True
 
-    async def go_on(self, left: JournaledTurn, kept: str) -> None:
+    async def go_on(self, left: JournaledTurn, kept: str, now: float) -> None:
         """Go on with the turn that was left; `kept` is what its window holds of what was spoken."""
-        await self._journaling.journal.go_on(left, kept)
+        await self._journaling.journal.go_on(left, kept, datetime.fromtimestamp(now, UTC))
         self.turn_id, self.noted = left.turn_id, len(kept)
         self._writing = asyncio.create_task(_done())
         self._journaling.follow(self)

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from ..nodes.records import as_records
 from ..nodes.tools.results import OUTCOME, SENTENCES
 from ..state.actors import Actor
-from ..state.messages import MessageRecord
+from ..state.message_rows import MessageRecord
 from ..state.schema import MadeCall, Turn
 from ..state.tool_runs import ToolRun
 from .turn_graph import TurnGraph

@@ -40,7 +40,8 @@ async def go_on(
     if found is not None:
         live.speaker.resume(found["spoken"], found["first_speech_at"])
     if left is not None:
-        await turn.go_on(left, found["spoken"] if found and found["id"] == left.turn_id else "")
+        kept = found["spoken"] if found and found["id"] == left.turn_id else ""
+        await turn.go_on(left, kept, live.clock.now())
 
 
 async def close_crashed(

@@ -14,7 +14,7 @@ from .columns import utc_now
 from .database import Database
 from .errors import ThreadTaken
 from .fork_agents import copy_agent
-from .messages import MessageRecord
+from .message_rows import MessageRecord
 from .models import AgentRow, MessageRow, ThreadRow, ToolRunRow
 from .names import checked_name
 from .ownership import agent_number, numbers_of, require_thread

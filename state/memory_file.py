@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InvalidInput
-from .messages import Role
+from .message_rows import Role
 
 FORMAT = "voicegraph.memory"
 VERSION = 1

@@ -18,7 +18,7 @@ from .columns import storable, utc_now
 from .database import Database
 from .ended_turns import CUT, cut_id
 from .errors import NotFound, ThreadBusy
-from .messages import MessageRecord, save_records
+from .message_rows import MessageRecord, save_records
 from .models import JournalRow, MessageRow, ThreadRow
 from .unbroken import unbroken
 
@@ -177,12 +177,18 @@ class TurnJournal:
         return True
 
     @unbroken
-    async def go_on(self, turn: JournaledTurn, kept: str) -> None:
+    async def go_on(self, turn: JournaledTurn, kept: str, now: datetime) -> None:
         """Record a turn that was left and goes on now; `kept` is what its window holds of what was spoken.
 
         Raises `ThreadBusy` when another process does so.
         """
-        changed = {"lost": turn.rest(kept), "spoken": kept, "resumed": True, "recorded_at": None}
+        changed = {
+            "lost": turn.rest(kept),
+            "spoken": kept,
+            "started_at": now,
+            "resumed": True,
+            "recorded_at": None,
+        }
         await self._change(turn, changed, record=True)
 
     @unbroken

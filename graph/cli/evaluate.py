@@ -127,7 +127,7 @@ async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenera
 
 async def _load(store: "Store", actor: "Actor", conversation: "Conversation", number: int) -> str:
     """Store and index a conversation as an agent with a thread for each session; return the agent's id."""
-    from ...state.messages import MessageRecord
+    from ...state.message_rows import MessageRecord
 
     agent = await store.agents.create(actor, f"conversation {number}")
     speakers = [turn.speaker for session in conversation.sessions for turn in session]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from voicegraph.state import Actor, Store, open_store
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.sqlite_search.index_file import index_path
 
 ADA = Actor("acme", "ada")

@@ -15,7 +15,8 @@ from voicegraph.nodes.reply import Reply
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError
-from voicegraph.state.messages import MessageRecord, Messages
+from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.messages import Messages
 from voicegraph.state.turn_journal import TurnJournal
 
 CALL: Any = {"configurable": {"thread_id": "call-1"}}
@@ -197,7 +198,7 @@ async def test_words_spoken_before_and_after_a_crash_are_both_in_the_record(open
         await resources.journaling.flush()
         turn = await resources.store.journal.find("call-1")
         assert turn is not None
-        await resources.store.journal.go_on(turn, "")
+        await resources.store.journal.go_on(turn, "", datetime.now(UTC))
         hold.set()
         async for _ in events:
             pass

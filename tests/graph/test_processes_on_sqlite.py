@@ -14,7 +14,7 @@ from voicegraph.state import Actor, open_store
 from voicegraph.state.crash_records import record_dead
 from voicegraph.state.errors import InvalidSetting, StorageError, ThreadBusy
 from voicegraph.state.forget import forget_thread
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 
 from voicegraph.state.actors import Actor
 from voicegraph.state.agents import Agent
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.sqlite_database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 

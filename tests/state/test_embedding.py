@@ -14,7 +14,7 @@ from sqlalchemy import text
 from voicegraph.state import embedding as embedding_module
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import MissingExtra, ModelUnavailable
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.sqlite_database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 

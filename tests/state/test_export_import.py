@@ -20,7 +20,7 @@ from voicegraph.state.errors import (
 from voicegraph.state.export_memory import export_memory
 from voicegraph.state.import_memory import Imported, import_memory
 from voicegraph.state.memory_file import MemoryFile, read_memory_file
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.store import Store
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")

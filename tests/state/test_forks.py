@@ -8,7 +8,7 @@ import pytest
 from voicegraph.state.actors import Actor
 from voicegraph.state.columns import utc_now
 from voicegraph.state.errors import ThreadTaken
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.tool_runs import ToolRun
 
 ADA = Actor("acme", "ada")

@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidInput, ThreadNotFound
-from voicegraph.state.messages import MessageRecord, StoredMessage
+from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.messages import StoredMessage
 
 ADA = Actor("acme", "ada")
 

@@ -9,7 +9,7 @@ from patience import PATIENCE
 from sqlalchemy import text
 
 from voicegraph.state.actors import Actor
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")

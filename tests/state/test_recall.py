@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from voicegraph.state.actors import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidInput
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.recall import RecallHit
 from voicegraph.state.search import Page
 from voicegraph.state.store import Store, open_store

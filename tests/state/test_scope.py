@@ -13,7 +13,7 @@ from voicegraph.state.actors import Actor
 from voicegraph.state.agents import AgentMemory
 from voicegraph.state.blocks import Block
 from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
-from voicegraph.state.messages import MessageRecord
+from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.models import Base
 from voicegraph.state.paging import Cut, Slice
 from voicegraph.state.store import Store

@@ -1,0 +1,37 @@
+"""The journal of turns: what a crash left, and what is left of it once the turn has gone on and ended."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from voicegraph.state.actors import Actor
+from voicegraph.state.message_rows import MessageRecord
+
+ADA = Actor("acme", "ada")
+BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def said(id_: str, words: str, minute: int, role: Any = "assistant") -> MessageRecord:
+    at = BEGAN + timedelta(minutes=minute)
+    return MessageRecord(id=id_, turn_id="turn-1", role=role, text=words, created_at=at)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Any, recorded: bool) -> None:
+    journal, messages = home.store.journal, home.store.messages
+    words, first, last = said("u", "Book it.", 0, "user"), said("a1", "Gladly.", 1), said("a2", "Done.", 9)
+    await journal.begin(home.thread_id, "turn-1", 7, BEGAN, [words])
+    await journal.note([(home.thread_id, "turn-1", "Gladly. It is done,")])
+    if recorded:
+        assert await journal.record(await journal.find(home.thread_id))
+    left = await journal.find(home.thread_id)
+    await journal.go_on(left, "Gladly.", BEGAN + timedelta(minutes=5))
+    await messages.save(ADA, home.agent.id, home.thread_id, [words, first, last], ended="turn-1")
+    assert [(each.text, each.status) for each in await messages.history(ADA, home.thread_id)] == [
+        ("Book it.", None),
+        ("Gladly.", None),
+        ("It is done,", "cut"),
+        ("Done.", None),
+    ]
+    assert await journal.find(home.thread_id) is None
