@@ -1,7 +1,7 @@
 """Turns that a crash left: their words go into the record, and into the window before the next turn."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ from .threads import Threads
 if TYPE_CHECKING:
     from ..state.leases import Leases
 
-LOOK_SECONDS = 60.0
-"""Pause between two looks for turns that other processes left."""
+LOOK_SECONDS = 10.0
+"""Pause between two looks for turns that other processes left: a query or two, however many turns go on."""
 
 
 class CrashedTurns:
@@ -34,7 +34,7 @@ class CrashedTurns:
         tell(self.recorded)
 
     def start(self, index: Callable[[], object]) -> None:
-        """Look now, and every minute; `index` is called when words came into the record."""
+        """Look now, and every ten seconds; `index` is called when words came into the record."""
         self._looking = asyncio.create_task(self._look(index))
 
     async def close(self) -> None:
@@ -49,7 +49,7 @@ class CrashedTurns:
         Raises `StorageError`.
         """
         await self._journaling.flush()
-        recorded = await record_left(self._journaling.journal, self._goes_on)
+        recorded = await record_left(self._journaling.journal, self._going_on)
         self.recorded += recorded
         self._tell(recorded)
         return recorded
@@ -61,10 +61,11 @@ class CrashedTurns:
                     index()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _goes_on(self, turn: JournaledTurn) -> bool:
-        if self._threads.running(turn.thread_id) is not None:
-            return True
+    async def _going_on(self, turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
+        running = [turn for turn in turns if self._threads.running(turn.thread_id) is not None]
         if self._leases is not None:
-            return await self._leases.is_held(turn.thread_id)
-        lock = self._journaling.lock
-        return lock is not None and turn.process != self._journaling.token and lock.is_alive(turn.process)
+            held = await self._leases.held(turn.thread_id for turn in turns)
+            return [*running, *(turn for turn in turns if turn.thread_id in held)]
+        lock, ours = self._journaling.lock, self._journaling.token
+        others = (turn for turn in turns if turn.process != ours)
+        return [*running, *(turn for turn in others if lock is not None and lock.is_alive(turn.process))]

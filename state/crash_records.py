@@ -2,23 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 
 from .database import Database
 from .process_lock import ProcessLock
 from .turn_journal import JournaledTurn, TurnJournal
+from .unbroken import unbroken
 
 log = logging.getLogger(__name__)
 
 
-async def record_left(journal: TurnJournal, goes_on: Callable[[JournaledTurn], Awaitable[bool]]) -> int:
+GoingOn = Callable[[Sequence[JournaledTurn]], Awaitable[Collection[JournaledTurn]]]
+"""Returns which of some turns have a process that runs them."""
+
+
+async def record_left(journal: TurnJournal, going_on: GoingOn) -> int:
     """Put the words of all turns that do not go on into the record; return how many it was.
 
     Raises `StorageError`.
     """
     recorded = 0
-    for turn in await journal.unrecorded():
-        if await goes_on(turn):
+    turns = await journal.unrecorded()
+    going = {turn.thread_id for turn in (await going_on(turns) if turns else ())}
+    for turn in turns:
+        if turn.thread_id in going:
             continue
         if turn.is_empty:
             await journal.drop(turn.thread_id, turn.turn_id, turn.process)
@@ -32,18 +40,31 @@ async def record_left(journal: TurnJournal, goes_on: Callable[[JournaledTurn], A
 
 
 async def record_dead(database: Database) -> None:
-    """Put what processes that died left in an SQLite file into the record, for those who only look.
-
-    On PostgreSQL the servers do that. Raises `StorageError`.
-    """
+    """Put what processes that died left into the record, for those who only look. Raises `StorageError`."""
+    journal = TurnJournal(database)
+    if not database.location.sqlite:
+        await record_left(journal, partial(_held, database))
+        return
     if database.path is None:
         return
     lock = await asyncio.to_thread(ProcessLock, database.path, takes_part=False)
 
-    async def goes_on(turn: JournaledTurn) -> bool:
-        return lock.is_alive(turn.process)
+    async def alive(turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
+        return [turn for turn in turns if lock.is_alive(turn.process)]
 
     try:
-        await record_left(TurnJournal(database), goes_on)
+        await record_left(journal, alive)
     finally:
         lock.close()
+
+
+async def _held(database: Database, turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
+    """Return the turns whose threads a process has on PostgreSQL."""
+    from .leases import ALL_HELD, key_of
+
+    @unbroken
+    async def look() -> set[int]:
+        return await database.read(lambda connection: set(connection.exec_driver_sql(ALL_HELD).scalars()))
+
+    held = await look()
+    return [turn for turn in turns if key_of(turn.thread_id) in held]

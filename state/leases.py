@@ -22,11 +22,11 @@ _FACTS = """
         EXISTS (SELECT FROM turn_journal WHERE thread_id = %(thread)s)
     FROM (VALUES (%(thread)s)) AS given (id) LEFT JOIN threads USING (id)
 """
-_OF_KEY = """
+_LOCKS = """
     locktype = 'advisory' AND granted AND objsubid = 1
-    AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+_OF_KEY = f"{_LOCKS} AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid"
 _TELL_HOLDER = f"""
     SELECT pg_notify('voicegraph_' || pid, part)
     FROM pg_locks, unnest(%(parts)s::text[]) AS part WHERE {_OF_KEY}
@@ -34,6 +34,8 @@ _TELL_HOLDER = f"""
 _END_HOLDER = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {_OF_KEY} AND pid <> pg_backend_pid()"
 _LOOK_AGAIN = 0.05
 _HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
+ALL_HELD = f"SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE {_LOCKS}"
+"""Gives what `key_of` returns for all that any process has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,15 @@ class Leases:
             return (await connection.execute(_HELD, _halves(thread_id))).rowcount > 0
 
         return await self._link.ask(look)
+
+    async def held(self, thread_ids: Iterable[str]) -> set[str]:
+        """Return those of the threads that any process has, in one query. Raises `StorageError`."""
+
+        async def look(connection: Connection) -> set[int]:
+            return {key for (key,) in await (await connection.execute(ALL_HELD)).fetchall()}
+
+        keys = await self._link.ask(look)
+        return {thread_id for thread_id in thread_ids if key_of(thread_id) in keys}
 
     async def lock(self, what: str, name: str) -> bool:
         """Lock something else of this name, unless another process has; it is free when the link breaks.

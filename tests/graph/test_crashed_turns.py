@@ -13,7 +13,8 @@ from voicegraph.graph import Resources, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.reply import Reply
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
-from voicegraph.state import Actor
+from voicegraph.state import Actor, open_store
+from voicegraph.state.crash_records import record_dead
 from voicegraph.state.errors import StorageError
 from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.messages import Messages
@@ -84,6 +85,26 @@ async def test_a_process_that_starts_records_what_another_left(open_voice: Any) 
         async with asyncio.timeout(20):
             await recorded.wait()
         assert await said(resources) == [("user", "My card was stolen.", None)]
+
+
+async def test_whoever_only_looks_finds_what_a_dead_process_left(open_voice: Any, each_url: str) -> None:
+    hold = asyncio.Event()
+    model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1)])
+    other: Any = {"configurable": {"thread_id": "call-2"}}
+    async with open_voice(model) as resources:
+        await resources.crashed.close()
+        await leave(resources, "My card was stolen.", "I am sorry to")
+        events = stream_turn(build_graph(resources), "Count.", other)
+        await anext(events)
+        store = await open_store(each_url)
+        await record_dead(store.database)
+        found = [message.text for message in await store.messages.history(Actor(), "call-1")]
+        assert found == ["My card was stolen.", "I am sorry to"]
+        assert await store.messages.count(Actor(), "call-2") == 0
+        await store.close()
+        hold.set()
+        async for _ in events:
+            pass
 
 
 @pytest.mark.parametrize("recorded", [False, True])

@@ -10,8 +10,7 @@ import pytest
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
-from voicegraph.state import Actor, open_store
-from voicegraph.state.crash_records import record_dead
+from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidSetting, StorageError, ThreadBusy
 from voicegraph.state.forget import forget_thread
 from voicegraph.state.message_rows import MessageRecord
@@ -123,19 +122,6 @@ async def test_storing_waits_for_a_file_that_another_program_locks(open_voice: A
         locking.close()
         history = await resources.store.messages.history(Actor(), "call-1")
         assert [message.text for message in history] == ["Hi.", "Hello."]
-
-
-async def test_the_command_line_records_what_a_process_left(open_voice: Any, database_url: str) -> None:
-    async with open_voice(ScriptedChatModel([])) as resources:
-        await resources.crashed.close()
-        await resources.claim(Actor(), "", "call-1")
-        said = MessageRecord(id="words", turn_id="turn-1", role="user", text="My card was stolen.")
-        assert await resources.store.journal.begin("call-1", "turn-1", 7, NOW, [said])
-    store = await open_store(database_url)
-    await record_dead(store.database)
-    history = await store.messages.history(Actor(), "call-1")
-    assert [message.text for message in history] == ["My card was stolen."]
-    await store.close()
 
 
 async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: Any, tmp_path: Any) -> None:

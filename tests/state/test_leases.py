@@ -45,6 +45,12 @@ async def still_held(leases: Leases) -> list[str]:
     return [thread_id for thread_id in THREADS if await leases.is_held(thread_id)]
 
 
+async def test_one_look_finds_all_threads_that_are_held(leases: Leases) -> None:
+    for thread_id in THREADS[1:]:
+        await taken(leases, thread_id)
+    assert await leases.held(THREADS) == set(THREADS[1:])
+
+
 async def test_threads_are_taken_again_when_the_link_is_back(leases: Leases, postgres_url: str) -> None:
     for thread_id in THREADS:
         await taken(leases, thread_id)
