@@ -1,6 +1,5 @@
 """What a turn holds of its thread on PostgreSQL, where other processes may want it, or have had it since."""
 
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from langchain_core.runnables import RunnableConfig
 
 from ..nodes.context import Context
-from ..state.checkpoints import until_written
-from ..state.errors import StorageError
+from ..state.checkpoints import until_written, write_patiently
 from ..state.retrying import until_unlocked
 from .resources import Resources
 from .threads import TurnRun
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from ..state.leases import Lease
     from ..state.patience import Patience
     from ..state.turn_saver import TurnSaver
-
-log = logging.getLogger(__name__)
 
 _BEFORE_A_WORD = 2.0
 """Seconds that storing is tried again while the caller still waits in silence: then he is told."""
@@ -71,15 +67,14 @@ class HeldThread:
         """Note how the thread stands at the end of the turn, and delete its old checkpoints."""
         if self.lease.head is not None and resources.owner_ids(self.lease.thread_id) is not None:
             resources.heads[self.lease.thread_id] = self.lease.head
-        try:
-            await resources.prune(self.lease.thread_id)
-        except StorageError:
-            log.warning("old checkpoints were not deleted", extra={"thread_id": self.lease.thread_id})
+        await resources.prune(self.lease.thread_id)
 
 
 def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
     """Return the context of a turn on SQLite, whose writes hold out while the file is locked."""
     seconds = storing_seconds(resources, run, live)
+    write_patiently(resources.checkpointer, run.thread_id, seconds)
+    run.when_done(lambda: write_patiently(resources.checkpointer, run.thread_id, None))
 
     async def storing(write: Callable[[], Awaitable[None]]) -> None:
         await until_unlocked(write, seconds)

@@ -12,6 +12,7 @@ from langchain_core.messages import AnyMessage
 
 from ..nodes.context import Background, Context
 from ..nodes.records import as_records
+from ..state.checkpoints import Checkpointer, until_written
 from ..state.errors import StorageError, ThreadBusy, VoicegraphError
 from ..state.process_lock import ProcessLock
 from ..state.schema import Turn
@@ -45,9 +46,16 @@ class Journaling:
     """
 
     def __init__(
-        self, journal: TurnJournal, lock: ProcessLock | None, background: Background, *, enabled: bool
+        self,
+        journal: TurnJournal,
+        lock: ProcessLock | None,
+        background: Background,
+        checkpointer: Checkpointer,
+        *,
+        enabled: bool,
     ) -> None:
-        self.journal, self.lock, self._background, self._enabled = journal, lock, background, enabled
+        self.journal, self.lock, self.checkpointer = journal, lock, checkpointer
+        self._background, self._enabled = background, enabled
         self.token = lock.token if lock else 0
         self._open: set[OpenTurn] = set()
         self._flushing = asyncio.Lock()
@@ -253,9 +261,15 @@ class OpenTurn:
             log.warning("what the caller said could not be written down at once", extra=place)
 
     async def _store(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Store behind the first write: else that would bring a turn back that has left the journal."""
+        """Store behind the first write: else that would bring a turn back that has left the journal.
+
+        On SQLite also behind the checkpoints, which are in a file of their own: should writing them fail, the
+        journal tells the next turn what they lack.
+        """
         if self._writing is not None and not self._writing.done():
             await asyncio.wait({self._writing})
+        if self._journaling.lock is not None:
+            await until_written(self._journaling.checkpointer, self.thread_id, within=None)
         await self._storing(write)
 
     async def _until_written(self) -> None:

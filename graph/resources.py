@@ -29,7 +29,7 @@ from ..nodes.tools.toolbox import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
-from ..state.errors import ThreadNotFound
+from ..state.errors import StorageError, ThreadNotFound
 from ..state.locks import locks_of
 from ..state.process_lock import process_lock
 from ..state.store import Store, open_store
@@ -193,8 +193,11 @@ class Resources:
             await self.embedding.close()
 
     async def prune(self, thread_id: str) -> None:
-        """Delete the thread's old checkpoints."""
-        await prune_checkpoints(self.checkpointer, thread_id, self.settings.checkpoints_kept)
+        """Delete the thread's old checkpoints; what cannot be deleted now goes with the next turn."""
+        try:
+            await prune_checkpoints(self.checkpointer, thread_id, self.settings.checkpoints_kept)
+        except StorageError:
+            log.warning("old checkpoints were not deleted", extra={"thread_id": thread_id})
 
 
 @asynccontextmanager
@@ -241,7 +244,7 @@ async def open_resources(
         others = leases and OtherProcesses(leases, threads, background, settings.overlap)
         embedding = BackgroundEmbedding(store.embedding)
         lock = await stack.enter_async_context(process_lock(store.database.location))
-        journaling = Journaling(store.journal, lock, background, enabled=bool(lock or leases))
+        journaling = Journaling(store.journal, lock, background, checkpointer, enabled=bool(lock or leases))
         resources = Resources(
             settings=settings,
             store=store,

@@ -1,7 +1,7 @@
 """Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -66,13 +66,25 @@ def turn_on(saver: Checkpointer, thread_id: str) -> Generator[None]:
         heads.end(thread_id, whole=whole)
 
 
-async def until_written(saver: Checkpointer, thread_id: str) -> None:
+def write_patiently(saver: Checkpointer, thread_id: str, seconds: Callable[[], float] | None) -> None:
+    """Let writes for the thread be tried again while another program has an SQLite file locked.
+
+    `seconds` gives how long that may take now; `None` ends it.
+    """
+    patience = cast("SqliteSaver", saver).patience
+    if seconds is None:
+        patience.pop(thread_id, None)
+    else:
+        patience[thread_id] = seconds
+
+
+async def until_written(saver: Checkpointer, thread_id: str, *, within: float | None = LONGEST_WRITE) -> None:
     """Wait until what the steps of the thread's turn gave so far is written, on SQLite.
 
-    Raises `StorageError` when that takes longer than five seconds.
+    Raises `StorageError` when that takes longer than `within` seconds, or a write has failed.
     """
     try:
-        async with asyncio.timeout(LONGEST_WRITE):
+        async with asyncio.timeout(within):
             await _heads(saver).until_written(thread_id)
     except TimeoutError as error:
         raise StorageError("the step could not be written: the disk is too slow or full") from error

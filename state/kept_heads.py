@@ -24,6 +24,7 @@ from langgraph.checkpoint.base import (
 )
 
 from .checkpoint_clock import count_on
+from .errors import StorageError
 
 MOST_MESSAGES = 5_000
 """Messages of all heads together, about 10 MB; the least recently used go first."""
@@ -68,16 +69,20 @@ class KeptHeads:
         self._written: dict[str, Head | None] = {}
         """What the running turns wrote last."""
         self._writing: Counter[str] = Counter()
+        self._failed: set[str] = set()
+        """Threads whose running turn could not write something."""
         self._write_ended = asyncio.Event()
 
     def begin(self, thread_id: str) -> None:
         """Note that a turn begins on the thread: it is the one who may take the head."""
         self._awaited.add(thread_id)
+        self._failed.discard(thread_id)
         self._written[thread_id] = None
 
     def end(self, thread_id: str, *, whole: bool) -> None:
         """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
         self._awaited.discard(thread_id)
+        self._failed.discard(thread_id)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
         if whole and head is not None:
@@ -109,6 +114,10 @@ class KeptHeads:
         self._writing[thread_id] += 1
         try:
             yield
+        except BaseException:
+            if thread_id in self._written:
+                self._failed.add(thread_id)
+            raise
         finally:
             self._writing[thread_id] -= 1
             if not self._writing[thread_id]:
@@ -118,7 +127,8 @@ class KeptHeads:
     async def until_written(self, thread_id: str) -> None:
         """Wait until nothing is being written for the thread, nor about to be.
 
-        LangGraph begins its writes in tasks of their own, a checkpoint behind the one before.
+        LangGraph begins its writes in tasks of their own, a checkpoint behind the one before. Raises
+        `StorageError` when one of the running turn has failed.
         """
         calm = 0
         while calm < _CALM_ROUNDS:
@@ -128,6 +138,8 @@ class KeptHeads:
                 self._write_ended.clear()
                 await self._write_ended.wait()
             await asyncio.sleep(0)
+        if thread_id in self._failed:
+            raise StorageError("what the turn did could not be written")
 
     def drop(self, thread_id: str) -> None:
         """Forget the head of a thread that somebody else changed."""

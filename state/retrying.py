@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from .errors import StorageError
+
+T = TypeVar("T")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
-async def until_unlocked(write: Callable[[], Awaitable[None]], seconds: Callable[[], float]) -> None:
-    """Carry out `write`, again and again while the database is busy, for as long as `seconds` gives now.
+async def until_unlocked(write: Callable[[], Awaitable[T]], seconds: Callable[[], float]) -> T:
+    """Return what `write` returns, which is called again while the database is busy.
 
-    Raises `StorageError`.
+    `seconds` gives how long that may take now. Raises `StorageError`.
     """
     clock = asyncio.get_running_loop().time
     began, pause = clock(), _FIRST_PAUSE

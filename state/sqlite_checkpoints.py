@@ -2,11 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -15,9 +17,15 @@ from .faults import storage_error
 from .kept_heads import Head, KeepsHeads, KeptHeads
 from .private_files import make_file
 from .quick_sqlite import QuickConnection, connect
+from .retrying import until_unlocked
+from .sqlite import BUSY_SECONDS
 from .storage_health import StorageHealth
 
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
+T = TypeVar("T")
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={int(BUSY_SECONDS * 1000)}")
+_SHORT_WAIT = "busy_timeout=50"
+"""Once the file is open: while a statement waits for a lock, no other one runs on the connection."""
 
 _TRIAL = "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES ('', '', ?)"
 _TABLES = ("checkpoints", "writes")
@@ -25,13 +33,62 @@ _TABLES = ("checkpoints", "writes")
 _OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
-class SqliteSaver(KeepsHeads, AsyncSqliteSaver):
+class _PatientSaver(AsyncSqliteSaver):
+    """A saver that writes again while another program has the file locked. Raises `StorageError`."""
+
+    patience: dict[str, Callable[[], float]]
+    """How many seconds the writes of threads may take now; those of others may take five."""
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Write a checkpoint; a second time it changes nothing."""
+        write = super().aput
+        return await _unlocked(
+            lambda: write(config, checkpoint, metadata, new_versions), self._patience_of(config)
+        )
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
+        write = super().aput_writes
+        await _unlocked(lambda: write(config, writes, task_id, task_path), self._patience_of(config))
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all checkpoints of a thread."""
+        delete = super().adelete_thread
+        await _unlocked(lambda: delete(thread_id))
+
+    def _patience_of(self, config: RunnableConfig) -> Callable[[], float]:
+        return self.patience.get(str(config.get("configurable", {}).get("thread_id")), _busy_seconds)
+
+
+async def _unlocked(write: Callable[[], Awaitable[T]], seconds: Callable[[], float] | None = None) -> T:
+    async def with_known_errors() -> T:
+        try:
+            return await write()
+        except sqlite3.Error as error:
+            raise storage_error("of the checkpoints", error) from error
+
+    return await until_unlocked(with_known_errors, seconds or _busy_seconds)
+
+
+def _busy_seconds() -> float:
+    return BUSY_SECONDS
+
+
+class SqliteSaver(KeepsHeads, _PatientSaver):
     """LangGraph's saver on a connection of ours: the only one of this process that writes the file."""
 
     def __init__(self, connection: QuickConnection) -> None:
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
         super().__init__(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.heads = KeptHeads()
+        self.heads, self.patience = KeptHeads(), {}
 
     async def is_head(self, head: Head) -> bool:
         """Tell if no other process has written the file since the look before the head was written."""
@@ -61,6 +118,7 @@ async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteS
                 await connection.execute(f"PRAGMA {pragma}")
             saver = SqliteSaver(connection)
             await saver.setup()
+            await connection.execute(f"PRAGMA {_SHORT_WAIT}")
         except BaseException:
             await connection.close()
             raise
@@ -68,7 +126,13 @@ async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteS
         raise StorageError(
             f"the checkpoint file {path} cannot be used ({error}): check its folder, or move it away"
         ) from error
-    connection.failed = lambda error: health.failed(storage_error(path, error))
+
+    def note(error: sqlite3.Error) -> None:
+        failed = storage_error(path, error)
+        if not failed.retryable:  # Else it is tried again.
+            health.failed(failed)
+
+    connection.failed = note
     try:
         yield saver
     finally:
@@ -85,7 +149,10 @@ async def try_write(saver: AsyncSqliteSaver, path: str) -> None:
 
 
 async def prune(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints of a thread, and the writes that belong to them."""
+    """Delete all but the newest `keep` checkpoints of a thread, and the writes that belong to them.
+
+    Raises `StorageError`.
+    """
     oldest_kept = (
         "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
         "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?)"
@@ -94,12 +161,23 @@ async def prune(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:
     # The checkpoints last: they tell how old the writes are.
     tables = ("writes", "checkpoints")
     statements = [(f"DELETE FROM {table} WHERE {old}", (thread_id, thread_id, keep - 1)) for table in tables]
-    async with saver.lock:
-        await _connection(saver).transaction(statements)
+
+    async def delete() -> None:
+        async with saver.lock:
+            await _connection(saver).transaction(statements)
+
+    await _unlocked(delete, lambda: 0.0)  # The next turn does it too.
 
 
 async def erase(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
-    """Delete all checkpoints of these threads, and overwrite in the file what they held."""
+    """Delete all checkpoints of these threads, and overwrite in the file what they held.
+
+    Raises `StorageError`.
+    """
+    await _unlocked(lambda: _erase(saver, thread_ids))
+
+
+async def _erase(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
     ids = json.dumps(thread_ids)
     async with saver.lock:
         await saver.conn.execute("PRAGMA secure_delete=ON")

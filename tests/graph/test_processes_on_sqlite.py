@@ -2,15 +2,18 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import BaseMessage
 
-from voicegraph.graph import build_graph, stream_turn
+from voicegraph.graph import Resources, build_graph, stream_turn
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
-from voicegraph.state import Actor
+from voicegraph.state import Actor, sqlite_checkpoints
 from voicegraph.state.errors import InvalidSetting, StorageError, ThreadBusy
 from voicegraph.state.forget import forget_thread
 from voicegraph.state.message_rows import MessageRecord
@@ -122,6 +125,84 @@ async def test_storing_waits_for_a_file_that_another_program_locks(open_voice: A
         locking.close()
         history = await resources.store.messages.history(Actor(), "call-1")
         assert [message.text for message in history] == ["Hi.", "Hello."]
+
+
+class Locker:
+    """Another program that locks the file of checkpoints; `refused` is set when a write has failed."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refused, fault = asyncio.Event(), sqlite_checkpoints.storage_error
+        self._connection = sqlite3.connect(folder / "voice.checkpoints.db", isolation_level=None)
+
+        def note(shown: str, error: BaseException) -> StorageError:
+            self.refused.set()
+            return fault(shown, error)
+
+        monkeypatch.setattr(sqlite_checkpoints, "storage_error", note)
+
+    def lock(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def free(self) -> None:
+        self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def locker(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Locker]:
+    locker = Locker(tmp_path, monkeypatch)
+    yield locker
+    locker.close()
+
+
+def locking(locker: Locker) -> ScriptedChatModel:
+    """Return a model that locks the file while it answers "Count."."""
+
+    def answer(messages: list[BaseMessage]) -> str:
+        if messages[-1].text != "Count.":
+            return "Hello."
+        locker.lock()
+        return "One two three."
+
+    return ScriptedChatModel(answer)
+
+
+async def recorded(resources: Resources) -> list[str]:
+    return [message.text for message in await resources.store.messages.history(Actor(), "call-1")]
+
+
+async def test_a_turn_is_stored_once_the_checkpoints_can_be_written_again(
+    open_voice: Any, locker: Locker
+) -> None:
+    model = locking(locker)
+    async with open_voice(model) as resources:
+        await say(resources, "Hi.")
+        turn = asyncio.create_task(say(resources, "Count."))
+        await locker.refused.wait()
+        assert await recorded(resources) == ["Hi.", "Hello."]
+        locker.free()
+        assert await turn == "One two three."
+        await say(resources, "Go on.")
+        asked = [str(message.text) for message in model.requests[-1].messages[1:]]
+        assert asked == ["Hi.", "Hello.", "Count.", "One two three.", "Go on."]
+        assert await recorded(resources) == [*asked, "Hello."]
+
+
+async def test_a_turn_whose_checkpoints_were_never_written_is_known_to_the_next_one(
+    open_voice: Any, locker: Locker
+) -> None:
+    model = locking(locker)
+    async with open_voice(model, storage_patience=0) as resources:
+        await say(resources, "Hi.")
+        with pytest.raises(StorageError):
+            await say(resources, "Count.")
+        locker.free()
+        await say(resources, "Go on.")
+        asked = [str(message.text) for message in model.requests[-1].messages[1:]]
+        assert asked == ["Hi.", "Hello.", "Count.", "One two three.", "Go on."]
+        assert await recorded(resources) == [*asked, "Hello."]
 
 
 async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: Any, tmp_path: Any) -> None:
