@@ -1,5 +1,6 @@
 """What a turn holds of its thread on PostgreSQL, where other processes may want it, or have had it since."""
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -94,7 +95,7 @@ def storing_seconds(resources: Resources, run: TurnRun, live: Context) -> Callab
         if not run.kept and silent:
             return _BEFORE_A_WORD
         waited_for = resources.threads.running(run.thread_id) is not run
-        patience = resources.settings.storage_patience
+        patience = resources.settings.storage_patience if time.monotonic() < resources.stores_until else 0.0
         return min(patience, _WAITED_FOR) if waited_for else patience
 
     return seconds

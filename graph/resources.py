@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import (
@@ -76,6 +77,8 @@ class Resources:
     """Other processes that serve the same threads: on PostgreSQL."""
     heads: dict[str, str] = field(default_factory=dict[str, str])
     """The newest checkpoint of threads, as the last turn of this process left it."""
+    stores_until: float = float("inf")
+    """When storing is tried no more, by `time.monotonic()`."""
     _owners: OrderedDict[str, tuple[Actor, str, str]] = field(
         default_factory=OrderedDict[str, tuple[Actor, str, str]]
     )
@@ -184,6 +187,7 @@ class Resources:
     async def end_turns(self) -> None:
         """Stop all turns, wait until they are stored, and end what works behind them."""
         self.threads.stop_all()
+        self.stores_until = time.monotonic() + self.settings.shutdown_seconds
         try:
             await self.background.drain(self.settings.shutdown_seconds)
         finally:  # Behind the turns, whose ends wake them.

@@ -2,16 +2,17 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
+from patience import PATIENCE
 
 from voicegraph.graph import Resources, build_graph, stream_turn
-from voicegraph.nodes import Speech, voice_tool
+from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor, sqlite_checkpoints
 from voicegraph.state.errors import InvalidSetting, StorageError, ThreadBusy
@@ -203,6 +204,28 @@ async def test_a_turn_whose_checkpoints_were_never_written_is_known_to_the_next_
         asked = [str(message.text) for message in model.requests[-1].messages[1:]]
         assert asked == ["Hi.", "Hello.", "Count.", "One two three.", "Go on."]
         assert await recorded(resources) == [*asked, "Hello."]
+
+
+async def test_a_process_ends_although_a_turn_cannot_be_stored(open_voice: Any, locker: Locker) -> None:
+    async with asyncio.timeout(PATIENCE):
+        async with open_voice(locking(locker), shutdown_seconds=0, storage_patience=1000) as resources:
+            await say(resources, "Hi.")
+            events = stream_turn(build_graph(resources), "Count.", CALL)
+            heard = [event async for event in until_finished(events)]
+            await locker.refused.wait()
+            await events.aclose()
+    assert [event.content for event in heard if isinstance(event, Speech)] == ["One", " two", " three."]
+    locker.free()
+    async with open_voice(ScriptedChatModel([])) as resources:
+        await resources.crashed.record()
+        assert await recorded(resources) == ["Hi.", "Hello.", "Count.", "One two three."]
+
+
+async def until_finished(events: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for event in events:
+        yield event
+        if isinstance(event, TurnFinished):
+            return
 
 
 async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: Any, tmp_path: Any) -> None:
