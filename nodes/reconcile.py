@@ -19,6 +19,7 @@ from .heard import audible, cut_replies
 from .hearing import end_of, hear
 from .items import MOST_CHARACTERS, Item, our_items, their_items
 from .likeness import reworded, shared
+from .longer_replies import lengthened
 from .speculation import Reconciling, fate_of_tail, start_of_latest, was_speculative
 from .tools.results import OUTCOME
 from .words import bare_words
@@ -85,9 +86,10 @@ def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
 def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -> Reconciled:
     """Return the window up to where both histories agree, then what is new in theirs."""
     our, their = both.ours[match.ours], both.theirs[match.theirs]
+    window, corrected = correct(both.window, both.history, match, both.ours, both.theirs)
+    window, our = lengthened(window, our, their) or (window, our)
     heard, rest = _heard(our, their, match.theirs)
     new = _unmatched(both.history, their, rest)
-    window, corrected = correct(both.window, both.history, match, both.ours, both.theirs)
     if keep:
         done = Reconciled(window)
         if not new and their.role == "user":  # Words of long ago are said again.
