@@ -151,12 +151,19 @@ async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: A
     latest = confirmed(values["latest"], heard) if "latest" in values else None
     if not changed and latest == values.get("latest"):
         return
-    # First, since it refuses a stranger.
-    await graph.resources.store.messages.save(
-        actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
-    )
+    # It refuses a stranger.
+    await graph.resources.store.threads.get(actor, thread_id)
     window = audible(said)
-    update: dict[str, Any] = {"messages": Overwrite(window), "stored_through": window[-1].id}
+    # Should storing fail, the next turn does it.
+    amended = {message.id: message for message in (*values.get("amended", ()), *changed)}
+    update: dict[str, Any] = {
+        "messages": Overwrite(window),
+        "stored_through": window[-1].id,
+        "amended": list(amended.values()),
+    }
     if latest is not None:
         update["latest"] = latest
     await graph.aupdate_state(config, update, as_node="persist_and_trim")
+    await graph.resources.store.messages.save(
+        actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
+    )

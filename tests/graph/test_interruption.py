@@ -11,7 +11,8 @@ from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
-from voicegraph.state.errors import NotFound, ThreadBusy
+from voicegraph.state.errors import NotFound, StorageError, ThreadBusy
+from voicegraph.state.messages import Messages
 
 
 @pytest.fixture
@@ -272,6 +273,55 @@ async def test_a_turn_that_begins_with_a_cut_loses_nothing(open_voice: Any) -> N
             interrupt(graph, "call-42", heard="One two"), graph.ainvoke(say("Go on."), CALL)
         )
     assert [message.text for message in result["messages"]] == ["Count.", "One two", "Go on.", "Second."]
+
+
+def told(*texts: str) -> dict[str, Any]:
+    """Return a client's whole history; replies begin with ">"."""
+    return {
+        "history": [
+            {"role": "assistant" if text.startswith(">") else "user", "content": text.removeprefix(">")}
+            for text in texts
+        ]
+    }
+
+
+@pytest.mark.parametrize("failing", ["store", "window"])
+@pytest.mark.parametrize("heard", ["One two", "One two three", "One two three four five."])
+async def test_after_an_interrupt_that_failed_the_client_tells_what_was_heard(
+    open_voice: Any, monkeypatch: pytest.MonkeyPatch, failing: str, heard: str
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise StorageError("the database is away")
+
+    async with open_voice(ScriptedChatModel(["One two three four five.", "Yes."])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(told("Count."), CALL)
+        with monkeypatch.context() as patch:
+            if failing == "store":
+                patch.setattr(Messages, "save", fail)
+            else:
+                patch.setattr(type(graph), "aupdate_state", fail)
+            with pytest.raises(StorageError):
+                await interrupt(graph, "call-42", heard="One two")
+        await graph.ainvoke(told("Count.", f">{heard}", "Go on."), CALL)
+        assert (await window(graph))[1] == ("ai", heard)
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [message.text for message in stored] == ["Count.", heard, "Go on.", "Yes."]
+    assert (stored[1].unheard or "") == "One two three four five.".removeprefix(heard).strip()
+
+
+@pytest.mark.parametrize("heard", ["One two three four five.", "One two three"])
+async def test_a_reply_that_was_cut_too_short_is_as_long_again_as_the_client_tells(
+    open_voice: Any, heard: str
+) -> None:
+    async with open_voice(ScriptedChatModel(["One two three four five.", "Yes."])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(told("Count."), CALL)
+        await interrupt(graph, "call-42", heard="One two")
+        await graph.ainvoke(told("Count.", f">{heard}", "Go on."), CALL)
+        assert (await window(graph))[:3] == [("human", "Count."), ("ai", heard), ("human", "Go on.")]
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [message.text for message in stored] == ["Count.", heard, "Go on.", "Yes."]
 
 
 async def test_a_stranger_cannot_cut_a_reply(open_voice: Any) -> None:
