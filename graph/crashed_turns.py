@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..state.crash_records import record_left
 from ..state.errors import StorageError
-from ..state.turn_journal import JournaledTurn
+from ..state.journaled_turn import JournaledTurn
 from .journaling import Journaling
 from .threads import Threads
 

@@ -11,10 +11,10 @@ from ..nodes.records import as_message, not_stored
 from ..state.checkpoints import Checkpointer
 from ..state.ended_turns import cut_id
 from ..state.errors import NothingToResume
+from ..state.journaled_turn import JournaledTurn
 from ..state.schema import LatestTurn, Turn, new_turn
-from ..state.turn_journal import JournaledTurn
 from .held_thread import HeldThread
-from .journaling import OpenTurn
+from .open_turn import OpenTurn
 
 if TYPE_CHECKING:
     from .turn_graph import TurnGraph

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from .database import Database
+from .journaled_turn import JournaledTurn
 from .process_lock import ProcessLock
-from .turn_journal import JournaledTurn, TurnJournal
+from .turn_journal import TurnJournal
 from .unbroken import unbroken
 
 log = logging.getLogger(__name__)

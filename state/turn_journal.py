@@ -5,7 +5,7 @@ next input. A row stands here for each turn that goes on; a crash leaves it behi
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -14,51 +14,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from .actors import Actor
-from .columns import storable, utc_now
+from .columns import utc_now
 from .database import Database
-from .ended_turns import CUT, cut_id
+from .ended_turns import cut_id
 from .errors import NotFound, ThreadBusy
+from .journaled_turn import JournaledTurn, as_plain, as_record
 from .message_rows import MessageRecord, save_records
 from .models import JournalRow, MessageRow, ThreadRow
 from .unbroken import unbroken
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournaledTurn:
-    """A turn as the journal has it; `process` is the token of the process that runs or ran it."""
-
-    thread_id: str
-    actor: Actor
-    agent_id: str
-    turn_id: str
-    process: int
-    started_at: datetime
-    messages: tuple[MessageRecord, ...]
-    lost: str
-    spoken: str
-    recorded_at: datetime | None
-
-    @property
-    def is_empty(self) -> bool:
-        """True when nothing is known but that it began."""
-        return not (self.messages or self.lost or self.spoken)
-
-    def rest(self, kept: str) -> str:
-        """Return what went out and is in no message, when `kept` is what the messages hold of it."""
-        spoken, kept = storable(self.spoken), storable(kept)
-        more = spoken[len(kept) :] if spoken.startswith(kept) else ""
-        return f"{self.lost.rstrip()} {more.lstrip()}".strip() if self.lost else more.strip()
-
-    def cut_off(self, rest: str) -> MessageRecord:
-        """Return the record of what went out last."""
-        return MessageRecord(
-            id=cut_id(self.turn_id),
-            turn_id=self.turn_id,
-            role="assistant",
-            text=rest,
-            status=CUT,
-            created_at=self.started_at,
-        )
 
 
 class _GoneOn(Exception):
@@ -75,7 +38,6 @@ def _insert(kind: Any) -> Insert:
 
 
 _BEGIN = {"postgresql": _insert(postgresql.insert), "sqlite": _insert(sqlite.insert)}
-_PLAIN = tuple(field.name for field in fields(MessageRecord))
 _OF_TURN = (JournalRow.thread_id == bindparam("thread"), JournalRow.turn_id == bindparam("turn"))
 # Whoever took it for one that a crash left, because the lease was away for a moment, was wrong.
 _NOTE = (
@@ -89,6 +51,12 @@ _NOTE = (
 )
 _DELETE = delete(MessageRow).where(
     MessageRow.thread_id == bindparam("thread"), MessageRow.id == bindparam("of_id")
+)
+_STORED = select(MessageRow.id).where(
+    MessageRow.thread_id == bindparam("thread"), MessageRow.turn_id == bindparam("turn")
+)
+_OWNER = select(ThreadRow.organization_id, ThreadRow.user_id, ThreadRow.agent_id).where(
+    ThreadRow.id == bindparam("thread")
 )
 _FIND = select(JournalRow.__table__, ThreadRow.organization_id, ThreadRow.user_id, ThreadRow.agent_id).join(
     ThreadRow, ThreadRow.id == JournalRow.thread_id
@@ -115,17 +83,7 @@ class TurnJournal:
 
         It is committed when this returns. A turn that is there gets these messages.
         """
-        row = {
-            "thread_id": thread_id,
-            "turn_id": turn_id,
-            "process": process,
-            "started_at": started_at,
-            "messages": [_as_plain(message) for message in messages],
-            "lost": "",
-            "spoken": "",
-            "resumed": False,
-            "recorded_at": None,
-        }
+        row = _row(thread_id, turn_id, process, started_at, messages)
         try:
             return await self._database.write(
                 lambda connection: (
@@ -134,6 +92,32 @@ class TurnJournal:
             )
         except IntegrityError:  # The thread was deleted: nobody may hear of it any more.
             return True
+
+    @unbroken
+    async def keep(
+        self,
+        thread_id: str,
+        turn_id: str,
+        process: int,
+        started_at: datetime,
+        messages: Sequence[MessageRecord],
+        spoken: str,
+    ) -> None:
+        """Write down a turn that has ended without being written down or stored.
+
+        When another turn of the thread is in the journal by now, its words go into the record at once.
+        """
+
+        def write(connection: Connection) -> None:
+            if connection.execute(_STORED, {"thread": thread_id, "turn": turn_id}).first() is not None:
+                return
+            row = {**_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
+            if connection.execute(_BEGIN[connection.dialect.name], row).first() is None:
+                owner = connection.execute(_OWNER, {"thread": thread_id}).mappings().one()
+                _record(connection, _turn({**row, **owner}))
+
+        with suppress(IntegrityError):  # The thread was deleted.
+            await self._database.write(write)
 
     @unbroken
     async def note(self, spoken: Iterable[tuple[str, str, str]]) -> None:
@@ -264,29 +248,36 @@ def _settle(connection: Connection, turn: JournaledTurn, changed: dict[str, Any]
         raise _GoneOn
 
 
+def _row(
+    thread_id: str, turn_id: str, process: int, started_at: datetime, messages: Sequence[MessageRecord]
+) -> dict[str, Any]:
+    return {
+        "thread_id": thread_id,
+        "turn_id": turn_id,
+        "process": process,
+        "started_at": started_at,
+        "messages": [as_plain(message) for message in messages],
+        "lost": "",
+        "spoken": "",
+        "resumed": False,
+        "recorded_at": None,
+    }
+
+
 def _turns(connection: Connection, query: Any) -> list[JournaledTurn]:
-    return [
-        JournaledTurn(
-            thread_id=row["thread_id"],
-            actor=Actor(row["organization_id"], row["user_id"]),
-            agent_id=row["agent_id"],
-            turn_id=row["turn_id"],
-            process=row["process"],
-            started_at=row["started_at"],
-            messages=tuple(map(_as_record, row["messages"])),
-            lost=row["lost"],
-            spoken=row["spoken"],
-            recorded_at=row["recorded_at"],
-        )
-        for row in connection.execute(query).mappings()
-    ]
+    return [_turn(row) for row in connection.execute(query).mappings()]
 
 
-def _as_plain(message: MessageRecord) -> dict[str, Any]:
-    plain = {name: getattr(message, name) for name in _PLAIN}
-    return {**plain, "created_at": message.created_at.isoformat()}
-
-
-def _as_record(plain: dict[str, Any]) -> MessageRecord:
-    created_at: Any = datetime.fromisoformat(plain["created_at"])
-    return MessageRecord(**{**plain, "created_at": created_at})
+def _turn(row: Any) -> JournaledTurn:
+    return JournaledTurn(
+        thread_id=row["thread_id"],
+        actor=Actor(row["organization_id"], row["user_id"]),
+        agent_id=row["agent_id"],
+        turn_id=row["turn_id"],
+        process=row["process"],
+        started_at=row["started_at"],
+        messages=tuple(map(as_record, row["messages"])),
+        lost=row["lost"],
+        spoken=row["spoken"],
+        recorded_at=row["recorded_at"],
+    )

@@ -169,6 +169,34 @@ async def test_a_turn_that_could_not_be_stored_is_known_to_the_next(
         ]
 
 
+@pytest.mark.parametrize("then", ["nothing", "go on"])
+async def test_a_turn_of_which_nothing_could_be_written_is_kept_until_it_can_be(
+    open_voice: Any, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    async def fail(*_: Any, **__: Any) -> bool:
+        raise StorageError("the disk is full")
+
+    model = ScriptedChatModel(["Hello.", "One two three.", "Four."])
+    async with open_voice(model, storage_patience=0) as resources:
+        await say(resources, "Hi.")
+        with monkeypatch.context() as patch:
+            for owner, name in [(Messages, "save"), (TurnJournal, "begin"), (TurnJournal, "keep")]:
+                patch.setattr(owner, name, fail)
+            with suppress(StorageError):
+                await say(resources, "Count.")
+            with suppress(StorageError):
+                await resources.journaling.flush()
+        await resources.journaling.flush()
+        if then == "nothing":
+            assert await resources.crashed.record() == 1
+            assert [text for _, text, _ in await said(resources)][2:] == ["Count.", "One two three."]
+        else:
+            assert await say(resources, "Go on.") == "Four."
+            asked = [str(message.text) for message in model.requests[-1].messages[1:]]
+            assert asked == ["Hi.", "Hello.", "Count.", "One two three.", "Go on."]
+            assert [text for _, text, _ in await said(resources)] == [*asked, "Four."]
+
+
 async def test_what_a_broken_run_spoke_is_known_to_the_next_turn_at_once(
     open_voice: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

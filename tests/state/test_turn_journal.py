@@ -35,3 +35,22 @@ async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Any, recorded
         ("Done.", None),
     ]
     assert await journal.find(home.thread_id) is None
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Any, stored: bool) -> None:
+    journal, messages = home.store.journal, home.store.messages
+    words = said("u", "Book it.", 0, "user")
+    if stored:
+        answered = [words, said("a", "Gladly.", 1)]
+        await messages.save(ADA, home.agent.id, home.thread_id, answered)
+    assert await journal.begin(home.thread_id, "turn-2", 7, BEGAN)
+    await journal.keep(home.thread_id, "turn-1", 7, BEGAN, [words], "Gladly.")
+    assert [each.text for each in await messages.history(ADA, home.thread_id)] == ["Book it.", "Gladly."]
+    assert (await journal.find(home.thread_id)).turn_id == "turn-2"
+
+
+async def test_a_lost_turn_of_a_deleted_thread_is_forgotten(home: Any) -> None:
+    await home.store.threads.delete(ADA, home.thread_id)
+    await home.store.journal.keep(home.thread_id, "turn-1", 7, BEGAN, [], "Gladly.")
+    assert await home.store.journal.find(home.thread_id) is None

@@ -1,0 +1,62 @@
+"""A turn as the journal has it, and its messages as plain data."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from .actors import Actor
+from .columns import storable
+from .ended_turns import CUT, cut_id
+from .message_rows import MessageRecord
+
+_PLAIN = tuple(field.name for field in fields(MessageRecord))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournaledTurn:
+    """A turn as the journal has it; `process` is the token of the process that runs or ran it."""
+
+    thread_id: str
+    actor: Actor
+    agent_id: str
+    turn_id: str
+    process: int
+    started_at: datetime
+    messages: tuple[MessageRecord, ...]
+    lost: str
+    spoken: str
+    recorded_at: datetime | None
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing is known but that it began."""
+        return not (self.messages or self.lost or self.spoken)
+
+    def rest(self, kept: str) -> str:
+        """Return what went out and is in no message, when `kept` is what the messages hold of it."""
+        spoken, kept = storable(self.spoken), storable(kept)
+        more = spoken[len(kept) :] if spoken.startswith(kept) else ""
+        return f"{self.lost.rstrip()} {more.lstrip()}".strip() if self.lost else more.strip()
+
+    def cut_off(self, rest: str) -> MessageRecord:
+        """Return the record of what went out last."""
+        return MessageRecord(
+            id=cut_id(self.turn_id),
+            turn_id=self.turn_id,
+            role="assistant",
+            text=rest,
+            status=CUT,
+            created_at=self.started_at,
+        )
+
+
+def as_plain(message: MessageRecord) -> dict[str, Any]:
+    """Return a record as the journal keeps it."""
+    plain = {name: getattr(message, name) for name in _PLAIN}
+    return {**plain, "created_at": message.created_at.isoformat()}
+
+
+def as_record(plain: dict[str, Any]) -> MessageRecord:
+    """Return the record that is kept as `plain`."""
+    created_at: Any = datetime.fromisoformat(plain["created_at"])
+    return MessageRecord(**{**plain, "created_at": created_at})
