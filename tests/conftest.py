@@ -41,6 +41,7 @@ with suppress(ModuleNotFoundError):  # Voice clients are tried where it is not.
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 
 
+@pytest.hookimpl(optionalhook=True)  # Voice clients are tried where xdist is not.
 def pytest_xdist_auto_num_workers() -> int:
     """Return one process more than there are processors: a quarter of the time tests wait for something."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
