@@ -1,0 +1,132 @@
+"""One call: what its client knows and sends, what the caller said and heard, and what must come of it."""
+
+import asyncio
+import random
+from typing import Any
+
+from langchain_core.messages import convert_to_openai_messages
+from openai_server import validate_messages
+
+from .kinds import KINDS, Kind
+from .model import Plan
+from .oracle import Item, Truth, in_prompt, in_record, merged
+from .phone import Phone
+from .wire import Answer
+from .words import Words
+
+Message = dict[str, Any]
+
+TOOL = {"type": "function", "function": {"name": "lamp", "parameters": {"type": "object", "properties": {}}}}
+
+
+class Call:
+    """A call; `history` is what its client knows of it, `truth` what the caller said and heard."""
+
+    def __init__(self, phone: Phone, number: int, dice: random.Random, *, trims: bool) -> None:
+        self.phone, self.dice, self.words, self.trims = phone, dice, Words(number, dice), trims
+        self.kind_name = dice.choice(list(KINDS))
+        self.kind: Kind = KINDS[self.kind_name]
+        self.headers, self.fields = self.kind.name(f"call-{number}")
+        self.named = bool(self.headers or self.fields)
+        self.prompt, self.has_tools = self.kind.prompt, self.kind.own_tools
+        self.history: list[Message] = []
+        self.truth = Truth()
+        self.orders: list[str] = []
+        self.thread = ""
+        self.is_confirmed = False
+        """True when the client has reported what was heard of the last reply."""
+        self.open: list[asyncio.Task[Answer]] = []
+        """Requests whose connections stay open while the caller goes on."""
+        self.log: list[str] = []
+
+    def body(self, plan: Plan, *new: Message) -> Message:
+        """Return the body of a request with these new messages."""
+        system = [{"role": "system", "content": self.prompt}] if self.prompt else []
+        history = self.history if self.kind.keeps_history else []
+        tools = {"tools": [TOOL]} if self.has_tools else {}
+        messages = [*system, *history, *new]
+        return {"messages": messages, "stream": True, **tools, **self.fields, "stop": [self.phone.plan(plan)]}
+
+    async def send(
+        self, body: Message, answer: Answer | None = None, leave_after: int | None = None
+    ) -> Answer:
+        """Send a request; its client leaves after so many pieces of the reply, `None` for never."""
+        said = [f"{m['role']}: {m.get('content')}" for m in body["messages"]]
+        self.note(f"{said} {'' if leave_after is None else f'until {leave_after}'}")
+        answer = await self.phone.ask(body, self.headers, answer=answer, leave_after=leave_after)
+        assert answer.status == 200, answer.body
+        self.thread = answer.thread or self.thread
+        self.note(f"  -> {answer.text!r} on {self.thread}")
+        return answer
+
+    def note(self, what: str) -> None:
+        """Keep a line for the report of a failure."""
+        self.log.append(f"{self.phone.time.now() % 1_000_000:.1f} {what}")
+
+    def check(self, plan: Plan, *said: str) -> None:
+        """Check all prompts of a request that ended with these words of the caller."""
+        for prompt in plan.prompts:
+            dicts: Any = convert_to_openai_messages(prompt)
+            assert validate_messages(dicts) == [], dicts
+            wanted = self.truth.items(*said)
+            # What the model itself said before a tool's result is not heard yet.
+            found = in_prompt(prompt, through_last_words=bool(said))
+            self._compare("prompt", found, wanted, said)
+
+    async def check_record(self) -> None:
+        """Check what is kept of the call, and that each order was carried out once."""
+        record = await self.phone.record(self.thread)
+        self.note(str([(m["role"], m["text"], m["status"]) for m in record]))
+        self._compare("record", in_record(record), self.truth.items(), (), trims=False)
+        self.check_orders()
+
+    def check_orders(self) -> None:
+        """Check that each order was carried out once."""
+        booked = {order: self.phone.booked[order] for order in self.orders}
+        assert set(booked.values()) <= {1}, booked
+
+    def _compare(
+        self,
+        what: str,
+        found: list[Item],
+        wanted: list[Item],
+        said: tuple[str, ...],
+        trims: bool = True,
+    ) -> None:
+        if found == wanted:
+            return
+        # A client that names no call may get a new thread, which takes in what it tells.
+        told = merged((m["role"], m.get("content") or "") for m in self.history if m["role"] != "tool")
+        least = len(told) + len(said) if not self.named else 1 if trims and self.trims else len(wanted)
+        shorter = least <= len(found) < len(wanted) and found == wanted[-len(found) :]
+        assert shorter, f"{what}\nfound  {found}\nwanted {wanted}"
+
+    async def hear(self, answer: Answer, words: str | None, played: int | None, report: bool = False) -> None:
+        """Take in what was played of a reply: so many pieces, `None` for all."""
+        heard = "".join(answer.pieces[:played]).strip()
+        cut = heard != answer.text
+        if words is not None:
+            self.truth.said(words)
+            self.history.append(user(words))
+        if heard:
+            self.truth.heard(heard)
+            told = self.as_told(heard) + (self.kind.marks_cuts if cut else "")
+            self.history.append({"role": "assistant", "content": told})
+        self.note(f"  heard {heard!r}")
+        self.is_confirmed = False
+        if not self.kind.keeps_history and (report or cut):
+            await self.phone.interrupt(self.thread, heard)
+            self.is_confirmed = bool(heard)
+
+    def as_told(self, heard: str) -> str:
+        """Return a reply as text-to-speech wrote it, or as the model did."""
+        return heard.replace("25", "twenty-five") if self.dice.random() < 0.3 else heard
+
+    def some(self, answer: Answer) -> int | None:
+        """Return how many pieces of a reply are played, `None` for all."""
+        return self.dice.choice([None, None, self.dice.randint(0, len(answer.pieces))])
+
+
+def user(words: str) -> Message:
+    """Return words of the caller as a message."""
+    return {"role": "user", "content": words}
