@@ -67,7 +67,9 @@ def fate_of_tail(
         return "unrelated" if other else "gone"
     first = _is_first(ours, start)
     if rules.provisional and missing[0].begin >= start:
-        dropped = rules.recent and (first or not _was_whole(rules))
+        # Newest words that were said before prove nothing: a client without history sends only them.
+        alone = match.theirs == len(theirs) - 1 and theirs[-1].role == "user"
+        dropped = rules.recent and not alone and (first or not _was_whole(rules))
         if match.proven or dropped or _similar(missing[0].text, _newest_words(theirs[match.theirs + 1 :])):
             return "gone"
         if first:
@@ -81,6 +83,8 @@ def was_speculative(ours: Sequence[Item], theirs: Sequence[Item], start: int, ru
     words = _newest_words(theirs)
     if not rules.provisional or rules.latest is None or draft is None or not words:
         return False
+    if rules.latest.get("keeps_history") and _is_another_call(theirs, rules.latest):
+        return False
     first = _is_first(ours, start)
     if first and not _was_whole(rules) and not rules.firm:
         return True
@@ -88,9 +92,10 @@ def was_speculative(ours: Sequence[Item], theirs: Sequence[Item], start: int, ru
         return True
     if _sends_new_words_alone(ours, theirs, start, rules):
         return False
-    # After the first reply of a thread, a client without history may well say something similar next.
-    settled = rules.firm and first and _was_whole(rules)
-    return _continues(draft, words) if settled else _similar(draft, words)
+    # A client without history may well say something similar next: after the first reply of a thread, which
+    # does not tell what the client keeps, and after one that the caller has interrupted.
+    likely_next = rules.firm and (_is_alone(theirs, rules) or (first and _was_whole(rules)))
+    return _continues(draft, words) if likely_next else _similar(draft, words)
 
 
 def _begins_as_latest(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
@@ -115,7 +120,14 @@ def _is_same_request(
         return False
     asked = ours[max(0, match.ours + 1 - len(theirs)) : match.ours + 1]
     same = [item.words for item in asked] == [item.words for item in theirs]
+    if rules.latest is not None and _is_another_call(theirs, rules.latest):
+        return False
     return rules.provisional or (same and asked[0].begin <= start)
+
+
+def _is_another_call(theirs: Sequence[Item], latest: LatestTurn) -> bool:
+    """Return whether the history is longer or shorter than the newest turn's, of which nothing is in it."""
+    return latest.get("history_size", len(theirs)) != len(theirs)
 
 
 def _sends_new_words_alone(
@@ -125,9 +137,13 @@ def _sends_new_words_alone(
 
     Similar words are then the caller's next ones. After the first turn of a thread it is not known.
     """
+    return _is_alone(theirs, rules) and rules.firm and _was_whole(rules) and not _is_first(ours, start)
+
+
+def _is_alone(theirs: Sequence[Item], rules: Reconciling) -> bool:
+    """Return whether the newest words come alone, from a client that has never sent a reply."""
     keeps = rules.latest is not None and rules.latest.get("keeps_history", False)
-    alone = len(theirs) == 1 and not keeps
-    return alone and rules.firm and _was_whole(rules) and not _is_first(ours, start)
+    return len(theirs) == 1 and not keeps
 
 
 def _is_first(ours: Sequence[Item], start: int) -> bool:

@@ -135,6 +135,31 @@ def test_the_first_turn_that_a_caller_interrupted_stays_for_a_client_without_his
     assert shown(done.window) == ["u:I am Ada", "a:Hello", "u:Book a table"]
 
 
+@pytest.mark.parametrize("theirs", ["u:What does soda cost?", "u:Hello?", "u:Thanks"])
+@pytest.mark.parametrize("old", [[], ["u:Hello?", "a:Hello Ada."]], ids=["the first turn", "a later turn"])
+def test_a_turn_that_a_caller_interrupted_a_while_ago_stays_for_a_client_without_history(
+    old: list[str], theirs: str
+) -> None:
+    ours = [*old, "|u:What does soup cost?", "a:It costs"]
+    done = reconciled(ours, [theirs], firm=True, whole=False, history_size=1)
+    assert shown(done.window) == [item.removeprefix("|") for item in [*ours, theirs]]
+
+
+def test_words_that_go_on_replace_a_dropped_turn_of_a_client_without_history() -> None:
+    ours = ["u:Hi", "a:Hello Ada.", "|u:What does", "a:What?"]
+    done = reconciled(ours, ["u:What does soup cost?"], firm=True, whole=False, history_size=1)
+    assert shown(done.window) == ["u:Hi", "a:Hello Ada.", "u:What does soup cost?"]
+
+
+@pytest.mark.parametrize("how", [{"provisional": True}, {"provisional": False, "recent": False}])
+def test_a_call_that_begins_with_the_last_words_of_the_one_before_is_another_call(
+    how: dict[str, Any],
+) -> None:
+    ours = ["u:Hi", "a:Hello Ada.", "|u:Thank you.", "a:Goodbye."]
+    done = reconciled(ours, ["u:Thank you."], keeps_history=True, history_size=3, firm=True, **how)
+    assert shown(done.window) == [item.removeprefix("|") for item in [*ours, "u:Thank you."]]
+
+
 def booked(begun: list[AnyMessage]) -> list[AnyMessage]:
     call = ToolCall(name="book", args={}, id="c1")
     made = {"finish_reason": "stop"}
