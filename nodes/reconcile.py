@@ -5,7 +5,7 @@ speculative and is withdrawn. The caller's words are the client's text. What fit
 added; nothing of a turn that has settled is taken away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -60,9 +60,8 @@ def reconcile(
 ) -> Reconciled:
     """Return the window in line with the client's `history`, with what is new there at its end."""
     window = with_results(window, history, rules.now)
-    start = start_of_latest(window, rules.latest)
-    both = _Histories(window, history, our_items(window), their_items(history), start)
-    match = _best_match(both, rules)
+    both, match = _aligned(window, history, rules)
+    history, start = both.history, both.start
     fate = fate_of_tail(match, both.ours, both.theirs, start, rules)
     if match is None or fate == "unrelated":
         drafted = was_speculative(both.ours, both.theirs, start, rules)
@@ -72,6 +71,36 @@ def reconcile(
         done = _follow(both, match, rules, keep=fate == "kept")
     done.history_size = len(both.theirs)
     return done
+
+
+def _aligned(
+    window: list[AnyMessage], history: Sequence[ClientMessage], rules: Reconciling
+) -> tuple[_Histories, Match | None]:
+    """Return both histories and their best match, without a summary at the beginning of the client's."""
+    ours, start = our_items(window), start_of_latest(window, rules.latest)
+    both = _Histories(window, history, ours, their_items(history), start)
+    match = _best_match(both, rules)
+    if match is not None and match.proven:
+        return both, match
+    for begin in _later_beginnings(history):
+        rest = history[begin:]
+        shorter = _Histories(window, rest, ours, their_items(rest), start)
+        found = _best_match(shorter, rules)
+        if found is not None and found.proven:
+            return shorter, found
+    return both, match
+
+
+def _later_beginnings(history: Sequence[ClientMessage]) -> Iterator[int]:
+    """Yield where our replies may begin in a history that the client begins with words of its own.
+
+    Clients put a summary there, as words of the agent or of the caller.
+    """
+    for begin in range(1, len(history)):
+        if history[begin]["role"] == "user":
+            return
+        if history[begin]["role"] == "assistant":
+            yield begin
 
 
 def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
