@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from .items import Item
-from .likeness import EQUAL, PREFIX, loose_worth, worth
+from .likeness import EQUAL, PREFIX, loose_worth, shared, worth
 
 _GAP = 1
 _MOST_ITEMS = 128
@@ -39,7 +39,7 @@ def best_match(ours: Sequence[Item], theirs: Sequence[Item], *, corrects_last: b
     """
     match = unbroken_match(ours, theirs) or _followed_match(ours, theirs)
     if match is None:
-        match = _with_next_reply(any_match(ours, theirs), ours, theirs)
+        match = _with_next_reply(_with_nearer_reply(any_match(ours, theirs), ours, theirs), ours, theirs)
         if _leaves_some(match, ours, theirs):
             match = any_match(ours, theirs, loosely=True, corrects_last=corrects_last)
     return match
@@ -72,8 +72,24 @@ def _followed_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | Non
         return None
     if equal[-1] != (i, j):
         equal.append((i, j))
-    proven = any(_proves(ours[i], j, len(theirs) - 1) for i, j in equal)
+    proven = any(_proves(ours[i], theirs[j], j, len(theirs) - 1) for i, j in equal)
     return Match(EQUAL * len(equal), i, j, proven, tuple(equal))
+
+
+def _with_nearer_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
+    """Return the match with its last reply paired with ours to the same words, if that is it in other words.
+
+    A later reply of ours, to words that the client does not have, may only happen to be more alike.
+    """
+    if match is None or len(match.pairs) < 2:
+        return match
+    *pairs, (i, j) = match.pairs
+    nearer = pairs[-1][0] + 1
+    if j != pairs[-1][1] + 1 or not ours[nearer].role == theirs[j].role == "assistant" or nearer == i:
+        return match
+    if not loose_worth(ours[nearer], theirs[j]):
+        return match
+    return Match(match.score, nearer, j, match.proven, (*pairs, (nearer, j)))
 
 
 def _with_next_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
@@ -119,7 +135,7 @@ def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None
         return None
     length = len(ours) - place
     newest = _newest(theirs)
-    proven = any(_proves(our, j, newest) for j, our in enumerate(ours[place:], start=begin))
+    proven = any(_proves(our, theirs[j], j, newest) for j, our in enumerate(ours[place:], start=begin))
     pairs = tuple(zip(range(place, len(ours)), range(begin, begin + length), strict=True))
     return Match(EQUAL * length, len(ours) - 1, begin + length - 1, proven, pairs)
 
@@ -139,6 +155,8 @@ def any_match(
     best: tuple[int, int, int, bool, _Pairs] | None = None
     newest = _newest(theirs)
     last = max((i for i, our in enumerate(ours) if our.role == "user"), default=0)
+    # Newest words were said anew, unless they are the last ones that are known: those a request may repeat.
+    said_last = len(theirs) - 1 if theirs and theirs[-1].role == "user" else len(theirs)
     near, nearly = (len(ours) - _FEW_ITEMS, len(theirs) - _FEW_ITEMS) if loosely else (len(ours), 0)
     skipped = max(0, len(theirs) - _MOST_ITEMS)
     above: list[_Cell] = [_NOTHING] * (len(theirs) - skipped + 1)
@@ -148,15 +166,19 @@ def any_match(
             their, up, before = theirs[j], above[j - skipped + 1], above[j - skipped]
             cell = left if left[0] > up[0] or (left[0] == up[0] and left[1]) else up
             cell = (cell[0] - _GAP, cell[1], cell[2]) if cell[0] > _GAP else _NOTHING
-            if our.role == their.role:
+            if our.role == their.role and not (j == said_last and i < last):
                 value, certain = worth(our, their, j), True
                 if not value and i >= near and j >= nearly and (our.role != "user" or j < newest):
                     value, certain = loose_worth(our, their), our.role != "user"
                 if value:
-                    score, proven = before[0] + value, before[1] or (certain and _proves(our, j, newest))
+                    score, proven = (
+                        before[0] + value,
+                        before[1] or (certain and _proves(our, their, j, newest)),
+                    )
                     pairs = (i, j, before[2])
                     ends = certain or (corrects_last and i == last)
-                    if ends and (best is None or (score, i) > best[:2]):
+                    # A greeting of the client, and newest words, may be those of an earlier call.
+                    if ends and (best is None or (proven, score, i) > (best[3], *best[:2])):
                         best = (score, i, j, proven, pairs)
                     if (score, proven) > cell[:2]:
                         cell = (score, proven, pairs)
@@ -190,8 +212,12 @@ def _newest(theirs: Sequence[Item]) -> int:
     return max((j for j, their in enumerate(theirs) if their.role == "user"), default=0)
 
 
-def _proves(our: Item, place: int, newest: int) -> bool:
-    return our.own or (our.role == "user" and place < newest)
+def _proves(our: Item, their: Item, place: int, newest: int) -> bool:
+    if our.role == "user" or not our.mine:
+        return our.own or (our.role == "user" and place < newest)
+    # Of what the client has said by itself between our replies, any call may be told.
+    begin, size = shared(our, their, place) or (0, len(our.words))
+    return our.owns(begin, begin + size)
 
 
 def _unwound(pairs: _Pairs | None) -> tuple[tuple[int, int], ...]:

@@ -1,5 +1,6 @@
 """What was said in turns, from our window and from the client's history, in a form that can be compared."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -29,6 +30,15 @@ class Item:
     """The same as it was said, by messages."""
     parts: tuple[int, ...] = ()
     """Where in `words` the second and later messages begin."""
+    mine: tuple[bool, ...] = ()
+    """Which of the messages our model said, empty for all or none."""
+
+    def owns(self, begin: int, end: int) -> bool:
+        """Return whether our model said something of the letters from `begin` to `end`."""
+        if not self.mine:
+            return self.own
+        said = zip(self.mine, (0, *self.parts), (*self.parts, len(self.words)), strict=True)
+        return any(made and first < end and begin < last for made, first, last in said)
 
     @property
     def text(self) -> str:
@@ -78,9 +88,17 @@ def _replied(texts: Sequence[str], begin: int, end: int, own: Iterable[bool] = (
     words = [spoken_words(text) for text in texts]
     if not any(words):
         return []
-    mine = any(made and said for made, said in zip(own, words, strict=False))
+    made = tuple(own)
+    mine = any(by_us and said for by_us, said in zip(made, words, strict=False))
     parts = tuple(accumulate(map(len, words[:-1]))) if len(words) > 1 else ()
-    return [Item("assistant", "".join(words), begin, end, mine, tuple(texts), parts)]
+    mixed = made if mine and not all(made) else ()
+    return [Item("assistant", "".join(words), begin, end, mine, tuple(texts), parts, mixed)]
+
+
+def digest_of(items: Sequence[Item]) -> str:
+    """Return a short text that is the same for the same history, whatever its punctuation."""
+    said = "\0".join(f"{item.role}:{item.words}" for item in items)
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def spoken_words(text: str) -> str:

@@ -120,3 +120,10 @@ def test_a_history_that_begins_anywhere_leaves_the_window_and_adds_the_new_words
     told = [*window[begin:], "u:Something new"]
     left = shown(reconciled(window, told, provisional=provisional, firm=True).window)
     assert left == [item.replace("c:", "a:", 1) for item in [*window, "u:Something new"]]
+
+
+def test_a_reply_that_was_rewritten_is_not_taken_for_that_of_a_draft_which_is_more_alike() -> None:
+    window = ["u:Soup?", "a:It costs 25 euros. Would you like some?", "|u:Is that", "a:It costs"]
+    told = ["u:Soup?", "a:It costs twenty-five euros. Would you like some?", "u:A table, please."]
+    done = reconciled(window, told, whole=False)
+    assert shown(done.window) == [*window[:2], told[-1]]

@@ -1,0 +1,44 @@
+"""Calls that follow each other on one thread: each begins anew, and none is taken for an earlier one."""
+
+from typing import Any
+
+import pytest
+from conversations import reconciled, shown
+
+FIRST_CALL = ["c:Welcome to Roma.", "u:I am Ada.", "a:Hello Ada.", "|u:Bye.", "a:Goodbye."]
+LATER: dict[str, Any] = {"provisional": False, "recent": False, "firm": True, "keeps_history": True}
+
+
+def as_window(*items: str) -> list[str]:
+    return [item.replace("c:", "a:").removeprefix("|") for item in items]
+
+
+@pytest.mark.parametrize("said", ["u:I am Ada.", "u:Bye.", "u:Who am I?"])
+def test_a_call_that_the_client_greets_as_before_begins_anew(said: str) -> None:
+    done = reconciled(FIRST_CALL, ["c:Welcome to Roma.", said], history_size=4, **LATER)
+    assert shown(done.window) == as_window(*FIRST_CALL, "c:Welcome to Roma.", said)
+
+
+@pytest.mark.parametrize("said", ["u:I am Ada.", "u:Bye.", "u:Who am I?"])
+@pytest.mark.parametrize("greeted", [True, False], ids=["as the first one", "as the second one"])
+def test_a_third_call_that_the_client_greets_begins_anew(said: str, greeted: bool) -> None:
+    ours = [*FIRST_CALL, "c:Welcome to Roma.", "|u:Me again.", "a:Yes?"][0 if greeted else 1 :]
+    ours[-5] = "u:Bye."
+    done = reconciled(ours, ["c:Welcome to Roma.", said], history_size=2, **LATER)
+    assert shown(done.window) == as_window(*ours, "c:Welcome to Roma.", said)
+
+
+@pytest.mark.parametrize("said", ["u:I am Ada.", "u:Bye.", "u:Who am I?"])
+@pytest.mark.parametrize("heard", ["a:Welcome to Roma.", "a:Welcome"])
+def test_a_call_that_the_agent_greets_as_the_client_did_before_goes_on(said: str, heard: str) -> None:
+    ours = [*FIRST_CALL, "|a:Welcome to Roma."]
+    ours[3] = "u:Bye."
+    done = reconciled(ours, [heard, said], history_size=0, keeps_history=True, firm=True)
+    assert shown(done.window) == as_window(*ours[:-1], heard, said)
+
+
+def test_the_first_words_of_a_later_call_are_withdrawn_as_a_draft() -> None:
+    ours = [*FIRST_CALL, "|c:Welcome to Roma.", "u:hi", "a:Yes?"]
+    ours[3] = "u:Bye."
+    done = reconciled(ours, ["c:Welcome to Roma.", "u:I'd like a table"], keeps_history=True, history_size=2)
+    assert shown(done.window) == as_window(*ours[:-3], "c:Welcome to Roma.", "u:I'd like a table")
