@@ -24,6 +24,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     Messages are upserted by id, so that a replay after a crash writes nothing twice.
     """
     context, turn = runtime.context, state["turn"]
+    ended_at = context.clock.now()
     writer_of(runtime)(encode_event(_last_event(context, turn)))
     context.failure.told = True
     if "agent" not in state:  # The first turn of the thread broke down; the next one stores its words.
@@ -58,7 +59,11 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     if state.get("amended"):
         update["amended"] = []
     if "latest" in state:
-        whole: LatestTurn = {**state["latest"], "whole": not context.stop.dropped}
+        whole: LatestTurn = {
+            **state["latest"],
+            "whole": not context.stop.dropped,
+            "ended_at": ended_at,
+        }
         update["latest"] = confirmed(whole, context.stop.heard or "")
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)

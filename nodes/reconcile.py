@@ -17,10 +17,10 @@ from .client_messages import as_message, with_results
 from .corrections import correct
 from .heard import audible, cut_replies
 from .hearing import end_of, hear
-from .items import MOST_CHARACTERS, Item, our_items, their_items
-from .likeness import reworded, shared
+from .items import MOST_CHARACTERS, Item, digest_of, our_items, their_items
+from .likeness import EQUAL, reworded, shared
 from .longer_replies import lengthened
-from .speculation import Reconciling, fate_of_tail, start_of_latest, was_speculative
+from .speculation import Reconciling, fate_of_tail, is_repeated, start_of_latest, was_speculative
 from .tools.results import OUTCOME
 from .words import bare_words
 
@@ -41,6 +41,8 @@ class Reconciled:
     """Id of the last message before this turn's first one."""
     history_size: int = 0
     """Number of items in the client's history."""
+    request: str = ""
+    """Digest of the client's history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class _Histories:
     theirs: list[Item]
     start: int
     """Where the newest turn begins in the window."""
+    request: str
+    """Digest of the whole of the client's history."""
 
 
 def reconcile(
@@ -69,7 +73,7 @@ def reconcile(
         _add(done, history, rules)
     else:
         done = _follow(both, match, rules, keep=fate == "kept")
-    done.history_size = len(both.theirs)
+    done.history_size, done.request = len(both.theirs), both.request
     return done
 
 
@@ -77,18 +81,35 @@ def _aligned(
     window: list[AnyMessage], history: Sequence[ClientMessage], rules: Reconciling
 ) -> tuple[_Histories, Match | None]:
     """Return both histories and their best match, without a summary at the beginning of the client's."""
-    ours, start = our_items(window), start_of_latest(window, rules.latest)
-    both = _Histories(window, history, ours, their_items(history), start)
+    ours, theirs = our_items(window), their_items(history)
+    both = _Histories(window, history, ours, theirs, start_of_latest(window, rules.latest), digest_of(theirs))
     match = _best_match(both, rules)
+    again = _of_same_request(both, rules)
+    if again is not None and (match is None or match.theirs < again.theirs):
+        return both, again
     if match is not None and match.proven:
         return both, match
     for begin in _later_beginnings(history):
         rest = history[begin:]
-        shorter = _Histories(window, rest, ours, their_items(rest), start)
+        shorter = replace(both, history=rest, theirs=their_items(rest))
         found = _best_match(shorter, rules)
         if found is not None and found.proven:
             return shorter, found
     return both, match
+
+
+def _of_same_request(both: _Histories, rules: Reconciling) -> Match | None:
+    """Return the match of a request that is sent again, `None` for another one.
+
+    The window may have lost all that was said before, and its reply may be like one of those.
+    """
+    last = max((i for i, our in enumerate(both.ours) if our.role == "user"), default=-1)
+    newest = len(both.theirs) - 1
+    if last < 0 or newest < 0 or not is_repeated(both.request, rules):
+        return None
+    our, their = both.ours[last], both.theirs[newest]
+    same = our.role == their.role and our.words == their.words
+    return Match(EQUAL, last, newest, False, ((last, newest),)) if same else None
 
 
 def _later_beginnings(history: Sequence[ClientMessage]) -> Iterator[int]:
@@ -115,7 +136,8 @@ def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
 def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -> Reconciled:
     """Return the window up to where both histories agree, then what is new in theirs."""
     our, their = both.ours[match.ours], both.theirs[match.theirs]
-    window, corrected = correct(both.window, both.history, match, both.ours, both.theirs)
+    began = rules.latest is None or rules.latest.get("history_size", 1) == 1
+    window, corrected = correct(both.window, both.history, match, both.ours, both.theirs, began=began)
     window, our = lengthened(window, our, their) or (window, our)
     heard, rest = _heard(our, their, match.theirs)
     new = _unmatched(both.history, their, rest)

@@ -9,7 +9,8 @@ from langchain_core.messages import AnyMessage, ToolCall
 
 from ..state.schema import LatestTurn
 from .alignment import Match
-from .items import Item
+from .items import Item, digest_of
+from .likeness import shared
 from .words import caller_words, words_of
 
 Fate = Literal["gone", "kept", "unrelated"]
@@ -24,10 +25,10 @@ _MANY, _MOST_WORDS = 4, 0.8
 class Reconciling:
     """What the rules need besides the two histories.
 
-    `provisional`: the newest turn may still turn out to be speculative; `firm`: it is older than guesses at
-    the caller's words mostly get; `recent`: the caller cannot have hung up and called again since. `lasting`
-    returns whether a call changed something outside: the model must keep knowing of such a call even when
-    its turn is withdrawn.
+    `provisional`: the newest turn may still turn out to be speculative; `firm`: it is older, or its reply
+    went out whole longer ago, than guesses at the caller's words mostly get; `recent`: the caller cannot have
+    hung up and called again since. `lasting` returns whether a call changed something outside: the model must
+    keep knowing of such a call even when its turn is withdrawn.
     """
 
     latest: LatestTurn | None
@@ -63,14 +64,14 @@ def fate_of_tail(
     missing = [item for item in ours[match.ours + 1 :] if item.role == "user"]
     if not missing:
         repeated = match.theirs == len(theirs) - 1 and ours[match.ours].role == "user"
-        other = repeated and not match.proven and not _is_same_request(match, ours, theirs, start, rules)
+        other = repeated and not match.proven and not _is_same_request(ours, theirs, start, rules)
         return "unrelated" if other else "gone"
     first = _is_first(ours, start)
     if rules.provisional and missing[0].begin >= start:
         # Newest words that were said before prove nothing: a client without history sends only them.
         alone = match.theirs == len(theirs) - 1 and theirs[-1].role == "user"
         dropped = rules.recent and not alone and (first or not _was_whole(rules))
-        if match.proven or dropped or _similar(missing[0].text, _newest_words(theirs[match.theirs + 1 :])):
+        if match.proven or dropped or resembles(missing[0].text, _newest_words(theirs[match.theirs + 1 :])):
             return "gone"
         if first:
             return "kept"  # Only the greeting matches: it was said once.
@@ -95,7 +96,7 @@ def was_speculative(ours: Sequence[Item], theirs: Sequence[Item], start: int, ru
     # A client without history may well say something similar next: after the first reply of a thread, which
     # does not tell what the client keeps, and after one that the caller has interrupted.
     likely_next = rules.firm and (_is_alone(theirs, rules) or (first and _was_whole(rules)))
-    return _continues(draft, words) if likely_next else _similar(draft, words)
+    return _continues(draft, words) if likely_next else resembles(draft, words)
 
 
 def _begins_as_latest(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
@@ -108,21 +109,32 @@ def _begins_as_latest(ours: Sequence[Item], theirs: Sequence[Item], start: int, 
         return False
     place = next(i for i, item in enumerate(ours) if item.role == "user" and item.begin >= start)
     before = ours[max(0, place + 1 - size) : place]
-    return [item.words for item in before] == [item.words for item in theirs[:-1]]
+    return _is_same(before, theirs[:-1])
 
 
-def _is_same_request(
-    match: Match, ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling
-) -> bool:
+def _is_same_request(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
     """Return whether repeated newest words are the same request again, not words said a second time."""
     confirmed = rules.latest is not None and rules.latest.get("confirmed", False)
     if confirmed or _sends_new_words_alone(ours, theirs, start, rules):
         return False
-    asked = ours[max(0, match.ours + 1 - len(theirs)) : match.ours + 1]
-    same = [item.words for item in asked] == [item.words for item in theirs]
     if rules.latest is not None and _is_another_call(theirs, rules.latest):
         return False
-    return rules.provisional or (same and asked[0].begin <= start)
+    return rules.provisional or is_repeated(digest_of(theirs), rules)
+
+
+def is_repeated(request: str, rules: Reconciling) -> bool:
+    """Return whether the newest turn answers a request with the same history."""
+    return rules.latest is not None and rules.latest.get("request") == request
+
+
+def _is_same(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
+    """Return whether all items are equal; the client's first one may be the end of what was said before."""
+    if len(ours) != len(theirs):
+        return False
+    pairs = list(zip(ours, theirs, strict=True))
+    if pairs and shared(*pairs[0], 0) == (len(ours[0].words) - len(theirs[0].words), len(theirs[0].words)):
+        pairs = pairs[1:]
+    return all(our.words == their.words for our, their in pairs)
 
 
 def _is_another_call(theirs: Sequence[Item], latest: LatestTurn) -> bool:
@@ -166,8 +178,8 @@ def _continues(draft: str, words: str) -> bool:
     return bool(last) and len(begun) > len(before) and begun[:-1] == before and begun[-1].startswith(last)
 
 
-def _similar(draft: str, words: str) -> bool:
-    """Return whether the words resemble the draft: speech-to-text continued, or corrected itself."""
+def resembles(draft: str, words: str) -> bool:
+    """Return whether the words resemble a draft: speech-to-text continued, or corrected itself."""
     if _continues(draft, words):
         return True
     mine, theirs = _words(draft), _words(words)

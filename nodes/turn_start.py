@@ -30,6 +30,7 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
         started_at=turn["started_at"],
         whole=False,
         history_size=begun.history_size,
+        request=begun.request,
         keeps_history=keeps or (before is not None and before.get("keeps_history", False)),
     )
     return begun, latest
@@ -46,9 +47,15 @@ def _before(messages: list[AnyMessage], began_with: str) -> str:
     return ids[ids.index(began_with) - 1] if began_with in ids else ids[-1]
 
 
+def _said_at(latest: LatestTurn) -> float:
+    return latest.get("ended_at", latest["started_at"]) if latest["whole"] else latest["started_at"]
+
+
 def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
     latest = state.get("latest")
     age = turn["started_at"] - latest["started_at"] if latest else 0.0
+    # Nobody answers a reply before it was sent: what comes sooner is the same request, or its correction.
+    said_at = _said_at(latest) if latest else turn["started_at"]
     tools = context.toolbox.of_agent(state["agent"]["tools"]) if "agent" in state else {}
     done = {
         message.tool_call_id
@@ -66,6 +73,6 @@ def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
         lasting=lasting,
         now=context.clock.now(),
         # A turn that begins before the last one was begun by another clock: nothing is known of its age.
-        firm=not 0 <= age < context.limits.speculative_grace,
+        firm=age < 0 or turn["started_at"] - said_at >= context.limits.speculative_grace,
         recent=age < context.limits.settle_after * _REDIALLED,
     )

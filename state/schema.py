@@ -97,10 +97,14 @@ class LatestTurn(TypedDict):
     started_at: float
     whole: bool
     """False when its listener left before its end: then it may have been speculative."""
+    ended_at: NotRequired[float]
+    """When its last word was sent."""
     confirmed: NotRequired[bool]
     """True when an interruption reported what the caller heard of it: it was not speculative."""
     history_size: NotRequired[int]
     """Number of items (user messages and replies) in the client's history when it began."""
+    request: NotRequired[str]
+    """Digest of the client's history, by which the same request is known again."""
     keeps_history: NotRequired[bool]
     """True when the client's history held a reply, in this turn or an earlier one."""
 

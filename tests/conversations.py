@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
+from voicegraph.nodes.items import digest_of, their_items
 from voicegraph.nodes.reconcile import Reconciled, Reconciling, reconcile
 from voicegraph.state.schema import ClientMessage, LatestTurn
 
@@ -47,10 +48,16 @@ def reconciled(
     firm: bool = False,
     recent: bool = True,
     whole: bool = True,
+    request: list[str] | None = None,
     **latest: Any,
 ) -> Reconciled:
-    """Return what becomes of our window by the client's history; `latest` are facts of the newest turn."""
+    """Return what becomes of our window by the client's history; `latest` are facts of the newest turn.
+
+    `request` is the history that the newest turn answered.
+    """
     window, after = windowed(ours)
+    if request is not None:
+        latest["request"] = digest_of(their_items(as_history(request)))
     newest = LatestTurn(turn_id="t", after=after, started_at=0.0, whole=whole, **latest)
     rules = Reconciling(
         latest=newest,

@@ -136,7 +136,7 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
     "the same first request again, however late, asks for another reply": (
         ["|u:Hi", "a:Hello Ada"],
         ["u:Hi"],
-        {"provisional": False, "firm": True},
+        {"provisional": False, "firm": True, "request": ["u:Hi"]},
         ["u:Hi"],
     ),
     "a new call behind the client's own greeting deletes nothing": (

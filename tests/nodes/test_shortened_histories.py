@@ -46,3 +46,24 @@ def test_a_history_that_begins_later_goes_on(own: list[str], kept: list[str], pr
 def test_a_summary_of_a_call_that_is_not_known_is_taken_in() -> None:
     theirs = [PIPECAT, "a:Good evening.", "u:Who am I?"]
     assert shown(reconciled([], theirs).window) == theirs
+
+
+LOST = ["u:Book one.", "a:It is booked.", "u:Thanks.", "a:You are welcome."]
+
+
+@pytest.mark.parametrize("provisional", [True, False], ids=["at once", "later"])
+def test_a_request_that_comes_again_is_known_though_the_window_lost_what_was_before(
+    provisional: bool,
+) -> None:
+    theirs = [*LOST, "u:Book two."]
+    done = reconciled(
+        ["|u:Book two.", "a:It is booked."], theirs, provisional=provisional, request=theirs, history_size=5
+    )
+    assert shown(done.window) == ["u:Book two."]
+
+
+def test_a_summary_never_takes_the_place_of_the_callers_words() -> None:
+    done = reconciled(
+        ["|u:Thanks.", "a:You are welcome."], [PIPECAT, "a:You are welcome.", "u:Bye"], history_size=5
+    )
+    assert shown(done.window) == ["u:Thanks.", "a:You are welcome.", "u:Bye"]

@@ -7,6 +7,7 @@ from conversations import as_history, reconciled, shown
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from voicegraph.nodes.heard import audible, cut_replies
+from voicegraph.nodes.items import digest_of, their_items
 from voicegraph.nodes.reconcile import Reconciling, reconcile
 from voicegraph.nodes.speculation import confirmed
 from voicegraph.state.schema import LatestTurn
@@ -197,6 +198,7 @@ def test_the_same_request_again_is_the_same_turn_however_often_it_comes(
         started_at=0.0,
         whole=True,
         history_size=len(history),
+        request=digest_of(their_items(history)),
         keeps_history=bool(old or greeting),
     )
     for number in range(3):
@@ -204,7 +206,7 @@ def test_the_same_request_again_is_the_same_turn_however_often_it_comes(
         done = reconcile(window, history, rules)
         kinds = ["human", "ai"] * bool(old) + ["ai"] * bool(greeting) + ["human", "ai", "tool"]
         assert [message.type for message in done.window] == kinds
-        latest["after"], latest["history_size"] = done.after, done.history_size
+        latest.update(after=done.after, history_size=done.history_size, request=done.request)
         reply = AIMessage("It is booked.", id=f"b{number}", response_metadata={"finish_reason": "stop"})
         window = [*done.window, reply]
 
