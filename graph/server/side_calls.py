@@ -77,6 +77,9 @@ class SideCalls:
         thread_id = await known_thread(self._graph, actor, agent, named)
         if thread_id is None:
             return None
+        for run in resources.threads.chain(thread_id):
+            if run.kept:  # Its reply, which may hand the call over, is on its way to the last checkpoint.
+                await run.done.wait()
         state = await self._graph.aget_state({"configurable": {"thread_id": thread_id}})
         window: Sequence[AnyMessage] = state.values.get("messages", ())
         running = resources.threads.chain(thread_id)
