@@ -86,6 +86,11 @@ class TurnRun:
         if self._watch is not None:
             self._watch(part)
 
+    @property
+    def parts(self) -> Sequence[Any]:
+        """What of the run's stream has come so far."""
+        return self._parts
+
     async def until_begun(self, within: float) -> None:
         """Wait so many seconds until the run has begun; raise what ended it before its first part."""
         try:

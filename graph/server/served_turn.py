@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 from ...nodes.error_facts import error_facts
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
@@ -18,6 +19,7 @@ from ..threads import TurnRun
 from ..turn_graph import TurnGraph
 from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
+from .continued_thread import continued_thread
 from .conversation_style import Styles
 from .metrics import Metrics
 from .spoken_failure import is_away
@@ -36,7 +38,8 @@ _PATIENCE = 2.0
 _PAUSE = 0.1
 """Seconds between two attempts."""
 
-_Key = tuple[Actor, str, str | None, bytes]
+_Key = tuple[Actor, str, str, bytes]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +117,16 @@ class ServedTurns:
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
         `ThreadBusy`, `StorageError`, also `DatabaseBusy`.
         """
-        key = (actor, agent, request.thread_id, request.digest)
-        known, arrival = self._turns.get(key, (None, None))
-        if known is None or arrival is None or (known.done() and _is_over(known, request)):
-            arrival = self._arrivals.arrive()
-            known = asyncio.create_task(self._begin(actor, agent, request, arrival))
-            self._turns[key] = known, arrival
-            known.add_done_callback(lambda task: self._forget_later(key, task))
-        else:
-            self._arrivals.again(arrival)
+        came = self._arrivals.arrive()
+        try:
+            if request.thread_id is None:
+                said = request.messages
+                found = await _patiently(lambda: continued_thread(self._graph, actor, agent, said))
+                request = replace(request, thread_id=found or f"thread-{uuid4().hex}")
+            known = self._known_or_begun(actor, agent, request, came)
+        except BaseException:
+            self._arrivals.leave(came)
+            raise
         try:
             # A client that leaves while its thread is looked up must not end the turn of another one.
             turn = await asyncio.shield(known)
@@ -132,10 +136,26 @@ class ServedTurns:
         turn.run.expect()
         return turn
 
+    def _known_or_begun(
+        self, actor: Actor, agent: str, request: ChatRequest, came: Arrival
+    ) -> asyncio.Task[ServedTurn]:
+        """Return the turn that answers the same request already, or a new one."""
+        key = (actor, agent, request.thread_id or "", request.digest)
+        known, arrival = self._turns.get(key, (None, None))
+        if known is not None and arrival is not None and not (known.done() and _is_over(known)):
+            self._arrivals.leave(came)
+            self._arrivals.again(arrival)
+            return known
+        begun = asyncio.create_task(self._begin(actor, agent, request, came))
+        self._turns[key] = begun, came
+        begun.add_done_callback(lambda task: self._forget_later(key, task))
+        return begun
+
     async def _begin(self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival) -> ServedTurn:
         graph, settings = self._graph, self._graph.resources.settings
         try:
-            thread_id = await self._thread_of(actor, agent, request)
+            named = request.thread_id or ""
+            thread_id = await _patiently(lambda: thread_of(graph, actor, agent, named))
             if self._arrivals.overtaken(arrival, thread_id) and settings.overlap == "newest":
                 stopped = await _stopped(thread_id)
                 return ServedTurn(thread_id, stopped, settings.apology, self._metrics.turn_failed)
@@ -158,18 +178,6 @@ class ServedTurns:
             # A thread that another process keeps, or a database that is full, is told by a status.
             await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
-
-    async def _thread_of(self, actor: Actor, agent: str, request: ChatRequest) -> str:
-        """Return the request's thread; try again for a moment while the database cannot be reached."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _PATIENCE
-        while True:
-            try:
-                return await thread_of(self._graph, actor, agent, request)
-            except StorageError as error:
-                if not is_away(error) or loop.time() > until:
-                    raise
-            await asyncio.sleep(_PAUSE)
 
     def _note(self, part: Any) -> None:
         # Each word passes here, and says nothing that is measured; tools may write what they like.
@@ -194,12 +202,21 @@ def _end_unless_heard(task: asyncio.Task[ServedTurn]) -> None:
         asyncio.get_running_loop().call_later(_TIME_TO_JOIN, task.result().run.drop_unless_heard)
 
 
-def _is_over(task: asyncio.Task[ServedTurn], request: ChatRequest) -> bool:
-    """Tell if no one can join the turn any more: it was stopped, or no turn began.
-
-    Who names no thread may be another caller with the same first words, once a turn has been spoken.
-    """
+def _is_over(task: asyncio.Task[ServedTurn]) -> bool:
+    """Return whether no one can join the turn any more: it was stopped, or no turn began."""
     if task.cancelled() or task.exception() is not None:
         return True
-    run = task.result().run
-    return run.stop.requested or (run.kept and request.thread_id is None)
+    return task.result().run.stop.requested
+
+
+async def _patiently(look: Callable[[], Awaitable[T]]) -> T:
+    """Return what `look` returns; try again for a moment while the database cannot be reached."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _PATIENCE
+    while True:
+        try:
+            return await look()
+        except StorageError as error:
+            if not is_away(error) or loop.time() > until:
+                raise
+        await asyncio.sleep(_PAUSE)

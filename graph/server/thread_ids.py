@@ -1,26 +1,20 @@
-"""Which thread a request belongs to: the one it names, the one it continues, or a new one."""
+"""Which thread a request belongs to that names one."""
 
 import hashlib
-from uuid import uuid4
 
 from ...state.actors import Actor
 from ...state.errors import InvalidInput, ThreadNotFound, ThreadTaken
 from ..turn_graph import TurnGraph
-from .chat_request import ChatRequest
-from .continued_thread import continued_thread
 
 
-async def thread_of(graph: TurnGraph, actor: Actor, agent: str, request: ChatRequest) -> str:
-    """Return the id of the request's thread, which belongs to this agent of this actor from now on.
+async def thread_of(graph: TurnGraph, actor: Actor, agent: str, named: str) -> str:
+    """Return the id of the thread that a client names, which is this agent's of this actor from now on.
 
     Rooms and calls are named by clients: another agent in the same room, or somebody else's call of the same
     name, gets a thread of its own, always the same one. Raises `AgentNotFound`, and `InvalidInput` for an id
     that cannot be one.
     """
     resources = graph.resources
-    named = request.thread_id
-    if named is None:
-        named = await continued_thread(graph, actor, agent, request.messages) or f"thread-{uuid4().hex}"
     own = own_name(actor, agent, named)
     if resources.owns(actor, agent, own):
         return own

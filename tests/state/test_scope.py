@@ -94,8 +94,8 @@ REFUSED: dict[str, Attempt] = {
     "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
     "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
     "messages.page": lambda w, a: w.store.messages.page(a, "call-1", Cut()),
-    "messages.threads_with_words": lambda w, a: w.store.messages.threads_with_words(
-        a, w.agent, ["hello"], since=datetime(2020, 1, 1, tzinfo=UTC)
+    "messages.exchanges": lambda w, a: w.store.messages.exchanges(
+        a, w.agent, "hello", since=datetime(2020, 1, 1, tzinfo=UTC)
     ),
     "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
     "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),

@@ -248,7 +248,7 @@ async def test_the_same_request_at_the_same_time_is_one_turn(serve: Any) -> None
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two.", hold=hold, hold_after=1)])
     async with serve(model) as served, served.client() as client:
-        body = {"messages": [user("Count.")], "stream": True}
+        body = {"messages": [user("Count.")], "stream": True, "thread_id": "t"}
         asking = [asyncio.create_task(client.post(URL, json=body)) for _ in range(4)]
         while not model.requests:
             await asyncio.sleep(0)
@@ -262,7 +262,10 @@ async def test_the_same_request_again_is_answered_though_the_first_client_leaves
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two.", hold=hold, hold_after=1)])
     async with serve(model) as served:
-        turns, sent = served.app.state.turns, json.dumps({"messages": [user("Count.")]}).encode()
+        turns, sent = (
+            served.app.state.turns,
+            json.dumps({"messages": [user("Count.")], "thread_id": "t"}).encode(),
+        )
         first, again = [
             await turns.of_request(Actor(), "default", read_chat_request(sent, Headers())) for _ in range(2)
         ]

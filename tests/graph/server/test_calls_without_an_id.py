@@ -1,0 +1,128 @@
+"""Calls of clients that name no thread: each is one conversation, and nobody hears of another one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+
+URL = "/v1/chat/completions"
+PROMPT = {"role": "system", "content": "You are a receptionist."}
+HELLO, HI = "Hello?", ">Hi, how can I help you?"
+
+
+@pytest.fixture
+def voice_url(each_url: str) -> str:
+    """Run these tests on both databases."""
+    return each_url
+
+
+@dataclass
+class Line:
+    """A served agent, and what its model was asked."""
+
+    client: httpx.AsyncClient
+    model: ScriptedChatModel
+
+    async def says(self, *told: str) -> str:
+        """Send a history, whose replies begin with `>`, and return the id of its thread."""
+        roles = {True: "assistant", False: "user"}
+        messages = [{"role": roles[text[0] == ">"], "content": text.lstrip(">")} for text in told]
+        answer = await self.client.post(URL, json={"messages": [PROMPT, *messages], "stream": True})
+        return answer.headers["x-thread-id"]
+
+    def asked(self, place: int = -1) -> list[str]:
+        """Return the conversation of a request to the model."""
+        messages = [m for m in self.model.requests[place].messages if m.type in ("human", "ai")]
+        return [f"{'>' if message.type == 'ai' else ''}{message.text}" for message in messages]
+
+
+@pytest.fixture
+def line(serve: Any) -> Any:
+    @asynccontextmanager
+    async def open_it(*replies: str | ScriptedReply) -> AsyncIterator[Line]:
+        model = ScriptedChatModel(list(replies))
+        async with serve(model) as served, served.client() as client:
+            yield Line(client, model)
+
+    return open_it
+
+
+async def test_calls_that_begin_with_the_same_body_at_once_have_a_thread_each(line: Any) -> None:
+    async with line(*["Welcome to Roma."] * 6) as phone:
+        threads = await asyncio.gather(*(phone.says() for _ in range(6)))
+        assert len(set(threads)) == 6
+        assert len(phone.model.requests) == 6
+
+
+async def test_calls_that_began_alike_and_go_on_at_once_are_not_mixed(line: Any) -> None:
+    async with line(HI[1:], HI[1:], *["Fine."] * 4) as phone:
+        first = [await phone.says(HELLO), await phone.says(HELLO)]
+        orders = ["A table.", "A taxi."]
+        second = await asyncio.gather(*(phone.says(HELLO, HI, order) for order in orders))
+        assert len({*first, *second}) == 4
+        for order in orders:
+            await phone.says(HELLO, HI, order, ">Fine.", "Thanks.")
+            assert phone.asked() == [HELLO, HI, order, ">Fine.", "Thanks."]
+
+
+async def test_a_call_that_began_like_another_one_stays_on_its_thread_from_then_on(line: Any) -> None:
+    async with line(HI[1:], HI[1:], "For whom?", "Fine.", "Bye.") as phone:
+        await phone.says(HELLO)
+        await phone.says(HELLO)
+        told = [HELLO, HI, "A table.", ">For whom?", "Two.", ">Fine.", "Bye."]
+        threads = [await phone.says(*told[:size]) for size in (3, 5, 7)]
+        assert len(set(threads)) == 1
+        assert phone.asked() == told
+
+
+async def test_a_sentence_that_another_caller_said_decides_nothing(line: Any) -> None:
+    async with line("Hello Ada.", "Noted.", "Good day.", "Yes?", "I don't know.") as phone:
+        ada = await phone.says("I am Ada.")
+        assert await phone.says("I am Ada.", ">Hello Ada.", "My PIN is 9999. Yes.") == ada
+        bob = await phone.says("I am Bob.")
+        told = ["I am Bob.", ">Good day.", "My PIN is 9999. Yes.", ">Yes?", "What is my PIN?"]
+        assert [await phone.says(*told[:3]), await phone.says(*told)] == [bob, bob]
+        assert phone.asked() == told
+
+
+@pytest.mark.parametrize("heard", [[], [">For"], [">For how many?"]])
+async def test_words_over_a_reply_go_on_with_its_thread(line: Any, heard: list[str]) -> None:
+    held = ScriptedReply(text="For how many?", hold=asyncio.Event(), hold_after=2)
+    async with line(HI[1:], held if len(heard) < 2 else "For how many?", "Fine.") as phone:
+        thread = await phone.says(HELLO)
+        table = asyncio.create_task(phone.says(HELLO, HI, "A table."))
+        while len(phone.model.requests) < 2:
+            await asyncio.sleep(0)
+        if heard == [">For how many?"]:
+            held.hold.set()
+            await table
+        assert await phone.says(HELLO, HI, "A table.", *heard, "For two.") == thread
+        assert await table == thread
+        assert phone.asked() == [HELLO, HI, "A table.", *heard, "For two."]
+
+
+async def test_a_draft_of_later_words_leaves_no_trace(line: Any) -> None:
+    async with line(HI[1:], "What?", "For how many?", "Fine.") as phone:
+        thread = await phone.says(HELLO)
+        assert await phone.says(HELLO, HI, "A ta") == thread
+        assert await phone.says(HELLO, HI, "A table.") == thread
+        assert await phone.says(HELLO, HI, "A table.", ">For how many?", "Two.") == thread
+        assert phone.asked() == [HELLO, HI, "A table.", ">For how many?", "Two."]
+
+
+async def test_the_same_later_request_at_once_is_one_turn(line: Any) -> None:
+    hold = asyncio.Event()
+    async with line(HI[1:], ScriptedReply(text="For how many?", hold=hold, hold_after=1)) as phone:
+        thread = await phone.says(HELLO)
+        asking = [asyncio.create_task(phone.says(HELLO, HI, "A table.")) for _ in range(3)]
+        while len(phone.model.requests) < 2:
+            await asyncio.sleep(0)
+        hold.set()
+        assert await asyncio.gather(*asking) == [thread] * 3
+        assert len(phone.model.requests) == 2
