@@ -8,8 +8,8 @@ from .call import Call, user
 from .kinds import OTHER_PROMPT
 from .model import Plan
 from .side_calls import side_call
-from .turns import listening
-from .words import AFTER_SILENCE, GOODBYE, GREETINGS
+from .turns import farewell
+from .words import AFTER_SILENCE, GREETINGS
 
 Event = Callable[[Call], Awaitable[None]]
 
@@ -99,7 +99,7 @@ async def hand_over(call: Call) -> None:
 
 async def call_again(call: Call) -> None:
     """Hang up after a last word and call again later, on the same thread."""
-    await listening(call, Plan(text="Goodbye."), GOODBYE)
+    await farewell(call)
     await call.phone.time.sleep(call.dice.uniform(60, 4000))
     call.history = []
     await begin(call)

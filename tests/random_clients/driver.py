@@ -1,14 +1,11 @@
 """Many calls at once on one database, the same each time that they are made from the same seed."""
 
-import asyncio
 import random
 
 from .between import begin, between
 from .call import Call
-from .model import Plan
 from .phone import Phone, served
-from .turns import listening, turn
-from .words import GOODBYE
+from .turns import farewell, turn
 
 CALLS = 10
 """Calls of one seed."""
@@ -17,7 +14,7 @@ CALLS = 10
 async def drive(url: str, seed: int) -> None:
     """Make the calls of a seed on an empty database."""
     trims = seed % 3 == 0
-    window = {"message_buffer_limit": 12, "message_buffer_min": 6} if trims else {}
+    window = {"message_buffer_limit": 16, "message_buffer_min": 8} if trims else {}
     async with served(url, **window) as phone:
         await phone.time.run([_talk(phone, seed, place, trims=trims) for place in range(CALLS)])
 
@@ -32,8 +29,8 @@ async def _talk(phone: Phone, seed: int, place: int, *, trims: bool) -> None:
         for _ in range(dice.randint(2, 5)):
             await turn(call)
             await between(call)
-        await listening(call, Plan(text="Goodbye."), GOODBYE)
-        await asyncio.gather(*call.open)
+        await farewell(call)
+        await call.end(call.open)
         await call.check_record()
     except Exception as error:
         story = "\n".join(call.log)

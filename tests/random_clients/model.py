@@ -21,6 +21,8 @@ class Plan:
     """Called first, with the text after its result."""
     preamble: str = ""
     on_call: Callable[[], None] = lambda: None
+    whole: bool = False
+    """True for a reply that the caller hears to its end."""
     hold: asyncio.Event | None = None
     hold_after: int = 0
     """Pieces after which the reply waits for `hold`."""

@@ -4,15 +4,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
-from patience import PATIENCE
-
 from voicegraph.nodes.testing import ScriptedCall
 
 from .call import Call, user
 from .model import Plan
 from .side_calls import side_call
 from .wire import Answer
-from .words import GOODBYE
 
 GRACE = 1.5
 """Seconds in which a request may still turn out to be a draft: the server's `speculative_grace`."""
@@ -25,6 +22,9 @@ async def turn(call: Call) -> None:
     dice, call.open, still_open = call.dice, [], call.open
     orders = dice.random() < 0.2
     words = call.words.order() if orders else call.words.said()
+    if not (call.kind.keeps_history or call.has_heard) and words == call.last_words:
+        return  # Without a history this is the same request again, as nothing of its reply was heard.
+    call.last_words = words
     await drafts(call, words, orders=orders)
     if orders:
         call.orders.append(words)
@@ -33,30 +33,25 @@ async def turn(call: Call) -> None:
         await with_own_tool(call, words)
     else:
         await dice.choice(ways(call))(call, Plan(text=call.words.reply()), words)
-    async with asyncio.timeout(PATIENCE):
-        await asyncio.gather(*still_open)  # The newer request has ended their turns.
+    await call.end(still_open)
 
 
 def ways(call: Call) -> list[Way]:
     """Return the ways that the client knows."""
-    found: list[Way] = [listening, listening, speaking_over, speaking_over, asking_twice_at_once]
+    found: list[Way] = [listening, listening, speaking_over, speaking_over]
     if call.kind.retries:
         found += [asking_again, asking_again]
-    if not call.kind.keeps_history:
-        found.append(reporting_at_once)
-    elif call.named:
-        found.append(leaving_it_open)
-    if call.history and call.named:
-        found.append(asking_something_else)
+    found.append(leaving_it_open if call.kind.keeps_history else reporting_at_once)
+    if call.named:  # Without a name the same words at once may be those of two callers.
+        found += [asking_twice_at_once, *([asking_something_else] if call.history else [])]
     return found
 
 
 async def listening(call: Call, plan: Plan, words: str) -> None:
-    """Read all of the reply, and hear some of it; what was booked and the goodbye are heard whole."""
+    """Read all of the reply, and hear some of it."""
     answer = await call.send(call.body(plan, user(words)))
     call.check(plan, words)
-    whole = plan.call is not None or words == GOODBYE
-    await call.hear(answer, words, None if whole else call.some(answer))
+    await call.hear(answer, words, None if plan.whole else call.some(answer))
 
 
 async def speaking_over(call: Call, plan: Plan, words: str) -> None:
@@ -74,17 +69,19 @@ async def asking_again(call: Call, plan: Plan, words: str) -> None:
         await call.phone.time.sleep(pause)
     answer = await call.send(body)
     call.check(plan, words)
-    await call.hear(answer, words, None if plan.call else call.some(answer))
+    await call.hear(answer, words, None if plan.whole else call.some(answer))
 
 
 async def asking_twice_at_once(call: Call, plan: Plan, words: str) -> None:
     """Send the same body again while the reply comes; perhaps the first client leaves."""
     size = held(call, plan)
     body, first, second = call.body(plan, user(words)), Answer(), Answer()
-    sending = asyncio.create_task(call.send(body, first, call.dice.choice([max(1, size), None])))
+    sending = asyncio.create_task(call.send(body, first))
     await first.until(size)
     again = asyncio.create_task(call.send(body, second))
     await second.until(0)
+    if call.dice.random() < 0.5:
+        first.left.set()
     release(plan)
     await asyncio.gather(sending, again)
     assert len(plan.prompts) == 1
@@ -95,7 +92,7 @@ async def asking_twice_at_once(call: Call, plan: Plan, words: str) -> None:
 async def leaving_it_open(call: Call, plan: Plan, words: str) -> None:
     """Speak over the reply, while the connection stays as it is until the next words have come."""
     size, answer = held(call, plan), Answer()
-    call.open.append(asyncio.create_task(call.send(call.body(plan, user(words)), answer)))
+    call.open.append((answer, asyncio.create_task(call.send(call.body(plan, user(words)), answer))))
     await answer.until(size)
     call.check(plan, words)
     await call.hear(answer, words, call.dice.randint(0, len(answer.pieces)))
@@ -106,7 +103,6 @@ async def reporting_at_once(call: Call, plan: Plan, words: str) -> None:
     size, answer = held(call, plan), Answer()
     sending = asyncio.create_task(call.send(call.body(plan, user(words)), answer))
     await answer.until(size)
-    call.thread = answer.thread or ""
     call.check(plan, words)
     await call.hear(answer, words, call.dice.randint(0, size), report=True)
     await sending
@@ -170,7 +166,12 @@ def order(call: Call, words: str) -> Plan:
     """Return a plan with a tool that changes something; the caller waits until the request is no draft."""
     arguments = json.dumps({"pre_exec_msg": "I'm booking it.", "order": words})
     made = ScriptedCall(name="book", arguments=arguments)
-    return Plan(text="It is booked.", call=made, on_call=lambda: call.phone.time.pass_by(GRACE))
+    return Plan(text="It is booked.", call=made, on_call=lambda: call.phone.time.pass_by(GRACE), whole=True)
+
+
+async def farewell(call: Call) -> None:
+    """Let the caller say goodbye, and hear the answer."""
+    await listening(call, Plan(text="Goodbye.", whole=True), call.words.farewell())
 
 
 def held(call: Call, plan: Plan) -> int:

@@ -18,6 +18,8 @@ class Answer:
     body: bytes = b""
     has_ended: bool = False
     _more: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the client leaves."""
 
     @property
     def text(self) -> str:
@@ -47,13 +49,13 @@ async def post(
 
     It leaves at once with 0. What is sent after that nobody gets.
     """
-    answer, left = answer or Answer(), asyncio.Event()
+    answer = answer or Answer()
     sent = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
 
     async def receive() -> dict[str, Any]:
         if sent:
             return sent.pop()
-        await left.wait()
+        await answer.left.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
@@ -66,7 +68,8 @@ async def post(
             _read(answer, message["body"])
         answer.note()
         if leave_after is not None and len(answer.pieces) >= leave_after:
-            left.set()
+            answer.left.set()
+        if answer.left.is_set():
             await asyncio.Event().wait()  # Nobody reads any more.
 
     try:

@@ -23,7 +23,6 @@ _REPLIES = (
 )
 _OTHER_DRAFTS = ("Hm", "Is that", "Book", "*")
 GREETINGS = ("Welcome to Roma.", "Roma, good evening. How can I help you?")
-GOODBYE = "That is all, thank you."
 AFTER_SILENCE = "Are you still there?"
 
 
@@ -45,6 +44,10 @@ class Words:
     def order(self) -> str:
         """Return what is ordered, by these words alone."""
         return f"Book order {self._number()} now."
+
+    def farewell(self) -> str:
+        """Return the last words of a call."""
+        return f"That is all, thank you, bye {self._number()}."
 
     def drafts(self, words: str, count: int, *, related: bool) -> list[str]:
         """Return what speech-to-text took for the words before they were final: they grow, or change."""
