@@ -136,7 +136,7 @@ class Interrupts:
         return taken is None or self._leases.at(taken) > notice["at"]
 
     def _interrupt(self, notice: Notice, heard: str | None) -> None:
-        id_, run = notice["id"], self._threads.driving(notice["thread"])
+        id_, run = notice["id"], self._threads.meant(notice["thread"], heard)
         if run is None:
             self._remember(id_, InterruptedElsewhere(ran=False, cut=False))
             self._answer(notice)

@@ -97,7 +97,7 @@ async def interrupt(
     """
     graph.resources.store.database.opened_in.check()
     threads = graph.resources.threads
-    run = threads.driving(thread_id)
+    run = threads.meant(thread_id, heard)
     if run is not None:
         run.stop.request(heard)
         await run.done.wait()

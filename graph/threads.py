@@ -182,6 +182,16 @@ class Threads:
         runs = self.chain(thread_id)
         return runs[-1] if runs else None
 
+    def meant(self, thread_id: str, heard: str | None) -> TurnRun | None:
+        """Return the run that an interrupt means, of whose reply the caller `heard` so much.
+
+        A turn that waits for a stopped one to end has said nothing, but it is what the caller waits for.
+        """
+        driving = self.driving(thread_id)
+        if driving is None or heard or not driving.stop.requested:
+            return driving
+        return self.running(thread_id)
+
     def enter(self, run: TurnRun) -> None:
         """Put `run` behind the thread's running turn, which is stopped, waited for or in the way.
 

@@ -258,3 +258,22 @@ async def test_all_turns_can_be_told_to_end_those_that_wait_included(overlap: An
     assert sorted(line for line in log if line.endswith("stops")) == [
         *["one stops", "other stops", "three stops", "two stops"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "heard", "meant"),
+    [
+        ("newest", None, "newer"),
+        ("newest", "", "newer"),
+        ("newest", "Hello", "older"),
+        ("enqueue", None, "older"),
+    ],
+)
+def test_an_interrupt_means_the_turn_that_the_caller_waits_for_unless_an_older_one_was_heard(
+    overlap: Literal["newest", "enqueue"], heard: str | None, meant: str
+) -> None:
+    threads = Threads(overlap)
+    runs = {"older": TurnRun("call-42"), "newer": TurnRun("call-42")}
+    for run in runs.values():
+        threads.enter(run)
+    assert threads.meant("call-42", heard) is runs[meant]
