@@ -23,7 +23,8 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
     else:
         begun = reconcile(state["messages"], state.get("history", []), _rules(state, context, turn))
     history, before = state.get("history", []), state.get("latest")
-    keeps = any(message["role"] == "assistant" for message in history)
+    said = sum(message["role"] == "user" for message in history)
+    keeps = said > 1 or any(message["role"] == "assistant" for message in history)
     latest = LatestTurn(
         turn_id=turn["id"],
         after=begun.after,

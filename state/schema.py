@@ -106,7 +106,7 @@ class LatestTurn(TypedDict):
     request: NotRequired[str]
     """Digest of the client's history, by which the same request is known again."""
     keeps_history: NotRequired[bool]
-    """True when the client's history held a reply, in this turn or an earlier one."""
+    """True when the client's history held a reply, or several words, in this turn or an earlier one."""
 
 
 class AgentFacts(TypedDict):

@@ -16,7 +16,7 @@ Event = Callable[[Call], Awaitable[None]]
 
 async def begin(call: Call) -> None:
     """Greet the caller, or leave it to the caller to begin."""
-    if call.kind.greets and call.dice.random() < 0.6:
+    if call.is_greeted_by_client:
         greet(call)
     elif call.kind.lets_greet and call.dice.random() < 0.6:
         await speak_first(call)
@@ -71,6 +71,8 @@ async def shorten(call: Call) -> None:
     ):
         begin += 1
     kept = call.history[begin:]
+    if not kept:
+        return
     if call.kind.shortens != "cuts":
         summary = call.kind.shortens.format("Somebody wants a table.")
         kept = [{"role": call.kind.summary_role, "content": summary}, *kept]

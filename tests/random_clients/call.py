@@ -36,7 +36,8 @@ class Call:
         self.thread = ""
         self.is_confirmed = False
         """True when the client has reported what was heard of the last reply."""
-        self.last_words, self.has_heard = "", False
+        self.last_words, self.has_heard, self.turns = "", False, 0
+        self.is_greeted_by_client = self.kind.greets and dice.random() < 0.6
         self.open: list[tuple[Answer, asyncio.Task[Answer]]] = []
         """Requests whose connections stay open while the caller goes on."""
         self.log: list[str] = []

@@ -22,8 +22,9 @@ async def turn(call: Call) -> None:
     dice, call.open, still_open = call.dice, [], call.open
     orders = dice.random() < 0.2
     words = call.words.order() if orders else call.words.said()
-    if not (call.kind.keeps_history or call.has_heard) and words == call.last_words:
-        return  # Without a history this is the same request again, as nothing of its reply was heard.
+    if not call.kind.keeps_history and words == call.last_words and not (call.has_heard and call.turns > 1):
+        return  # The same words alone may be the same request: after the first turn, or with nothing heard.
+    call.turns += 1
     call.last_words = words
     await drafts(call, words, orders=orders)
     if orders:
