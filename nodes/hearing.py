@@ -64,6 +64,16 @@ def end_of(text: str, bare: str, begin: int = 0) -> int:
     return len(text)
 
 
+def has_end(text: str, letters: int) -> bool:
+    """Return whether a word of the text ends after so many letters."""
+    place = 0
+    for start, end in words_of(text):
+        if place >= letters:
+            break
+        place += len(bare_words(text[start:end]))
+    return place == letters
+
+
 def _same_beginning(spoken: str, heard: str) -> int:
     """Return where the last word begins up to which two long texts are the very same; 0 for short ones."""
     if min(len(spoken), len(heard)) < _SAME_TEXT:

@@ -2,7 +2,7 @@
 
 from difflib import SequenceMatcher
 
-from .hearing import hear
+from .hearing import has_end, hear
 from .items import Item
 from .rewriting import Hearing
 from .words import bare_words
@@ -26,7 +26,12 @@ def worth(our: Item, their: Item, place: int) -> int:
         return EQUAL
     if our.role == "user" and place > 0:
         return 0
-    return 0 if shared(our, their, place) is None else PREFIX
+    found = shared(our, their, place)
+    if found is None:
+        return 0
+    # Whole messages at the end, of which the client has forgotten those before.
+    whole = found[0] in our.parts and sum(found) == len(our.words) and found[1] == len(their.words)
+    return EQUAL if whole else PREFIX
 
 
 def loose_worth(our: Item, their: Item) -> int:
@@ -66,7 +71,8 @@ def shared(our: Item, their: Item, place: int) -> tuple[int, int] | None:
 def _said_of(words: str, their: Item) -> int:
     """Return how many letters of their first messages are the beginning of our words, or all of ours."""
     if their.words.startswith(words):
-        return len(words)
+        # "We" is not the beginning of "Welcome".
+        return len(words) if has_end(their.text, len(words)) else 0
     ends = (*their.parts, len(their.words))
     return next((end for end in reversed(ends) if words.startswith(their.words[:end])), 0)
 

@@ -42,3 +42,17 @@ def test_the_first_words_of_a_later_call_are_withdrawn_as_a_draft() -> None:
     ours[3] = "u:Bye."
     done = reconciled(ours, ["c:Welcome to Roma.", "u:I'd like a table"], keeps_history=True, history_size=2)
     assert shown(done.window) == as_window(*ours[:-3], "c:Welcome to Roma.", "u:I'd like a table")
+
+
+def test_drafts_of_a_later_call_that_the_agent_greets_as_before_leave_no_trace() -> None:
+    ours = ["a:Welcome to Roma.", *FIRST_CALL[1:3], "u:Bye.", "a:Goodbye.", "a:Welcome to Roma."]
+    told = ["a:Welcome to Roma.", "u:My number is 9."]
+    done = reconciled([*ours, "|u:Hm", "a:Yes?"], told, keeps_history=True, history_size=2)
+    assert shown(done.window) == as_window(*ours, told[1])
+
+
+def test_a_short_reply_is_not_taken_for_the_greeting_that_begins_with_its_letters() -> None:
+    ours = ["|c:Welcome to Roma.", "u:Book", "a:We"]
+    told = ["c:Welcome to Roma.", "u:I'd like to book a table."]
+    done = reconciled(ours, told, whole=False, history_size=2, keeps_history=True)
+    assert shown(done.window) == as_window(*told)
