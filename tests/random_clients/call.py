@@ -102,7 +102,11 @@ class Call:
         least = len(wanted) if self.named else len(told) + len(said)
         if trims and self.trims:  # Of the window a turn is left at least, and of its first reply the end.
             least = 1
-            if found[0][0] == "assistant" and wanted[-len(found)][1].endswith(found[0][1]):
+            if (
+                len(found) <= len(wanted)
+                and found[0][0] == "assistant"
+                and wanted[-len(found)][1].endswith(found[0][1])
+            ):
                 found = [wanted[-len(found)], *found[1:]]
         shorter = least <= len(found) <= len(wanted) and found == wanted[-len(found) :]
         assert shorter, f"{what}\nfound  {found}\nwanted {wanted}"

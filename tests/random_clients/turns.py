@@ -23,7 +23,7 @@ async def turn(call: Call) -> None:
     orders = dice.random() < 0.2
     words = call.words.order() if orders else call.words.said()
     if not call.kind.keeps_history and words == call.last_words and not (call.has_heard and call.turns > 1):
-        return  # The same words alone may be the same request: after the first turn, or with nothing heard.
+        return  # The same words alone may be the same request: after the first turn, or a reply that was cut.
     call.turns += 1
     call.last_words = words
     await drafts(call, words, orders=orders)
@@ -60,6 +60,7 @@ async def speaking_over(call: Call, plan: Plan, words: str) -> None:
     answer = await call.send(call.body(plan, user(words)), leave_after=held(call, plan))
     call.check(plan, words)
     await call.hear(answer, words, call.some(answer))
+    call.has_heard = call.has_heard and (call.kind.keeps_history or call.is_confirmed)
 
 
 async def asking_again(call: Call, plan: Plan, words: str) -> None:
