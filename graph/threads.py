@@ -185,10 +185,10 @@ class Threads:
     def meant(self, thread_id: str, heard: str | None) -> TurnRun | None:
         """Return the run that an interrupt means, of whose reply the caller `heard` so much.
 
-        A turn that waits for a stopped one to end has said nothing, but it is what the caller waits for.
+        A turn that waits for one that is at its end has said nothing, but it is what the caller waits for.
         """
         driving = self.driving(thread_id)
-        if driving is None or heard or not driving.stop.requested:
+        if driving is None or heard or not (driving.stop.requested or driving.kept):
             return driving
         return self.running(thread_id)
 

@@ -261,19 +261,22 @@ async def test_all_turns_can_be_told_to_end_those_that_wait_included(overlap: An
 
 
 @pytest.mark.parametrize(
-    ("overlap", "heard", "meant"),
+    ("overlap", "kept", "heard", "meant"),
     [
-        ("newest", None, "newer"),
-        ("newest", "", "newer"),
-        ("newest", "Hello", "older"),
-        ("enqueue", None, "older"),
+        ("newest", False, None, "newer"),
+        ("newest", False, "", "newer"),
+        ("newest", False, "Hello", "older"),
+        ("newest", True, "", "newer"),
+        ("newest", True, "Hello", "older"),
+        ("enqueue", False, None, "older"),
     ],
 )
 def test_an_interrupt_means_the_turn_that_the_caller_waits_for_unless_an_older_one_was_heard(
-    overlap: Literal["newest", "enqueue"], heard: str | None, meant: str
+    overlap: Literal["newest", "enqueue"], kept: bool, heard: str | None, meant: str
 ) -> None:
     threads = Threads(overlap)
     runs = {"older": TurnRun("call-42"), "newer": TurnRun("call-42")}
+    runs["older"].kept = kept
     for run in runs.values():
         threads.enter(run)
     assert threads.meant("call-42", heard) is runs[meant]
