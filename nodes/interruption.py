@@ -32,7 +32,7 @@ class Interruption:
 
     def drop(self) -> None:
         """Tell the turn to stop, because nobody listens to it any more."""
-        self.dropped = not self.requested
+        self.dropped = self.dropped or not self.requested
         self.event.set()
 
     async def race(self, work: Coroutine[Any, Any, None]) -> bool:
