@@ -71,7 +71,13 @@ def fate_of_tail(
         # Newest words that were said before prove nothing: a client without history sends only them.
         alone = match.theirs == len(theirs) - 1 and theirs[-1].role == "user"
         dropped = rules.recent and not alone and (first or not _was_whole(rules))
-        if match.proven or dropped or resembles(missing[0].text, _newest_words(theirs[match.theirs + 1 :])):
+        again = rules.recent and _begins_as_latest(ours, theirs, start, rules)
+        if (
+            match.proven
+            or dropped
+            or again
+            or resembles(missing[0].text, _newest_words(theirs[match.theirs + 1 :]))
+        ):
             return "gone"
         if first:
             return "kept"  # Only the greeting matches: it was said once.

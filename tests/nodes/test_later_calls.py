@@ -56,3 +56,13 @@ def test_a_short_reply_is_not_taken_for_the_greeting_that_begins_with_its_letter
     told = ["c:Welcome to Roma.", "u:I'd like to book a table."]
     done = reconciled(ours, told, whole=False, history_size=2, keeps_history=True)
     assert shown(done.window) == as_window(*told)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_third_draft_of_a_later_call_leaves_its_greeting_once(whole: bool) -> None:
+    ours = [*FIRST_CALL, "c:Welcome to Roma.", "|u:Book", "a:We"]
+    ours[3] = "u:Bye."
+    done = reconciled(
+        ours, ["c:Welcome to Roma.", "u:Hm"], keeps_history=True, history_size=2, whole=whole, firm=True
+    )
+    assert shown(done.window) == as_window(*ours[:-2], "u:Hm")
