@@ -13,7 +13,7 @@ BEAT = 0.005
 """Seconds between two wake-ups of the loop."""
 LONGEST = 0.05
 """Seconds that the loop may stand still on a quiet machine."""
-TOLERANCE = 2.0
+TOLERANCE = 4.0
 """Factor for a busy machine: what shares the caches makes the same work take more time of the processor."""
 
 

@@ -182,8 +182,8 @@ def ids(of: Owned) -> set[str]:
 UPKEEP = {
     "recall.index_due",
     "recall.erase_deleted",
-    *(f"journal.{name}" for name in ("begin", "note", "find", "unrecorded", "take", "record", "go_on")),
-    *(f"journal.{name}" for name in ("replace", "drop")),
+    *(f"journal.{name}" for name in ("begin", "note", "keep", "find", "unrecorded", "take", "record")),
+    *(f"journal.{name}" for name in ("go_on", "replace", "drop")),
 }
 
 
