@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from .embedder import LONGEST, Embedder, Meaning, meaning_of
 from .errors import MissingExtra, ModelError, ModelProtocolError, ModelTimeout
 from .likeness import Due, normalised
+from .opened_in import OneLoopLock
 from .search_index import SearchIndex
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Embedding:
         self._embedder = embedder
         self._deadline = deadline
         self._warned = False
-        self._working = asyncio.Lock()
+        self._working = OneLoopLock()
 
     @property
     def on(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Literal
 
 from .errors import InvalidSetting
 
@@ -34,3 +35,17 @@ class OpenedIn:
                 "the resources were opened in another event loop: open resources in each event loop, or use "
                 "open_resources_sync, whose graphs have invoke and stream for all threads"
             )
+
+
+class OneLoopLock(asyncio.Lock):
+    """A lock that another event loop is refused at once: waiting for it there would never end."""
+
+    def __init__(self) -> None:
+        """Belong to the running event loop."""
+        super().__init__()
+        self._opened_in = OpenedIn()
+
+    async def acquire(self) -> Literal[True]:
+        """Take the lock. Raises `InvalidSetting` in another process or event loop."""
+        self._opened_in.check()
+        return await super().acquire()

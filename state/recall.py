@@ -12,6 +12,7 @@ from .database import Database
 from .embedding import Embedding
 from .models import AgentRow
 from .neighbours import RecallHit
+from .opened_in import OneLoopLock
 from .ownership import numbers_of
 from .search import Order, Page, Wish
 from .search_index import SearchIndex
@@ -31,7 +32,7 @@ class Recall:
         self._database = database
         self._index = index
         self._embedding = embedding
-        self._indexing = asyncio.Lock()
+        self._indexing = OneLoopLock()
 
     async def search(
         self,

@@ -14,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 from .columns import encodable
 from .database import Database, Undone
 from .location import Location
+from .opened_in import OneLoopLock
 from .sqlite import BEGIN, WRITE, set_up
 from .trial_write import fill_pages
 from .unbroken import unbroken
@@ -43,7 +44,7 @@ class SqliteDatabase(Database):
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicegraph-database")
         self._writer = self.engine.execution_options(**{BEGIN: WRITE})
         # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
-        self._turn_to_write = asyncio.Lock()
+        self._turn_to_write = OneLoopLock()
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Give a session to read; see `Database`."""

@@ -8,7 +8,6 @@ Its functions run on plain connections in a thread: a search is half a dozen qui
 each through an async engine took four times as long as the statements themselves.
 """
 
-import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Generator
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 from ..faults import storage_faults
 from ..location import Location
+from ..opened_in import OneLoopLock
 from ..private_files import make_file
 from ..sqlite import BUSY_SECONDS, use_wal
 from ..sqlite_database import SqliteDatabase
@@ -71,8 +71,8 @@ class IndexFile:
         self._shown = f"{database.location.shown} (its search index)"
         self._readers: deque[sqlite3.Connection] = deque()
         self._writing: _Writing | None = None
-        self._opening = asyncio.Lock()
-        self._turn_to_write = asyncio.Lock()
+        self._opening = OneLoopLock()
+        self._turn_to_write = OneLoopLock()
 
     @unbroken
     async def reading(self, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -52,6 +52,7 @@ USES: dict[str, Callable[[TurnGraph], Any]] = {
     "an interruption": lambda graph: interrupt(graph, "call-42", "Hello"),
     "the store": lambda graph: graph.resources.store.agents.list(Actor()),
     "a write to the store": lambda graph: graph.resources.store.agents.create(Actor(), "nina"),
+    "the upkeep of the index": lambda graph: graph.resources.store.recall.index_due(),
 }
 
 
@@ -64,7 +65,8 @@ async def test_another_event_loop_is_refused_in_one_line(open_voice: Any, use: s
         async def elsewhere() -> None:
             await USES[use](graph)
 
-        [error] = await asyncio.to_thread(in_another_loop, elsewhere)
+        async with graph.resources.store.database.writing():
+            [error] = await asyncio.to_thread(in_another_loop, elsewhere)
     assert isinstance(error, InvalidSetting)
     assert "another event loop" in str(error) and "\n" not in str(error)
 
