@@ -53,7 +53,7 @@ class Caller:
             self.failed.append(heard)
         elif ended:
             self.acknowledged.append((words, heard))
-            if order:
+            if f"Order {order} is placed." in heard:
                 self.orders.append(order)
 
     async def _ask(self, client: httpx.AsyncClient, fleet: Fleet, stop: int | None) -> tuple[str, bool]:

@@ -29,7 +29,11 @@ def answer(body: dict[str, Any]) -> Reply:
             first_token_delay=FIRST_TOKEN,
             token_delay=EVERY_TOKEN,
         )
-    said = f"Order {order[1]} is placed." if order else f"This is the answer to {words.split()[1]}, in words."
+    said = f"This is the answer to {words.split()[1]}, in words."
+    if order:
+        # Of one that was being placed when its server died, nobody can tell.
+        placed = any(f"{order[1]} is placed" in str(message["content"]) for message in messages[last + 1 :])
+        said = f"Order {order[1]} is {'placed' if placed else 'unknown'}."
     return text(said, first_token_delay=FIRST_TOKEN, token_delay=EVERY_TOKEN)
 
 

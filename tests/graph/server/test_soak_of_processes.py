@@ -24,6 +24,7 @@ from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 
 LONGEST_BLOCK = 5.0
+"""Seconds without a word when a server dies, on a machine that does nothing else."""
 
 
 class Model:
@@ -77,10 +78,10 @@ async def check(graph: TurnGraph, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("processes", "callers", "seconds", "pause", "kill_every"),
+    ("processes", "callers", "seconds", "pause", "kill_every", "longest"),
     [
-        (2, 8, 5.0, 0.3, 2.5),
-        pytest.param(4, 200, 60.0, 12.0, 9.0, marks=pytest.mark.soak),
+        (2, 8, 5.0, 0.3, 2.5, PATIENCE),
+        pytest.param(4, 200, 60.0, 12.0, 9.0, LONGEST_BLOCK, marks=pytest.mark.soak),
     ],
 )
 async def test_processes_that_are_killed_lose_nothing(
@@ -92,6 +93,7 @@ async def test_processes_that_are_killed_lose_nothing(
     seconds: float,
     pause: float,
     kill_every: float,
+    longest: float,
 ) -> None:
     orders = tmp_path / "orders"
     orders.touch()
@@ -110,6 +112,7 @@ async def test_processes_that_are_killed_lose_nothing(
             await quiet(client, fleet)
     finally:
         await asyncio.to_thread(fleet.close)
+    assert [failure for caller in people for failure in caller.failed] == []
     async with open_resources(postgres_url, model=ScriptedChatModel([])) as resources:
         graph = build_graph(resources)
         for caller in people:
@@ -121,9 +124,8 @@ async def test_processes_that_are_killed_lose_nothing(
         f"first word: median {firsts[len(firsts) // 2]:.3f} s, 95th {firsts[int(len(firsts) * 0.95)]:.3f} s"
     )
     print(f"{len(blocked)} callers met a dead process, for {max(blocked, default=0):.2f} s at most")
-    assert [failure for caller in people for failure in caller.failed] == []
     placed = Counter(orders.read_text().split())
     assert [order for order, times in placed.items() if times > 1] == []
     assert [order for caller in people for order in caller.orders if not placed[order]] == []
-    assert max(blocked, default=0) < LONGEST_BLOCK
+    assert max(blocked, default=0) < longest
     assert await asyncio.to_thread(model.end) == []
