@@ -32,6 +32,8 @@ class TurnRun:
         self._watch = watch
         self.history = history
         """The client's history that the run answers, empty when words were only added."""
+        self.instructions = ""
+        """System notes of the client, as the state has them."""
         self.asked = time.monotonic()
         """When it was asked for, by `time.monotonic()`."""
         self.stop = Interruption()

@@ -30,6 +30,12 @@ def turn_config(bound: RunnableConfig | None, given: RunnableConfig | None) -> t
     return {**config, "configurable": own}, nested
 
 
+def call_of(config: RunnableConfig, context: Any) -> dict[str, Any]:
+    """Return what is configured of a call, such as its thread; the context counts before the config."""
+    told: Mapping[str, Any] = cast(Any, context) if isinstance(context, Mapping) else {}
+    return {**config.get("configurable", {}), **told}
+
+
 def _surrounding() -> Mapping[str, Any]:
     """Return what a graph or tool around this call is configured with.
 

@@ -2,7 +2,8 @@
 
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
 from typing import Any, Self, cast
@@ -21,12 +22,13 @@ from ..state.checkpoints import Checkpointer, checkpoint_path, turn_on
 from ..state.errors import InvalidInput, InvalidSetting
 from ..state.faults import storage_error
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
 from .held_thread import HeldThread, held_thread, unheld
 from .incoming import turn_input
 from .resources import Resources
 from .threads import TurnRun
-from .turn_config import new_messages_only, turn_config
+from .turn_config import call_of, new_messages_only, turn_config
 from .unfinished_turn import close_crashed, go_on
 
 log = logging.getLogger(__name__)
@@ -89,13 +91,11 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         config, nested = turn_config(self.config, config)
         if nested and not options.get("stream_mode"):
             options["stream_mode"] = "values"  # As LangGraph does: it is what the node returns.
-        run = await self._begin(input, config, context=context, **options)
-        listener = run.listen()
-        try:
-            async for part in listener:
+        side = None if nested else await side_answer(self, input, call_of(config, context), options)
+        parts = side or (await self._begin(input, config, context=context, **options)).listen()
+        async with aclosing(parts):
+            async for part in parts:
                 yield new_messages_only(part) if nested else part
-        finally:
-            await listener.aclose()
 
     async def begin_turn(
         self,
@@ -125,7 +125,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         resources = self.resources
         resources.store.database.opened_in.check()
         now = resources.clock.now()
-        call = {**config.get("configurable", {}), **_as_mapping(context)}
+        call = call_of(config, context)
         thread_id = str(call.get("thread_id") or "")
         if not thread_id:
             raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
@@ -136,6 +136,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         agent = str(call.get("agent") or "")
         await resources.admit(actor, agent, thread_id)
         run = TurnRun(thread_id, input.get("history", ()) if input else (), watch)
+        run.instructions = input["turn"].get("client_instructions", "") if input else ""
         live = Context(
             store=resources.store,
             models=resources.models,
@@ -294,7 +295,3 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"
             )
         return self.resources.portal
-
-
-def _as_mapping(context: Any) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], context) if isinstance(context, Mapping) else {}

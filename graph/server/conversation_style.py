@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..content_parts import spoken_words
+from ..side_call_rules import RECENTLY, Known
 from .chat_request import ChatRequest
-from .side_call_rules import Known
 
 _MOST_THREADS = 4096
 _LONGEST_PROMPT = 2000
-_RECENTLY = 600.0
-"""Seconds after a turn in which its call is taken to go on."""
 _PROMPT_ROLES = ("system", "developer")
 _SPOKEN_ROLES = ("user", "assistant")
 
@@ -34,7 +32,7 @@ class Style:
             prompt=self.prompt,
             streamed=self.streamed,
             tells_history=self.tells_history,
-            recent=time.monotonic() - self.at < _RECENTLY,
+            recent=time.monotonic() - self.at < RECENTLY,
         )
 
 

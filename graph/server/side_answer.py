@@ -4,19 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 
-from langchain_core.messages import AnyMessage, SystemMessage
-
-from ...nodes.client_messages import as_message
-from ...nodes.events import Event, ToolRequested
-from ...nodes.side_call import SideCall, answer_side_call
+from ...nodes.events import Event
 from ...state.actors import Actor
-from ...state.agents import DEFAULT_AGENT
-from ...state.errors import AgentNotFound, ContextTooLong, RequestRefused
-from ..client_history import read_in_order
-from ..client_tools import LegalTools, legal_tools
+from ...state.errors import ContextTooLong, RequestRefused
+from ..client_tools import legal_tools
 from ..resources import Resources
+from ..side_events import side_events
 from .chat_request import ChatRequest
 from .errors import ApiError
 
@@ -85,51 +79,13 @@ async def begin_side_answer(
 
     Raises `AgentNotFound`, `ModelError` when no model answers, `ApiError` 400 when one refuses the request.
     """
-    settings = resources.settings
-    model, agent_settings = None, {}
-    try:
-        owner = await resources.store.agents.get(actor, agent)
-        model, agent_settings = owner.model, dict(owner.model_settings)
-    except AgentNotFound:
-        if agent != DEFAULT_AGENT:  # The default agent is made by its first turn.
-            raise
     legal = legal_tools(request.client_tools)
-    call = SideCall(
-        messages=_messages(request, resources.clock.now()),
-        client_tools=legal.tools,
-        client_settings=legal.with_legal_choice(request.model_settings),
-        agent_settings=agent_settings,
-        user=actor.user_id,
-    )
-    models = [resources.models.get(name) for name in (model, *settings.fallback_models)]
     log.debug("answering a side call", extra={"agent": agent})
-    events = answer_side_call(call, models, settings, resources.clock)
-    answer = SideAnswer(_with_own_names(events, legal), request.thread_id)
+    events = await side_events(resources, actor, agent, request.messages, legal, request.model_settings)
+    answer = SideAnswer(events, request.thread_id)
     try:
         await answer.until_begun(_TIME_TO_BEGIN)
     except BaseException:
         answer.part()
         raise
     return answer
-
-
-def _messages(request: ChatRequest, now: float) -> list[AnyMessage]:
-    messages: list[AnyMessage] = []
-    for is_system, entry in read_in_order(request.messages):
-        if is_system:
-            messages += [SystemMessage(entry["text"])] if entry["text"].strip() else []
-        elif (message := as_message(entry, (), now)) is not None:
-            messages.append(message)
-    if not messages:
-        raise ApiError(
-            400, "there is no message: the history is empty", code="invalid_request", param="messages"
-        )
-    return messages
-
-
-async def _with_own_names(events: AsyncGenerator[Event], legal: LegalTools) -> AsyncGenerator[Event]:
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, ToolRequested):
-                event = replace(event, name=legal.own_names.get(event.name, event.name))
-            yield event

@@ -1,24 +1,19 @@
 """Side calls of clients, told apart from turns by what the request and its thread are like."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
-
-from ...nodes.items import our_items, spoken_words, their_items
+from ...nodes.items import spoken_words
 from ...nodes.words import bare_words
 from ...state.actors import Actor
 from ..client_history import read_in_order
+from ..known_conversation import known_conversation
+from ..side_call_rules import LONGEST_TEXT, Asked, Known, is_side_call, may_be_second_model, may_quote
 from ..turn_graph import TurnGraph
 from .chat_request import ChatRequest
 from .conversation_style import Style, Styles, first_prompt, has_history, is_special
-from .side_call_rules import Asked, Known, is_side_call, may_be_second_model
 from .thread_ids import known_thread, own_name
-
-_LONGEST_TEXT = 100_000
-"""Characters of a message that are searched for a quoted conversation."""
 
 
 class SideCalls:
@@ -73,40 +68,21 @@ class SideCalls:
 
     async def _known(self, actor: Actor, agent: str, named: str) -> Known | None:
         """Return what is known of the named thread, `None` when nothing was said there."""
-        resources = self._graph.resources
         thread_id = await known_thread(self._graph, actor, agent, named)
         if thread_id is None:
             return None
-        for run in resources.threads.chain(thread_id):
-            if run.kept:  # Its reply, which may hand the call over, is on its way to the last checkpoint.
-                await run.done.wait()
-        state = await self._graph.aget_state({"configurable": {"thread_id": thread_id}})
-        window: Sequence[AnyMessage] = state.values.get("messages", ())
-        running = resources.threads.chain(thread_id)
-        items = our_items(window)
-        for run in running:
-            items += their_items(run.history)
-        if not items and not running:
-            return None
-        style = self._styles.get(thread_id) or self._stored_style(state.values)
+        known = await known_conversation(self._graph, thread_id)
+        style = self._styles.get(thread_id)
+        if known is None or style is None:  # Another process has served its turns.
+            return known
+        served = style.as_known()
         return replace(
-            style.as_known(),
-            caller=[bare_words(item.text) for item in items if item.role == "user"],
-            replies=[item.words for item in items if item.role == "assistant"],
-            running=any(not run.kept for run in running),
-            hands_over=_called_last(window),
+            known,
+            prompt=served.prompt,
+            streamed=served.streamed,
+            tells_history=served.tells_history,
+            recent=served.recent,
         )
-
-    def _stored_style(self, state: Mapping[str, Any]) -> Style:
-        """Return the style of turns that another process has served, as far as their state shows it."""
-        resources = self._graph.resources
-        turn = state.get("turn")
-        if turn is None:
-            return Style(prompt=None, at=time.monotonic())
-        appended = resources.settings.client_instructions == "append"
-        prompt = turn.get("client_instructions", "") if appended else None
-        age = resources.clock.now() - turn["started_at"]
-        return Style(prompt=prompt, at=time.monotonic() - age)
 
 
 def as_asked(request: ChatRequest) -> Asked:
@@ -122,7 +98,7 @@ def as_asked(request: ChatRequest) -> Asked:
         prompt=prompt,
         caller=[bare_words(text) for text in callers],
         replies=[words for words in replies if words],
-        texts=[text[:_LONGEST_TEXT] for text in (*callers, *notes[1 if prompt else 0 :])],
+        texts=[text[:LONGEST_TEXT] for text in (*callers, *notes[1 if prompt else 0 :])],
         json="response_format" in request.model_settings,
         forced="tool_choice" in request.model_settings and bool(request.client_tools),
         tools=bool(request.client_tools),
@@ -130,12 +106,6 @@ def as_asked(request: ChatRequest) -> Asked:
 
 
 def _may_quote(message: Any) -> bool:
-    """Return whether a message may hold a conversation: what a caller says has no lines and no marks."""
+    """Return whether a message may hold a conversation."""
     content = cast(Mapping[str, Any], message).get("content") if isinstance(message, Mapping) else None
-    return not isinstance(content, str) or any(sign in content for sign in ("\n", "<", "role"))
-
-
-def _called_last(window: Sequence[AnyMessage]) -> bool:
-    """Return whether the last reply called a tool and said nothing after it."""
-    last = next((message for message in reversed(window) if not isinstance(message, ToolMessage)), None)
-    return isinstance(last, AIMessage) and bool(last.tool_calls)
+    return not isinstance(content, str) or may_quote(content)

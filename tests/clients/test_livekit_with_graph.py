@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livekit.agents import ChatContext
+from livekit.agents.llm import LLM
+from livekit.agents.voice.amd.classifier import AMD_PROMPT
+from livekit.agents.voice.keyterm_detection import _detect_keyterms
 from livekit_audio import Call
 from livekit_with_graph import new_llm
-from openai_server import OpenAIServer, Reply, ToolCall, server_error, text, tool_calls
+from openai_server import Gate, OpenAIServer, Reply, ToolCall, server_error, text, tool_calls
 from phone_tools import book_table
 
 from voicegraph.graph import build_graph
@@ -173,4 +177,54 @@ async def test_a_greeting_and_an_instruction_of_the_client_are_no_words_of_the_c
             ("assistant", "Fine."),
             ("assistant", "Goodbye."),
             ("user", "Still there?"),
+        ]
+
+
+def said_so_far() -> ChatContext:
+    context = ChatContext()
+    context.add_message(role="user", content="Hello?")
+    context.add_message(role="assistant", content="Good day.")
+    return context
+
+
+async def summary_of_a_task_group(llm: LLM) -> None:
+    summarized = await said_so_far()._summarize(llm_v=llm, keep_last_turns=0)
+    assert "Wants a room." in str(summarized.items[-1].text_content)
+
+
+async def key_terms(llm: LLM) -> None:
+    await _detect_keyterms(llm, said_so_far())  # The adapter has no tools, by which they would be told.
+
+
+async def voicemail_detector(llm: LLM) -> None:
+    context = ChatContext()
+    context.add_message(role="system", content=AMD_PROMPT)
+    context.add_message(role="user", content="You have reached the Miller family.")
+    assert (await llm.chat(chat_ctx=context).collect()).text == "Wants a room."
+
+
+@pytest.mark.parametrize(
+    "side_call", [summary_of_a_task_group, key_terms, voicemail_detector], ids=lambda call: call.__name__
+)
+async def test_a_side_call_of_the_session_is_answered_beside_the_reply(
+    open_line: Any, side_call: Any
+) -> None:
+    gate = Gate()
+    held = text("One two three four.", hold_after=2, gate=gate)
+    async with open_line(text("Good day."), held, text("Wants a room."), text("Bye.")) as line:
+        line.call.says("Hello?")
+        await line.call.reply(1)
+        line.call.says("Count.")
+        await line.backend.async_wait_for_requests(2)
+        await side_call(line.call.llm)
+        gate.open()
+        assert await line.call.reply(2) == "One two three four."
+        line.call.says("Thanks.")
+        await line.call.reply(3)
+        assert line.asked() == [
+            ("user", "Hello?"),
+            ("assistant", "Good day."),
+            ("user", "Count."),
+            ("assistant", "One two three four."),
+            ("user", "Thanks."),
         ]

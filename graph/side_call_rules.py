@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...nodes.words import bare_words
+from ..nodes.words import bare_words
 
 _CALLER = "user|human|caller|customer|client"
 _AGENT = "assistant|agent|ai|bot|model"
@@ -19,6 +19,10 @@ _FORMS = (
     r"(?i)['\"]role['\"]\s*:\s*['\"](?:{0})['\"]",  # {{"role": "user", "content": "Hello."}}
 )
 _LABELS = [[re.compile(form.format(names)) for form in _FORMS] for names in (_CALLER, _AGENT)]
+RECENTLY = 600.0
+"""Seconds after a turn in which its call is taken to go on."""
+LONGEST_TEXT = 100_000
+"""Characters of a message that are searched for a quoted conversation."""
 _COMMON = frozenset(
     "a an and are as at be by can do for from have if in is it not of on or that the this to use will with "
     "you your".split()
@@ -106,6 +110,11 @@ def may_be_second_model(asked: Asked, known: Known) -> bool:
     if not (known.prompt or known.tells_history):
         return False
     return (known.running or known.recent) and _is_other_prompt(asked.prompt, known.prompt)
+
+
+def may_quote(text: str) -> bool:
+    """Return whether a text may hold a conversation: what a caller says has no lines and no marks."""
+    return any(sign in text for sign in ("\n", "<", "role"))
 
 
 def is_transcript(text: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph.server.side_call_rules import Asked, Known, is_side_call, is_transcript
+from voicegraph.graph.side_call_rules import Asked, Known, is_side_call, is_transcript
 from voicegraph.nodes.heard import bare_words
 
 
