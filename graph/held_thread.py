@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -111,9 +111,12 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
         yield None
         return
     from ..state.patience import Patience
+    from ..state.postgres_checkpoints import PostgresSaver
+    from ..state.turn_saver import TurnSaver
 
     seconds = storing_seconds(resources, run, live)
     # Whoever goes on with a crashed turn stops nobody.
     async with resources.others.owning(run, "reject" if live.resumed else None) as lease:
         patience = Patience(lease, seconds)
-        yield HeldThread(lease=lease, saver=resources.saver_of_turn(patience), patience=patience)
+        saver = TurnSaver(cast(PostgresSaver, resources.checkpointer), patience)
+        yield HeldThread(lease=lease, saver=saver, patience=patience)

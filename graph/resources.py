@@ -14,7 +14,7 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from anyio.from_thread import BlockingPortal
@@ -43,10 +43,6 @@ from .loop_thread import loop_thread
 from .other_processes import OtherProcesses
 from .settings import Settings, load_settings
 from .threads import Threads, TurnRun
-
-if TYPE_CHECKING:
-    from ..state.patience import Patience
-    from ..state.turn_saver import TurnSaver
 
 log = logging.getLogger(__name__)
 
@@ -176,13 +172,6 @@ class Resources:
     def owning(self, run: TurnRun) -> AbstractAsyncContextManager[object]:
         """Keep other processes from the run's thread during the body; a turn of theirs ends first."""
         return nullcontext() if self.others is None else self.others.owning(run, "enqueue")
-
-    def saver_of_turn(self, patience: "Patience") -> "TurnSaver":
-        """Return a saver for one turn on PostgreSQL."""
-        from ..state.postgres_checkpoints import PostgresSaver
-        from ..state.turn_saver import TurnSaver
-
-        return TurnSaver(cast(PostgresSaver, self.checkpointer), patience)
 
     async def end_turns(self) -> None:
         """Stop all turns, wait until they are stored, and end what works behind them."""
