@@ -27,6 +27,10 @@ _COMMON = frozenset(
     "a an and are as at be by can do for from have if in is it not of on or that the this to use will with "
     "you your".split()
 )
+_CLASSIFIER = re.compile(
+    r"(?i)[^\w]*(?:task\W+)?(?:you(?:'re| are) (?:an? |the )?(?:[\w-]+ ){0,5}classifier|classify)\b"
+)
+"""How a prompt begins that is for no conversation, as those of answering machine detectors do."""
 _SHORTEST_QUOTE = 6
 """Letters of the fewest words of the thread that count as quoted."""
 _QUOTED_AT_LEAST = 24
@@ -82,6 +86,10 @@ def is_side_call(asked: Asked, known: Known | None) -> bool:
             return False
         if any(map(is_transcript, asked.texts)):
             return bool(asked.prompt) or not asked.streamed
+        if is_classifier(asked.prompt) or (
+            asked.forced and asked.prompt and any(map(_is_labelled, asked.texts))
+        ):
+            return True
         return asked.json and not asked.streamed and bool(asked.prompt)
     other = _is_other_prompt(asked.prompt, known.prompt)
     in_one_piece = not asked.streamed and (known.streamed or (known.streamed is None and known.recent))
@@ -117,14 +125,23 @@ def may_quote(text: str) -> bool:
     return any(sign in text for sign in ("\n", "<", "role"))
 
 
+def is_classifier(prompt: str) -> bool:
+    """Return whether a prompt says at its beginning that it is a classifier's."""
+    return _CLASSIFIER.match(prompt) is not None
+
+
 def is_transcript(text: str) -> bool:
     """Return whether a text holds what both sides of a conversation said."""
     return all(any(form.search(text) for form in labels) for labels in _LABELS)
 
 
+def _is_labelled(text: str) -> bool:
+    return any(form.search(text) for labels in _LABELS for form in labels)
+
+
 def _quotes(text: str, known: Known) -> bool:
     """Return whether a text quotes the thread's conversation, or what looks like it."""
-    labelled = any(form.search(text) for labels in _LABELS for form in labels)
+    labelled = _is_labelled(text)
     if not labelled and "\n" not in text:
         return False
     if is_transcript(text):

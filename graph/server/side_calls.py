@@ -9,7 +9,15 @@ from ...nodes.words import bare_words
 from ...state.actors import Actor
 from ..client_history import read_in_order
 from ..known_conversation import known_conversation
-from ..side_call_rules import LONGEST_TEXT, Asked, Known, is_side_call, may_be_second_model, may_quote
+from ..side_call_rules import (
+    LONGEST_TEXT,
+    Asked,
+    Known,
+    is_classifier,
+    is_side_call,
+    may_be_second_model,
+    may_quote,
+)
 from ..turn_graph import TurnGraph
 from .chat_request import ChatRequest
 from .conversation_style import Style, Styles, first_prompt, has_history, is_special
@@ -60,6 +68,8 @@ class SideCalls:
         if in_one_piece or has_history(request.messages):
             return in_one_piece
         prompt = first_prompt(request.messages)
+        if style is None and is_classifier(prompt):
+            return True
         if any(map(_may_quote, request.messages[1 if prompt else 0 :])):
             return True
         if style is None or prompt in ("", style.prompt):

@@ -40,6 +40,9 @@ SUMMARIZE = "Compress the older part of a conversation into a short summary that
 TERMS = "You keep the key terms of a speech recognizer up to date. Call record_keyterms once."
 MACHINE = "Classify the greeting of a phone call: human, voicemail, menu, or not certain yet."
 CLASSIFY = "You are a classifier. Reply with one JSON object that answers each question."
+AMD = "Task:\nClassify the call greeting transcript into exactly one of these categories:\n\nhuman: A person."
+IVR = "You are an IVR detection classifier. Analyze the transcribed text."
+VOICEMAIL = "You are a voicemail detection classifier for an OUTBOUND calling system."
 RATE = "Rate how angry a caller sounds, from one to five."
 XML = f"Conversation to summarize:\n\n<user>{ROOM}</user>\n<assistant>{WHICH}</assistant>"
 LABELLED = f"Conversation history:\nUSER: {ROOM}\n\nASSISTANT: {WHICH}\n\nUSER: {DOUBLE}"
@@ -80,6 +83,24 @@ SIDE: dict[str, tuple[Asked, Known | None]] = {
         asked(QUESTION, prompt=CLASSIFY, json=True, streamed=False),
         replace(ANOTHER_PROCESS, prompt=None),
     ),
+    "an answering machine detector before the first words": (
+        asked("You've reached Dana.", prompt=AMD, tools=True, forced=True),
+        None,
+    ),
+    "an answering machine detector before the first words, without tools": (
+        asked("Hello?", prompt=VOICEMAIL),
+        None,
+    ),
+    "a detector of menus before the first words": (asked("Press 1 for billing.", prompt=IVR), None),
+    "key terms before the first words": (
+        asked(
+            f"## Transcript\nUSER: {ROOM}\n\n## Applied keyterms\n(none)",
+            prompt=TERMS,
+            tools=True,
+            forced=True,
+        ),
+        None,
+    ),
     "data from words, streamed": (asked("Ada, 5 May", prompt=CLASSIFY, json=True), CALL),
     "a summary of the whole call, sent as it is": (
         asked(ROOM, WHICH, DOUBLE, prompt=SUMMARIZE, streamed=False),
@@ -119,6 +140,15 @@ TURNS: dict[str, tuple[Asked, Known | None]] = {
         asked(ROOM, prompt=PROMPT, tools=True, forced=True),
         None,
     ),
+    "the first words for an agent that sorts": (
+        asked(
+            ROOM,
+            prompt="You are a receptionist. Classify what the caller wants and call the tool.",
+            tools=True,
+        ),
+        None,
+    ),
+    "the first words in a message with labels": (asked(f"USER: {ROOM}", prompt=PROMPT), None),
     "the first words with JSON wanted": (asked(ROOM, json=True, streamed=False), None),
     "a history on a new thread": (asked(ROOM, WHICH, DOUBLE, prompt=PROMPT), None),
     "the first words again": (asked(ROOM, prompt=PROMPT), FIRST),
