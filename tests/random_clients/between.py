@@ -15,7 +15,9 @@ Event = Callable[[Call], Awaitable[None]]
 
 
 async def begin(call: Call) -> None:
-    """Greet the caller, or leave it to the caller to begin."""
+    """Greet the caller, or leave it to the caller to begin; perhaps a detector listens first."""
+    if call.named and call.dice.random() < 0.1:
+        await side_call(call)
     if call.is_greeted_by_client:
         greet(call)
     elif call.kind.lets_greet and call.dice.random() < 0.6:
@@ -28,7 +30,7 @@ async def between(call: Call) -> None:
     at_once = [0.3] if call.kind.keeps_history or call.is_confirmed else []
     await call.phone.time.sleep(call.dice.choice([*at_once, 2.0, 8.0, 20.0, 45.0, 400.0]))
     happenings: list[Event] = [nothing] * 6
-    if call.history and call.named:
+    if call.named:
         happenings += [side_call, side_call]
     if call.kind.lets_greet:
         happenings.append(speak_first)
@@ -37,7 +39,8 @@ async def between(call: Call) -> None:
     if call.kind.hands_over:
         happenings.append(hand_over)
     if call.kind.keeps_history and call.named:
-        happenings.append(call_again)
+        # To a thread that does not know the call a summary is what the caller said.
+        happenings += [call_again, *([] if call.kind.shortens else [ask_another_agent])]
     await call.dice.choice(happenings)(call)
 
 
@@ -97,6 +100,12 @@ async def hand_over(call: Call) -> None:
         call.history = []
     if call.kind.lets_greet and call.dice.random() < 0.6:
         await speak_first(call)
+
+
+async def ask_another_agent(call: Call) -> None:
+    """Go on with another agent of the server, which has a thread of its own."""
+    call.agent = "nina" if call.agent == "default" else "default"
+    call.is_split = True
 
 
 async def call_again(call: Call) -> None:

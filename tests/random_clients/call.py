@@ -10,7 +10,7 @@ from patience import PATIENCE
 
 from .kinds import KINDS, Kind
 from .model import Plan
-from .oracle import Item, Truth, in_prompt, in_record, merged
+from .oracle import Item, Truth, holds, in_prompt, in_record, merged
 from .phone import Phone
 from .wire import Answer
 from .words import Words
@@ -28,12 +28,13 @@ class Call:
         self.kind_name = dice.choice(list(KINDS))
         self.kind: Kind = KINDS[self.kind_name]
         self.headers, self.fields = self.kind.name(f"call-{number}")
-        self.named = bool(self.headers or self.fields)
+        self.agent, self.named = "default", bool(self.headers or self.fields)
         self.prompt, self.has_tools = self.kind.prompt, self.kind.own_tools
         self.history: list[Message] = []
         self.truth = Truth()
         self.orders: list[str] = []
-        self.thread = ""
+        self.thread, self.is_split = "", not self.named
+        """Where it is, and whether other threads may hold what was said before."""
         self.is_confirmed = False
         """True when the client has reported what was heard of the last reply."""
         self.last_words, self.has_heard, self.turns = "", False, 0
@@ -48,7 +49,8 @@ class Call:
         history = self.history if self.kind.keeps_history else []
         tools = {"tools": [TOOL]} if self.has_tools else {}
         messages = [*system, *history, *new]
-        return {"messages": messages, "stream": True, **tools, **self.fields, "stop": [self.phone.plan(plan)]}
+        asked = {"model": self.agent, "messages": messages, "stream": self.kind.streams, **tools}
+        return {**asked, **self.fields, "stop": [self.phone.plan(plan)]}
 
     async def send(
         self, body: Message, answer: Answer | None = None, leave_after: int | None = None
@@ -79,11 +81,7 @@ class Call:
         """Check what is kept of the call, and that each order was carried out once."""
         record = await self.phone.record(self.thread)
         self.note(str([(m["role"], m["text"], m["status"]) for m in record]))
-        self._compare("record", in_record(record), self.truth.items(), (), trims=not self.named)
-        self.check_orders()
-
-    def check_orders(self) -> None:
-        """Check that each order was carried out once."""
+        self._compare("record", in_record(record), self.truth.items(), (), trims=self.is_split)
         booked = {order: self.phone.booked[order] for order in self.orders}
         assert set(booked.values()) <= {1}, booked
 
@@ -95,21 +93,11 @@ class Call:
         said: tuple[str, ...],
         trims: bool = True,
     ) -> None:
-        if found == wanted:
-            return
-        # A client that names no call may get a new thread, which takes in what it tells.
+        # A new thread takes in what the client sends; of a window that was cut a turn is left at least.
         told = merged((m["role"], m.get("content") or "") for m in self.history if m["role"] != "tool")
-        least = len(wanted) if self.named else len(told) + len(said)
-        if trims and self.trims:  # Of the window a turn is left at least, and of its first reply the end.
-            least = 1
-            if (
-                len(found) <= len(wanted)
-                and found[0][0] == "assistant"
-                and wanted[-len(found)][1].endswith(found[0][1])
-            ):
-                found = [wanted[-len(found)], *found[1:]]
-        shorter = least <= len(found) <= len(wanted) and found == wanted[-len(found) :]
-        assert shorter, f"{what}\nfound  {found}\nwanted {wanted}"
+        least = 1 if trims and self.trims else len(told) + len(said) if self.is_split else len(wanted)
+        gaps = self.is_split and self.named
+        assert holds(found, wanted, least, gaps=gaps), f"{what}\nfound  {found}\nwanted {wanted}"
 
     async def hear(self, answer: Answer, words: str | None, played: int | None, report: bool = False) -> None:
         """Take in what was played of a reply: so many pieces, `None` for all."""
@@ -126,7 +114,7 @@ class Call:
         self.has_heard = bool(heard)
         self.note(f"  heard {heard!r}")
         self.is_confirmed = False
-        if not self.kind.keeps_history and (report or cut):
+        if report or (cut and (self.kind.reports or not self.kind.keeps_history)):
             await self.phone.interrupt(self.thread, heard)
             self.is_confirmed = bool(heard)
 
@@ -141,7 +129,7 @@ class Call:
     async def end(self, still_open: list[tuple[Answer, asyncio.Task[Answer]]]) -> None:
         """Wait for requests that were left open: a newer one has ended their turns, on the same thread."""
         for answer, sending in still_open:
-            if not self.named:
+            if self.is_split:
                 answer.left.set()
             async with asyncio.timeout(PATIENCE):
                 await sending

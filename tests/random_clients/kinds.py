@@ -34,6 +34,9 @@ class Kind:
     summary_role: str = "assistant"
     hands_over: bool = False
     """Another agent of its own, under another prompt, takes over, with the history or without."""
+    streams: bool = True
+    reports: bool = False
+    """It reports interruptions, although it sends its history."""
     marks_cuts: str = ""
     """What it writes after a reply that was cut."""
 
@@ -84,5 +87,7 @@ KINDS: dict[str, Kind] = {
     "newest words after a prompt": Kind(
         name=lambda call: ({}, {"metadata": {"thread_id": call}}), keeps_history=False, drafts=1
     ),
+    "one piece": Kind(name=_header("X-Thread-Id"), streams=False, greets=True, retries=(0.5,)),
+    "reporting too": Kind(name=_header("X-Thread-Id"), reports=True, drafts=1),
     "no prompt": Kind(name=_header("X-Thread-Id"), prompt="", drafts=2, own_tools=True, retries=(2.0,)),
 }

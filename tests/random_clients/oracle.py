@@ -44,6 +44,30 @@ def merged(spoken: Iterable[Item]) -> list[Item]:
     return items
 
 
+def holds(found: Sequence[Item], wanted: Sequence[Item], least: int, *, gaps: bool) -> bool:
+    """Return whether items are the wanted ones, of which those before the last `least` may be missing.
+
+    Without `gaps` all are there from the first one that is.
+    """
+    if least >= len(wanted) or not found:
+        return list(found) == list(wanted)
+    rest = list(wanted)
+    for place, item in enumerate(reversed(found)):
+        while rest and rest[-1] != item and not (place + 1 >= least and _is_end(item, rest[-1])):
+            if place < least or not gaps:
+                return False
+            rest.pop()
+        if not rest:
+            return False
+        rest.pop()
+    return len(found) >= least
+
+
+def _is_end(item: Item, whole: Item) -> bool:
+    """Return whether an item is the end of a reply whose beginning is missing."""
+    return item[0] == whole[0] == "assistant" and whole[1].endswith(item[1])
+
+
 def in_prompt(prompt: Sequence[BaseMessage], *, through_last_words: bool) -> list[Item]:
     """Return what a prompt holds of a conversation; a reply's announcement of a tool was spoken too."""
     spoken: list[Item] = []

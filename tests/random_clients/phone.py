@@ -12,6 +12,7 @@ import httpx
 from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.graph.server.app import create_app
 from voicegraph.nodes import voice_tool
+from voicegraph.state import Actor
 
 from .model import Plan, PlannedModel
 from .timeline import Timeline
@@ -72,4 +73,6 @@ async def served(url: str, **settings: Any) -> AsyncIterator[Phone]:
     patient = Settings(filler_after=None, stall_timeout=600, first_token_timeout=600, **settings)
     async with open_resources(url, model=model, tools=[book], clock=time, settings=patient) as resources:
         app = create_app(build_graph(resources))
+        await resources.store.actors.ensure(Actor())
+        await resources.store.agents.create(Actor(), "nina")
         yield Phone(app=app, resources=resources, model=model, time=time, booked=booked)

@@ -35,14 +35,19 @@ def _bodies(history: list[Message]) -> list[Message]:
     lines = "\n\n".join(f"{m['role'].upper()}: {m['content']}" for m in said)
     xml = "\n".join(f"<{m['role']}>\n{m['content']}\n</{m['role']}>" for m in said)
     last = next((m["content"] for m in reversed(said) if m["role"] == "user"), "Hello?")
+    detectors = [
+        _body(_MACHINE, last, stream=True, **_FORCED),
+        _body(_CLASSIFY, f'Input:\n{last}\n\nQuestion "voicemail": a machine?', response_format=_FORM),
+        {**_body("Translate.", json.dumps(last), stream=True), "side_call": True},
+    ]
+    if not said:
+        return detectors
     terms = f"## Transcript (USER = raw STT)\n{lines}\n\n## Applied keyterms\n(none)"
     return [
         _body(_SUMMARIZE, f"Conversation to summarize:\n\n{xml}", stream=True),
         _body(_SUMMARIZE, f"Conversation history:\n{lines}", max_tokens=600),
         _body(_TERMS, terms, stream=True, **_FORCED),
-        _body(_MACHINE, last, stream=True, **_FORCED),
-        _body(_CLASSIFY, f'Input:\n{last}\n\nQuestion "voicemail": a machine?', response_format=_FORM),
-        {**_body("Translate.", json.dumps(last), stream=True), "side_call": True},
+        *detectors,
     ]
 
 

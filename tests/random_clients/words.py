@@ -37,9 +37,9 @@ class Words:
         return self._dice.choice([*_SAID, *[f"My number is {self._number()}."] * 5])
 
     def reply(self) -> str:
-        """Return what the model answers."""
+        """Return what the model answers; sometimes that is nothing, and an apology is heard."""
         own = f"Number {self._number()} is free at seven, shall I take it?"
-        return self._dice.choice([*_REPLIES, *[own] * 3])
+        return self._dice.choice([*_REPLIES, *[own] * 3]) if self._dice.random() > 0.03 else ""
 
     def order(self) -> str:
         """Return what is ordered, by these words alone."""
