@@ -168,7 +168,7 @@ def any_match(
             cell = (cell[0] - _GAP, cell[1], cell[2]) if cell[0] > _GAP else _NOTHING
             if our.role == their.role and not (j == said_last and i < last):
                 value, certain = worth(our, their, j), True
-                if not value and i >= near and j >= nearly and (our.role != "user" or j < newest):
+                if not value and i >= near and j >= nearly and _may_differ(i, j, our, before[2], newest):
                     value, certain = loose_worth(our, their), our.role != "user"
                 if value:
                     score, proven = (
@@ -176,7 +176,7 @@ def any_match(
                         before[1] or (certain and _proves(our, their, j, newest)),
                     )
                     pairs = (i, j, before[2])
-                    ends = certain or (corrects_last and i == last)
+                    ends = certain or (corrects_last and i == last and theirs[j + 1].role == "user")
                     # A greeting of the client, and newest words, may be those of an earlier call.
                     if ends and (best is None or (proven, score, i) > (best[3], *best[:2])):
                         best = (score, i, j, proven, pairs)
@@ -186,6 +186,16 @@ def any_match(
             left = cell
         above = row
     return best and Match(*best[:4], pairs=_unwound(best[4]))
+
+
+def _may_differ(i: int, j: int, our: Item, pairs: _Pairs | None, newest: int) -> bool:
+    """Return whether a pair may be the same in other words: of a reply, the words that it answers are a pair.
+
+    A model answers many words with nearly the same sentence.
+    """
+    if our.role == "user":
+        return j < newest
+    return j == 0 or (pairs is not None and pairs[:2] == (i - 1, j - 1))
 
 
 def _find(ours: Sequence[Item], theirs: Sequence[Item]) -> int | None:

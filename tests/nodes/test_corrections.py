@@ -7,6 +7,7 @@ from conversations import as_history, reconciled, shown, windowed
 
 from voicegraph.nodes.reconcile import Reconciling, reconcile
 from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.state.neighbours import WITHDRAWN
 from voicegraph.state.schema import ClientMessage
 
 CORRECTED = {
@@ -142,3 +143,10 @@ def test_words_that_a_provider_refused_do_not_come_back() -> None:
     ]
     rules = Reconciling(latest=None, provisional=False, lasting=lambda _: False, now=1.0)
     assert shown(reconcile(window, history, rules).window)[0] == "u:[left out]"
+
+
+def test_words_that_were_answered_are_no_correction_of_the_newest_ones() -> None:
+    told = ["u:Book order 11 now.", "a:It is booked.", "u:Book order 12 now."]
+    done = reconciled(["|u:Book order"], told, whole=False, keeps_history=True)
+    assert shown(done.window) == told
+    assert [(m.text, m.additional_kwargs.get(OUTCOME)) for m in done.amended] == [("Book order", WITHDRAWN)]

@@ -66,3 +66,10 @@ def test_the_third_draft_of_a_later_call_leaves_its_greeting_once(whole: bool) -
         ours, ["c:Welcome to Roma.", "u:Hm"], keeps_history=True, history_size=2, whole=whole, firm=True
     )
     assert shown(done.window) == as_window(*ours[:-2], "u:Hm")
+
+
+def test_a_reply_with_nearly_the_same_words_in_an_earlier_call_is_another_one() -> None:
+    ours = ["u:What is free?", "a:Number 4402 is free at seven, shall I take it?"]
+    told = ["c:Welcome.", "u:A taxi.", "a:Number 4409 is free at seven, shall I take it?", "u:No.", "u:Bye."]
+    done = reconciled(ours, told, provisional=False, recent=False, firm=True)
+    assert shown(done.window) == as_window(*ours, *told)
