@@ -9,7 +9,7 @@ from .kinds import OTHER_PROMPT
 from .model import Plan
 from .side_calls import side_call
 from .turns import farewell
-from .words import AFTER_SILENCE, GREETINGS
+from .words import AFTER_SILENCE, GREETINGS, TAKING_OVER
 
 Event = Callable[[Call], Awaitable[None]]
 
@@ -38,7 +38,7 @@ async def between(call: Call) -> None:
         happenings += [shorten, shorten]
     if call.kind.hands_over:
         happenings.append(hand_over)
-    if call.kind.keeps_history and call.named:
+    if call.kind.keeps_history and call.named and not call.is_split:
         # To a thread that does not know the call a summary is what the caller said.
         happenings += [call_again, *([] if call.kind.shortens else [ask_another_agent])]
     await call.dice.choice(happenings)(call)
@@ -58,7 +58,9 @@ def greet(call: Call) -> None:
 async def speak_first(call: Call) -> None:
     """Ask for words without words of the caller: a greeting, or a question after a silence."""
     begins = not call.history
-    plan = Plan(text=call.dice.choice(GREETINGS) if begins else AFTER_SILENCE)
+    # What the client itself greets with would be taken for this greeting, when it calls again.
+    greetings = [TAKING_OVER] if call.is_greeted_by_client else GREETINGS
+    plan = Plan(text=call.dice.choice(greetings) if begins else AFTER_SILENCE)
     note = {"role": "system", "content": "Greet the caller." if begins else "Ask if the caller is there."}
     answer = await call.send(call.body(plan, *([] if begins and call.prompt else [note])))
     call.check(plan)

@@ -14,7 +14,7 @@ CALLS = 10
 async def drive(url: str, seed: int) -> None:
     """Make the calls of a seed on an empty database."""
     trims = seed % 3 == 0
-    window = {"message_buffer_limit": 16, "message_buffer_min": 8} if trims else {}
+    window = {"message_buffer_limit": 20, "message_buffer_min": 12} if trims else {}
     async with served(url, **window) as phone:
         await phone.time.run([_talk(phone, seed, place, trims=trims) for place in range(CALLS)])
 

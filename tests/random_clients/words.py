@@ -23,6 +23,7 @@ _REPLIES = (
 )
 _OTHER_DRAFTS = ("Hm", "Is that", "Book", "*")
 GREETINGS = ("Welcome to Roma.", "Roma, good evening. How can I help you?")
+TAKING_OVER = "I have your invoice here."
 AFTER_SILENCE = "Are you still there?"
 
 
