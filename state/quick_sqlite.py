@@ -1,7 +1,7 @@
 """SQLite behind asyncio with few changes of thread.
 
 Each of them costs more than most statements do: aiosqlite makes four for a row that is written and six for
-one that is read, and LangGraph's saver writes ten rows a turn.
+one that is read. LangGraph's saver writes ten rows a turn, and SQLAlchemy's sessions read as many.
 """
 
 import sqlite3
@@ -20,10 +20,10 @@ Statement = tuple[str, Iterable[Any]]
 """SQL and its parameters."""
 
 
-async def connect(path: str) -> "QuickConnection":
-    """Open the database file; `sqlite3.Error` when that cannot be."""
+async def connect(path: str, *, uri: bool = False) -> "QuickConnection":
+    """Open the database file, or the database of a URI; `sqlite3.Error` when that cannot be."""
     # Without an isolation level each statement is a transaction of its own, unless one is begun.
-    opening = partial(sqlite3.connect, path, isolation_level=None, factory=_Connection)
+    opening = partial(sqlite3.connect, path, isolation_level=None, uri=uri, factory=_Connection)
     return cast("QuickConnection", await QuickConnection(opening, 64))
 
 
@@ -59,10 +59,13 @@ class QuickConnection(aiosqlite.Connection):
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], chunk_size: int) -> None:
         super().__init__(connect, chunk_size)
+        self._thread.daemon = True  # A connection that nobody closed keeps no process from its end.
         self._opened_in = OpenedIn()
         self.failed: Callable[[sqlite3.Error], object] = lambda _: None
         """Called with each error of a statement."""
         self._looks = SharedAnswers[int]()
+        self.begins_late = False
+        """True after a `BEGIN` that is run with the next statement: until then it does nothing."""
 
     def cursor(self) -> "Result[aiosqlite.Cursor]":
         """Return a cursor that is made when it is used."""
@@ -82,8 +85,15 @@ class QuickConnection(aiosqlite.Connection):
 
     async def commit(self) -> None:
         """Commit the transaction, if one was begun."""
+        self.begins_late = False
         if self.in_transaction:
             await super().commit()
+
+    async def rollback(self) -> None:
+        """Roll the transaction back, if one was begun."""
+        self.begins_late = False
+        if self.in_transaction:
+            await super().rollback()
 
     async def transaction(self, statements: Iterable[Statement]) -> None:
         """Run several statements in one transaction."""
@@ -140,14 +150,39 @@ class QuickCursor(aiosqlite.Cursor):
     def __init__(self, connection: QuickConnection) -> None:
         self._owner = connection
         self._rows: list[Any] = []
+        self._told: tuple[Any, int, int | None] = (None, -1, None)
+
+    @property
+    def description(self) -> Any:
+        """The columns of the rows, `None` when the statement gives none."""
+        return self._told[0]
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the statement wrote, -1 when it writes none."""
+        return self._told[1]
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The number of the row that was inserted last."""
+        return self._told[2]
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
         """Run a statement and fetch all its rows."""
+        late, self._owner.begins_late = self._owner.begins_late, sql == "BEGIN"
+        if self._owner.begins_late:
+            return self
 
-        def run(connection: sqlite3.Connection) -> list[Any]:
-            return connection.execute(sql, tuple(parameters or ())).fetchall()
+        def run(connection: sqlite3.Connection) -> tuple[list[Any], tuple[Any, int, int | None]]:
+            if late:
+                connection.execute("BEGIN")
+            cursor = connection.execute(sql, tuple(parameters or ()))
+            rows = cursor.fetchall()
+            told = cursor.description, cursor.rowcount, cursor.lastrowid
+            cursor.close()  # Here, since its end may wait for the connection's next statement.
+            return rows, told
 
-        self._rows = await self._owner.run(run)
+        self._rows, self._told = await self._owner.run(run)
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> Self:
@@ -155,7 +190,9 @@ class QuickCursor(aiosqlite.Cursor):
         rows = [tuple(row) for row in parameters]
 
         def run(connection: sqlite3.Connection) -> None:
-            connection.executemany(sql, rows)
+            cursor = connection.executemany(sql, rows)
+            self._told = None, cursor.rowcount, None
+            cursor.close()
 
         await self._owner.run(partial(_in_transaction, run))
         return self

@@ -15,6 +15,7 @@ from .columns import encodable
 from .database import Database, Undone
 from .location import Location
 from .opened_in import OneLoopLock
+from .quick_sqlite import QuickConnection, connect
 from .sqlite import BEGIN, WRITE, set_up
 from .trial_write import fill_pages
 from .unbroken import unbroken
@@ -35,7 +36,7 @@ class SqliteDatabase(Database):
             sqlite3.connect(location.memory, uri=True, check_same_thread=False) if location.memory else None
         )
         self.engine: AsyncEngine = create_async_engine(
-            location.engine_url, connect_args={"isolation_level": None}, hide_parameters=True
+            location.engine_url, async_creator=lambda: _connected(location), hide_parameters=True
         )
         set_up(self.engine.sync_engine)
         self.blocking_engine = _blocking_engine(location)
@@ -125,6 +126,12 @@ class SqliteDatabase(Database):
         self._threads.shutdown(wait=False)
         if self._memory is not None:
             self._memory.close()
+
+
+async def _connected(location: Location) -> QuickConnection:
+    if location.memory:
+        return await connect(location.memory, uri=True)
+    return await connect(str(location.path))
 
 
 def _blocking_engine(location: Location) -> Engine:
