@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from compiled_statements import share_compiled_statements
 from langchain_core.language_models import BaseChatModel
 
 from voicegraph.graph import Resources, Settings, open_resources
@@ -37,6 +38,8 @@ with suppress(ModuleNotFoundError):  # Voice clients are tried where it is not.
     settings.register_profile("suite", slow, derandomize=True)
     settings.register_profile("random", slow)
     settings.load_profile("suite")
+
+share_compiled_statements()
 
 Open = Callable[..., AbstractAsyncContextManager[Resources]]
 

@@ -190,7 +190,7 @@ made = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.data(), made)
 def test_calls_in_any_legal_form_are_those_that_were_made(
     data: st.DataObject, each: list[tuple[str, dict[str, int]]]

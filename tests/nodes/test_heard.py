@@ -85,7 +85,7 @@ spoken_words = st.lists(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=100)
 @given(spoken_words, st.data())
 def test_any_prefix_by_words_gives_exactly_that_prefix(
     pairs: list[tuple[str, str]], data: st.DataObject
@@ -99,7 +99,7 @@ def test_any_prefix_by_words_gives_exactly_that_prefix(
     assert said.startswith(str(cut.text))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_heard_and_unheard_make_up_what_was_said(first: str, preamble: str, heard: str) -> None:
     said = f"{first} {preamble}".strip()

@@ -104,7 +104,7 @@ def damage(window: list[AnyMessage], kind: str, random: Any) -> None:
             window.insert(random.randint(0, len(window)), victim.model_copy())
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(turns, damages)
 def test_any_damage_to_the_results_is_mended(groups: list[list[int]], harm: list[tuple[str, Any]]) -> None:
     whole = make_window(groups)

@@ -228,7 +228,7 @@ def bare(text: str) -> str:
     return "".join(text.split())
 
 
-SLOW = settings(max_examples=120, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("path", PATHS)

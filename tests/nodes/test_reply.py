@@ -132,7 +132,7 @@ async def test_calls_are_spoken_whole_even_when_their_indexes_come_in_reverse(ea
     assert ear.heard == "Rome first. Then Oslo."
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.data(), st.lists(reordered, min_size=1, max_size=3), st.booleans())
 def test_any_interleaving_speaks_each_preamble_whole_and_in_order(
     new_ear: Any, data: st.DataObject, each: list[dict[str, Any]], ascii_only: bool

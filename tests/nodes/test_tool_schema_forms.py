@@ -306,7 +306,7 @@ ROOTS = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(ROOTS)
 def test_each_form_of_any_schema_is_one_that_openai_takes(root: dict[str, Any]) -> None:
     try:
@@ -320,7 +320,7 @@ def test_each_form_of_any_schema_is_one_that_openai_takes(root: dict[str, Any]) 
         json.dumps(described, allow_nan=False, ensure_ascii=False).encode()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(ROOTS, VALUES)
 def test_arguments_are_taken_by_any_schema_without_an_error(root: dict[str, Any], value: Any) -> None:
     drop_nulls(value, root, {"a": root})

@@ -62,7 +62,7 @@ def assert_parted(
     assert sorted(at[id(message)] for message in [*evicted, *kept]) == list(range(len(whole)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(limits, st.lists(turns, min_size=1, max_size=25))
 def test_after_each_turn_the_window_fits_and_every_provider_takes_it(
     sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]

@@ -139,7 +139,7 @@ class Editor:
         return True
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["write", "undo", "redo"]), max_size=30))
 def test_the_history_alone_tells_what_an_editor_would_remember(steps: list[str]) -> None:
     editor, history, texts = Editor(), [(1, "user")], {1: 1}

@@ -169,7 +169,7 @@ async def test_the_query_language_of_the_index_is_only_words(home: Any, query: s
     assert await found(home, query) == expected
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     query=st.one_of(
         st.text(max_size=60),
