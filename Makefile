@@ -47,11 +47,11 @@ chat: install ## start a conversation (make chat ARGS="--thread call-42")
 
 .PHONY: test
 test: install ## run the tests (some of them: make test ARGS="tests/nodes -k trim")
-	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-quick
 test-quick: install ## run the tests of steps, words and whole turns alone, in a minute
-	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile $(QUICK_TESTS) $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(QUICK_TESTS) $(ARGS)
 
 .PHONY: install
 install: $(STAMP) ## install all it needs into .venv (the other targets do it by themselves)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -35,7 +36,7 @@ with suppress(ModuleNotFoundError):  # Voice clients are tried where it is not.
 
     # A busy machine is slow; and what a run found at random, the next one would not.
     slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("suite", slow, derandomize=True)
+    settings.register_profile("suite", slow, derandomize=True, max_examples=60)
     settings.register_profile("random", slow)
     settings.load_profile("suite")
 
@@ -48,6 +49,12 @@ Open = Callable[..., AbstractAsyncContextManager[Resources]]
 def pytest_xdist_auto_num_workers() -> int:
     """Return one process more than there are processors: a quarter of the time tests wait for something."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of few tests: these take the longest, and would keep one process at the end."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (tests[item.path], item.path))
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:

@@ -25,12 +25,12 @@ def every_third_with_a_tool(messages: list[BaseMessage]) -> ScriptedReply:
     return ScriptedReply(text="I see.")
 
 
-async def test_two_hundred_turns_keep_the_window_small_and_every_message_once(open_voice: Any) -> None:
+async def test_a_hundred_turns_keep_the_window_small_and_every_message_once(open_voice: Any) -> None:
     limits = {"message_buffer_limit": 50, "message_buffer_min": 20}
     said = 0
     async with open_voice(ScriptedChatModel(every_third_with_a_tool), tools=[look_up], **limits) as resources:
         graph = build_graph(resources)
-        for number in range(200):
+        for number in range(100):
             result = await graph.ainvoke({"messages": [("user", f"Turn {number}")]}, CALL)
             said += 4 if number % 3 == 0 else 2
             window = result["messages"]
@@ -39,7 +39,7 @@ async def test_two_hundred_turns_keep_the_window_small_and_every_message_once(op
         stored = await resources.store.messages.history(Actor(), "call-42")
     assert len(stored) == said
     assert len({record.id for record in stored}) == said
-    assert [r.text for r in stored if r.role == "user"] == [f"Turn {number}" for number in range(200)]
+    assert [r.text for r in stored if r.role == "user"] == [f"Turn {number}" for number in range(100)]
     in_window = {message.id for message in window}
     assert all((record.evicted_at is None) == (record.id in in_window) for record in stored)
 

@@ -56,7 +56,7 @@ BODIES: dict[str, list[list[Message]]] = {
     "the first body of a later call": [[HI], [HI, HELLO, says("user", "Bye.")], [HELLO, BOOK]],
 }
 """The requests of a call; the last one is sent again."""
-GAPS = (0.0, 0.2, 1.5, 4.0, 60.0, 7200.0)
+GAPS = (0.0, 1.5, 60.0, 7200.0)
 
 
 class Booker:
