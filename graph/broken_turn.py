@@ -42,6 +42,7 @@ async def ended_in_words(
         log.error("a turn broke down", extra={"thread_id": live.thread_id, **error_facts(error)})
         log.debug("why the turn broke down", exc_info=error)
         sentence = f" {live.limits.broken_reply}" if live.speaker.spoken else live.limits.apology
+        live.speaker.note(sentence)
         for event in (Speech(content=sentence), failed_turn(code, "the turn broke down")):
             yield _part(encode_event(event), options)
 

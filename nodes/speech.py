@@ -82,6 +82,10 @@ class Speaker:
             self.begin_sentence()
             self._filled = True
 
+    def note(self, text: str) -> None:
+        """Remember words that reach the caller by no step's stream."""
+        self.spoken += text
+
     async def say(self, text: str) -> str:
         """Speak `text` at once; return what went out, with the blank before it when one was needed."""
         if not text or self._writer is None:

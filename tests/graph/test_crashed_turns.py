@@ -197,7 +197,7 @@ async def test_a_turn_of_which_nothing_could_be_written_is_kept_until_it_can_be(
             assert [text for _, text, _ in await said(resources)] == [*asked, "Four."]
 
 
-async def test_what_a_broken_run_spoke_is_known_to_the_next_turn_at_once(
+async def test_what_a_broken_run_spoke_and_its_apology_are_known_to_the_next_turn_at_once(
     open_voice: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = ScriptedChatModel(["One two three.", "Four."])
@@ -214,11 +214,10 @@ async def test_what_a_broken_run_spoke_is_known_to_the_next_turn_at_once(
             with suppress(Broken):
                 await say(resources, "Count.")
         assert await say(resources, "Go on.") == "Four."
-        assert [str(message.text) for message in model.requests[-1].messages[1:]] == [
-            "Count.",
-            "One two three.",
-            "Go on.",
-        ]
+        heard = f"One two three. {resources.settings.broken_reply}"
+        asked = [str(message.text) for message in model.requests[-1].messages[1:]]
+        assert asked == ["Count.", heard, "Go on."]
+        assert [text for _, text, _ in await said(resources)] == [*asked, "Four."]
 
 
 async def test_a_turn_that_was_taken_for_dead_and_goes_on_is_recorded_once(open_voice: Any) -> None:
