@@ -86,10 +86,11 @@ class Database(ABC):
         """Return `text` as it will be read back: with U+FFFD for what the database cannot hold."""
 
     @abstractmethod
-    def empty_log(self) -> Coroutine[Any, Any, None]:
+    def empty_log(self) -> Coroutine[Any, Any, int]:
         """Bring SQLite's file up to date and empty its log, which holds what the file no longer does.
 
-        Does what it can while others read. PostgreSQL looks after itself.
+        Returns how many pages of the log stay: none, unless another program reads the file for long.
+        PostgreSQL looks after itself.
         """
 
     @abstractmethod

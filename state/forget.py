@@ -9,6 +9,8 @@ from .traces import Trace
 
 INDEX = "search index"
 """Stands among the tables for the entries of the search index."""
+LOG = "log of the database file"
+"""Stands among the tables for the pages of SQLite's log that could not be written back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,8 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
         case "thread":
             await store.threads.delete(trace.actor, trace.name)
     orphans = await store.recall.erase_deleted()
-    await store.database.empty_log()
-    return Forgotten(trace=trace, before=before, left={**await _count(store, saver, trace), INDEX: orphans})
+    left = {**await _count(store, saver, trace), INDEX: orphans, LOG: await store.database.empty_log()}
+    return Forgotten(trace=trace, before={**before, LOG: 0}, left=left)
 
 
 async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:

@@ -94,8 +94,9 @@ class PostgresDatabase(Database):
         """Return `text` as it will be read back."""
         return storable(text)
 
-    async def empty_log(self) -> None:
+    async def empty_log(self) -> int:
         """Do nothing: PostgreSQL looks after itself."""
+        return 0
 
     @unbroken
     async def close(self) -> None:

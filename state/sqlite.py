@@ -43,6 +43,15 @@ def set_up(engine: Engine) -> None:
     event.listen(engine, "begin", _begin)
 
 
+def empty_log(connection: sqlite3.Connection) -> int:
+    """Bring the file up to date and empty its log; return how many pages of the log stay.
+
+    None stay unless somebody reads an older state of the file for longer than the connection waits.
+    """
+    is_busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return max(pages, 1) if is_busy else 0
+
+
 def _set_pragmas(connection: Any, entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     try:

@@ -18,7 +18,7 @@ from .kept_heads import Head, KeepsHeads, KeptHeads
 from .private_files import make_file
 from .quick_sqlite import QuickConnection, connect
 from .retrying import until_unlocked
-from .sqlite import BUSY_SECONDS
+from .sqlite import BUSY_SECONDS, empty_log
 from .storage_health import StorageHealth
 
 T = TypeVar("T")
@@ -185,8 +185,11 @@ async def _erase(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
             [(f"DELETE FROM {table} WHERE {_OF_THREADS}", (ids,)) for table in _TABLES]
         )
         await saver.conn.execute("PRAGMA secure_delete=OFF")
-        # The log would hold the words until it is full.
-        await saver.conn.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        # The log would hold the words until it is full, and the file until the log is written back.
+        if await _connection(saver).run(empty_log):
+            locked = StorageError("another program reads the checkpoints: end it, then try again")
+            locked.retryable = True
+            raise locked
 
 
 async def count(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -16,7 +16,7 @@ from .database import Database, Undone
 from .location import Location
 from .opened_in import OneLoopLock
 from .quick_sqlite import QuickConnection, connect
-from .sqlite import BEGIN, WRITE, set_up
+from .sqlite import BEGIN, WRITE, empty_log, set_up
 from .trial_write import fill_pages
 from .unbroken import unbroken
 
@@ -104,14 +104,16 @@ class SqliteDatabase(Database):
         return encodable(text)
 
     @unbroken
-    async def empty_log(self) -> None:
+    async def empty_log(self) -> int:
         """Empty SQLite's log; see `Database`."""
-        if self.path is None:
-            return
-        outside_transactions = self.engine.execution_options(**{BEGIN: ()})
-        with self.faults():
-            async with self._turn_to_write, outside_transactions.connect() as connection:
-                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        def outside_transactions() -> int:
+            with self.faults(), closing(self.blocking_engine.raw_connection()) as connection:
+                assert connection.driver_connection is not None
+                return empty_log(connection.driver_connection)
+
+        async with self._turn_to_write:
+            return await self.in_thread(outside_transactions) if self.path is not None else 0
 
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[AsyncSession]:

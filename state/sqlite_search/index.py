@@ -52,8 +52,7 @@ class SqliteIndex:
         """Rewrite the file of the index, which takes a minute for a million messages."""
         while await self.index_some(_NOTHING):
             pass
-        await self._file.rewrite()
-        return await self._file.reading(_orphans)
+        return await self._file.rewrite() + await self._file.reading(_orphans)
 
     async def count_of(self, threads: Collection[str], passages: Collection[str]) -> int:
         """Count what there is of threads and passages."""

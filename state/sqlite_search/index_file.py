@@ -20,7 +20,7 @@ from ..faults import storage_faults
 from ..location import Location
 from ..opened_in import OneLoopLock
 from ..private_files import make_file
-from ..sqlite import BUSY_SECONDS, use_wal
+from ..sqlite import BUSY_SECONDS, empty_log, use_wal
 from ..sqlite_database import SqliteDatabase
 from ..unbroken import unbroken
 
@@ -105,14 +105,15 @@ class IndexFile:
             return await self._database.in_thread(write)
 
     @unbroken
-    async def rewrite(self) -> None:
+    async def rewrite(self) -> int:
         """Write the whole file anew, so that no word of a deleted entry is left in it.
 
-        Until then words stay in FTS5's segments and in free pages. A million entries take a minute.
+        Until then words stay in FTS5's segments and in free pages. A million entries take a minute. Returns
+        how many pages of the log stay, none unless another program reads the file for long.
         """
         connections = await self._open()
         async with self._turn_to_write:
-            await self._database.in_thread(lambda: self._rewrite(connections.index))
+            return await self._database.in_thread(lambda: self._rewrite(connections.index))
 
     @unbroken
     async def close(self) -> None:
@@ -165,13 +166,14 @@ class IndexFile:
             raise
         return connection
 
-    def _rewrite(self, writer: sqlite3.Connection) -> None:
+    def _rewrite(self, writer: sqlite3.Connection) -> int:
         with storage_faults(self._shown):
             for table in TABLES.values():
                 writer.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
-            if self._database.path is not None:
-                writer.execute("VACUUM")
-                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if self._database.path is None:
+                return 0
+            writer.execute("VACUUM")
+            return empty_log(writer)
 
 
 @dataclass(frozen=True, slots=True)
