@@ -43,6 +43,12 @@ def set_up(engine: Engine) -> None:
     event.listen(engine, "begin", _begin)
 
 
+def is_damaged(error: StorageError) -> bool:
+    """Return whether an error comes from a file that is damaged or no database."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def empty_log(connection: sqlite3.Connection) -> int:
     """Bring the file up to date and empty its log; return how many pages of the log stay.
 

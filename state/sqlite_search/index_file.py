@@ -2,29 +2,34 @@
 
 SQLite has one writer a file. At a million messages a batch of the index takes 3 ms to write, but 20 ms one
 time in twenty, when FTS5 merges: in the file of the messages every turn would wait for that.
-The index holds nothing that the database does not: when its file is missing, it is made again from there.
+The index holds nothing that the database does not: when its file is missing or damaged, it is made again
+from there.
 
 Its functions run on plain connections in a thread: a search is half a dozen quick statements, and sending
 each through an async engine took four times as long as the statements themselves.
 """
 
+import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..errors import StorageError
 from ..faults import storage_faults
 from ..location import Location
 from ..opened_in import OneLoopLock
 from ..private_files import make_file
-from ..sqlite import BUSY_SECONDS, empty_log, use_wal
+from ..sqlite import BUSY_SECONDS, empty_log, is_damaged, use_wal
 from ..sqlite_database import SqliteDatabase
 from ..unbroken import unbroken
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 TABLES = {"messages": "recall", "passages": "archive"}
 """The full-text table of each table that is searched; an entry has the number of its row as row id."""
@@ -73,6 +78,7 @@ class IndexFile:
         self._writing: _Writing | None = None
         self._opening = OneLoopLock()
         self._turn_to_write = OneLoopLock()
+        self._made_again = 0
 
     @unbroken
     async def reading(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -81,8 +87,12 @@ class IndexFile:
         It sees the index and all tables of the database, and must write neither. Raises
         `StorageError` for all errors of SQLite.
         """
-        await self._open()
-        return await self._database.in_thread(lambda: self._read(function))
+
+        async def read() -> T:
+            await self._open()
+            return await self._database.in_thread(lambda: self._read(function))
+
+        return await self._with_a_sound_file(read)
 
     @unbroken
     async def writing(self, function: Callable[[sqlite3.Connection, sqlite3.Connection], T]) -> T:
@@ -91,9 +101,8 @@ class IndexFile:
         The first one sees the tables of the database; the second one writes the index, is committed at the
         end, and nobody else writes the index meanwhile.
         """
-        connections = await self._open()
 
-        def write() -> T:
+        def write(connections: _Writing) -> T:
             with (
                 storage_faults(self._shown),
                 _transaction(connections.index, "BEGIN IMMEDIATE"),
@@ -101,8 +110,12 @@ class IndexFile:
             ):
                 return function(connections.database, connections.index)
 
-        async with self._turn_to_write:
-            return await self._database.in_thread(write)
+        async def in_turn() -> T:
+            connections = await self._open()
+            async with self._turn_to_write:
+                return await self._database.in_thread(lambda: write(connections))
+
+        return await self._with_a_sound_file(in_turn)
 
     @unbroken
     async def rewrite(self) -> int:
@@ -119,11 +132,35 @@ class IndexFile:
     async def close(self) -> None:
         """Close all connections; the second time it does nothing."""
         async with self._opening, self._turn_to_write:
-            while self._readers:
-                self._readers.pop().close()
-            if self._writing is not None:
-                self._writing.close()
-            self._writing = None
+            self._close_all()
+
+    def _close_all(self) -> None:
+        while self._readers:
+            self._readers.pop().close()
+        if self._writing is not None:
+            self._writing.close()
+        self._writing = None
+
+    async def _with_a_sound_file(self, use: Callable[[], Awaitable[T]]) -> T:
+        """Return what `use` returns; a damaged file is made again once, and `use` is called again."""
+        made_again = self._made_again
+        try:
+            return await use()
+        except StorageError as error:
+            if self._database.path is None or not is_damaged(error) or made_again:
+                raise
+        async with self._opening, self._turn_to_write:
+            if self._made_again == made_again:
+                log.warning("the search index is damaged: it is made again")
+                await self._database.in_thread(self._remove)
+        return await use()
+
+    def _remove(self) -> None:
+        self._made_again += 1
+        self._close_all()
+        name, _ = _index(self._database.location)
+        for end in ("", "-wal", "-shm"):
+            Path(name + end).unlink(missing_ok=True)
 
     async def _open(self) -> "_Writing":
         async with self._opening:
@@ -148,12 +185,16 @@ class IndexFile:
 
     def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         with storage_faults(self._shown):
+            made_again = self._made_again
             reader = self._readers.pop() if self._readers else self._connect_both()
             try:
                 with _transaction(reader, "BEGIN"):
                     return function(reader)
             finally:
-                self._readers.append(reader)
+                if made_again == self._made_again:
+                    self._readers.append(reader)
+                else:
+                    reader.close()
 
     def _connect_both(self) -> sqlite3.Connection:
         location = self._database.location
