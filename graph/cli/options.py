@@ -28,7 +28,8 @@ Database = Annotated[
     typer.Option(
         "--db",
         metavar="URL",
-        help="sqlite:///FILE or postgresql://... [default: VOICEGRAPH_DATABASE_URL, your data folder]",
+        help="sqlite:///FILE or postgresql://..., without a password, which other users would see. "
+        "[default: VOICEGRAPH_DATABASE_URL, your data folder]",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one event a line, as JSON with its `type`.")]
