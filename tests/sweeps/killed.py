@@ -12,10 +12,10 @@ from pathlib import Path
 class Killed:
     """A process that forks the turns to be killed, so that each costs no start of Python."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = "sweeps.killed_process") -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sweeps.killed_process"],
+            [sys.executable, "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -39,9 +39,13 @@ class Killed:
 
     def run_until(self, url: str, counter: Path, death: str) -> list[str]:
         """Run a turn whose process kills itself, as in `before save 1`; return the lines that it wrote."""
+        return self.run_line(f"{url} {counter} {death}")
+
+    def run_line(self, given: str) -> list[str]:
+        """Give the process a line; return the lines that were written until its child was gone."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{url} {counter} {death}\n")
+        self._process.stdin.write(f"{given}\n")
         self._process.stdin.flush()
         lines: list[str] = []
         while not (line := self._process.stdout.readline()).startswith("gone"):
