@@ -80,7 +80,7 @@ async def check(graph: TurnGraph, caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("processes", "callers", "seconds", "pause", "kill_every", "longest"),
     [
-        (2, 8, 5.0, 0.3, 2.5, PATIENCE),
+        (2, 5, 4.0, 0.3, 2.0, PATIENCE),
         pytest.param(4, 200, 60.0, 12.0, 9.0, LONGEST_BLOCK, marks=pytest.mark.soak),
     ],
 )
