@@ -1,8 +1,8 @@
 """Decode the sentence spoken before a tool runs out of the JSON arguments that are still streaming.
 
 The model writes its preamble as the argument `pre_exec_msg`, first by the schema. It is spoken while the
-other arguments are still coming, so it is read with jiter's partial mode: only decoded characters that can
-no longer change go out, never a byte of JSON.
+other arguments are still coming: only decoded characters that can no longer change go out, never a byte of
+JSON. Each character is looked at once, however small the fragments are.
 """
 
 import re
@@ -11,14 +11,23 @@ from typing import Any
 
 import jiter
 
+from .outline import Outline
+
 PREAMBLE = "pre_exec_msg"
 LONGEST = 2_000
 """Characters of a preamble that are spoken at most."""
 _LONGEST_GAP = 1_000
 """Blanks between the preamble's key and its text."""
+_LONGEST_ESCAPE = 12
+r"""Characters of an escaped character outside of Unicode's first plane: `\ud83d\ude42`."""
 HEARTBEAT = "request_heartbeat"
 _KEY = f'"{PREAMBLE}"'
-_VALUE = re.compile(rf'{_KEY}\s*:\s*(?:(?P<string>"(?:[^"\\]|\\.)*)(?P<end>"?)|[^\s"])', re.DOTALL)
+_VALUE = re.compile(r"\s*:\s*(\S)")
+_CHARACTERS = re.compile(
+    r'(?:[^"\\\x00-\x1f\ud800-\udfff]++|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}'
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
+)
+"""The whole characters that a JSON string begins with: no escape is cut in the middle."""
 
 
 class PreambleReader:
@@ -30,26 +39,21 @@ class PreambleReader:
 
     def __init__(self) -> None:
         self.finished = False
-        self._json = ""
-        self._key_at: int | None = None
-        self._open_braces = 0
+        self._outline = Outline(_KEY)
+        self._is_json = True
+        self._after_key: str | None = None
+        self._in_text = False
         self._given = ""
 
     def feed(self, fragment: str) -> str:
         """Return the new speakable text that `fragment` completes; empty when there is none."""
-        if self.finished:
+        if self.finished or not self._is_json:
             return ""
-        seen = len(self._json)
-        self._json += fragment
-        if self._key_at is None:
-            # The parser waits for the key: long arguments in tiny fragments would cost their square.
-            self._key_at = _find_key(self._json, max(0, seen - len(_KEY)))
-        if self._key_at is None:
-            self._open_braces += fragment.count("{") - fragment.count("}")
-            closed = self._open_braces == 0 and fragment.rstrip().endswith("}")
-            self.finished = closed and isinstance(_parse(self._json, False), dict)
-            return ""
-        return self._advance(self._key_at)
+        if self._after_key is None:
+            self._find_key(fragment)
+        else:
+            self._after_key += fragment
+        return "" if self._after_key is None else self._advance(self._after_key)
 
     def close(self, arguments: Mapping[str, Any] | None = None) -> str:
         """Take note that all arguments have come; return what of the preamble only they show.
@@ -64,44 +68,38 @@ class PreambleReader:
         self._given += fresh
         return fresh
 
-    def _advance(self, key_at: int) -> str:
-        found = _VALUE.match(self._json, key_at)
-        if found is None:
-            # A model that loops in blanks would have them all looked at again with each one.
-            self.finished = len(self._json) - key_at > _LONGEST_GAP
-            return ""
-        text = _parse(found["string"] or "", "trailing-strings")
-        if not isinstance(text, str):  # Another type, or no JSON: nothing more will come of it.
-            self.finished = True
-            return ""
-        self.finished = bool(found["end"])
-        if len(text) >= LONGEST:
-            self.finished = True  # A model that loops in here would be parsed, and heard, without end.
-        fresh = text[len(self._given) : LONGEST]
+    def _find_key(self, fragment: str) -> None:
+        """Look for the preamble's key; values and nested objects may hold the same name."""
+        outline = self._outline
+        outline.feed(fragment)
+        if outline.key_at is not None:
+            self._is_json = isinstance(_parse(f"{outline.text[: outline.key_at]}{_KEY}:0", "on"), dict)
+            if self._is_json:
+                self._after_key = outline.text[outline.key_at + len(_KEY) :]
+        elif outline.ended_at is not None:
+            self.finished = self._is_json = isinstance(_parse(outline.text[: outline.ended_at], False), dict)
+
+    def _advance(self, rest: str) -> str:
+        if not self._in_text:
+            found = _VALUE.match(rest)
+            if found is None or found[1] != '"':  # A model may loop in blanks, or give another type.
+                self.finished = found is not None or len(rest) > _LONGEST_GAP
+                return ""
+            self._in_text, rest = True, rest[found.end() :]
+        found = _CHARACTERS.match(rest)
+        size = found.end() if found else 0
+        text = _parse(f'"{rest[:size]}"', False)
+        self._after_key = rest = rest[size:]
+        fresh = text[: LONGEST - len(self._given)] if isinstance(text, str) else ""
         self._given += fresh
+        # A model that loops in here would be heard without end.
+        is_whole = rest[:1] == '"' or len(self._given) >= LONGEST
+        self.finished = is_whole or len(rest) >= _LONGEST_ESCAPE
         return fresh
 
 
-def _find_key(partial_json: str, start: int) -> int | None:
-    """Return where the preamble's key stands in the arguments, `None` while it has not come.
-
-    Values and nested objects may hold the same name, so the parser has to tell.
-    """
-    at = partial_json.find(_KEY, start)
-    while at >= 0:
-        arguments = _parse(f"{partial_json[:at]}{_KEY}:0", "on")
-        if isinstance(arguments, dict) and PREAMBLE in arguments:
-            return at
-        at = partial_json.find(_KEY, at + 1)
-    return None
-
-
 def _parse(partial_json: str, mode: Any) -> Any:
-    """Return the value that the text begins with, `None` when it is no JSON.
-
-    In the mode `trailing-strings` an escape or a surrogate pair that is cut in the middle is left out; it
-    comes with a later fragment.
-    """
+    """Return the value that the text begins with, `None` when it is no JSON."""
     try:
         return jiter.from_json(partial_json.encode("utf-8", "surrogatepass"), partial_mode=mode)
     except ValueError:
