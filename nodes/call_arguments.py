@@ -10,11 +10,15 @@ import orjson
 from .characters import whole_characters
 from .preamble import HEARTBEAT, PREAMBLE
 
-_FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n?(.*?)\n?\s*```\s*\Z", re.DOTALL)
-_CLOSERS = re.compile(r"[\s}\])>;,]*(?:<[|\uff5c/][^<>]*>\s*)*\Z")
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[a-zA-Z]*+")
+_BLANKS = re.compile(r"\s*+")
+_CLOSERS = re.compile(r"[\s}\])>;,]*+(?:<[|\uff5c/][^<>]*+>\s*+)*+\Z")
 """What may follow whole arguments: a brace too many, or a token of the model's template."""
 _MOST_BITS = 63
 """Bits of an integer that every checkpoint and database holds."""
+_MOST_VALUES = 8
+"""Values in a row, such as `{}` before the real arguments, or these twice."""
 _DEEPEST = 3
 """How many times arguments may be encoded as JSON within JSON."""
 
@@ -60,15 +64,11 @@ def _with_digits(value: object) -> object:
     return str(value) if is_large else value
 
 
-def same_arguments(text: str, other: str) -> bool:
-    """Return whether two texts hold the same arguments; the preamble does not count."""
-    first, second = call_arguments(text), call_arguments(other)
-    return first is not None and second is not None and _own(first) == _own(second)
-
-
-def are_whole(text: str) -> bool:
-    """Return whether a text is a complete set of arguments."""
-    return text.rstrip().endswith(("}", '"', "l", "`")) and call_arguments(text) is not None
+def own_arguments(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a tool itself is given of arguments: the preamble does not count."""
+    if arguments is None:
+        return None
+    return {name: value for name, value in arguments.items() if name not in (PREAMBLE, HEARTBEAT)}
 
 
 def are_empty(text: str) -> bool:
@@ -76,14 +76,9 @@ def are_empty(text: str) -> bool:
     return text.strip() in ("", "{}", "null")
 
 
-def _own(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name not in (PREAMBLE, HEARTBEAT)}
-
-
 def _values(text: str) -> list[Any]:
     """Return the JSON values that follow each other in a text."""
-    fenced = _FENCE.match(text)
-    text = (fenced.group(1) if fenced else text).strip()
+    text = _unfenced(text.strip())
     if text.startswith('{\\"'):  # Encoded as a string that lost its quotes.
         text = str(_DECODER.decode(f'"{text}"'))
     try:
@@ -95,10 +90,25 @@ def _values(text: str) -> list[Any]:
     while at < len(text):
         if values and _CLOSERS.match(text, at):
             break
+        if len(values) == _MOST_VALUES:
+            raise ValueError("too many values in a row")
         value, at = _DECODER.raw_decode(text, at)
         values.append(value)
-        at += len(text[at:]) - len(text[at:].lstrip())
+        at = _end(_BLANKS, text, at)
     return values
+
+
+def _unfenced(text: str) -> str:
+    """Return what stands in a code fence, without the name of a language; another text as it is."""
+    if len(text) < 2 * len(_FENCE) or not (text.startswith(_FENCE) and text.endswith(_FENCE)):
+        return text
+    inner = text[len(_FENCE) : -len(_FENCE)]
+    return inner[_end(_LANGUAGE, inner, 0) :].strip()
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _unpacked(value: Any, depth: int) -> Any:

@@ -8,13 +8,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from .call_arguments import are_empty, are_whole, same_arguments
+from .call_arguments import are_empty, call_arguments, own_arguments
 from .delta import CallFragment
+from .outline import Outline
 from .preamble import PreambleReader
 from .provider_fields import merged_fields
 
+MOST_CALLS = 128
+"""Tool calls of one reply. OpenAI's models are offered no more tools than that."""
 _BEGINNINGS = ("{", '"{', "null", "```")
 """What arguments begin with; a piece in their middle hardly ever does."""
+_BRACKETS = ("{", "[", '"')
+_ENDS = ("}", '"', "l", "`")
+"""What whole arguments end with."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,11 +38,37 @@ class GatheredCall:
     """True when it turned out to be an earlier call."""
     preamble: PreambleReader = field(default_factory=PreambleReader)
     """Reads the arguments for what is to be spoken before the tool runs."""
+    _outline: Outline = field(default_factory=Outline)
+    _parsed: tuple[str, dict[str, Any] | None] | None = None
 
     @property
     def is_whole(self) -> bool:
         """True when the arguments need no more fragments."""
-        return are_whole(self.arguments)
+        if not self.arguments.rstrip().endswith(_ENDS):
+            return False
+        if self.arguments.lstrip().startswith(_BRACKETS):  # Each fragment is looked at once until the end.
+            self._outline.feed(self.arguments[len(self._outline.text) :])
+            if self._outline.ended_at is None:
+                return False
+        return self.parsed() is not None
+
+    def parsed(self) -> dict[str, Any] | None:
+        """Return the arguments, `None` when they are not a JSON object."""
+        if self._parsed is None or self._parsed[0] != self.arguments:
+            self._parsed = (self.arguments, call_arguments(self.arguments))
+        return self._parsed[1]
+
+    def own(self) -> dict[str, Any] | None:
+        """Return what of the arguments the tool itself is given."""
+        return own_arguments(self.parsed())
+
+    def has_same(self, own: dict[str, Any] | None) -> bool:
+        """Return whether the tool itself is given these arguments."""
+        return own is not None and self.own() == own
+
+    def replace_arguments(self, arguments: str) -> None:
+        """Put the real arguments in place of those that only kept the place."""
+        self.arguments, self.preamble, self._outline = arguments, PreambleReader(), Outline()
 
 
 class CallAssembly:
@@ -44,6 +76,8 @@ class CallAssembly:
 
     def __init__(self, offered: Collection[str] = ()) -> None:
         """Use the names of the `offered` tools to distinguish a piece of a name from a whole one."""
+        self.is_full = False
+        """True when there are more calls than `MOST_CALLS`; what is over the bound is left out."""
         self._offered = frozenset(offered)
         self._calls: list[GatheredCall] = []
         self._by_index: dict[int, GatheredCall] = {}
@@ -57,6 +91,10 @@ class CallAssembly:
         """The calls so far, in order."""
         return [call for call in self._calls if not call.dropped]
 
+    def calls_from(self, place: int) -> list[GatheredCall]:
+        """Return the calls from a place in the order of all that came, dropped ones included."""
+        return self._calls[place:]
+
     def begin_chunk(self) -> None:
         """Take note that the next fragments come in a chunk of their own."""
         self._earlier = len(self._calls)
@@ -69,6 +107,9 @@ class CallAssembly:
         call = self._known_whole(fragment) if whole else None
         if call is None:
             call = self._find(fragment)
+        if len(self._calls) > MOST_CALLS:
+            self.is_full, call = True, None
+            self._calls.pop()
         if call is None:
             return None
         self._last = call
@@ -90,13 +131,14 @@ class CallAssembly:
         if not (ended or call.is_whole):
             return False
         call.doubtful = False
+        own = call.own()
         for earlier in self._calls[: self._calls.index(call)]:
             same_id = bool(call.id) and call.id == earlier.id
             if earlier.dropped or not (same_id or (earlier.name == call.name and not call.id)):
                 continue
             if same_id and are_empty(earlier.arguments) and not are_empty(call.arguments):
                 earlier.arguments, call.dropped = call.arguments, True
-            elif same_arguments(call.arguments, earlier.arguments) or (same_id and not call.is_whole):
+            elif earlier.has_same(own) or (same_id and not call.is_whole):
                 call.dropped = True
         return True
 
@@ -146,7 +188,8 @@ class CallAssembly:
         if not fragment.name and last.is_whole and not are_empty(last.arguments):
             if not text:
                 return None
-            return last if same_arguments(text, last.arguments) else self._new(fragment)
+            same = last.has_same(own_arguments(call_arguments(text)))
+            return last if same else self._new(fragment)
         return self._new(fragment) if _is_partial(last) and text.startswith("{") else last
 
     def _changes_its_id(self, known: GatheredCall, fragment: CallFragment) -> bool:
@@ -185,9 +228,10 @@ class CallAssembly:
 
     def _known_whole(self, fragment: CallFragment) -> GatheredCall | None:
         """Return the call that a whole message repeats under another id."""
+        own = own_arguments(call_arguments(fragment.arguments))
         for call in self._calls[: self._earlier]:
             if call.name == fragment.name and call.id != fragment.id:
-                if same_arguments(call.arguments, fragment.arguments) or not call.is_whole:
+                if call.has_same(own) or not call.is_whole:
                     return call
         return None
 
@@ -209,7 +253,7 @@ def _extend(call: GatheredCall, arguments: str) -> str:
     known = call.arguments
     if arguments[:1] == "{" and known:
         if are_empty(known) and not are_empty(arguments):  # What stood there only kept the place.
-            call.arguments, call.preamble = arguments, PreambleReader()
+            call.replace_arguments(arguments)
             return arguments
         if known[0] == "{" and len(arguments) > len(known) and arguments.startswith(known):
             call.arguments = arguments  # It holds all arguments so far.

@@ -6,6 +6,9 @@ from typing import Any
 
 from ..state.usage import Usage
 
+MOST_FRAGMENTS = 1_000
+"""Fragments of tool calls in one chunk; a reader takes one more, which shows that there were too many."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallFragment:

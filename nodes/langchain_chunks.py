@@ -1,13 +1,14 @@
 """The chunks of any LangChain chat model as deltas: words, calls, thoughts, and the provider's own fields."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, cast
 
 import orjson
 from langchain_core.messages import AIMessageChunk
 
 from .content_blocks import holds_thoughts, provider_fields, split_content
-from .delta import CallFragment, Delta
+from .delta import MOST_FRAGMENTS, CallFragment, Delta
 from .finish_reasons import failure, finish_reason
 from .json_values import object_of
 from .token_counts import usage_of
@@ -26,7 +27,7 @@ def read_chunk(chunk: AIMessageChunk) -> Delta:
     reason = _reason(chunk.response_metadata) if chunk.response_metadata else None
     return Delta(
         text=text or (refusal if isinstance(refusal, str) else ""),
-        calls=tuple(_calls(chunk, own.get("function_call"))),
+        calls=tuple(islice(_calls(chunk, own.get("function_call")), MOST_FRAGMENTS + 1)),
         finish_reason=finish_reason(reason),
         failure=failure(reason) if reason else None,
         usage=usage_of(chunk.usage_metadata),

@@ -9,7 +9,7 @@ import orjson
 from ..state.errors import ContentFiltered, ContextTooLong, ModelError, ModelProtocolError
 from ..state.usage import Usage
 from .content_blocks import holds_thoughts, provider_fields, split_content
-from .delta import CallFragment, Delta
+from .delta import MOST_FRAGMENTS, CallFragment, Delta
 from .finish_reasons import FAILED, failure, finish_reason
 from .json_values import is_list, is_object, list_of, object_of
 from .json_work import SMALL, is_too_much
@@ -146,7 +146,8 @@ def _delta(added: object, reason: str | None, usage: Usage | None, *, whole: boo
 def _fragments(added: dict[str, Any]) -> tuple[CallFragment, ...]:
     calls = added.get("tool_calls")
     if calls:
-        return tuple(_fragment(object_of(call)) for call in list_of(calls) or [calls] if call)
+        first = (list_of(calls) or [calls])[: MOST_FRAGMENTS + 1]
+        return tuple(_fragment(object_of(call)) for call in first if call)
     legacy = object_of(added.get("function_call"))
     return (_fragment({"index": 0, "function": legacy}),) if legacy else ()
 

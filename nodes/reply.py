@@ -9,11 +9,11 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.messages.ai import UsageMetadata
 
+from ..state.errors import ModelProtocolError
 from ..state.usage import Usage
-from .call_arguments import call_arguments
-from .call_assembly import CallAssembly
+from .call_assembly import MOST_CALLS, CallAssembly
 from .characters import first_half, whole_characters
-from .delta import Delta
+from .delta import MOST_FRAGMENTS, Delta
 from .provider_fields import PROVIDER, ProviderFields
 from .speech import Speaker
 from .spoken_preambles import SpokenPreambles
@@ -64,7 +64,10 @@ class Reply:
         return self.size > self._longest
 
     async def feed(self, delta: Delta) -> None:
-        """Take one delta in and speak what it adds."""
+        """Take one delta in and speak what it adds.
+
+        Raises `ModelProtocolError` for a reply of more calls than anybody wants to run.
+        """
         if self.finish_reason is not None and delta.begins and not delta.whole:
             self.went_on = True
         if delta.text:
@@ -110,7 +113,7 @@ class Reply:
             call_id = acceptable_id(call.id)
             if call_id in used_ids or call_id in {known["id"] for known in calls}:
                 call_id = acceptable_id(None)
-            arguments = call_arguments(call.arguments)
+            arguments = call.parsed()
             if arguments is None:
                 bad.append(call_id)
             if call.extras:
@@ -162,13 +165,16 @@ class Reply:
 
     async def _feed_calls(self, delta: Delta) -> None:
         self._calls.begin_chunk()
-        for fragment in delta.calls:
+        for fragment in delta.calls[:MOST_FRAGMENTS]:
             self.size += len(fragment.arguments)
             if self.size > self._longest:
                 fragment = replace(fragment, arguments=self._fitting(fragment.arguments))
             added = self._calls.add(fragment, whole=delta.whole)
             if added is not None:
                 await self._preambles.feed(*added)
+        if self._calls.is_full or len(delta.calls) > MOST_FRAGMENTS:
+            self.finish_reason = None  # Not a whole reply, whatever its server says.
+            raise ModelProtocolError(f"the model called more than {MOST_CALLS} tools in one reply")
 
     def _fitting(self, text: str) -> str:
         """Return as much of a text, which is counted already, as fits into the reply."""

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from .call_arguments import call_arguments
 from .call_assembly import CallAssembly, GatheredCall
 from .speech import Speaker
 from .spoken_text import SpokenText
@@ -28,17 +27,22 @@ class SpokenPreambles:
         self._say = say
         self._preambles: dict[GatheredCall, _Preamble] = {}
         self._done: set[GatheredCall] = set()
+        self._begin = 0
+        """Place of the first call that may still have something to say."""
 
     async def feed(self, call: GatheredCall, arguments: str) -> None:
         """Take in what a call's arguments gained, and speak what it completes."""
         self._add(call, call.preamble.feed(arguments))
+        if call in self._done:  # Other arguments came in place of the first ones.
+            self._begin = 0
         await self._speak()
 
     async def close(self) -> None:
         """Speak what is left, when all arguments have come."""
         self._assembly.end()
         for call in self._assembly.calls:
-            self._add(call, call.preamble.close(call_arguments(call.arguments)))
+            self._add(call, call.preamble.close(call.parsed()))
+        self._begin = 0
         await self._speak()
 
     def _add(self, call: GatheredCall, text: str) -> None:
@@ -50,20 +54,23 @@ class SpokenPreambles:
 
     async def _speak(self) -> None:
         """Speak the preambles in the order of their calls, one whole sentence after the other."""
-        for call in self._assembly.calls:
+        for call in self._assembly.calls_from(self._begin):
             if not self._assembly.settle(call):
                 return  # It may be an earlier call once more: then its preamble was spoken.
-            preamble = self._preambles[call]
-            if call.dropped or (call in self._done and not preamble.waiting):
-                continue
-            if preamble.waiting:
-                if not preamble.begun:
-                    preamble.begun = True
-                    self._speaker.begin_sentence()
-                text, preamble.waiting = preamble.waiting, ""
-                await self._say(text)
-            if not call.preamble.finished:
-                return
+            preamble = self._preambles.setdefault(call, _Preamble())
+            if not (call.dropped or (call in self._done and not preamble.waiting)):
+                await self._speak_one(call, preamble)
+                if not call.preamble.finished:
+                    return
             self._done.add(call)
-            if preamble.begun:
+            self._begin += 1
+
+    async def _speak_one(self, call: GatheredCall, preamble: _Preamble) -> None:
+        if preamble.waiting:
+            if not preamble.begun:
+                preamble.begun = True
                 self._speaker.begin_sentence()
+            text, preamble.waiting = preamble.waiting, ""
+            await self._say(text)
+        if call.preamble.finished and preamble.begun:
+            self._speaker.begin_sentence()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.call_arguments import are_whole, call_arguments, same_arguments
+from voicegraph.nodes.call_arguments import call_arguments
+from voicegraph.nodes.call_assembly import GatheredCall
 
 ROME = '{"city": "Rome"}'
 
@@ -56,7 +57,15 @@ def test_line_breaks_may_stand_within_strings(break_: str) -> None:
 )
 def test_what_is_no_json_object_stays_none(text: str) -> None:
     assert call_arguments(text) is None
-    assert not are_whole(text)
+    assert not is_whole(text)
+
+
+def is_whole(text: str) -> bool:
+    return GatheredCall(arguments=text).is_whole
+
+
+def are_same(text: str, other: str) -> bool:
+    return GatheredCall(arguments=text).has_same(GatheredCall(arguments=other).own())
 
 
 values = st.recursive(
@@ -71,19 +80,19 @@ def test_any_object_survives_what_servers_do(value: dict[str, object], twice: bo
     text = json.dumps(value)
     deformed = ("{}" if first else "") + (json.dumps(text) if twice else text)
     assert call_arguments(deformed) == value
-    assert are_whole(text)
+    assert is_whole(text)
 
 
 @given(st.dictionaries(st.text(max_size=6), values, min_size=1, max_size=3), st.integers(1, 60))
 def test_a_part_of_the_arguments_is_not_whole(value: dict[str, object], size: int) -> None:
     text = json.dumps(value)
-    assert not are_whole(text[: min(size, len(text) - 1)])
+    assert not is_whole(text[: min(size, len(text) - 1)])
 
 
 def test_the_announcement_makes_no_difference_between_calls() -> None:
-    assert same_arguments('{"pre_exec_msg": "One.", "a": 1}', '{"a": 1, "pre_exec_msg": "Two."}')
-    assert not same_arguments('{"a": 1}', '{"a": 2}')
-    assert not same_arguments("[", "[")
+    assert are_same('{"pre_exec_msg": "One.", "a": 1}', '{"a": 1, "pre_exec_msg": "Two."}')
+    assert not are_same('{"a": 1}', '{"a": 2}')
+    assert not are_same("[", "[")
 
 
 @given(st.integers(), st.integers(1 << 64, 1 << 400), st.booleans())
