@@ -21,7 +21,7 @@ from .openai_stream import stream_raw
 from .request_form import RequestForm
 from .request_messages import request_messages
 from .returned_fields import with_fields
-from .stream_reading import Reading
+from .stream_reading import PIECE, Reading
 from .tools.registry import VoiceTool
 
 BURST = 500
@@ -69,16 +69,15 @@ async def stream_completion(
             reading = Reading(request.offered, thoughts_first=thoughts_first)
             async with aclosing(_open(model, request, form, sent)) as deltas:
                 async for sent_delta in deltas:
-                    delta = reading.read(sent_delta)
-                    begun = begun or delta.begins
-                    if delta.finish_reason == FAILED:
-                        yield replace(delta, finish_reason=None)
-                        reason = f" ({delta.failure})" if delta.failure else ""
-                        raise ModelUnavailable(f"{model.name}: the provider could not end its answer{reason}")
-                    yield delta
-                    count += 1
-                    if count % BURST == 0:
-                        await asyncio.sleep(0)
+                    for delta in reading.read(sent_delta):
+                        begun = begun or delta.begins
+                        if delta.finish_reason == FAILED:
+                            yield replace(delta, finish_reason=None)
+                            raise _unended(model.name, delta.failure)
+                        yield delta
+                        count += 1
+                        if count % BURST == 0 or len(sent_delta.text) > PIECE:
+                            await asyncio.sleep(0)
             rest = reading.close()
             if rest is not None:
                 yield rest
@@ -99,6 +98,11 @@ async def stream_completion(
         if other is None:
             raise refusal
         form = other
+
+
+def _unended(model: str, failure: str | None) -> ModelUnavailable:
+    reason = f" ({failure})" if failure else ""
+    return ModelUnavailable(f"{model}: the provider could not end its answer{reason}")
 
 
 def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]) -> AsyncGenerator[Delta]:

@@ -1,7 +1,5 @@
 """Streams in which each piece holds the whole text so far, as DashScope sends them."""
 
-from os.path import commonprefix
-
 _GROWTH = 2
 """Pieces that must begin with the whole text before them until a stream is taken to be cumulative."""
 _MOST_HELD = 4
@@ -46,7 +44,7 @@ class NewText:
     def _rest_of(self, piece: str) -> str:
         """Return what a cumulative piece adds; one that has little in common with the text is all new."""
         known = self._said
-        same = len(commonprefix([known, piece]))
+        same = _common(known, piece)
         if same < len(known) // 2:
             self._said = known + piece
             return piece
@@ -73,3 +71,17 @@ class NewText:
         letters = sum(map(str.isalpha, first))
         ends_twice = self._held[-1] in self._held[:-1] and " " in self._held[-1].strip()
         return letters >= _FEWEST_LETTERS or (ends_twice and letters > 0)
+
+
+def _common(text: str, other: str) -> int:
+    """Return how many characters two texts begin with in common."""
+    low, high = 0, min(len(text), len(other))
+    if text[:high] == other[:high]:  # As a rule one has grown.
+        return high
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -15,6 +15,8 @@ from .json_values import is_list, is_object
 PROVIDER = "provider"
 """Key in a message's `additional_kwargs`: `model`, then `message` (fields by name), `blocks` (content blocks
 in their order) and `calls` (fields by tool-call id), each only when it holds something."""
+MOST_BLOCKS = 200
+"""Content blocks of a reply that are kept; of more none goes back."""
 LONGEST = 200_000
 """Characters of JSON that are kept for one reply; beyond it the reasoning itself is left out."""
 
@@ -44,13 +46,14 @@ class ProviderFields:
                 self._message[name] = _merged(self._message[name], value, joins=_comes_in_pieces(name))
         if not (whole and self._blocks):
             for block in blocks:
-                _add_block(self._blocks, block)
+                if len(self._blocks) <= MOST_BLOCKS:
+                    _add_block(self._blocks, block)
 
     def data(self, model: str, calls: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any] | None:
         """Return all fields as plain JSON data, `None` without any; `calls` are those of the calls."""
-        parts = {
+        parts: dict[str, Any] = {
             "message": _plain(self._message),
-            "blocks": _plain(self._blocks),
+            "blocks": _plain(self._blocks) if len(self._blocks) <= MOST_BLOCKS else [],
             "calls": _plain(calls or {}),
         }
         if _size(parts) > LONGEST:

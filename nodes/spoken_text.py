@@ -7,7 +7,7 @@ from .message_header import Header, read_header
 
 _Mode = Literal["speech", "thought", "call", "result", "header"]
 _MOST_WRITTEN = 100_000
-"""Characters of a written call that are kept at most."""
+"""Characters of written calls that are kept at most."""
 
 
 class SpokenText:
@@ -21,6 +21,7 @@ class SpokenText:
         """Begin with thoughts, up to the tag that closes them, for templates that open them by themselves."""
         self.written: list[str] = []
         """The tool calls that were written as text, tags included."""
+        self._written_size = 0
         self._mode: _Mode = "thought" if thoughts_first else "speech"
         self._opened: Tag | None = None
         self._pending = ""
@@ -60,7 +61,7 @@ class SpokenText:
         if self._mode == "speech":
             return self._speak(text)
         if self._mode in ("call", "header") and len(self._held) < _MOST_WRITTEN:
-            self._held += text
+            self._held += text[:_MOST_WRITTEN]
         header = read_header(self._held) if self._mode == "header" and text else None
         return "" if header is None else self._begin_message(header)
 
@@ -90,7 +91,8 @@ class SpokenText:
                 return words
         if self._mode != "speech":
             if not tag.ends(self._opened):
-                self._held += tag.text if self._mode == "call" else ""
+                is_kept = self._mode == "call" and len(self._held) < _MOST_WRITTEN
+                self._held += tag.text if is_kept else ""
                 return words
             self._end_part()
         self._skip_blanks = self._last.isspace()
@@ -110,6 +112,7 @@ class SpokenText:
 
     def _end_part(self) -> None:
         """End what is not spoken; a written call is kept."""
-        if self._mode == "call":
+        if self._mode == "call" and self._written_size < _MOST_WRITTEN:
+            self._written_size += len(self._held)
             self.written.append(self._held)
         self._mode, self._held = "speech", ""

@@ -1,13 +1,16 @@
 """Read a model's stream for what it means: the same rules for every server and for LangChain's models."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from .call_assembly import MOST_CALLS
 from .cumulative import NewText
 from .delta import CallFragment, Delta
 from .spoken_text import SpokenText
 from .written_calls import may_be_call, written_calls
 
+PIECE = 4_000
+"""Characters of a chunk that are read at once: some milliseconds of work, whatever they are."""
 _FIRST_WRITTEN = 1 << 20
 """Index of the first call that was written as text: no server counts so far."""
 
@@ -29,16 +32,27 @@ class Reading:
         self._spoke = False
         self._called = False
 
-    def read(self, delta: Delta) -> Delta:
-        """Return what a delta means."""
+    def read(self, delta: Delta) -> Iterable[Delta]:
+        """Return what a delta means, in pieces when it is long: others may get a turn between them."""
         if delta.calls:
             self._called = True
         if not delta.text:
             if delta.thinking:
                 self._words.skip_opening()
-            return delta
+            return (delta,)
         new = self._missing(delta.text) if delta.whole else self._new_text.feed(delta.text)
         self._pieces.append(new)
+        return (self._meaning(delta, new),) if len(new) <= PIECE else self._in_pieces(delta, new)
+
+    def _in_pieces(self, delta: Delta, new: str) -> Iterator[Delta]:
+        """Yield the text of a delta piece by piece, all else with the last one."""
+        last = (len(new) - 1) // PIECE * PIECE
+        alone = Delta(whole=delta.whole, thinking=delta.thinking)
+        for at in range(0, last, PIECE):
+            yield self._meaning(alone, new[at : at + PIECE])
+        yield self._meaning(delta, new[last:])
+
+    def _meaning(self, delta: Delta, new: str) -> Delta:
         words = self._words.feed(new) if new else ""
         if words and not self._spoke:
             words = self._begin(words)
@@ -57,7 +71,8 @@ class Reading:
         calls: list[CallFragment] = []
         for block in () if self._called else blocks:
             for name, arguments in written_calls(block, self._offered):
-                calls.append(CallFragment(_FIRST_WRITTEN + len(calls), None, name, arguments))
+                if len(calls) <= MOST_CALLS:
+                    calls.append(CallFragment(_FIRST_WRITTEN + len(calls), None, name, arguments))
         return Delta(text=text, calls=tuple(calls)) if text or calls else None
 
     def _begin(self, words: str) -> str:

@@ -10,14 +10,15 @@ from typing import Any
 
 import orjson
 
+from .call_assembly import MOST_CALLS
 from .json_values import is_list, is_object, list_of, object_of
 
 _DECODER = json.JSONDecoder(strict=False)
-_PARAMETER = re.compile(
-    r"<parameter(?:=|\s+name=)[\"']?([\w.-]+)[\"']?\s*>\n?(.*?)\n?</parameter>"
-    r"|<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
-    re.DOTALL,
-)
+_PARAMETER = re.compile(r"<parameter(?:=|\s+name=)[\"']?([\w.-]+)[\"']?\s*>|<arg_key>")
+_VALUE_TAG = re.compile(r"\s*<arg_value>")
+_OPENING = re.compile(r"[{\[]")
+_MOST_BROKEN = 30
+"""Places in a block at which something begins that is no JSON after all."""
 _FENCE = re.compile(r"```\w*\s*")
 _KEYS = ("name", "type", "function", "tool", "tool_name", "tool_calls", "parameters", "arguments", "id")
 _NAME = re.compile(r'"(?:name|tool|tool_name|function)"\s*:\s*"([^"]*)"')
@@ -38,6 +39,8 @@ def written_calls(block: str, offered: Collection[str]) -> list[tuple[str, str]]
             calls = [(name, _text(value))] if name else []
         found += calls
         begin = end
+        if len(found) > MOST_CALLS:
+            break
     return found or _with_parameters(block, offered)
 
 
@@ -63,13 +66,14 @@ def may_be_call(text: str, offered: Collection[str]) -> bool:
 
 def _values(block: str) -> Iterator[tuple[int, int, Any]]:
     """Yield the JSON objects and lists in a text, with their places."""
-    at = 0
-    while (match := re.compile(r"[{\[]").search(block, at)) is not None:
+    at = broken = 0
+    while broken < _MOST_BROKEN and (match := _OPENING.search(block, at)) is not None:
         try:
             value, at = _DECODER.raw_decode(block, match.start())
             yield match.start(), at, value
         except (ValueError, RecursionError):
             at = match.end()
+            broken += 1
 
 
 def _calls_in(value: Any, offered: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -92,18 +96,41 @@ def _with_parameters(block: str, offered: Collection[str]) -> list[tuple[str, st
     """Return the calls whose arguments are written in tags, one for each."""
     found: list[tuple[str, dict[str, Any]]] = []
     begin = 0
-    for match in _PARAMETER.finditer(block):
-        name = _name_in(block[begin : match.start()], offered)
+    for start, end, key, value in _parameters(block):
+        name = _name_in(block[begin:start], offered)
         if name:
             found.append((name, {}))
         if found:
-            key, value = (match[1], match[2]) if match[1] else (match[3], match[4])
             found[-1][1][key.strip()] = _value(value)
-        begin = match.end()
+        begin = end
     bare = re.sub(r"<(?:function=)?([^<>]*)>", r" \1 ", block).split()
     if not found and (name := _name_in(block, offered)) and set(bare) <= {name, "tool_call", "/tool_call"}:
         found.append((name, {}))
     return [(name, _text(arguments)) for name, arguments in found]
+
+
+def _parameters(block: str) -> Iterator[tuple[int, int, str, str]]:
+    """Yield the arguments that are written in tags: where each begins and ends, its name and its text."""
+    at = 0
+    while (tag := _PARAMETER.search(block, at)) is not None:
+        at = tag.end()
+        if tag[1]:
+            key, end = tag[1], block.find("</parameter>", at)
+            value = block[at:end].removeprefix("\n").removesuffix("\n")
+            closed = end + len("</parameter>")
+        else:
+            key_end = block.find("</arg_key>", at)
+            opened = _VALUE_TAG.match(block, key_end + len("</arg_key>")) if key_end >= 0 else None
+            if opened is None:
+                if key_end < 0:
+                    return
+                continue
+            key, end = block[at:key_end], block.find("</arg_value>", opened.end())
+            value, closed = block[opened.end() : end], end + len("</arg_value>")
+        if end < 0:
+            return
+        yield tag.start(), closed, key, value
+        at = closed
 
 
 def _name_in(text: str, offered: Collection[str]) -> str | None:

@@ -11,7 +11,7 @@ WRITTEN = '<tool_call>{"name": "get_weather", "arguments": {"city": "Rome"}}</to
 
 def read(*deltas: Delta, thoughts_first: bool = False) -> list[Delta]:
     reading = Reading(["get_weather"], thoughts_first=thoughts_first)
-    meant = [reading.read(delta) for delta in deltas]
+    meant = [meaning for delta in deltas for meaning in reading.read(delta)]
     rest = reading.close()
     return meant if rest is None else [*meant, rest]
 

@@ -161,6 +161,20 @@ def called(*arguments: str) -> Reply:
     return streamed(named, *pieces, finish="tool_calls")
 
 
+def calls(count: int) -> list[dict[str, Any]]:
+    return [
+        {"index": n, "id": f"call_{n}", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        for n in range(count)
+    ]
+
+
+def fragments(*arguments: str) -> bytes:
+    """Return a chunk with these fragments of one call, each with its name, as some servers have it."""
+    return chunk(
+        {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": each}} for each in arguments]}
+    )
+
+
 WORDS = "word " * 400_000
 REPLIES: dict[str, Callable[[], Reply]] = {
     "2 MB in many chunks": lambda: streamed(*[chunk({"content": "word "})] * 400_000),
@@ -174,6 +188,25 @@ REPLIES: dict[str, Callable[[], Reply]] = {
     "a line without an end": lambda: Reply(body="data: " + "x" * 13_000_000, headers=EVENTS),
     "arguments nested 9,000": lambda: called("[" * 9_000 + "]" * 9_000),
     "blanks in arguments": lambda: called('{"pre_exec_msg":', *" " * 15_000, '"Hm."}'),
+    "blanks in a code fence": lambda: called("```" + " " * 19_000 + "x```"),
+    "letters in a code fence": lambda: called("```" + "l" * 19_000),
+    "escapes in a preamble": lambda: called('{"pre_exec_msg":"', *["\\u0041"] * 3_000, '"}'),
+    "a key in a list 1,300 times": lambda: called('{"a":[' + '"pre_exec_msg",' * 1_300),
+    "30,000 calls in one chunk": lambda: streamed(chunk({"tool_calls": calls(30_000)})),
+    "3,000 calls, a chunk each": lambda: streamed(*[chunk({"tool_calls": [each]}) for each in calls(3_000)]),
+    "100,000 fragments in one chunk": lambda: streamed(fragments('{"a":"', *["}"] * 15_000, *[""] * 85_000)),
+    "900 fragments in each chunk": lambda: streamed(fragments('{"a":"'), *[fragments(*["}"] * 900)] * 20),
+    "600,000 tags in one chunk": lambda: streamed(chunk({"content": "<s>" * 600_000})),
+    "brackets in a written call": lambda: streamed(chunk({"content": "<tool_call>" + "[" * 2_000_000})),
+    "parameters in a written call": lambda: streamed(
+        chunk({"content": "<tool_call>" + "<parameter=a>" * 7_000})
+    ),
+    "20,000 blocks": lambda: streamed(
+        chunk({"content": [{"type": "x", "id": str(n)} for n in range(20_000)]})
+    ),
+    "5,000 pieces that hold the text so far": lambda: streamed(
+        *[chunk({"content": "abcd" * n}) for n in range(1, 2_000)]
+    ),
 }
 
 
@@ -203,6 +236,28 @@ async def test_a_reply_is_cut_at_its_limit_whatever_the_chunks(
             choice = orjson.loads(answer.body)["choices"][0]
             assert len(choice["message"]["content"]) in (LONGEST, LONGEST - 1)  # Without a blank at the end.
             assert choice["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("words", ["", "Let me see."])
+async def test_a_reply_that_calls_more_tools_than_anybody_runs_is_broken_off_in_words(
+    server: Here, backend: OpenAIServer, caplog: pytest.LogCaptureFixture, words: str
+) -> None:
+    backend.add(streamed(chunk({"content": words}), chunk({"tool_calls": calls(129)}), finish="tool_calls"))
+    answer = orjson.loads((await server.post(CHAT, body(user("Hi"), thread_id="t"))).body)
+    limits = TurnLimits()
+    said = f"{words} {limits.broken_reply}" if words else limits.apology
+    assert answer["choices"][0]["message"]["content"] == said
+    assert [record for record in caplog.records if record.message == "the model failed"][0].error == (  # type: ignore[attr-defined]
+        "model_protocol"
+    )
+
+
+async def test_as_many_calls_as_a_reply_may_hold_are_run(server: Here, backend: OpenAIServer) -> None:
+    backend.add(streamed(chunk({"tool_calls": calls(128)}), finish="tool_calls"))
+    answer = orjson.loads((await server.post(CHAT, body(user("Hi"), thread_id="t"))).body)
+    assert answer["choices"][0]["message"]["content"] == "Hello there."
+    results = [message for message in backend.requests[-1].body["messages"] if message["role"] == "tool"]
+    assert len(results) == 128
 
 
 async def test_a_tool_result_of_5_mb_is_clipped_without_a_stall(
