@@ -71,9 +71,16 @@ class Journaling:
         return visited
 
     async def find(self, thread_id: str) -> JournaledTurn | None:
-        """Return the turn that was left on the thread, with all that a run of this process spoke in it."""
+        """Return the turn that was left on the thread, with all that a run of this process spoke in it.
+
+        While the disk is full that is as much as could be written: the caller still gets a reply.
+        """
         if any(turn.thread_id == thread_id for turn in self._open):
-            await self.flush()
+            try:
+                await self.flush()
+            except StorageError as error:
+                if error.retryable:
+                    raise
         return await self.journal.find(thread_id)
 
     async def claim(self, thread_id: str, turn_id: str) -> JournaledTurn | None:

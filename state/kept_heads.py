@@ -82,6 +82,7 @@ class KeptHeads:
     def end(self, thread_id: str, *, whole: bool) -> None:
         """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
         self._awaited.discard(thread_id)
+        whole = whole and thread_id not in self._failed
         self._failed.discard(thread_id)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
@@ -123,6 +124,14 @@ class KeptHeads:
             if not self._writing[thread_id]:
                 del self._writing[thread_id]
             self._write_ended.set()
+
+    def raise_unless_spoken(self, config: RunnableConfig, error: StorageError) -> None:
+        """Raise the error of a write, unless it is a turn's: on a full disk the caller still gets the reply.
+
+        The turn fails where it waits for what it has written, at its end or before a tool with side effects.
+        """
+        if error.retryable or _place(config)[0] not in self._failed:
+            raise error
 
     async def until_written(self, thread_id: str) -> None:
         """Wait until nothing is being written for the thread, nor about to be.
@@ -186,8 +195,13 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Write a checkpoint; a second time it changes nothing."""
-        with self.heads.noted(config):
-            written = await super().aput(config, checkpoint, metadata, new_versions)
+        try:
+            with self.heads.noted(config):
+                written = await super().aput(config, checkpoint, metadata, new_versions)
+        except StorageError as error:
+            self.heads.raise_unless_spoken(config, error)
+            place = config.get("configurable", {})
+            return RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
         if not _namespace(config):
             self.heads.wrote(config, checkpoint, metadata)
         return written
@@ -197,8 +211,11 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
     ) -> None:
         """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
         self.heads.drop(_place(config)[0])
-        with self.heads.noted(config):
-            await super().aput_writes(config, writes, task_id, task_path)
+        try:
+            with self.heads.noted(config):
+                await super().aput_writes(config, writes, task_id, task_path)
+        except StorageError as error:
+            self.heads.raise_unless_spoken(config, error)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of a thread."""

@@ -46,6 +46,13 @@ def counted(client: httpx.Client) -> set[str]:
     return set(client.get("/metrics").text.splitlines())
 
 
+def wait_until_stored(client: httpx.Client) -> None:
+    """Wait for the end of the turns: a reply goes out before it is stored."""
+    until = time.monotonic() + PATIENCE
+    while "voicegraph_running_turns 0.0" not in counted(client) and time.monotonic() < until:
+        pass
+
+
 def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_not_ready(
     tmp_path: Path,
 ) -> None:
@@ -56,15 +63,18 @@ def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_n
     ):
         assert spoken(client.post(CHAT, json=body("Hi", "known"))) == "Hello there."
         assert client.get("/ready").json() == {"status": "ready"}
+        wait_until_stored(client)
         with full_disk(server):
             assert spoken(client.post(CHAT, json=body("Hi", "new"))) == APOLOGY
             streamed = client.post(CHAT, json=body("Hi", "new", stream=True)).text
+            known = [spoken(client.post(CHAT, json=body(words, "known"))) for words in ("Hello?", "Go on.")]
             away = client.get("/ready")
             lines = counted(client)
         chunks = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
         assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == APOLOGY
         assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
         assert streamed.endswith("data: [DONE]\n\n")
+        assert known == ["Hello there."] * 2  # It needs the disk only to be stored.
         assert away.status_code == 503
         assert away.json() == {"status": "cannot store", "reason": "the disk cannot be written"}
         assert 'voicegraph_failures_total{error="storage"} 2.0' in lines
@@ -82,6 +92,7 @@ def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_n
     for line in apologies:
         assert "thread_id=new agent=default error=storage" in line
         assert 'cause="database ' in line and "disk I/O error" in line
+    assert any("a turn could not be stored thread_id=known" in line for line in written)
 
 
 async def test_a_side_call_without_a_database_gets_an_error_not_an_apology(
