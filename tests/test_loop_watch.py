@@ -18,7 +18,7 @@ def compute(seconds: float) -> None:
 async def test_work_on_the_loop_is_a_stall() -> None:
     with pytest.raises(AssertionError, match="compute"):
         async with LoopWatch():
-            compute(0.4)
+            compute(0.12)
 
 
 async def test_a_thread_that_keeps_the_lock_of_the_interpreter_is_a_stall() -> None:
