@@ -13,7 +13,8 @@ from .actors import Actor
 from .models import AgentRow, BlockRow, Owned, PassageRow, ThreadRow
 
 _NAMESPACE = UUID("6a0c2f0e-5d0a-4f4e-9d5c-0f6f6d656d6f")
-_PORTION = 5_000  # Of ids, twice in a statement, under the number of values that it can hold.
+_PORTION = 1_000
+"""Ids that are looked up at once, each twice in a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,13 @@ async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]
 
 async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of threads by their ids in the file."""
+
     # Hosts choose the ids of threads, so a new one stays readable; 200 characters are taken.
-    renamed = {wanted: f"{wanted[:180]}-{_hash(actor, wanted)[:12]}" for wanted in ids}
-    return await _places(session, actor, _owned(ThreadRow, ThreadRow.id), renamed)
+    def renamed() -> dict[str, str]:
+        return {wanted: f"{wanted[:180]}-{_hash(actor, wanted)[:12]}" for wanted in ids}
+
+    new = await asyncio.to_thread(renamed) if len(ids) > _PORTION else renamed()
+    return await _places(session, actor, _owned(ThreadRow, ThreadRow.id), new)
 
 
 async def passage_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:

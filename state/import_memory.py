@@ -13,7 +13,7 @@ from .blocks import attach_block
 from .errors import AlreadyExists
 from .import_check import check_memory_file
 from .import_ids import Place, agent_places, block_places
-from .import_rows import add_passages, add_threads
+from .import_rows import add_passages, add_threads, insert_rows
 from .memory_file import FileAgent, FileBlock, MemoryFile
 from .models import AgentRow, BlockRow, BlockVersionRow
 from .ownership import agent_number, owned_by
@@ -30,6 +30,8 @@ class Imported:
     )
     renamed: dict[str, str] = field(default_factory=dict[str, str])
     """New names of agents and ids of threads by the old ones."""
+    taken: set[str] | None = None
+    """The names of all agents of the user, once they were read."""
 
     def count(self, what: str, number: int) -> None:
         """Note that so many were added."""
@@ -87,7 +89,8 @@ async def _add_block(session: AsyncSession, actor: Actor, block: FileBlock, bloc
     )
     # The block's row must be there before its versions refer to it.
     await session.flush()
-    session.add_all(BlockVersionRow(block_id=block_id, **entry.model_dump()) for entry in block.versions)
+    versions = ({"block_id": block_id, **entry.model_dump()} for entry in block.versions)
+    await insert_rows(session, BlockVersionRow, versions)
 
 
 async def _import_agent(
@@ -95,7 +98,7 @@ async def _import_agent(
 ) -> None:
     place = (await agent_places(session, actor, [agent.id]))[agent.id]
     if not place.there:
-        name = await _free_name(session, actor, agent.name)
+        name = await _free_name(session, actor, agent.name, done)
         session.add(_agent_row(actor, agent, place.id, name))
         await session.flush()
         done.count("agents", 1)
@@ -113,10 +116,13 @@ async def _import_agent(
     done.count("passages", await add_passages(session, actor, (place.id, number), agent.passages))
 
 
-async def _free_name(session: AsyncSession, actor: Actor, name: str) -> str:
-    taken = set(await session.scalars(select(AgentRow.name).where(owned_by(actor, AgentRow))))
+async def _free_name(session: AsyncSession, actor: Actor, name: str, done: Imported) -> str:
+    if done.taken is None:
+        done.taken = set(await session.scalars(select(AgentRow.name).where(owned_by(actor, AgentRow))))
     numbered = (f"{name[:190]}-{number}" for number in count(2))
-    return next(free for free in chain([name], numbered) if free not in taken)
+    free = next(free for free in chain([name], numbered) if free not in done.taken)
+    done.taken.add(free)
+    return free
 
 
 async def _hold(session: AsyncSession, agent_id: str, block_id: str) -> None:

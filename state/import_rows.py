@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from .actors import Actor
 from .import_ids import Place, passage_places, thread_places
 from .memory_file import FilePassage, FileThread
-from .models import MessageRow, PassageRow, ThreadRow
+from .models import Base, MessageRow, PassageRow, ThreadRow
 from .ownership import numbers_of
 
 _PORTION = 500
@@ -26,18 +26,19 @@ async def add_threads(
     """
     places = await thread_places(session, actor, [thread.id for thread in threads])
     fresh = [thread for thread in threads if not places[thread.id].there]
-    for thread in fresh:
-        session.add(
-            ThreadRow(
-                id=places[thread.id].id,
-                organization_id=actor.organization_id,
-                user_id=actor.user_id,
-                agent_id=agent[0],
-                created_at=thread.created_at,
-                updated_at=thread.updated_at,
-            )
-        )
+    new = (
+        {
+            "id": places[thread.id].id,
+            "organization_id": actor.organization_id,
+            "user_id": actor.user_id,
+            "agent_id": agent[0],
+            "created_at": thread.created_at,
+            "updated_at": thread.updated_at,
+        }
+        for thread in fresh
+    )
     await session.flush()
+    await insert_rows(session, ThreadRow, new)
     said = [
         (message.sequence, places[thread.id].id, message) for thread in fresh for message in thread.messages
     ]
@@ -79,6 +80,13 @@ async def _insert(
     first, last = numbers_of(agent)
     greatest = select(func.max(table.number)).where(table.number.between(first, last))
     start = (await session.execute(greatest)).scalar_one() or first
-    numbered = ({"number": start + place, **row} for place, row in enumerate(rows, start=1))
-    while some := list(islice(numbered, _PORTION)):
+    await insert_rows(
+        session, table, ({"number": start + place, **row} for place, row in enumerate(rows, start=1))
+    )
+
+
+async def insert_rows(session: AsyncSession, table: type[Base], rows: Iterable[dict[str, Any]]) -> None:
+    """Insert rows of a table in their order, some at a time."""
+    waiting = iter(rows)
+    while some := list(islice(waiting, _PORTION)):
         await session.execute(insert(table), some)

@@ -3,8 +3,10 @@
 Times are ISO 8601 with time zone. A version 1 stays readable: what is added later will be optional.
 """
 
-from typing import Any, Literal
+import json
+from typing import Any, Literal, TypeVar, cast
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InvalidInput
@@ -16,6 +18,9 @@ VERSION = 1
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Part = TypeVar("Part", bound=_Part)
 
 
 class FileBlockVersion(_Part):
@@ -103,8 +108,29 @@ class MemoryFile(_Part):
     blocks: tuple[FileBlock, ...]
 
     def to_json(self) -> bytes:
-        """Return the file's content, indented for people."""
-        return self.model_dump_json(indent=1).encode() + b"\n"
+        """Return the file's content, indented for people.
+
+        Part by part: to encode all at once would keep the interpreter's lock, from a thread too.
+        """
+        return _json(self).encode() + b"\n"
+
+
+_PARTS: dict[type[_Part], dict[str, type[_Part]]] = {
+    MemoryFile: {"agents": FileAgent, "blocks": FileBlock},
+    FileAgent: {"threads": FileThread, "passages": FilePassage},
+    FileThread: {"messages": FileMessage},
+    FileBlock: {"versions": FileBlockVersion},
+}
+"""The fields of a part that hold other parts; they are its last ones."""
+
+
+def _json(part: _Part) -> str:
+    inner = _PARTS.get(type(part), {})
+    text = part.model_dump_json(indent=1, exclude=set(inner)).removesuffix("\n}")
+    for name in inner:
+        lines = ",\n".join(map(_json, getattr(part, name))).replace("\n", "\n  ")
+        text += f',\n "{name}": [\n  {lines}\n ]' if lines else f',\n "{name}": []'
+    return text + "\n}"
 
 
 class _Head(BaseModel):
@@ -129,12 +155,37 @@ def read_memory_file(content: bytes) -> MemoryFile:
             "upgrade voicegraph"
         )
     try:
-        return MemoryFile.model_validate_json(content)
+        return _read(MemoryFile, _loads(content))
+    except RecursionError:
+        raise InvalidInput("the memory file cannot be used: it is nested too deep") from None
+
+
+def _loads(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return json.loads(content)  # Takes integers of more than 64 bits.
+
+
+def _read(kind: type[Part], data: Any, place: tuple[int | str, ...] = ()) -> Part:
+    """Return a part of the file, those within it read one by one, for the reason that `to_json` names."""
+    if isinstance(data, dict):
+        data = {
+            name: tuple(
+                _read(_PARTS[kind][name], each, (*place, name, at))
+                for at, each in enumerate(cast(list[Any], value))
+            )
+            if name in _PARTS.get(kind, ()) and isinstance(value, list)
+            else value
+            for name, value in cast(dict[str, Any], data).items()
+        }
+    try:
+        return kind.model_validate(data)
     except ValidationError as error:
-        raise InvalidInput(f"the memory file cannot be used: {_first_fault(error)}") from None
+        raise InvalidInput(f"the memory file cannot be used: {_first_fault(error, place)}") from None
 
 
-def _first_fault(error: ValidationError) -> str:
+def _first_fault(error: ValidationError, within: tuple[int | str, ...] = ()) -> str:
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(str(part) for part in (*within, *fault["loc"]))
     return f"{place}: {fault['msg']}" if place else fault["msg"]

@@ -104,6 +104,16 @@ async def test_undo_works_on_an_imported_history(store: Store) -> None:
         await store.blocks.redo(EVE, block.id)
 
 
+async def test_a_file_that_is_written_part_by_part_reads_as_one_written_at_once(store: Store) -> None:
+    for actor in (ADA, EVE):
+        file = await export_memory(store, actor)
+        assert file.to_json() == file.model_dump_json(indent=1).encode() + b"\n"
+        await fill(store, actor)
+    file = await export_memory(store, ADA)
+    assert file.to_json() == file.model_dump_json(indent=1).encode() + b"\n"
+    assert read_memory_file(file.to_json()) == file
+
+
 async def test_importing_twice_adds_nothing(store: Store) -> None:
     await fill(store)
     before = await export_memory(store, ADA)

@@ -267,3 +267,41 @@ async def test_a_tool_result_of_5_mb_is_clipped_without_a_stall(
     async with no_stall():
         assert (await server.post(CHAT, body(user("Hi"), thread_id="t"))).status == 200
     assert len(backend.requests[-1].body["messages"][-1]["content"]) < 10_000
+
+
+def memory_file(messages: int, threads: int, versions: int) -> bytes:
+    at, block, agent = "2026-11-01T12:00:00Z", "block-" + "0" * 32, "agent-" + "0" * 32
+    said = [
+        {"sequence": n, "id": f"m{n}", "turn_id": f"t{n}", "role": "user", "text": "Hi", "created_at": at}
+        for n in range(messages)
+    ]
+    changes = [
+        {"version": n + 1, "value": f"{n}", "changed_by": "user", "changed_at": at} for n in range(versions)
+    ]
+    calls = [{"id": f"call-{n}", "created_at": at, "updated_at": at, "messages": []} for n in range(threads)]
+    calls.append({"id": "long", "created_at": at, "updated_at": at, "messages": said})
+    one = {"id": agent, "name": "imported", "created_at": at, "updated_at": at, "blocks": [block]}
+    return orjson.dumps(
+        {
+            "format": "voicegraph.memory",
+            "version": 1,
+            "exported_at": at,
+            "agents": [{**one, "threads": calls}],
+            "blocks": [{"id": block, "label": "human", "limit": 2_000, "versions": changes}],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("messages", "threads", "versions"), [(40_000, 1, 1), (1, 20_000, 1), (1, 1, 40_000)]
+)
+async def test_a_large_memory_file_is_imported_and_exported_without_a_stall(
+    server: Here, no_stall: NoStall, messages: int, threads: int, versions: int
+) -> None:
+    file = memory_file(messages, threads, versions)
+    async with no_stall():
+        assert (await server.post("/v1/import", file)).status == 200
+        assert (exported := await server.get("/v1/export")).status == 200
+    [agent] = [agent for agent in orjson.loads(exported.body)["agents"] if agent["name"] == "imported"]
+    assert len(agent["threads"]) == threads + 1
+    assert sum(len(thread["messages"]) for thread in agent["threads"]) == messages
