@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from ..state.schema import ClientMessage
 from .heard import spoken_text
+from .old_pictures import words_of
 from .words import bare_words, caller_words, without_tags
 
 MOST_CHARACTERS = 4_000
@@ -51,8 +52,9 @@ def our_items(window: Sequence[AnyMessage]) -> list[Item]:
     items: list[Item] = []
     begin = 0
     for end in range(1, len(window) + 1):
-        if isinstance(window[end - 1], HumanMessage):
-            items.append(_said(str(window[end - 1].text), begin))
+        message = window[end - 1]
+        if isinstance(message, HumanMessage):
+            items.append(_said(words_of(message), begin))
         elif end < len(window) and not isinstance(window[end], HumanMessage):
             continue
         else:

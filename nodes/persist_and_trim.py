@@ -13,6 +13,7 @@ from .events import TurnFailed, TurnFinished, encode_event
 from .heard import audible, cut_turn
 from .mend import unanswered
 from .narrowing import without_refused
+from .old_pictures import without_old_pictures
 from .records import as_records, not_stored
 from .speculation import confirmed
 from .trim import trim
@@ -65,6 +66,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
             "ended_at": ended_at,
         }
         update["latest"] = confirmed(whole, context.stop.heard or "")
+    kept = without_old_pictures(kept)
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)
     return update
