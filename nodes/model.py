@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from .local_model import LocalServer
 
 LOCAL_MODEL = "local:smollm2"
-_MOST_TOOL_SETS = 256
-_MOST_MODELS = 256
+MOST_TOOL_CHARACTERS = 2_000_000
+"""Characters of the descriptions of all sets of tools that are kept for a model."""
+MOST_MODELS = 64
+"""Models that are kept made, about 1 MB each: their names come from agents."""
+LONGEST_NAME = 200
+"""Characters of a model's name."""
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
 _TIMEOUTS = httpx2.Timeout(None, connect=5.0)
 
@@ -50,6 +54,8 @@ class VoiceModel:
     _bound: dict[tuple[VoiceTool | str, ...], Runnable[Any, BaseMessage]] = field(
         default_factory=dict[tuple[VoiceTool | str, ...], Runnable[Any, BaseMessage]], repr=False
     )
+    _sizes: list[int] = field(default_factory=list[int], repr=False)
+    """Characters of the descriptions of each set of `_bound`."""
 
     def with_tools(
         self, tools: Sequence[VoiceTool], client_tools: Sequence[Mapping[str, Any]], form: RequestForm
@@ -64,15 +70,21 @@ class VoiceModel:
         strict = strict and all(tool.strict for tool in tools) and all(map(_is_strict, client_tools))
         key = (*tools, orjson.dumps(client_tools).decode(), str(strict))
         if key not in self._bound:
-            if len(self._bound) >= _MOST_TOOL_SETS:
-                self._bound.clear()
+            own = [tool.describe(strict) for tool in tools]
+            self._make_room(len(orjson.dumps(own, default=str)) + len(str(key[-2])))
             try:
-                own = [tool.describe(strict) for tool in tools]
                 of_client = map(dict if strict else _not_strict, client_tools)
                 self._bound[key] = self.chat.bind_tools([*own, *of_client])
             except NotImplementedError:  # It calls no tools: then it talks.
                 self._bound[key] = self.chat
         return self._bound[key]
+
+    def _make_room(self, size: int) -> None:
+        """Forget all sets when another one of this many characters would be too much."""
+        if sum(self._sizes) + size > MOST_TOOL_CHARACTERS:
+            self._bound.clear()
+            self._sizes.clear()
+        self._sizes.append(size)
 
 
 def _is_strict(tool: Mapping[str, Any]) -> bool:
@@ -121,7 +133,7 @@ class Models:
         if name == LOCAL_MODEL:
             made = self._given[name] = self._embedded()
             return made
-        if len(self._made) >= _MOST_MODELS:
+        if len(self._made) >= MOST_MODELS:
             del self._made[next(iter(self._made))]
         made = self._made[name] = self._openai(name)
         return made
@@ -203,5 +215,7 @@ def default_model() -> str:
 def check_model_name(name: str) -> None:
     """Raise `InvalidSetting` when `name` is not the name of a model."""
     provider, _, model = name.partition(":")
+    if len(name) > LONGEST_NAME:
+        raise InvalidSetting(f"the name of a model has at most {LONGEST_NAME} characters")
     if not (provider == "openai" and model) and name != LOCAL_MODEL:
         raise InvalidSetting(f"no model '{name}': write openai:NAME or {LOCAL_MODEL}")

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import orjson
+
 MOST_MESSAGES = 2_000
 """Messages that are read at the end of a history; a window holds far fewer."""
 _MOST_NOTES = 100
@@ -12,9 +14,11 @@ _MOST_PARTS = 1_000
 _MOST_VALUES = 1_000
 """Objects and lists within one part or call."""
 _MOST_VALUES_IN_ALL = 20_000
-_MOST_TOOLS = 128
+MOST_TOOLS = 128
 """Tools in a request; OpenAI takes no more."""
 _MOST_VALUES_OF_TOOLS = 10_000
+MOST_TOOL_CHARACTERS = 200_000
+"""Characters of JSON of all tools of a request."""
 
 
 def recent_messages(messages: Sequence[Any], longest: int) -> list[Any]:
@@ -39,10 +43,13 @@ def recent_messages(messages: Sequence[Any], longest: int) -> list[Any]:
 def first_tools(tools: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return the first tools that a client offers, as many as a model takes."""
     first: list[Any] = []
-    values = 0
-    for tool in tools[:_MOST_TOOLS]:
+    values = characters = 0
+    for tool in tools[:MOST_TOOLS]:
         values += _values_in(tool, _MOST_VALUES_OF_TOOLS)
         if values > _MOST_VALUES_OF_TOOLS:
+            break
+        characters += len(orjson.dumps(tool))
+        if characters > MOST_TOOL_CHARACTERS:
             break
         first.append(tool)
     return first

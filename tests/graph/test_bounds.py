@@ -7,9 +7,12 @@ import pytest
 from voicegraph.graph import build_graph
 from voicegraph.graph.interrupts import Interrupts
 from voicegraph.graph.threads import Threads
+from voicegraph.nodes.model import VoiceModel, check_model_name
+from voicegraph.nodes.request_form import LANGCHAIN
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.nodes.tools.toolbox import Toolbox
 from voicegraph.state import Actor
+from voicegraph.state.errors import InvalidSetting
 
 
 async def test_of_many_users_the_newest_are_remembered(
@@ -60,6 +63,22 @@ def test_interrupts_whose_rest_never_comes_are_forgotten() -> None:
     interrupts.hear(part_of("whole", 0))
     interrupts.hear(part_of("whole", 1))
     assert answers == ["whole"]
+
+
+def test_bound_tools_of_clients_are_bounded_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicegraph.nodes.model.MOST_TOOL_CHARACTERS", 10_000)
+    chat = ScriptedChatModel([])
+    model = VoiceModel(name="m", chat=chat)
+    for number in range(50):
+        described = {"name": f"f{number}", "description": "x" * 1_000, "parameters": {"type": "object"}}
+        model.with_tools((), [{"type": "function", "function": described}], LANGCHAIN)
+        assert len(model._bound) <= 10
+        assert sum(model._sizes) <= 10_000
+
+
+def test_the_name_of_a_model_is_bounded() -> None:
+    with pytest.raises(InvalidSetting, match="at most 200 characters"):
+        check_model_name("openai:" + "x" * 200)
 
 
 def test_sets_of_tools_are_bounded() -> None:

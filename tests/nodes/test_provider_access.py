@@ -225,7 +225,7 @@ def test_two_equal_addresses_are_not_worth_a_line(monkeypatch: pytest.MonkeyPatc
 
 async def test_models_of_many_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "good")
-    monkeypatch.setattr("voicegraph.nodes.model._MOST_MODELS", 3)
+    monkeypatch.setattr("voicegraph.nodes.model.MOST_MODELS", 3)
     models = Models(MODEL)
     kept: Any = object()
     models.add("openai:mine", kept)

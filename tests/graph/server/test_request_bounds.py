@@ -72,3 +72,5 @@ def test_as_many_tools_are_offered_as_a_model_takes() -> None:
     assert first_tools(small) == small[:128]
     huge = [{"function": {"name": f"f{n}", "parameters": [[]] * 4_000}} for n in range(10)]
     assert first_tools(huge) == huge[:2]
+    long = [{"function": {"name": f"f{n}", "description": "x" * 60_000}} for n in range(10)]
+    assert first_tools(long) == long[:3]
