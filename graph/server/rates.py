@@ -2,56 +2,85 @@
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from ...state.actors import Actor
+from .shared_rates import SharedBuckets
 
 log = logging.getLogger(__name__)
 
-_MANY = 10_000
+MOST_USERS = 10_000
+"""Users who are remembered; the buckets of those who asked longest ago go first."""
 _LOG_EVERY = 60.0
 """Seconds between two lines in the log about the same user."""
 
 
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
-    logged_at: float = float("-inf")
+class Buckets(Protocol):
+    """When the bucket of each user is full again, in seconds."""
+
+    def draw(self, actor: Actor, now: float, seconds: float, longest: float) -> float:
+        """Let a bucket be full `seconds` later, and return 0.
+
+        When that were more than `longest` from now, it stays as it is, and the seconds over are returned.
+        """
+        ...
 
 
 class Rates:
-    """Counts the requests of each actor in this process."""
+    """Counts the requests of each actor, in all processes that share a folder."""
 
-    def __init__(self, per_minute: int | None, now: Callable[[], float] = time.monotonic) -> None:
-        """Allow `per_minute` requests at once and as many each minute from then on; all if `None`."""
+    def __init__(
+        self,
+        per_minute: int | None,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        shared: Path | None = None,
+    ) -> None:
+        """Allow `per_minute` requests at once and as many each minute from then on; all if `None`.
+
+        Processes that are given the same folder as `shared` count together.
+        """
         self._per_minute, self._now = per_minute, now
-        self._buckets: dict[Actor, _Bucket] = {}
+        self._logged: OrderedDict[Actor, float] = OrderedDict()
+        self._buckets: Buckets = _OwnBuckets()
+        if shared is not None and per_minute is not None:
+            self._buckets = SharedBuckets.at(shared) or self._buckets
 
     def take(self, actor: Actor) -> float:
         """Count one request and return 0, or return the seconds until the next one is allowed."""
         if self._per_minute is None:
             return 0.0
-        now, a_second = self._now(), self._per_minute / 60
-        bucket = self._buckets.get(actor)
-        if bucket is None:
-            self._drop_full_ones(now)
-            bucket = self._buckets[actor] = _Bucket(float(self._per_minute), now)
-        bucket.tokens = min(float(self._per_minute), bucket.tokens + (now - bucket.at) * a_second)
-        bucket.at = now
-        if bucket.tokens < 1:
-            if now - bucket.logged_at >= _LOG_EVERY:
-                bucket.logged_at = now
-                log.warning("requests of a user are refused", extra=_facts(actor))
-            return (1 - bucket.tokens) / a_second
-        bucket.tokens -= 1
+        now = self._now()
+        wait = self._buckets.draw(actor, now, 60 / self._per_minute, 60.0)
+        if wait and now - self._logged.get(actor, float("-inf")) >= _LOG_EVERY:
+            _remember(self._logged, actor, now)
+            log.warning("requests of a user are refused", extra=_facts(actor))
+        return wait
+
+
+class _OwnBuckets:
+    """The buckets of a process."""
+
+    def __init__(self) -> None:
+        self._full_at: OrderedDict[Actor, float] = OrderedDict()
+
+    def draw(self, actor: Actor, now: float, seconds: float, longest: float) -> float:
+        """Take one token; see `Buckets`."""
+        full_at = max(now, self._full_at.get(actor, now)) + seconds
+        if full_at - now > longest + 1e-6:
+            return full_at - now - longest
+        _remember(self._full_at, actor, full_at)
         return 0.0
 
-    def _drop_full_ones(self, now: float) -> None:
-        """Forget who has not asked for a minute, when there are many: their buckets are full again."""
-        if len(self._buckets) >= _MANY:
-            self._buckets = {actor: one for actor, one in self._buckets.items() if now - one.at < 60}
+
+def _remember(moments: OrderedDict[Actor, float], actor: Actor, moment: float) -> None:
+    moments[actor] = moment
+    moments.move_to_end(actor)
+    if len(moments) > MOST_USERS:
+        moments.popitem(last=False)
 
 
 def _facts(actor: Actor) -> dict[str, str]:
