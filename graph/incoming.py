@@ -23,7 +23,7 @@ from ..nodes.plain_json import plain_json
 from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN
 from ..nodes.tools.names import legal_name
 from ..nodes.tools.results import OUTCOME
-from ..state.errors import InvalidMessage
+from ..state.errors import InvalidMessage, MessageTooLong
 from ..state.schema import Turn, VoiceInput, new_turn
 from .client_history import ClientHistory, is_history, read_history
 from .client_settings import read_settings
@@ -169,7 +169,7 @@ def _check_content(message: BaseMessage | Mapping[str, Any]) -> None:
 
 def _check_length(text: str, limits: TurnLimits) -> None:
     if len(text) > limits.max_message_chars:
-        raise InvalidMessage(
+        raise MessageTooLong(
             f"the message has {len(text):,} characters, {limits.max_message_chars:,} are taken at most "
             "(setting max_message_chars)"
         )

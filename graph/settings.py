@@ -50,6 +50,8 @@ class Settings(TurnLimits, BaseSettings):
     """Connections of clients to one process of the server; on more than these a request is answered 503."""
     requests_per_minute: int | None = Field(None, ge=1)
     """Most requests of one user; `None` for any number."""
+    turns_per_user: int | None = Field(200, ge=1)
+    """Most turns of one user that run in one process at a time; `None` for any number."""
     local_names: tuple[str, ...] = ()
     """Host names, in small letters, that are this machine beside `localhost`, as long as there is no key."""
     allowed_tools: tuple[str, ...] = ()

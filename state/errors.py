@@ -58,6 +58,10 @@ class InvalidMessage(InvalidInput):
     code = "invalid_message"
 
 
+class MessageTooLong(InvalidMessage):
+    """A message has more characters than are taken."""
+
+
 class InvalidSetting(InvalidInput):
     """A setting, model name, tool path or database URL cannot be used."""
 

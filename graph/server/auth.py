@@ -49,20 +49,31 @@ async def identified(request: Request, credentials: _Credentials) -> Actor:
 
 async def allowed(request: Request, actor: Annotated[Actor, Depends(identified)]) -> Actor:
     """Return who the request acts for, counted. Raises what `identified` does, `ApiError` 429."""
+    refused = over_rate(request, actor)
+    if refused is not None:
+        raise refused
+    return actor
+
+
+def over_rate(request: Request, actor: Actor) -> ApiError | None:
+    """Count a request; return the answer when there are too many of its user."""
     rates: Rates = request.app.state.rates
     wait = rates.take(actor)
-    if wait:
-        raise ApiError(
-            429,
-            "too many requests: wait and try again",
-            code="rate_limit_exceeded",
-            headers={"Retry-After": str(math.ceil(wait))},
-        )
-    return actor
+    if not wait:
+        return None
+    return ApiError(
+        429,
+        "too many requests: wait and try again",
+        code="rate_limit_exceeded",
+        headers={"Retry-After": str(math.ceil(wait))},
+    )
 
 
 Acting = Annotated[Actor, Depends(allowed)]
 """A parameter of a route: who the request acts for, known and within the rate."""
+
+Calling = Annotated[Actor, Depends(identified)]
+"""The same where the route counts the request itself, by `over_rate`, since a caller listens."""
 
 
 async def refuse_open_door(database: Database, host: str) -> bool:

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse, Response
 from ...nodes.events import Speech, ToolRequested, TurnFailed, TurnFinished
 from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT
-from ...state.errors import AgentNotFound, VoicegraphError
-from .auth import Acting
+from ...state.errors import AgentNotFound, MessageTooLong, VoicegraphError
+from .auth import Calling, over_rate
 from .chat_request import ChatRequest
 from .completion_chunks import Chunks
 from .errors import RETRY_AFTER, ApiError
@@ -18,31 +18,37 @@ from .event_stream import Answer, EventStream, thread_header
 from .openapi import CHAT
 from .presence import while_present
 from .reading import read_request
+from .running_turns import TooManyTurns
 from .served_turn import ServedTurns
 from .side_answer import begin_side_answer
 from .side_calls import SideCalls
-from .spoken_failure import is_side_call, mark_side_call, spoken_failure
+from .spoken_failure import is_for_a_caller, is_side_call, mark_side_call, spoken_failure, spoken_limit
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
 
 @router.post("/chat/completions", openapi_extra=CHAT, response_model=None)
-async def create_chat_completion(request: Request, actor: Acting) -> Response:
+async def create_chat_completion(request: Request, actor: Calling) -> Response:
     """Answer as the agent whose name or id is given as `model`."""
     return await _complete(request, actor, None)
 
 
 @router.post("/agents/{agent}/chat/completions", openapi_extra=CHAT, response_model=None)
 @router.post("/voice-beta/{agent}/chat/completions", openapi_extra=CHAT, response_model=None)
-async def create_agent_chat_completion(agent: str, request: Request, actor: Acting) -> Response:
+async def create_agent_chat_completion(agent: str, request: Request, actor: Calling) -> Response:
     """Answer as the agent with this name or id, whatever `model` says."""
     return await _complete(request, actor, agent)
 
 
-async def _complete(request: Request, actor: Acting, agent: str | None) -> Response:
+async def _complete(request: Request, actor: Actor, agent: str | None) -> Response:
     if request.app.state.draining:
         raise ApiError(503, "this server is ending: try again", code="draining", headers=_ENDING)
     settings = request.app.state.graph.resources.settings
+    refused = over_rate(request, actor)
+    if refused is not None and not await is_for_a_caller(request):
+        raise refused
+    if refused is not None:
+        return await spoken_limit(request, refused)
     asked = await read_request(request, settings.max_message_chars)
     name = agent or asked.model or DEFAULT_AGENT
     try:
@@ -51,6 +57,10 @@ async def _complete(request: Request, actor: Acting, agent: str | None) -> Respo
         raise ApiError(
             404, "there is no such agent: GET /v1/models lists them", code="model_not_found", param="model"
         ) from None
+    except (MessageTooLong, TooManyTurns) as error:
+        if await is_for_a_caller(request):
+            return await spoken_limit(request, error)
+        raise
     except (VoicegraphError, ApiError):
         raise
     except Exception as error:  # The caller must not be left in silence, whatever it is.

@@ -22,6 +22,7 @@ from .chat_request import ChatRequest
 from .continued_thread import continued_thread
 from .conversation_style import Styles
 from .metrics import Metrics
+from .running_turns import RunningTurns
 from .spoken_failure import is_away
 from .thread_ids import thread_of
 
@@ -107,6 +108,7 @@ class ServedTurns:
         self._graph, self._metrics, self._styles = graph, metrics, styles
         self._turns: dict[_Key, tuple[asyncio.Task[ServedTurn], Arrival]] = {}
         self._arrivals = Arrivals()
+        self._running = RunningTurns(graph.resources.settings.turns_per_user)
 
     async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
         """Return the turn that answers the request, begun unless the same one is being answered already.
@@ -115,7 +117,7 @@ class ServedTurns:
         somebody else who listened has left.
 
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
-        `ThreadBusy`, `StorageError`, also `DatabaseBusy`.
+        `ThreadBusy`, `StorageError`, also `DatabaseBusy`, `TooManyTurns`.
         """
         came = self._arrivals.arrive()
         try:
@@ -146,9 +148,10 @@ class ServedTurns:
             self._arrivals.leave(came)
             self._arrivals.again(arrival)
             return known
+        ended = self._running.begin(actor)
         begun = asyncio.create_task(self._begin(actor, agent, request, came))
         self._turns[key] = begun, came
-        begun.add_done_callback(lambda task: self._forget_later(key, task))
+        begun.add_done_callback(lambda task: self._forget_later(key, task, ended))
         return begun
 
     async def _begin(self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival) -> ServedTurn:
@@ -185,12 +188,17 @@ class ServedTurns:
         if told.get("type") != "speech" and (event := decode_event(told)) is not None:
             self._metrics.note(event)
 
-    def _forget_later(self, key: _Key, task: asyncio.Task[ServedTurn]) -> None:
+    def _forget_later(self, key: _Key, task: asyncio.Task[ServedTurn], ended: Callable[[], None]) -> None:
         """Forget a request when its turn has ended, or at once when none began."""
-        if task.cancelled() or task.exception() is not None:
+
+        def drop() -> None:
+            ended()
             self._drop(key, task)
+
+        if task.cancelled() or task.exception() is not None:
+            drop()
         else:
-            task.result().run.when_done(lambda: self._drop(key, task))
+            task.result().run.when_done(drop)
 
     def _drop(self, key: _Key, task: asyncio.Task[ServedTurn]) -> None:
         if key in self._turns and self._turns[key][0] is task:

@@ -8,12 +8,12 @@ from fastapi.responses import JSONResponse, Response
 
 from ...nodes.error_facts import error_facts
 from ...state.agents import DEFAULT_AGENT
-from ...state.errors import DatabaseBusy, StorageError
+from ...state.errors import DatabaseBusy, StorageError, VoicegraphError
 from ...state.faults import storage_error
 from ...state.usage import Usage
 from .chat_request import ChatRequest
 from .completion_chunks import DONE, Chunks
-from .errors import answer_error
+from .errors import ApiError, answer_error
 from .metrics import Metrics
 from .reading import read_request
 
@@ -38,6 +38,30 @@ async def spoken_failure(request: Request, error: Exception) -> Response:
     log.debug("why the turn could not begin", exc_info=error)
     metrics: Metrics = request.app.state.metrics
     metrics.turn_failed(facts["error"])
+    return _spoken(settings.apology, agent, asked)
+
+
+async def is_for_a_caller(request: Request) -> bool:
+    """Return whether somebody listens to the reply, who would hear nothing of an error.
+
+    That is a request for a stream that is no side call. Programs that ask for a whole reply, and so read
+    what came back, get the status. Raises `ApiError`.
+    """
+    settings = request.app.state.graph.resources.settings
+    asked = await read_request(request, settings.max_message_chars)
+    return asked.stream and not asked.side_call and not is_side_call(request)
+
+
+async def spoken_limit(request: Request, error: ApiError | VoicegraphError) -> Response:
+    """Return an apology as the reply to a request that is over a limit; it is counted as a failed turn."""
+    settings = request.app.state.graph.resources.settings
+    asked = await read_request(request, settings.max_message_chars)
+    agent = str(request.path_params.get("agent") or asked.model or DEFAULT_AGENT)
+    # Who is over a limit of requests is over it many times: the limit itself writes to the log.
+    facts = {"thread_id": asked.thread_id, "agent": agent, "error": error.code}
+    log.info("a turn was refused in words", extra=facts)
+    metrics: Metrics = request.app.state.metrics
+    metrics.turn_failed(error.code)
     return _spoken(settings.apology, agent, asked)
 
 
