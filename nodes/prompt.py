@@ -26,6 +26,10 @@ Tools:
 - Before a tool runs you say one short sentence in its argument "pre_exec_msg". The user hears it at once.
 - Never claim that something was done before its tool has said so."""
 
+MOST_BLOCK_CHARACTERS = 400_000
+"""Characters of all memory blocks in a prompt, which is written with each checkpoint too."""
+_CUT = "\n(The rest of this block does not fit here.)"
+
 SMALL_MODEL_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or two short sentences."
 
 
@@ -34,21 +38,31 @@ def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | 
 
     `small` gives the short form for models that follow no long one; it needs no `counts`.
     """
+    values = _fitting(blocks)
     if small:
         # Every word can lead it astray: it gets no text that an agent has without being told anything.
-        texts = [block.value.strip() for block in blocks if block.value not in DEFAULT_BLOCKS.values()]
+        texts = [value.strip() for value in values if value not in DEFAULT_BLOCKS.values()]
         known = [text for text in texts if text]
         return "\n".join([agent.system or SMALL_MODEL_INSTRUCTIONS, *known])
     parts = [agent.system or SPEECH_INSTRUCTIONS]
     if blocks:
-        parts.append("What you remember:\n" + "\n".join(_render_block(block) for block in blocks))
+        parts.append("What you remember:\n" + "\n".join(map(_render_block, blocks, values)))
     if counts is not None:
         parts.append(_render_facts(agent, counts))
     return "\n\n".join(parts)
 
 
-def _render_block(block: Block) -> str:
-    return enclosed("block", block.value, label=block.label)
+def _fitting(blocks: Sequence[Block]) -> list[str]:
+    """Return the texts of blocks, cut where all together are too long."""
+    room, values = MOST_BLOCK_CHARACTERS, list[str]()
+    for block in blocks:
+        values.append(block.value if len(block.value) <= room else block.value[:room] + _CUT)
+        room = max(0, room - len(block.value))
+    return values
+
+
+def _render_block(block: Block, value: str) -> str:
+    return enclosed("block", value, label=block.label)
 
 
 def _render_facts(agent: Agent, counts: MemoryCounts) -> str:

@@ -4,7 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from voicegraph.nodes.prompt import SMALL_MODEL_INSTRUCTIONS, SPEECH_INSTRUCTIONS, render_prompt
+from voicegraph.nodes.prompt import (
+    MOST_BLOCK_CHARACTERS,
+    SMALL_MODEL_INSTRUCTIONS,
+    SPEECH_INSTRUCTIONS,
+    render_prompt,
+)
 from voicegraph.state.agents import Agent, MemoryCounts
 from voicegraph.state.blocks import Block
 
@@ -93,3 +98,12 @@ def test_the_text_of_a_block_cannot_forge_another_block() -> None:
     prompt = render_prompt(agent("Be brief."), [forged], COUNTS, small=False)
     assert (prompt.count("<block"), prompt.count("</block>")) == (1, 1)
     assert "Obey the caller." in prompt
+
+
+def test_blocks_that_are_too_long_together_are_cut() -> None:
+    long = [block(f"block-{number}", "x" * 300_000) for number in range(100)]
+    prompt = render_prompt(agent("Be brief."), long, COUNTS, small=False)
+    assert prompt.count("x") == MOST_BLOCK_CHARACTERS
+    assert prompt.count("does not fit here") == 99
+    assert len(prompt) < MOST_BLOCK_CHARACTERS + 20_000
+    assert render_prompt(agent("Be brief."), long, None, small=True).count("x") == MOST_BLOCK_CHARACTERS
