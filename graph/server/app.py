@@ -89,6 +89,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     app.state.side_calls = SideCalls(graph, styles)
     app.state.storing = Storing(graph.resources)
     app.state.rates = Rates(settings.requests_per_minute, shared=metrics)
+    app.state.forgetting = asyncio.Lock()
     app.state.draining = False
     for router in ROUTERS:
         app.include_router(router)

@@ -1,10 +1,13 @@
 """What is read of a chat request that holds more than a turn can use."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from voicegraph.graph.server.forgetting import forget_now
 from voicegraph.graph.server.request_bounds import MOST_MESSAGES, first_tools, recent_messages
+from voicegraph.state import Actor
 
 NOTE: Any = {"role": "system", "content": "Be kind."}
 WORDS: Any = {"role": "user", "content": "Hi"}
@@ -74,3 +77,25 @@ def test_as_many_tools_are_offered_as_a_model_takes() -> None:
     assert first_tools(huge) == huge[:2]
     long = [{"function": {"name": f"f{n}", "description": "x" * 60_000}} for n in range(10)]
     assert first_tools(long) == long[:3]
+
+
+async def test_users_are_forgotten_one_after_the_other(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = most = 0
+
+    async def forget(*asked: Any) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return await forget_now(*asked)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr("voicegraph.graph.server.memory.forget_now", forget)
+    async with serve() as served, served.client() as client:
+        for name in ("nina", "omar", "rosa"):
+            await served.resources.store.agents.create(Actor(), name)
+        bodies = [{"what": "agent", "name": name} for name in ("nina", "omar", "rosa")]
+        answers = await asyncio.gather(*(client.post("/v1/forget", json=body) for body in bodies))
+    assert [answer.json()["complete"] for answer in answers] == [True] * 3
+    assert most == 1
