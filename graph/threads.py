@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, Literal
 
+from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Failure
 from ..nodes.error_facts import error_facts
 from ..nodes.interruption import Interruption
+from ..nodes.speech import Speaker
 from ..state.errors import ModelError, ThreadBusy
 from ..state.schema import ClientMessage
 
@@ -27,6 +29,7 @@ class TurnRun:
         thread_id: str,
         history: Sequence[ClientMessage] = (),
         watch: Callable[[Any], None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.thread_id = thread_id
         self._watch = watch
@@ -34,6 +37,8 @@ class TurnRun:
         """The client's history that the run answers, empty when words were only added."""
         self.instructions = ""
         """System notes of the client, as the state has them."""
+        self.speaker = Speaker(clock or SystemClock())
+        """What the run has spoken by now."""
         self.asked = time.monotonic()
         """When it was asked for, by `time.monotonic()`."""
         self.stop = Interruption()
@@ -87,11 +92,6 @@ class TurnRun:
         self.begun.set()
         if self._watch is not None:
             self._watch(part)
-
-    @property
-    def parts(self) -> Sequence[Any]:
-        """What of the run's stream has come so far."""
-        return self._parts
 
     async def until_begun(self, within: float) -> None:
         """Wait so many seconds until the run has begun; raise what ended it before its first part."""
@@ -156,6 +156,7 @@ class Threads:
     def __init__(self, overlap: Literal["newest", "enqueue", "reject"]) -> None:
         self._overlap = overlap
         self._latest: dict[str, TurnRun] = {}
+        self._watching: list[set[str]] = []
 
     def count(self) -> int:
         """Return on how many threads a turn is going on."""
@@ -209,6 +210,18 @@ class Threads:
                 before.stop.drop()
         run.before = before
         self._latest[run.thread_id] = run
+        for begun in self._watching:
+            begun.add(run.thread_id)
+
+    @contextmanager
+    def watching(self) -> Generator[set[str]]:
+        """Collect the ids of threads on which turns begin during the body."""
+        begun = set[str]()
+        self._watching.append(begun)
+        try:
+            yield begun
+        finally:
+            self._watching = [other for other in self._watching if other is not begun]
 
     def leave(self, run: TurnRun) -> None:
         """Forget a run that has ended."""

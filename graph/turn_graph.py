@@ -15,7 +15,6 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
-from ..nodes.speech import Speaker
 from ..nodes.turn_facts import note_facts
 from ..state.actors import Actor
 from ..state.checkpoints import Checkpointer, checkpoint_path, turn_on
@@ -135,7 +134,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
         agent = str(call.get("agent") or "")
         await resources.admit(actor, agent, thread_id)
-        run = TurnRun(thread_id, input.get("history", ()) if input else (), watch)
+        run = TurnRun(thread_id, input.get("history", ()) if input else (), watch, resources.clock)
         run.instructions = input["turn"].get("client_instructions", "") if input else ""
         live = Context(
             store=resources.store,
@@ -143,7 +142,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             toolbox=resources.toolbox,
             limits=resources.settings,
             clock=resources.clock,
-            speaker=Speaker(resources.clock),
+            speaker=run.speaker,
             background=resources.background,
             actor=actor,
             agent=agent,

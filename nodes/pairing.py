@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .items import Item
-from .likeness import reworded
+from .likeness import reworded, similar
 from .words import bare_words, without_tags, words_of
 
 _LONGEST_GAP = 2
 """Items of a history in a row that the thread may lack: an exchange that the model's server refused."""
-_MOST_REWORDED = 3
-"""Replies in other words that are compared in one history: each takes a millisecond."""
+_MOST_REWORDED, _MOST_CORRECTED = 3, 2
+"""Replies in other words and corrected words of the caller in one history: each takes up to a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Pairing:
     def pairs_before(self, i: int, j: int) -> list[tuple[int, int]] | None:
         """Return all pairs up to this last one in order, `None` when the histories contradict each other."""
         pairs = [(i, j)]
-        reworded_left = _MOST_REWORDED
+        left = {"assistant": _MOST_REWORDED, "user": _MOST_CORRECTED}
         while i > 0 and j > 0:
-            pair = self._pair_before(i, j)
-            if pair is None and reworded_left and self._is_reworded(i - 1, j - 1):
-                pair, reworded_left = (i - 1, j - 1), reworded_left - 1
+            pair, role = self._pair_before(i, j), self.ours[i - 1].role
+            if pair is None and left[role] and self._is_changed(i - 1, j - 1):
+                pair, left[role] = (i - 1, j - 1), left[role] - 1
             if pair is None:
                 return None
             pairs.append(pair)
@@ -57,6 +57,10 @@ class Pairing:
                 break
             place += len(bare_words(spoken[begin:end]))
         return place != size
+
+    def corrects(self, i: int, j: int) -> bool:
+        """Return whether theirs are other words of the caller in the place of ours."""
+        return self.ours[i].role == "user" and self.ours[i].words != self.theirs[j].words
 
     def _pair_before(self, i: int, j: int) -> tuple[int, int] | None:
         """Return the pair before the one at `i` and `j`. Between them one side alone may have more.
@@ -86,6 +90,13 @@ class Pairing:
         if i >= self.settled and is_heard(our, their):
             return True
         return j == 0 and len(our.words) - len(their.words) in our.parts and our.words.endswith(their.words)
+
+    def _is_changed(self, i: int, j: int) -> bool:
+        """Return whether theirs is ours in other words: a reply as it was spoken, or corrected words."""
+        our, their = self.ours[i], self.theirs[j]
+        if our.role == their.role == "user":
+            return similar(our, their)
+        return self._is_reworded(i, j)
 
     def _is_reworded(self, i: int, j: int) -> bool:
         """Return whether theirs is our reply as text-to-speech had it, numbers in words, and nothing else."""

@@ -5,10 +5,11 @@ strict: a reply of ours proves it, the caller's own words never do, and one cont
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .items import Item
 from .pairing import Pairing, is_heard
+from .speculation import resembles
 
 _FEW_REPLIES, _MANY_REPLIES, _MANY_LETTERS = 2, 3, 40
 """Replies, and letters of fewer ones, that two callers do not hear by chance after the same words."""
@@ -27,6 +28,14 @@ class ThreadItems:
     """Ids of the tool calls that were made on it."""
     reconciled: bool = True
     """False when what the last request told of earlier replies is not known."""
+    holds_more: bool = False
+    """True when something was said on it that is not among the items."""
+    newest: int | None = None
+    """Where the words of the newest turn stand, if they may be said again or were a draft."""
+    provisional: bool = False
+    """True while the newest turn may still turn out to be a draft."""
+    dropped: bool = False
+    """True when its client left before its end."""
 
     @property
     def asked(self) -> int:
@@ -37,6 +46,13 @@ class ThreadItems:
     def settled(self) -> int:
         """Number of items that are known to be as the caller heard them."""
         return self.asked if self.reconciled else 0
+
+    def without_newest(self) -> "ThreadItems | None":
+        """Return the thread as it was before its newest turn, `None` if that is not known."""
+        if self.newest is None:
+            return None
+        before = replace(self, items=self.items[: self.newest], newest=None)
+        return replace(before, told=None if self.told is None else self.told - (self.asked - before.asked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +78,8 @@ class Agreement:
     pairs: int
     whole_words: bool
     """False when a reply was cut in the middle of a word, which few clients do."""
+    equal: bool
+    """False when the client has corrected words of the caller."""
     proven: bool = field(compare=False)
     """True when the history tells a reply of ours, or a result of a tool call of ours."""
     whole: bool = field(compare=False)
@@ -73,14 +91,14 @@ class Agreement:
 def continued_one(found: Mapping[str, Agreement], *, all_seen: bool = True) -> str | None:
     """Return the thread that explains more of the history than all others, `None` for none or several.
 
-    A reply of ours must prove it. It must be certain, too, when the thread holds more than the history tells,
-    or not all threads were seen.
+    A reply of ours must prove it. It must be certain, too, when the thread holds more or other words than the
+    history tells, or not all threads were seen.
     """
     best = max(found.values(), default=None)
     if best is None:
         return None
     likely = [thread_id for thread_id, agreement in found.items() if agreement >= best]
-    sure = best.certain or (best.whole and all_seen)
+    sure = best.certain or (best.whole and best.equal and all_seen)
     return likely[0] if len(likely) == 1 and best.proven and sure else None
 
 
@@ -88,10 +106,27 @@ def agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
     """Return how the history agrees with the thread and goes on after it; `None` if it does not.
 
     After the last common item the history holds new words of the caller alone, and the thread a reply that
-    was not heard at most. Before it neither contradicts the other.
+    was not heard at most, or a turn that was a draft of these words. Before it neither contradicts the other.
     """
     if theirs.results_last and not theirs.answered <= ours.calls:
         return None
+    found = _agreement(ours, theirs)
+    if found is None and _may_replace_newest(ours, theirs) and (before := ours.without_newest()):
+        return _agreement(before, theirs)
+    return found
+
+
+def _may_replace_newest(ours: ThreadItems, theirs: ToldItems) -> bool:
+    """Return whether the newest words may be those of the thread's newest turn: once more, or final now."""
+    if ours.newest is None or theirs.results_last or not theirs.items or theirs.items[-1].role != "user":
+        return False
+    draft, final = ours.items[ours.newest], theirs.items[-1]
+    if draft.words == final.words:
+        return True
+    return ours.provisional and (ours.dropped or resembles(draft.text, final.text))
+
+
+def _agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
     pairing = Pairing(ours.items, theirs.items, ours.settled)
     for i, j in pairing.last_pairs(results_last=theirs.results_last):
         pairs = pairing.pairs_before(i, j)
@@ -100,8 +135,9 @@ def agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
                 last=j,
                 pairs=len(pairs),
                 whole_words=not any(pairing.cuts_word(*pair) for pair in pairs),
+                equal=not any(pairing.corrects(*pair) for pair in pairs),
                 proven=bool(theirs.answered & ours.calls) or any(_proves(ours, theirs, *p) for p in pairs),
-                whole=pairs[0][0] == 0,
+                whole=pairs[0][0] == 0 and not ours.holds_more,
                 certain=_is_certain([theirs.items[j] for _, j in pairs]),
             )
     return None
@@ -131,4 +167,5 @@ def _is_explained(pairs: Sequence[tuple[int, int]], ours: ThreadItems, theirs: T
 
 def _proves(ours: ThreadItems, theirs: ToldItems, i: int, j: int) -> bool:
     our, their = ours.items[i], theirs.items[j]
-    return our.own and is_heard(our, their)
+    # What the client itself said before or between our words proves nothing.
+    return our.own and our.owns(0, min(len(our.words), len(their.words))) and is_heard(our, their)

@@ -5,20 +5,17 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.orm import aliased
 
 from .actors import Actor
 from .database import Database
 from .ended_turns import end_turn
 from .errors import InvalidInput
-from .message_rows import GREATEST, MessageRecord, evict, save_lost, save_records
+from .message_rows import MessageRecord, evict, save_lost, save_records
 from .models import MessageRow
 from .neighbours import WITHDRAWN
-from .ownership import agent_number, numbers_of, require_thread
+from .ownership import require_thread
 from .paging import Cut, Slice, page_of_rows
 from .unbroken import unbroken
-
-_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,6 @@ class StoredMessage(MessageRecord):
 
 
 _STORED = tuple(name.name for name in fields(StoredMessage))
-_Reply = aliased(MessageRow)
 MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
 
 
@@ -100,38 +96,6 @@ class Messages:
             await require_thread(session, actor, thread_id)
             rows = (await session.execute(query)).mappings().all()
         return tuple(StoredMessage(**row) for row in reversed(rows))
-
-    @unbroken
-    async def exchanges(
-        self, actor: Actor, agent_id: str, words: str, *, since: datetime, limit: int = 100
-    ) -> tuple[tuple[str, str], ...]:
-        """Return the threads in which the user said exactly `words` since then, with the reply to them.
-
-        The newest come first; of words that were said more than `limit` times none are returned. The reply is
-        empty when there is none, or when it began with a tool call. Only the agent's last two thousand
-        messages are looked at. Raises `AgentNotFound`.
-        """
-        async with self._database.reading() as session:
-            first, last = numbers_of(await agent_number(session, actor, agent_id))
-            greatest = await session.scalar(GREATEST, {"first": first, "last": last}) or first
-            reply = (
-                select(_Reply.text)
-                .where(_Reply.thread_id == MessageRow.thread_id, _Reply.number > MessageRow.number)
-                .where(_Reply.role == "assistant")
-                .order_by(_Reply.number)
-                .limit(1)
-                .scalar_subquery()
-            )
-            query = (
-                select(MessageRow.thread_id, reply)
-                .where(MessageRow.number.between(max(first, greatest - _LOOKED_AT), greatest))
-                .where(MessageRow.role == "user", MessageRow.text == words, MessageRow.created_at >= since)
-                .order_by(MessageRow.number.desc())
-                .limit(limit + 1)
-            )
-            rows = (await session.execute(query)).all()
-        newest = {thread_id: text for thread_id, text in reversed(rows)} if len(rows) <= limit else {}
-        return tuple((thread_id, text or "") for thread_id, text in reversed(newest.items()))
 
     @unbroken
     async def page(self, actor: Actor, thread_id: str, cut: Cut) -> Slice[StoredMessage]:

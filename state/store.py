@@ -14,6 +14,7 @@ from .forks import Forks
 from .messages import Messages
 from .passages import Passages
 from .recall import Recall
+from .recent_threads import RecentThreads
 from .search_index import SearchIndex, open_index
 from .threads import Threads
 from .tool_runs import ToolRuns
@@ -33,6 +34,7 @@ class Store:
     agents: Agents
     blocks: Blocks
     threads: Threads
+    recent: RecentThreads
     forks: Forks
     messages: Messages
     passages: Passages
@@ -76,6 +78,7 @@ async def open_store(
         agents=Agents(database),
         blocks=Blocks(database),
         threads=Threads(database),
+        recent=RecentThreads(database),
         forks=Forks(database),
         messages=Messages(database),
         passages=Passages(database, index, embedding),

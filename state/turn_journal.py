@@ -4,7 +4,7 @@ LangGraph's checkpoints are written behind the turn, and what a crash leaves of 
 next input. A row stands here for each turn that goes on; a crash leaves it behind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,8 @@ from .ended_turns import cut_id
 from .errors import NotFound, ThreadBusy
 from .journaled_turn import JournaledTurn, as_plain, as_record
 from .message_rows import MessageRecord, save_records
-from .models import JournalRow, MessageRow, ThreadRow
+from .models import AgentRow, JournalRow, MessageRow, ThreadRow
+from .ownership import owned_by
 from .unbroken import unbroken
 
 
@@ -135,6 +136,19 @@ class TurnJournal:
     async def unrecorded(self) -> list[JournaledTurn]:
         """Return the turns that go on, and those that a crash left and that are not in the record yet."""
         query = _FIND.where(JournalRow.recorded_at.is_(None))
+        return await self._database.read(lambda connection: _turns(connection, query))
+
+    @unbroken
+    async def of_agent(
+        self, actor: Actor, agent: str, *, without: Collection[str], limit: int
+    ) -> list[JournaledTurn]:
+        """Return the newest turns of the agent, a name or an id, but for those of the threads `without`."""
+        named = or_(AgentRow.id == agent, AgentRow.name == agent)
+        query = _FIND.join(AgentRow, AgentRow.id == ThreadRow.agent_id).where(
+            owned_by(actor, AgentRow), named
+        )
+        query = query.where(JournalRow.thread_id.not_in(without))
+        query = query.order_by(JournalRow.started_at.desc()).limit(limit)
         return await self._database.read(lambda connection: _turns(connection, query))
 
     @unbroken

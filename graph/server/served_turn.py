@@ -19,7 +19,7 @@ from ..threads import TurnRun
 from ..turn_graph import TurnGraph
 from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
-from .continued_thread import continued_thread
+from .continued_thread import ContinuedThreads
 from .conversation_style import Styles
 from .metrics import Metrics
 from .running_turns import RunningTurns
@@ -108,6 +108,7 @@ class ServedTurns:
         self._graph, self._metrics, self._styles = graph, metrics, styles
         self._turns: dict[_Key, tuple[asyncio.Task[ServedTurn], Arrival]] = {}
         self._arrivals = Arrivals()
+        self._continued = ContinuedThreads(graph)
         self._running = RunningTurns(graph.resources.settings.turns_per_user)
 
     async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
@@ -119,15 +120,17 @@ class ServedTurns:
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
         `ThreadBusy`, `StorageError`, also `DatabaseBusy`, `TooManyTurns`.
         """
-        came = self._arrivals.arrive()
+        came, taken = self._arrivals.arrive(), None
         try:
             if request.thread_id is None:
                 said = request.messages
-                found = await _patiently(lambda: continued_thread(self._graph, actor, agent, said))
-                request = replace(request, thread_id=found or f"thread-{uuid4().hex}")
-            known = self._known_or_begun(actor, agent, request, came)
+                taken = await _patiently(lambda: self._continued.take(actor, agent, said))
+                request = replace(request, thread_id=taken or f"thread-{uuid4().hex}")
+            known = self._known_or_begun(actor, agent, request, came, taken)
         except BaseException:
             self._arrivals.leave(came)
+            if taken is not None:
+                self._continued.release(taken)
             raise
         try:
             # A client that leaves while its thread is looked up must not end the turn of another one.
@@ -139,32 +142,45 @@ class ServedTurns:
         return turn
 
     def _known_or_begun(
-        self, actor: Actor, agent: str, request: ChatRequest, came: Arrival
+        self, actor: Actor, agent: str, request: ChatRequest, came: Arrival, taken: str | None
     ) -> asyncio.Task[ServedTurn]:
-        """Return the turn that answers the same request already, or a new one."""
+        """Return the turn that answers the same request already, or a new one; release a `taken` thread."""
         key = (actor, agent, request.thread_id or "", request.digest)
         known, arrival = self._turns.get(key, (None, None))
         if known is not None and arrival is not None and not (known.done() and _is_over(known)):
             self._arrivals.leave(came)
             self._arrivals.again(arrival)
+            if taken is not None:
+                self._continued.release(taken)
             return known
         ended = self._running.begin(actor)
-        begun = asyncio.create_task(self._begin(actor, agent, request, came))
+        begun = asyncio.create_task(self._begin(actor, agent, request, came, taken))
         self._turns[key] = begun, came
         begun.add_done_callback(lambda task: self._forget_later(key, task, ended))
         return begun
 
-    async def _begin(self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival) -> ServedTurn:
+    async def _begin(
+        self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival, taken: str | None
+    ) -> ServedTurn:
         graph, settings = self._graph, self._graph.resources.settings
         try:
             named = request.thread_id or ""
             thread_id = await _patiently(lambda: thread_of(graph, actor, agent, named))
             if self._arrivals.overtaken(arrival, thread_id) and settings.overlap == "newest":
-                stopped = await _stopped(thread_id)
-                return ServedTurn(thread_id, stopped, settings.apology, self._metrics.turn_failed)
+                run = await _stopped(thread_id)
+            else:
+                self._styles.note(thread_id, request)
+                run = await self._run(actor, agent, request, thread_id)
         finally:
             self._arrivals.leave(arrival)
-        self._styles.note(thread_id, request)
+            if taken is not None:
+                self._continued.release(taken)
+        if graph.resources.others is not None:
+            # A thread that another process keeps, or a database that is full, is told by a status.
+            await run.until_begun(_TIME_TO_BEGIN)
+        return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
+
+    async def _run(self, actor: Actor, agent: str, request: ChatRequest, thread_id: str) -> TurnRun:
         call: dict[str, Any] = {
             "thread_id": thread_id,
             "agent": agent,
@@ -176,11 +192,9 @@ class ServedTurns:
             "client_tools": request.client_tools,
             "client_settings": request.model_settings,
         }
-        run = await graph.begin_turn(asked, {"configurable": call}, watch=self._note, stream_mode="custom")
-        if graph.resources.others is not None:
-            # A thread that another process keeps, or a database that is full, is told by a status.
-            await run.until_begun(_TIME_TO_BEGIN)
-        return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
+        return await self._graph.begin_turn(
+            asked, {"configurable": call}, watch=self._note, stream_mode="custom"
+        )
 
     def _note(self, part: Any) -> None:
         # Each word passes here, and says nothing that is measured; tools may write what they like.

@@ -42,7 +42,7 @@ def history(*said: str) -> ToldItems:
 
 
 def agreed(last: int, pairs: int, **facts: bool) -> Agreement:
-    usual = {"whole_words": True, "proven": True, "whole": True, "certain": False}
+    usual = {"whole_words": True, "equal": True, "proven": True, "whole": True, "certain": False}
     return Agreement(last=last, pairs=pairs, **{**usual, **facts})
 
 

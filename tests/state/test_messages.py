@@ -198,25 +198,3 @@ async def test_what_a_message_does_not_have_is_null_in_the_database(home: Any, s
             "SELECT tool_calls, usage, name FROM messages WHERE tool_calls IS NULL AND usage IS NULL"
         )
         assert len((await session.execute(query)).all()) == 1
-
-
-async def test_exchanges_are_the_newest_replies_to_the_same_words_by_threads(home: Any, say: Any) -> None:
-    def replied(id_: str, words: str) -> MessageRecord:
-        return MessageRecord(id=id_, turn_id="turn-1", role="assistant", text=words)
-
-    old = datetime(2026, 1, 1, tzinfo=UTC)
-    spoken = {
-        "call-2": [say("a", "Yes."), replied("b", "Sure."), say("c", "Yes."), replied("d", "Fine.")],
-        "call-3": [say("a", "Yes."), say("b", "No.")],
-        "call-4": [say("a", "Yes.", created_at=old), replied("b", "Sure.")],
-    }
-    for thread_id, records in spoken.items():
-        await home.store.threads.claim(ADA, home.agent.id, thread_id)
-        await home.store.messages.save(ADA, home.agent.id, thread_id, records)
-
-    async def exchanges(**options: Any) -> tuple[tuple[str, str], ...]:
-        since = old + timedelta(days=1)
-        return await home.store.messages.exchanges(ADA, home.agent.id, "Yes.", since=since, **options)
-
-    assert await exchanges() == (("call-3", ""), ("call-2", "Fine."))
-    assert await exchanges(limit=2) == ()

@@ -94,9 +94,10 @@ REFUSED: dict[str, Attempt] = {
     "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
     "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
     "messages.page": lambda w, a: w.store.messages.page(a, "call-1", Cut()),
-    "messages.exchanges": lambda w, a: w.store.messages.exchanges(
-        a, w.agent, "hello", since=datetime(2020, 1, 1, tzinfo=UTC)
+    "recent.ending_with": lambda w, a: w.store.recent.ending_with(
+        a, w.agent, ["hello"], since=datetime(2020, 1, 1, tzinfo=UTC), limit=5
     ),
+    "recent.words_of": lambda w, a: w.store.recent.words_of(a, w.agent, ["call-1"]),
     "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
     "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),
     "passages.list": lambda w, a: w.store.passages.list(a, w.agent),
@@ -127,6 +128,7 @@ EMPTY: dict[str, Attempt] = {
     "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
     "threads.page": lambda w, a: entries(w.store.threads.page(a, Cut(), agent_id=w.agent)),
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
+    "journal.of_agent": lambda w, a: w.store.journal.of_agent(a, w.agent, without=(), limit=5),
 }
 
 
