@@ -19,6 +19,7 @@ from voicegraph.nodes.same_conversation import (
 from voicegraph.state.schema import ClientMessage
 
 LONG = "Certainly, which day would suit you best?"
+ORDERS = ("A table for ten.", "A table for two.")
 LONGER = "And how many people shall I expect on that day?"
 
 
@@ -30,7 +31,8 @@ def thread(*said: str, told: int | None = None) -> ThreadItems:
         window.append(HumanMessage(text) if kind == "u" else AIMessage(text, response_metadata=made))
     items = our_items(window)
     last = max((i for i, item in enumerate(items) if item.role == "user"), default=-1)
-    return ThreadItems(items=items, told=last + 1 if told is None else told)
+    newest = last if last >= 0 else None
+    return ThreadItems(items=items, told=last + 1 if told is None else told, newest=newest)
 
 
 def history(*said: str) -> ToldItems:
@@ -88,6 +90,22 @@ CONTINUED: dict[str, tuple[ThreadItems, ToldItems]] = {
     "words that the model's server refused": (
         thread("u:Hi", "a:Hello.", "u:A room.", "a:Sure.", told=5),
         history("u:Hi", "a:Hello.", "u:Boom!", "t:Sorry.", "u:A room.", "a:Sure.", "u:Now."),
+    ),
+    "the same request again": (
+        thread("u:Hi", "a:Hello.", "u:A room.", "a:Sure."),
+        history("u:Hi", "a:Hello.", "u:A room."),
+    ),
+    "final words after a draft": (
+        replace(thread("u:Hi", "a:Hello.", "u:A ro", "a:What?"), provisional=True),
+        history("u:Hi", "a:Hello.", "u:A room."),
+    ),
+    "other words after a draft that its client left": (
+        replace(thread("u:Hi", "a:Hello.", "u:Hm", "a:What?"), provisional=True, dropped=True),
+        history("u:Hi", "a:Hello.", "u:A room."),
+    ),
+    "corrected words among many replies": (
+        thread("u:Hi", "a:Hello.", "u:A table for to.", f"a:{LONG}", "u:Now.", f"a:{LONGER}"),
+        history("u:Hi", "a:Hello.", "u:A table for two.", f"a:{LONG}", "u:Now.", f"a:{LONGER}", "u:Two."),
     ),
 }
 
@@ -155,9 +173,34 @@ NOT_CONTINUED: dict[str, tuple[ThreadItems, ToldItems]] = {
         history("u:Hi", "a:Hello.", "u:What is my PIN?"),
     ),
     "nothing new": (thread("u:Hi", "a:Hello."), history("u:Hi", "a:Hello.")),
-    "the same request again": (
+    "the same first words again": (thread("u:Hi", "a:Hello."), history("u:Hi")),
+    "newest words again after another reply": (
         thread("u:Hi", "a:Hello.", "u:A room.", "a:Sure."),
+        history("u:Hi", "a:Good day.", "u:A room."),
+    ),
+    "words like the newest, which are no draft any more": (
+        thread("u:Hi", "a:Hello.", "u:A ro", "a:What?"),
         history("u:Hi", "a:Hello.", "u:A room."),
+    ),
+    "other words than those of the newest turn": (
+        replace(thread("u:Hi", "a:Hello.", "u:My PIN is 9999", "a:Thanks."), provisional=True),
+        history("u:Hi", "a:Hello.", "u:What is my PIN?"),
+    ),
+    "another call than that of a draft": (
+        replace(thread("u:Hi", "a:Hello.", "u:A ro", "a:What?"), provisional=True),
+        history("u:Hi", "a:Good day.", "u:A room."),
+    ),
+    "words on a thread that holds more": (
+        replace(thread("u:Yes.", "a:Fine."), holds_more=True),
+        history("u:Yes.", "a:Fine.", "u:What is my PIN?"),
+    ),
+    "corrected words before few replies": (
+        thread("u:A table for to.", "a:Hello.", "u:Yes.", "a:Fine."),
+        history("u:A table for two.", "a:Hello.", "u:Yes.", "a:Fine.", "u:Now."),
+    ),
+    "words of the client before our reply": (
+        thread("t:One moment.", "a:Your PIN is 9999.", "u:Yes.", "a:Fine."),
+        history("t:One moment.", "u:Yes.", "u:Now."),
     ),
     "replies that a client told once": (
         thread("u:Hi", "t:Hello.", "u:A room.", "a:Sure."),
@@ -197,6 +240,20 @@ def test_of_two_threads_that_explain_as_much_none_is_continued() -> None:
 def test_a_thread_without_proof_is_in_the_way_of_one_that_explains_less() -> None:
     unproven = agreed(3, 4, proven=False)
     assert continued_one({"unproven": unproven, "proven": agreed(1, 2)}) is None
+
+
+def test_a_thread_with_a_draft_is_in_the_way_of_one_without() -> None:
+    told = history("u:Hi", "a:Hello.", "u:A room.")
+    drafted = replace(thread("u:Hi", "a:Hello.", "u:A ro", "a:What?"), provisional=True)
+    found = {"drafted": agreement(drafted, told), "other": agreement(thread("u:Hi", "a:Hello."), told)}
+    assert continued_one({name: one for name, one in found.items() if one}) is None
+
+
+def test_a_thread_with_equal_words_comes_before_one_whose_words_would_be_corrected() -> None:
+    end = [f"a:{LONG}", "u:Now.", f"a:{LONGER}"]
+    told = history("u:Hi", "a:Hello.", "u:A table for two.", *end, "u:Yes.")
+    found = {words: agreement(thread("u:Hi", "a:Hello.", f"u:{words}", *end), told) for words in ORDERS}
+    assert continued_one({words: one for words, one in found.items() if one}) == "A table for two."
 
 
 def test_a_thread_with_the_whole_reply_comes_before_one_whose_reply_would_be_cut_in_a_word() -> None:
@@ -259,4 +316,4 @@ def test_no_thread_is_continued_that_holds_words_which_the_client_does_not_tell(
     ours = thread(*said(others))
     if continues(told, ours):
         words, mines = ([w for w, *_ in turns] for turns in (others, mine))
-        assert words == mines[: len(words)]
+        assert words == [*mines, new][: len(words)]

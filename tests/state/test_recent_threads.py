@@ -36,12 +36,13 @@ async def save(home: Any, thread_id: str, *said: str, at: datetime = NOW, **more
     await home.store.messages.save(ADA, home.agent.id, thread_id, records)
 
 
-async def find(home: Any, *words: str, reply: str = "", limit: int = 10) -> ThreadEnds:
-    return await home.store.recent.ending_with(ADA, home.agent.name, words, reply, since=EARLIER, limit=limit)
+async def find(home: Any, *words: str, reply: str = "", limit: int = 10, **more: Any) -> ThreadEnds:
+    recent = home.store.recent
+    return await recent.ending_with(ADA, home.agent.name, words, reply, since=EARLIER, limit=limit, **more)
 
 
-async def found(home: Any, *words: str, reply: str = "") -> list[str]:
-    return [end.thread_id for end in (await find(home, *words, reply=reply)).found]
+async def found(home: Any, *words: str, **how: Any) -> list[str]:
+    return [end.thread_id for end in (await find(home, *words, **how)).found]
 
 
 async def test_threads_are_found_by_their_last_words_the_newest_first(home: Any) -> None:
@@ -63,6 +64,21 @@ async def test_old_threads_and_those_of_other_agents_are_not_found(home: Any) ->
     said = MessageRecord(id="m", turn_id="t", role="user", text="Yes.", created_at=NOW)
     await home.store.messages.save(ADA, other.id, "others", [said])
     assert await found(home, "Yes.") == []
+
+
+async def test_threads_are_found_by_words_before_those_that_are_said_again(home: Any) -> None:
+    await save(home, "one", "u:Yes.", "a:Fine.", "u:No.", "a:Why not?")
+    await save(home, "two", "u:Yes.", "a:Fine.", "u:No.", "a:Why not?", "u:No.")
+    assert (await find(home, "Yes.", newest="No.")).found == (
+        ThreadEnd(thread_id="one", words="Yes.", replies=("Fine.",), newest="No."),
+    )
+
+
+async def test_threads_are_found_by_words_before_those_that_may_be_a_draft(home: Any) -> None:
+    await save(home, "old", "u:Yes.", "a:Fine.", "u:No.", at=NOW - timedelta(minutes=1))
+    await save(home, "new", "u:Yes.", "a:Fine.", "u:No.", "a:Why not?")
+    await save(home, "went on", "u:Yes.", "a:Fine.", "u:No.", "u:Perhaps.")
+    assert await found(home, "Yes.", settled=NOW - timedelta(seconds=30)) == ["new"]
 
 
 async def test_words_that_were_withdrawn_do_not_count(home: Any) -> None:

@@ -29,11 +29,11 @@ class Line:
     client: httpx.AsyncClient
     model: ScriptedChatModel
 
-    async def says(self, *told: str) -> str:
+    async def says(self, *told: str, **named: str) -> str:
         """Send a history, whose replies begin with `>`, and return the id of its thread."""
         roles = {True: "assistant", False: "user"}
         messages = [{"role": roles[text[0] == ">"], "content": text.lstrip(">")} for text in told]
-        answer = await self.client.post(URL, json={"messages": [PROMPT, *messages], "stream": True})
+        answer = await self.client.post(URL, json={"messages": [PROMPT, *messages], "stream": True, **named})
         return answer.headers["x-thread-id"]
 
     def asked(self, place: int = -1) -> list[str]:
@@ -126,3 +126,57 @@ async def test_the_same_later_request_at_once_is_one_turn(line: Any) -> None:
         hold.set()
         assert await asyncio.gather(*asking) == [thread] * 3
         assert len(phone.model.requests) == 2
+
+
+async def test_a_later_request_again_is_the_same_turn(line: Any) -> None:
+    async with line(HI[1:], *["For how many?"] * 3) as phone:
+        thread = await phone.says(HELLO)
+        assert [await phone.says(HELLO, HI, "A table.") for _ in range(2)] == [thread] * 2
+        told = [HELLO, HI, "A table.", ">For how many?", "Two."]
+        assert await phone.says(*told) == thread
+        assert phone.asked() == told
+
+
+async def test_the_request_of_another_caller_with_the_same_words_is_no_request_again(line: Any) -> None:
+    async with line(HI[1:], HI[1:], "For how many?", "For whom?") as phone:
+        first = [await phone.says(HELLO), await phone.says(HELLO)]
+        second = [await phone.says(HELLO, HI, "A table.") for _ in range(2)]
+        assert len({*first, *second}) == 4
+
+
+async def test_other_words_after_a_draft_that_was_dropped_stay_on_the_thread(line: Any) -> None:
+    held = ScriptedReply(text="Yes please?", hold=asyncio.Event(), hold_after=1)
+    async with line(HI[1:], held, "For how many?") as phone:
+        thread = await phone.says(HELLO)
+        draft = asyncio.create_task(phone.says(HELLO, HI, "Hm"))
+        while len(phone.model.requests) < 2:
+            await asyncio.sleep(0)
+        draft.cancel()
+        await asyncio.wait({draft})
+        assert await phone.says(HELLO, HI, "A table.") == thread
+        assert phone.asked() == [HELLO, HI, "A table."]
+
+
+async def test_a_running_turn_of_a_client_that_sends_newest_words_alone_is_not_continued(line: Any) -> None:
+    hold = asyncio.Event()
+    held = ScriptedReply(text="Sure. Anything else?", hold=hold, hold_after=2)
+    async with line("Thanks.", held, "I don't know.") as phone:
+        hers = await phone.says("My PIN is 9999", thread_id="hers")
+        saying = asyncio.create_task(phone.says("Yes.", thread_id=hers))
+        while len(phone.model.requests) < 2:
+            await asyncio.sleep(0)
+        told = ["Yes.", ">Sure.", "What is my PIN?"]
+        assert await phone.says(*told) != hers
+        assert phone.asked() == told
+        hold.set()
+        await saying
+
+
+async def test_a_call_whose_words_are_corrected_later_stays_on_its_thread(line: Any) -> None:
+    async with line(HI[1:], "For how many people?", "At what time shall it be?", "Fine.") as phone:
+        told = [HELLO, HI, "A table for tonite.", ">For how many people?", "Two."]
+        thread = await phone.says(HELLO)
+        assert [await phone.says(*told[:size]) for size in (3, 5)] == [thread] * 2
+        told = [*told[:2], "A table for tonight.", *told[3:], ">At what time shall it be?", "Seven."]
+        assert await phone.says(*told) == thread
+        assert phone.asked() == told
