@@ -1,7 +1,7 @@
 """Calls of clients that name no thread: each is one conversation, and nobody hears of another one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -45,19 +45,12 @@ class Line:
 @pytest.fixture
 def line(serve: Any) -> Any:
     @asynccontextmanager
-    async def open_it(*replies: str | ScriptedReply) -> AsyncIterator[Line]:
+    async def open_it(*replies: str | ScriptedReply) -> AsyncGenerator[Line]:
         model = ScriptedChatModel(list(replies))
         async with serve(model) as served, served.client() as client:
             yield Line(client, model)
 
     return open_it
-
-
-async def test_calls_that_begin_with_the_same_body_at_once_have_a_thread_each(line: Any) -> None:
-    async with line(*["Welcome to Roma."] * 6) as phone:
-        threads = await asyncio.gather(*(phone.says() for _ in range(6)))
-        assert len(set(threads)) == 6
-        assert len(phone.model.requests) == 6
 
 
 async def test_calls_that_began_alike_and_go_on_at_once_are_not_mixed(line: Any) -> None:
@@ -93,14 +86,15 @@ async def test_a_sentence_that_another_caller_said_decides_nothing(line: Any) ->
 
 @pytest.mark.parametrize("heard", [[], [">For"], [">For how many?"]])
 async def test_words_over_a_reply_go_on_with_its_thread(line: Any, heard: list[str]) -> None:
-    held = ScriptedReply(text="For how many?", hold=asyncio.Event(), hold_after=2)
+    hold = asyncio.Event()
+    held = ScriptedReply(text="For how many?", hold=hold, hold_after=2)
     async with line(HI[1:], held if len(heard) < 2 else "For how many?", "Fine.") as phone:
         thread = await phone.says(HELLO)
         table = asyncio.create_task(phone.says(HELLO, HI, "A table."))
         while len(phone.model.requests) < 2:
             await asyncio.sleep(0)
         if heard == [">For how many?"]:
-            held.hold.set()
+            hold.set()
             await table
         assert await phone.says(HELLO, HI, "A table.", *heard, "For two.") == thread
         assert await table == thread

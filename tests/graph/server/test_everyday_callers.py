@@ -43,17 +43,20 @@ async def talk(
     return tally
 
 
+# Of few turns many are those in which two calls are still alike.
 @pytest.mark.parametrize(
-    ("seed", "turns"),
-    [(1, 120), *(pytest.param(seed, 2_000, marks=pytest.mark.soak) for seed in range(2, 5))],
+    ("seed", "turns", "share"),
+    [(1, 120, 0.8), *(pytest.param(seed, 2_000, 0.9, marks=pytest.mark.soak) for seed in range(2, 5))],
 )
-async def test_no_prompt_holds_words_of_two_callers(each_url: str, seed: int, turns: int) -> None:
+async def test_no_prompt_holds_words_of_two_callers(
+    each_url: str, seed: int, turns: int, share: float
+) -> None:
     replies = Replies(random.Random(seed))
     model = ScriptedChatModel(replies)
     async with open_resources(each_url, model=model) as resources:
         tally = await talk([create_app(build_graph(resources)).state.turns], model, replies, seed, turns)
     assert tally.wrong == []
-    assert tally.found > 0.9 * tally.later
+    assert tally.found > share * tally.later
 
 
 @pytest.mark.soak
