@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ...nodes.same_conversation import Agreement, ThreadItems, agreement
-from ...nodes.speculation import resembles
 from ...state.actors import Actor
 from ...state.recent_threads import ThreadEnd
 from ...state.turn_journal import JournaledTurn
@@ -17,6 +16,8 @@ from .told_conversation import ToldConversation
 
 RECENT = timedelta(hours=1)
 """How long ago a thread may have been used last."""
+_BEGINNING = 3
+"""Letters of a draft of which the final words begin with the same."""
 _MOST, _MOST_READ = 300, 16
 """Threads that may end like the history, and those of them whose conversation is read."""
 
@@ -35,6 +36,13 @@ class Candidates:
     alike: set[str] = field(default_factory=set[str])
     """Threads whose records end like the history."""
     agreements: dict[str, Agreement] = field(default_factory=dict[str, Agreement])
+    _read: int = 0
+
+    def may_read(self) -> bool:
+        """Return whether the conversation of one more thread may be read; if not, there are too many."""
+        self._read += 1
+        self.too_many = self.too_many or self._read > _MOST_READ
+        return not self.too_many
 
     def add(self, thread_id: str, ours: ThreadItems, told: ToldConversation) -> None:
         """Add a thread if the history continues it."""
@@ -77,9 +85,9 @@ async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversatio
     found.alike = {end.thread_id for end in likely}
     likely = [end for end in likely if end.thread_id not in others]
     stored = await _said_alike(graph, actor, agent, told, likely, whole=ends.complete)
-    found.too_many = found.too_many or len(stored) > _MOST_READ
-    for thread_id in stored[:_MOST_READ]:
-        found.add(thread_id, await stored_items(graph, thread_id), told)
+    for thread_id in stored:
+        if found.may_read():
+            found.add(thread_id, await stored_items(graph, thread_id), told)
     return found
 
 
@@ -95,7 +103,8 @@ async def _running(graph: TurnGraph, told: ToldConversation) -> list[TurnRun]:
 
 
 async def _add_running(graph: TurnGraph, run: TurnRun, told: ToldConversation, found: Candidates) -> None:
-    if told.may_follow(_last_words(run), [run.speaker.spoken]) or told.may_follow(*_before_newest(run)):
+    likely = told.may_follow(_last_words(run), [run.speaker.spoken]) or told.may_follow(*_before_newest(run))
+    if likely and found.may_read():
         found.add(run.thread_id, await running_items(graph, run), told)
 
 
@@ -121,8 +130,10 @@ async def _add_journaled(
         return  # Processes share no threads of an SQLite file.
     words = next((said.text for said in reversed(turn.messages) if said.role == "user"), None)
     spoken = turn.rest("")
-    is_draft = bool(words and told.newest) and resembles(words or "", told.newest)
-    if not is_draft and not told.may_follow(words, [spoken] if spoken else None):
+    # Drafts begin like the final words; looking closer at all turns would take too long.
+    may_be_draft = words is not None and words[:_BEGINNING] == told.newest[:_BEGINNING]
+    likely = may_be_draft or told.may_follow(words, [spoken] if spoken else None)
+    if not likely or not found.may_read():
         return
     items = await journaled_items(graph, turn)
     found.add(turn.thread_id, items, told)

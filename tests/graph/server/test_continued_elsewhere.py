@@ -137,3 +137,15 @@ async def test_a_reply_that_a_crash_cut_off_is_continued(each_url: str) -> None:
         told = ["u:Hi", "a:Hello.", "u:A room.", "a:When do", "u:Tomorrow."]
         assert await one.ask(*told) == thread
         assert one.prompt() == told
+
+
+async def test_final_words_after_a_draft_that_another_process_answers_stay_on_the_thread(
+    postgres_url: str,
+) -> None:
+    held = ScriptedReply(text="What do you mean?", hold=asyncio.Event(), hold_after=2)
+    async with process(postgres_url, "Hello.", held) as one, process(postgres_url, "Fine.") as other:
+        thread = await one.ask("u:Hi")
+        await heard(await one.begin("u:Hi", "a:Hello.", "u:A ro"), 1)
+        told = ["u:Hi", "a:Hello.", "u:A room."]
+        assert await other.ask(*told) == thread
+        assert other.prompt() == told
