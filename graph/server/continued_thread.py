@@ -62,11 +62,15 @@ class ContinuedThreads:
 
 
 async def _candidates(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversation) -> Candidates:
-    """Return the threads that may be meant, once other processes have written down what they have spoken."""
+    """Return the threads that may be meant, once other processes have written down what they have spoken.
+
+    What they write too late for that is not seen.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + (_LATE if graph.resources.others else 0.0)
     found = await look(graph, actor, agent, told)
-    while found.late and not found.agreements and loop.time() < until:
+    while found.late and continued_one(found.agreements, all_seen=False) is None and loop.time() < until:
         await asyncio.sleep(_PAUSE)
         found = await look(graph, actor, agent, told)
+    found.all_seen = found.all_seen and not found.late
     return found
