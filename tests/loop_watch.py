@@ -75,12 +75,6 @@ class LoopWatch:
             self.check()
 
     def check(self) -> None:
-        print(
-            "WATCH",
-            round(1000 * self.longest),
-            round(1000 * self.longest_lock),
-            __import__("os").getloadavg()[0],
-        )
         """Raise `AssertionError` when the loop stood still for too long."""
         places = ", ".join(f"{place} ({count})" for place, count in self.places.most_common(5))
         assert self.longest <= LONGEST * TOLERANCE, f"a callback took {self.longest:.3f} s: {places}"
