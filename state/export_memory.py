@@ -32,7 +32,7 @@ from .ownership import owned_by
 from .store import Store
 from .unbroken import unbroken
 
-_PORTION = 500
+_PORTION = 200
 """Rows that are read at once."""
 _MESSAGE_FIELDS = [name for name in FileMessage.model_fields if name != "sequence"]
 _MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _MESSAGE_FIELDS]

@@ -13,7 +13,7 @@ from .memory_file import FilePassage, FileThread
 from .models import Base, MessageRow, PassageRow, ThreadRow
 from .ownership import numbers_of
 
-_PORTION = 500
+_PORTION = 200
 """Rows that are inserted at once: making a statement's values for more would hold up the event loop."""
 
 

@@ -3,10 +3,9 @@
 Times are ISO 8601 with time zone. A version 1 stays readable: what is added later will be optional.
 """
 
-import json
 from typing import Any, Literal, TypeVar, cast
 
-import orjson
+import jiter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InvalidInput
@@ -155,16 +154,11 @@ def read_memory_file(content: bytes) -> MemoryFile:
             "upgrade voicegraph"
         )
     try:
-        return _read(MemoryFile, _loads(content))
-    except RecursionError:
-        raise InvalidInput("the memory file cannot be used: it is nested too deep") from None
-
-
-def _loads(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return json.loads(content)  # Takes integers of more than 64 bits.
+        # Unlike orjson it makes no float of an integer of more than 64 bits, which is refused later.
+        data = jiter.from_json(content)
+    except ValueError as error:
+        raise InvalidInput(f"the memory file cannot be used: {error}") from None
+    return _read(MemoryFile, data)
 
 
 def _read(kind: type[Part], data: Any, place: tuple[int | str, ...] = ()) -> Part:

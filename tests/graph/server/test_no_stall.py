@@ -299,6 +299,7 @@ async def test_a_large_memory_file_is_imported_and_exported_without_a_stall(
     server: Here, no_stall: NoStall, messages: int, threads: int, versions: int
 ) -> None:
     file = memory_file(messages, threads, versions)
+    assert (await server.post("/v1/import", (await server.get("/v1/export")).body)).status == 200  # Imports.
     async with no_stall():
         assert (await server.post("/v1/import", file)).status == 200
         assert (exported := await server.get("/v1/export")).status == 200
