@@ -1,6 +1,5 @@
 """Threads that a request without a thread id may continue, from wherever they are known."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -60,18 +59,17 @@ async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversatio
     running = await _running(graph, told)
     busy = {run.thread_id for run in running}
     now = datetime.fromtimestamp(resources.clock.now(), UTC)
-    ends, journaled = await asyncio.gather(
-        store.recent.ending_with(
-            actor,
-            agent,
-            told.words,
-            told.first_reply,
-            newest=told.newest,
-            since=now - RECENT,
-            settled=now - timedelta(seconds=resources.settings.settle_after),
-            limit=_MOST,
-        ),
-        store.journal.of_agent(actor, agent, without=busy, limit=_MOST + 1),
+    # In this order: a turn leaves the journal as its messages are stored, and none may be missed.
+    journaled = await store.journal.of_agent(actor, agent, without=busy, limit=_MOST + 1)
+    ends = await store.recent.ending_with(
+        actor,
+        agent,
+        told.words,
+        told.first_reply,
+        newest=told.newest,
+        since=now - RECENT,
+        settled=now - timedelta(seconds=resources.settings.settle_after),
+        limit=_MOST,
     )
     found = Candidates(too_many=ends.too_many or len(journaled) > _MOST, all_seen=ends.complete)
     owner = (actor.organization_id, actor.user_id, ends.agent_id)
