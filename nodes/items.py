@@ -99,8 +99,16 @@ def _replied(texts: Sequence[str], begin: int, end: int, own: Iterable[bool] = (
 
 def digest_of(items: Sequence[Item]) -> str:
     """Return a short text that is the same for the same history, whatever its punctuation."""
-    said = "\0".join(f"{item.role}:{item.words}" for item in items)
-    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
+    return digests_of(items)[1]
+
+
+def digests_of(items: Sequence[Item]) -> tuple[str, str]:
+    """Return the digest of a history without its last item, and the one of all of it."""
+    *before, last = [f"{item.role}:{item.words}".encode("utf-8", "replace") for item in items] or [b""]
+    digest = hashlib.sha256(b"".join(said + b"\0" for said in before))
+    first = digest.hexdigest()[:16]
+    digest.update(last)
+    return first, digest.hexdigest()[:16]
 
 
 def spoken_words(text: str) -> str:

@@ -17,8 +17,8 @@ from .client_messages import as_message, with_results
 from .corrections import correct
 from .heard import audible, cut_replies
 from .hearing import end_of, hear
-from .items import MOST_CHARACTERS, Item, digest_of, our_items, their_items
-from .likeness import EQUAL, reworded, shared
+from .items import MOST_CHARACTERS, Item, digests_of, our_items, their_items
+from .likeness import EQUAL, reworded, shared, worth
 from .longer_replies import lengthened
 from .speculation import Reconciling, fate_of_tail, is_repeated, start_of_latest, was_speculative
 from .tools.results import OUTCOME
@@ -43,6 +43,8 @@ class Reconciled:
     """Number of items in the client's history."""
     request: str = ""
     """Digest of the client's history."""
+    asked_with: str = ""
+    """Digest of what it held before the newest words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class _Histories:
     """Where the newest turn begins in the window."""
     request: str
     """Digest of the whole of the client's history."""
+    asked_with: str
+    """Digest of what it holds before the newest words."""
 
 
 def reconcile(
@@ -74,6 +78,7 @@ def reconcile(
     else:
         done = _follow(both, match, rules, keep=fate == "kept")
     done.history_size, done.request = len(both.theirs), both.request
+    done.asked_with = both.asked_with
     return done
 
 
@@ -82,15 +87,42 @@ def _aligned(
 ) -> tuple[_Histories, Match | None]:
     """Return both histories and their best match, without a summary at the beginning of the client's."""
     ours, theirs = our_items(window), their_items(history)
-    both = _Histories(window, history, ours, theirs, start_of_latest(window, rules.latest), digest_of(theirs))
+    asked_with, request = digests_of(theirs)
+    start = start_of_latest(window, rules.latest)
+    both = _Histories(window, history, ours, theirs, start, request, asked_with)
+    if _repeats_the_history(both, rules):
+        known = replace(both, ours=[our for our in both.ours if our.begin < start])
+        found, match = _proven(known, _best_match(known, rules), rules)
+        if match is not None and match.proven and match.theirs == len(found.theirs) - 2:
+            return replace(found, ours=ours), match
     match = _best_match(both, rules)
     again = _of_same_request(both, rules)
     if again is not None and (match is None or match.theirs < again.theirs):
         return both, again
+    return _proven(both, match, rules)
+
+
+def _repeats_the_history(both: _Histories, rules: Reconciling) -> bool:
+    """Return whether only the newest words differ from the last request: its turn was a draft, then.
+
+    The caller has heard nothing in between. Its reply may be like the one before, which the client tells.
+    """
+    latest = rules.latest
+    if latest is None or not rules.provisional or rules.firm or len(both.theirs) < 2:
+        return False
+    return latest.get("asked_with") == both.asked_with and latest.get("request") != both.request
+
+
+def _proven(both: _Histories, match: Match | None, rules: Reconciling) -> tuple[_Histories, Match | None]:
+    """Return the match if it is proven, else one behind the client's own words at the beginning, if there is.
+
+    So it is of a match of these words with a reply that only resembles them.
+    """
     if match is not None and match.proven:
-        return both, match
-    for begin in _later_beginnings(history):
-        rest = history[begin:]
+        if match.theirs or worth(both.ours[match.ours], both.theirs[0], 0):
+            return both, match
+    for begin in _later_beginnings(both.history):
+        rest = both.history[begin:]
         shorter = replace(both, history=rest, theirs=their_items(rest))
         found = _best_match(shorter, rules)
         if found is not None and found.proven:

@@ -32,6 +32,7 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
         whole=False,
         history_size=begun.history_size,
         request=begun.request,
+        asked_with=begun.asked_with,
         keeps_history=keeps or (before is not None and before.get("keeps_history", False)),
     )
     return begun, latest

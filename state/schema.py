@@ -105,6 +105,8 @@ class LatestTurn(TypedDict):
     """Number of items (user messages and replies) in the client's history when it began."""
     request: NotRequired[str]
     """Digest of the client's history, by which the same request is known again."""
+    asked_with: NotRequired[str]
+    """Digest of what the client's history held before the newest words."""
     keeps_history: NotRequired[bool]
     """True when the client's history held a reply, or several words, in this turn or an earlier one."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from voicegraph.nodes.items import digest_of, their_items
+from voicegraph.nodes.items import digests_of, their_items
 from voicegraph.nodes.reconcile import Reconciled, Reconciling, reconcile
 from voicegraph.state.schema import ClientMessage, LatestTurn
 
@@ -57,7 +57,7 @@ def reconciled(
     """
     window, after = windowed(ours)
     if request is not None:
-        latest["request"] = digest_of(their_items(as_history(request)))
+        latest["asked_with"], latest["request"] = digests_of(their_items(as_history(request)))
     newest = LatestTurn(turn_id="t", after=after, started_at=0.0, whole=whole, **latest)
     rules = Reconciling(
         latest=newest,

@@ -67,6 +67,18 @@ CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
         {},
         [*OLD[:2], "u:Weather?"],
     ),
+    "a speculative turn goes whose reply is like the one before it": (
+        ["u:Hi", "a:A table for ten is free", "|u:Hm", "a:A table for two is free"],
+        ["c:Summary: a guest.", "a:A table for ten is free", "u:What does soup cost?"],
+        {"request": ["c:Summary: a guest.", "a:A table for ten is free", "u:Hm"]},
+        ["u:Hi", "a:A table for ten is free", "u:What does soup cost?"],
+    ),
+    "a speculative turn goes whose reply equals the one before it": (
+        ["u:Hi", "a:A table is free", "|u:My", "a:A table is free"],
+        ["c:Summary: a guest.", "a:A table is free", "u:My number is"],
+        {"request": ["c:Summary: a guest.", "a:A table is free", "u:My"]},
+        ["u:Hi", "a:A table is free", "u:My number is"],
+    ),
     "a speculative turn goes and the reply before it is cut": (
         ["u:Hi", "a:Hello Ada how are you", "|u:Fi", "a:Fi?"],
         ["u:Hi", "a:Hello Ada", "u:Fine"],
