@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, S
 
 from ..nodes.events import Event, Speech, encode_event
 from ..nodes.words import bare_words
-from ..state.actors import Actor
+from ..state.thread_keys import actor_of_call, key_of_call
 from .client_history import is_history
 from .client_tools import legal_tools
 from .content_parts import spoken_words
@@ -39,12 +39,11 @@ async def side_answer(
     asked = _asked(messages)
     if asked is None or not modes:
         return None
-    thread_id, agent = str(call.get("thread_id") or ""), str(call.get("agent") or "default")
-    actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
-    is_known = graph.resources.owner_ids(thread_id) is not None
+    key, actor, agent = key_of_call(call), actor_of_call(call), str(call.get("agent") or "default")
+    is_known = graph.resources.owner_ids(key) is not None
     if not is_known and not any(map(may_quote, asked.texts)):
         return None  # The first turn of a call waits for nothing.
-    if not is_side_call(asked, await known_conversation(graph, thread_id)):
+    if not is_side_call(asked, await known_conversation(graph, key)):
         return None
     events = await side_events(graph.resources, actor, agent, messages, legal_tools(()), {})
     return _stream(events, modes, several=not isinstance(options["stream_mode"], str))

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.messages import AnyMessage
-from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from ..nodes.heard import spoken_text
 from ..state.actors import Actor
 from ..state.checkpoints import prune_checkpoints
 from ..state.errors import InvalidInput
+from ..state.thread_keys import thread_key
 from .html import html_page, html_table
 from .pictures import Saved
+from .turn_config import config_of
 from .turn_graph import TurnGraph
 
 _LONGEST = 60
@@ -107,8 +108,9 @@ async def list_checkpoints(
     """Return the thread's checkpoints as plain data; takes and raises what `checkpoints` does."""
     if limit is not None and limit < 1:
         raise InvalidInput(f"the limit must be at least 1, it is {limit}")
-    await graph.resources.store.threads.get(actor or Actor(), thread_id)
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    actor = actor or Actor()
+    await graph.resources.store.threads.get(actor, thread_id)
+    config = config_of(actor, thread_id)
     return tuple([_checkpoint(found) async for found in graph.aget_state_history(config, limit=limit)])
 
 
@@ -121,7 +123,7 @@ async def prune(graph: TurnGraph, thread_id: str, *, keep: int = 1, actor: Actor
     if keep < 1:
         raise InvalidInput(f"at least 1 checkpoint must be kept: the thread goes on from it, not {keep}")
     before = len(await list_checkpoints(graph, thread_id, actor=actor))
-    await prune_checkpoints(graph.resources.checkpointer, thread_id, keep)
+    await prune_checkpoints(graph.resources.checkpointer, thread_key(actor or Actor(), thread_id), keep)
     return max(0, before - keep)
 
 

@@ -16,7 +16,9 @@ from ..state.actors import Actor
 from ..state.agents import Agent
 from ..state.errors import CheckpointNotFound, InvalidInput
 from ..state.schema import Turn
+from ..state.thread_keys import thread_key
 from .past_calls import PastCall, past_calls
+from .turn_config import config_of
 from .turn_graph import TurnGraph
 
 ForkMemory = Literal["current", "as_of"]
@@ -74,7 +76,7 @@ async def fork(
         raise InvalidInput(f"memory is 'current' or 'as_of', not '{str(memory)[:40]}'")
     actor, store = actor or Actor(), graph.resources.store
     await store.threads.get(actor, thread_id)
-    found = await _checkpoint(graph, thread_id, checkpoint_id)
+    found = await _checkpoint(graph, actor, thread_id, checkpoint_id)
     window, turn = _window(found), _turn(found)
     past = await past_calls(graph, actor, thread_id, window, turn) if turn else []
     new_id = new_thread_id or f"{thread_id[:180]}-fork-{token_hex(2)}"
@@ -88,20 +90,18 @@ async def fork(
         memory_as_of=datetime.fromisoformat(found.checkpoint["ts"]) if memory == "as_of" else None,
     )
     try:
-        await _put(graph, found, new_id, past, await store.agents.get(actor, agent))
+        await _put(graph, found, thread_key(actor, new_id), past, await store.agents.get(actor, agent))
     except BaseException:
         await store.threads.delete(actor, new_id)
         raise
     graph.resources.index()
-    new_config: RunnableConfig = {"configurable": {"thread_id": new_id}}
-    unfinished = bool((await graph.aget_state(new_config)).tasks)
+    unfinished = bool((await graph.aget_state(config_of(actor, new_id))).tasks)
     return Fork(thread_id=new_id, agent=agent, actor=actor, unfinished=unfinished)
 
 
-async def _checkpoint(graph: TurnGraph, thread_id: str, checkpoint_id: str) -> CheckpointTuple:
-    config: RunnableConfig = {
-        "configurable": {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
-    }
+async def _checkpoint(graph: TurnGraph, actor: Actor, thread_id: str, checkpoint_id: str) -> CheckpointTuple:
+    place = {"thread_id": thread_key(actor, thread_id), "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
+    config: RunnableConfig = {"configurable": place}
     found = await graph.resources.checkpointer.aget_tuple(config) if checkpoint_id else None
     if found is None:
         raise CheckpointNotFound(thread_id, checkpoint_id)
@@ -123,7 +123,7 @@ def _calls(message: AnyMessage) -> Sequence[ToolCall]:
 
 
 async def _put(
-    graph: TurnGraph, found: CheckpointTuple, thread_id: str, past: Sequence[PastCall], agent: Agent
+    graph: TurnGraph, found: CheckpointTuple, key: str, past: Sequence[PastCall], agent: Agent
 ) -> None:
     """Write the checkpoint again as the first of the new thread, without what its next step wrote."""
     checkpoint = found.checkpoint
@@ -137,7 +137,7 @@ async def _put(
         else:
             values["turn"] = {**values["turn"], **made}
     copy = {**checkpoint, "id": str(uuid6()), "ts": datetime.now(UTC).isoformat(), "channel_values": values}
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+    config: RunnableConfig = {"configurable": {"thread_id": key, "checkpoint_ns": ""}}
     metadata: Any = {"source": "fork", "step": found.metadata.get("step", 0), "parents": {}}
     saver = graph.resources.checkpointer
     await saver.aput(config, cast(Checkpoint, copy), metadata, checkpoint["channel_versions"])

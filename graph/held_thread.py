@@ -51,13 +51,13 @@ class HeldThread:
         Other processes may have run turns on it since, died in one, or deleted it. Raises `ThreadTaken`,
         `AgentNotFound`.
         """
-        facts, thread_id = self.lease.facts, live.thread_id
+        facts, key = self.lease.facts, live.thread_key
         owner = (facts.organization_id, facts.user_id, facts.agent_id)
-        if owner != resources.owner_ids(thread_id):
-            resources.forget_thread(thread_id)
+        if owner != resources.owner_ids(key):
+            resources.forget_thread(key)
             known = "cold"
-        agent, _ = await resources.claim(live.actor, live.agent, thread_id)
-        warm = known == "warm" and facts.head == resources.heads.get(thread_id)
+        agent, _ = await resources.claim(live.actor, live.agent, live.thread_id)
+        warm = known == "warm" and facts.head == resources.heads.get(key)
         return agent, "warm" if warm else "cold"
 
     async def read(self, config: RunnableConfig) -> None:

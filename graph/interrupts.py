@@ -1,6 +1,7 @@
 """Interrupts across processes: told until the process that runs the turn answers, and carried out once."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,11 @@ LOOK_AGAIN = 0.1
 LONGEST_SILENCE = 4.0
 """Seconds after which a holder that answers nothing is taken to be stuck; the caller waits in silence."""
 _PART = 400
-"""Characters of what was heard in one notice: PostgreSQL takes 8,000 bytes, and one may need 12."""
+"""Characters of what was heard in one notice."""
+_MOST_BYTES = 7_900
+"""Bytes of a notice: PostgreSQL takes fewer than 8,000. The key of a thread may need most of them."""
+_MOST_OF_CHARACTER = 12
+"""Bytes that one character may need."""
 _MOST_HANDLED = 1000
 """Interrupts that are known when they come again: many more than wait for an answer at any time."""
 
@@ -117,9 +122,6 @@ class Interrupts:
             asked.answer.set_result(InterruptedElsewhere(ran=notice["ran"], cut=notice["cut"]))
 
     def _notices(self, thread_id: str, id_: str, heard: str | None) -> list[Notice]:
-        parts: list[str | None] = [None]
-        if heard is not None:
-            parts = [heard[at : at + _PART] for at in range(0, len(heard), _PART)] or [""]
         common = {
             "kind": "interrupt",
             "thread": thread_id,
@@ -128,6 +130,10 @@ class Interrupts:
             "at": self._leases.at(time.monotonic()),
             "again": False,
         }
+        parts: list[str | None] = [None]
+        if heard is not None:
+            size = min(_PART, (_MOST_BYTES - len(json.dumps(common))) // _MOST_OF_CHARACTER)
+            parts = [heard[at : at + size] for at in range(0, len(heard), size)] or [""]
         return [{**common, "part": at, "of": len(parts), "heard": part} for at, part in enumerate(parts)]
 
     def _came_later(self, notice: Notice) -> bool:

@@ -11,6 +11,7 @@ from ..state.checkpoints import Checkpointer
 from ..state.errors import StorageError, ThreadBusy
 from ..state.journaled_turn import JournaledTurn
 from ..state.process_lock import ProcessLock
+from ..state.thread_keys import thread_name
 from ..state.turn_journal import TurnJournal
 from .open_turn import OpenTurn
 
@@ -104,8 +105,8 @@ class Journaling:
         """Raise `ThreadBusy` when another process runs the turn."""
         if self.lock is not None and turn.process != self.token and self.lock.is_alive(turn.process):
             raise ThreadBusy(
-                f"another process runs a turn on thread '{turn.thread_id}': wait for its end, or use "
-                "PostgreSQL, where processes share their threads"
+                f"another process runs a turn on thread '{thread_name(turn.thread_id)}': wait for its end, "
+                "or use PostgreSQL, where processes share their threads"
             )
 
     def follow(self, turn: OpenTurn) -> None:

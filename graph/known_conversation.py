@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def known_conversation(graph: "TurnGraph", thread_id: str) -> Known | None:
     """Return what the thread's state and its running turns tell, `None` when nothing was said there.
 
-    Raises `StorageError`.
+    `thread_id` is the key of the thread. Raises `StorageError`.
     """
     resources = graph.resources
     for run in resources.threads.chain(thread_id):

@@ -17,6 +17,7 @@ from ..state.errors import StorageError, VoicegraphError
 from ..state.journaled_turn import JournaledTurn
 from ..state.message_rows import MessageRecord
 from ..state.schema import Turn
+from ..state.thread_keys import thread_name
 
 if TYPE_CHECKING:
     from ..state.leases import ThreadFacts
@@ -41,7 +42,7 @@ class _Begun:
 
 
 class OpenTurn:
-    """A turn of this process and its row in the journal."""
+    """A turn of this process and its row in the journal; `thread_id` is the key of its thread."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class OpenTurn:
         *,
         enabled: bool,
     ) -> None:
-        self.speaker, self.thread_id, self.turn_id = live.speaker, live.thread_id, turn_id or ""
+        self.speaker, self.thread_id, self.turn_id = live.speaker, live.thread_key, turn_id or ""
         self.noted = 0
         """Characters of what was spoken that are written down."""
         self.has_failed = False
@@ -165,7 +166,7 @@ class OpenTurn:
         error = None if writing.cancelled() else writing.exception()
         if error is not None:
             code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
-            place = {"thread_id": self.thread_id, "error": code}
+            place = {"thread_id": thread_name(self.thread_id), "error": code}
             log.warning("what the caller said could not be written down at once", extra=place)
 
     async def _store(self, write: Callable[[], Awaitable[None]]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..nodes.context import Background
 from ..state.errors import StorageError, ThreadBusy
+from ..state.thread_keys import thread_name
 from .interrupts import LONGEST_SILENCE, LOOK_AGAIN, InterruptedElsewhere, Interrupts, Notice
 from .threads import Threads, TurnRun
 
@@ -47,7 +48,7 @@ class _Wish:
 
 
 class OtherProcesses:
-    """What the runs of this process and those of others have to do with each other.
+    """What the runs of this process and those of others have to do with each other. Threads go by their keys.
 
     Whoever wants a thread that another process has tells that process, which stops its run or not, and is
     told when the thread is free. Should a notice be lost, who waits tries again by himself.
@@ -148,8 +149,9 @@ class OtherProcesses:
         """Take the thread from a process that stands still, as one does whose machine sleeps."""
         thread_id = wish.run.thread_id
         if wish.ended_holders >= _MOST_ENDED:
-            raise ThreadBusy(f"the process that has thread '{thread_id}' does not answer")
-        log.warning("a process that does not answer loses its threads", extra={"thread_id": thread_id})
+            raise ThreadBusy(f"the process that has thread '{thread_name(thread_id)}' does not answer")
+        shown = {"thread_id": thread_name(thread_id)}
+        log.warning("a process that does not answer loses its threads", extra=shown)
         wish.ended_holders += 1
         wish.heard_at = time.monotonic()
         await self._leases.end_holder(thread_id)
@@ -165,13 +167,13 @@ class OtherProcesses:
         }
 
     def _give_up_if_told(self, wish: _Wish) -> None:
-        run = wish.run
+        run, name = wish.run, thread_name(wish.run.thread_id)
         unanswered = not wish.answer and time.monotonic() - wish.heard_at > _UNANSWERED
         if wish.answer == "busy" or (wish.overlap == "reject" and unanswered):
-            raise ThreadBusy(f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it")
+            raise ThreadBusy(f"a turn is running on thread '{name}': wait for it or interrupt it")
         if wish.answer == "late" and run.history:
             # Its history knows nothing of the newer turn, and would take that away.
-            raise ThreadBusy(f"a newer request for thread '{run.thread_id}' came first")
+            raise ThreadBusy(f"a newer request for thread '{name}' came first")
 
     def _hear_want(self, notice: Notice) -> None:
         thread_id = notice["thread"]

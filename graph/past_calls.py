@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
-from langchain_core.runnables import RunnableConfig
 
 from ..nodes.records import as_records
 from ..nodes.tools.results import OUTCOME, SENTENCES
@@ -14,6 +13,7 @@ from ..state.actors import Actor
 from ..state.message_rows import MessageRecord
 from ..state.schema import MadeCall, Turn
 from ..state.tool_runs import ToolRun
+from .turn_config import config_of
 from .turn_graph import TurnGraph
 
 _NEWEST = 1000
@@ -90,8 +90,7 @@ async def past_calls(
 async def _records(graph: TurnGraph, actor: Actor, thread_id: str, turn: Turn) -> list[MessageRecord]:
     """Return all messages of the turn: the stored ones, then those that a crash left in the window."""
     stored = await graph.resources.store.messages.history(actor, thread_id, limit=_NEWEST)
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
-    head = (await graph.aget_state(config)).values
+    head = (await graph.aget_state(config_of(actor, thread_id))).values
     records: dict[str, MessageRecord] = {}
     if "turn" in head and head["turn"]["id"] == turn["id"]:
         calling = [m for m in head["messages"] if isinstance(m, AIMessage | ToolMessage)]

@@ -15,6 +15,7 @@ from ..state.actors import Actor
 from ..state.errors import NotFound
 from ..state.schema import Turn
 from .recorded import LAST, LOOP, RecordedTurn, Span, path, timed
+from .turn_config import config_of
 from .turn_graph import TurnGraph
 
 _STEPS = {*LOOP, LAST}
@@ -64,9 +65,9 @@ async def last_turn(graph: TurnGraph, thread_id: str, *, actor: Actor | None = N
     The times of its first steps are missing when their checkpoints were pruned. Raises `ThreadNotFound`, and
     `NotFound` when there is no turn yet.
     """
-    await graph.resources.store.threads.get(actor or Actor(), thread_id)
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
-    states = [state async for state in graph.aget_state_history(config)]
+    actor = actor or Actor()
+    await graph.resources.store.threads.get(actor, thread_id)
+    states = [state async for state in graph.aget_state_history(config_of(actor, thread_id))]
     head = states[0].values if states else {}
     if "turn" not in head:
         raise NotFound(f"thread '{thread_id}' has no turn to look at")

@@ -30,10 +30,11 @@ from ..nodes.tools.toolbox import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
 from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
-from ..state.errors import StorageError, ThreadNotFound
+from ..state.errors import StorageError
 from ..state.locks import locks_of
 from ..state.process_lock import process_lock
 from ..state.store import Store, open_store
+from ..state.thread_keys import thread_key, thread_name
 from .consolidate import Consolidator
 from .crashed_turns import CrashedTurns
 from .embedding import BackgroundEmbedding
@@ -72,7 +73,7 @@ class Resources:
     others: OtherProcesses | None = None
     """Other processes that serve the same threads: on PostgreSQL."""
     heads: dict[str, str] = field(default_factory=dict[str, str])
-    """The newest checkpoint of threads, as the last turn of this process left it."""
+    """The newest checkpoint of threads by their keys, as the last turn of this process left it."""
     stores_until: float = float("inf")
     """When storing is tried no more, by `time.monotonic()`."""
     _owners: OrderedDict[str, tuple[Actor, str, str]] = field(
@@ -84,53 +85,55 @@ class Resources:
     )
 
     async def claim(
-        self, actor: Actor, agent: str, thread_id: str
+        self, actor: Actor, agent: str, thread_id: str, *, is_new: bool | None = None
     ) -> tuple[str, Literal["warm", "cold", "new"]]:
         """Make sure that the thread belongs to this agent of this actor; return the agent and if it is known.
 
         An empty `agent` is the thread's own, or the default one of a thread that is new. Asks the database
-        once a thread: owners never change. It is `warm` once a turn began on it here, a `cold` one was used
-        by an earlier process, a `new` one by nobody. Raises `AgentNotFound`, `ThreadTaken`.
+        once a thread: owners never change. `is_new` is given by callers that have looked already. It is
+        `warm` once a turn began on it here, a `cold` one was used by an earlier process, a `new` one by
+        nobody. Raises `AgentNotFound`, `ThreadTaken`.
         """
-        owner = self._owners.get(thread_id)
-        if owner is not None and self._is_owner(actor, agent, thread_id):
-            self._owners.move_to_end(thread_id)
-            return owner[1], self._not_begun.get(thread_id, "warm")
+        key = thread_key(actor, thread_id)
+        owner = self._owners.get(key)
+        if owner is not None and self._is_owner(actor, agent, key):
+            self._owners.move_to_end(key)
+            return owner[1], self._not_begun.get(key, "warm")
         await self.store.actors.ensure(actor)
-        known: Literal["cold", "new"] = "new"
-        try:
-            thread = await self.store.threads.get(actor, thread_id)
-            agent, known = agent or thread.agent_name, "cold"
-        except ThreadNotFound:
-            agent = agent or DEFAULT_AGENT
+        known: Literal["cold", "new"] = "new" if is_new else "cold"
+        if is_new is None:
+            found = (await self.store.threads.agents_of(actor, [thread_id])).get(thread_id)
+            known = "new" if found is None else "cold"
+            agent = agent or (found[1] if found else DEFAULT_AGENT)
         if agent == DEFAULT_AGENT:
             await self.store.agents.ensure_default(actor)
-        found = await self.store.agents.get(actor, agent)
-        await self.store.threads.claim(actor, found.id, thread_id)
-        if thread_id not in self._owners:  # Of two requests at once the other may have begun its turn by now.
-            self._not_begun[thread_id] = known
-        self._owners[thread_id] = (actor, agent, found.id)
+        owner_id = (await self.store.agents.get(actor, agent)).id
+        await self.store.threads.claim(actor, owner_id, thread_id)
+        if key not in self._owners:  # Of two requests at once the other may have begun its turn by now.
+            self._not_begun[key] = known
+        self._owners[key] = (actor, agent, owner_id)
         self._forget_the_oldest()
         return agent, known
 
     async def admit(self, actor: Actor, agent: str, thread_id: str) -> None:
-        """Return when a new turn may stop the running one of the thread: a stranger must not.
+        """Return when a new turn may stop the running one of the thread: another agent's must not.
 
         Waits while the owner of the running turn is still being looked up; several wait in their order.
         Raises what `claim` does.
         """
-        running = self.threads.running(thread_id)
-        if running is None and thread_id not in self._owners:
+        key = thread_key(actor, thread_id)
+        running = self.threads.running(key)
+        if running is None and key not in self._owners:
             return  # There is nothing to stop.
-        if thread_id not in self._admitting and self._is_owner(actor, agent, thread_id):
+        if key not in self._admitting and self._is_owner(actor, agent, key):
             return
-        async with self._admitting.setdefault(thread_id, asyncio.Lock()):
+        async with self._admitting.setdefault(key, asyncio.Lock()):
             if running is not None:
                 await running.claimed.wait()
             await self.claim(actor, agent, thread_id)
 
-    def _is_owner(self, actor: Actor, agent: str, thread_id: str) -> bool:
-        owner = self._owners.get(thread_id)
+    def _is_owner(self, actor: Actor, agent: str, key: str) -> bool:
+        owner = self._owners.get(key)
         return owner is not None and owner[0] == actor and agent in ("", owner[1])
 
     def look_around(self) -> None:
@@ -147,23 +150,23 @@ class Resources:
             self.forget_thread(next(idle, ""))
 
     def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
-        """Tell if the thread is known here to belong to this agent of this actor."""
-        return self._owners.get(thread_id, ())[:2] == (actor, agent)
+        """Tell if the thread of this name or key is known here to belong to this agent of this actor."""
+        return self._owners.get(thread_key(actor, thread_id), ())[:2] == (actor, agent)
 
-    def owner_ids(self, thread_id: str) -> tuple[str, str, str] | None:
+    def owner_ids(self, key: str) -> tuple[str, str, str] | None:
         """Return the ids of the thread's organization, user and agent, as far as they are known here."""
-        owner = self._owners.get(thread_id)
+        owner = self._owners.get(key)
         return None if owner is None else (owner[0].organization_id, owner[0].user_id, owner[2])
 
-    def begun(self, thread_id: str) -> None:
+    def begun(self, key: str) -> None:
         """Note that a turn begins on the thread, with its checkpoints as this process knows them."""
-        self._not_begun.pop(thread_id, None)
+        self._not_begun.pop(key, None)
 
-    def forget_thread(self, thread_id: str) -> None:
+    def forget_thread(self, key: str) -> None:
         """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""
-        self._owners.pop(thread_id, None)
-        self.heads.pop(thread_id, None)
-        self._not_begun.pop(thread_id, None)
+        self._owners.pop(key, None)
+        self.heads.pop(key, None)
+        self._not_begun.pop(key, None)
 
     def index(self) -> None:
         """Bring the search index up to date in the background."""
@@ -185,12 +188,12 @@ class Resources:
             await self.consolidator.close()
             await self.embedding.close()
 
-    async def prune(self, thread_id: str) -> None:
+    async def prune(self, key: str) -> None:
         """Delete the thread's old checkpoints; what cannot be deleted now goes with the next turn."""
         try:
-            await prune_checkpoints(self.checkpointer, thread_id, self.settings.checkpoints_kept)
+            await prune_checkpoints(self.checkpointer, key, self.settings.checkpoints_kept)
         except StorageError:
-            log.warning("old checkpoints were not deleted", extra={"thread_id": thread_id})
+            log.warning("old checkpoints were not deleted", extra={"thread_id": thread_name(key)})
 
 
 @asynccontextmanager

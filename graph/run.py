@@ -14,8 +14,10 @@ from ..nodes.records import as_records
 from ..nodes.speculation import confirmed
 from ..state.actors import Actor
 from ..state.errors import NothingToResume, ThreadBusy
+from ..state.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from .interrupts import InterruptedElsewhere
 from .threads import TurnRun
+from .turn_config import call_of, config_of, config_of_call, turn_config
 from .turn_graph import TurnGraph
 
 
@@ -44,11 +46,12 @@ async def resume_turn(
 
     Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
     """
-    thread_id = str(config.get("configurable", {}).get("thread_id"))
-    if await is_running(graph, thread_id):
-        raise ThreadBusy(f"the turn of thread '{thread_id}' is still running")
-    if not (await graph.aget_state(config)).tasks:
-        raise NothingToResume(f"thread '{thread_id}' has nothing to resume: its last turn has ended")
+    call = call_of(turn_config(graph.config, config)[0], context)
+    name = thread_name(key_of_call(call))
+    if await is_running(graph, name, actor=actor_of_call(call)):
+        raise ThreadBusy(f"the turn of thread '{name}' is still running")
+    if not (await graph.aget_state(config_of_call(config, call))).tasks:
+        raise NothingToResume(f"thread '{name}' has nothing to resume: its last turn has ended")
     async for event in _events(graph, None, config, context):
         yield event
 
@@ -78,58 +81,59 @@ async def events_of(run: TurnRun, tick: float | None = None) -> AsyncGenerator[E
                 yield event
 
 
-async def is_running(graph: TurnGraph, thread_id: str) -> bool:
-    """Tell if a turn is going on on the thread, here or in another process."""
-    if graph.resources.threads.running(thread_id) is not None:
+async def is_running(graph: TurnGraph, thread_id: str, *, actor: Actor | None = None) -> bool:
+    """Tell if a turn is going on on the actor's thread, here or in another process."""
+    key = thread_key(actor or Actor(), thread_id)
+    if graph.resources.threads.running(key) is not None:
         return True
     others = graph.resources.others
-    return others is not None and await others.have(thread_id)
+    return others is not None and await others.have(key)
 
 
 async def interrupt(
     graph: TurnGraph, thread_id: str, heard: str | None = None, *, actor: Actor | None = None
 ) -> bool:
-    """Stop the reply of a thread and keep what the caller `heard` of it: a prefix by words.
+    """Stop the reply of the actor's thread and keep what the caller `heard` of it: a prefix by words.
 
     Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
     and is still being played. Returns true when a turn was running, here or in another process, and then once
     it has ended.
     """
     graph.resources.store.database.opened_in.check()
-    threads = graph.resources.threads
-    run = threads.meant(thread_id, heard)
+    threads, key = graph.resources.threads, thread_key(actor or Actor(), thread_id)
+    run = threads.meant(key, heard)
     if run is not None:
         run.stop.request(heard)
         await run.done.wait()
         # Once a newer turn has begun, its request was made with the reply as it was.
-        if heard is not None and not run.stop.heard_applied and threads.running(thread_id) is None:
-            await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
+        if heard is not None and not run.stop.heard_applied and threads.running(key) is None:
+            await _cut_behind_the_turns(graph, key, heard)
         return True
     if heard is not None:
-        return await _cut_behind_the_turns(graph, thread_id, heard, actor or Actor())
-    return (await _stop_elsewhere(graph, thread_id, heard)).ran
+        return await _cut_behind_the_turns(graph, key, heard)
+    return (await _stop_elsewhere(graph, key, heard)).ran
 
 
-async def _stop_elsewhere(graph: TurnGraph, thread_id: str, heard: str | None) -> InterruptedElsewhere:
+async def _stop_elsewhere(graph: TurnGraph, key: str, heard: str | None) -> InterruptedElsewhere:
     """Stop the turn that another process runs on the thread, if there is one, and wait for its end."""
     others = graph.resources.others
-    found = None if others is None else await others.interrupt(thread_id, heard)
+    found = None if others is None else await others.interrupt(key, heard)
     return found or InterruptedElsewhere(ran=False, cut=False)
 
 
-async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> bool:
+async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
     """Cut the thread's last reply as a run of its own, which a new turn waits for.
 
     Returns true when a turn was running in another process.
     """
-    run = TurnRun(thread_id)
+    run = TurnRun(key)
     run.kept = True
 
     async def cut() -> AsyncGenerator[bool]:
-        elsewhere = await _stop_elsewhere(graph, thread_id, heard)
+        elsewhere = await _stop_elsewhere(graph, key, heard)
         if not elsewhere.cut:
             async with graph.resources.owning(run):
-                await _cut_last_reply(graph, thread_id, heard, actor)
+                await _cut_last_reply(graph, key, heard)
         yield elsewhere.ran
 
     graph.resources.threads.enter(run)
@@ -138,9 +142,10 @@ async def _cut_behind_the_turns(graph: TurnGraph, thread_id: str, heard: str, ac
     return [ran async for ran in run.listen()][-1]
 
 
-async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: Actor) -> None:
+async def _cut_last_reply(graph: TurnGraph, key: str, heard: str) -> None:
     """Cut the last stored reply of a thread to what was heard, in the record and in the window."""
-    config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+    actor, thread_id = thread_owner(key), thread_name(key)
+    config = config_of(actor, thread_id)
     values = (await graph.aget_state(config)).values
     if not values.get("messages") or "turn" not in values:
         return
@@ -151,7 +156,6 @@ async def _cut_last_reply(graph: TurnGraph, thread_id: str, heard: str, actor: A
     latest = confirmed(values["latest"], heard) if "latest" in values else None
     if not changed and latest == values.get("latest"):
         return
-    # It refuses a stranger.
     await graph.resources.store.threads.get(actor, thread_id)
     window = audible(said)
     # Should storing fail, the next turn does it.

@@ -14,6 +14,7 @@ from ..nodes.interruption import Interruption
 from ..nodes.speech import Speaker
 from ..state.errors import ModelError, ThreadBusy
 from ..state.schema import ClientMessage
+from ..state.thread_keys import thread_name
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ class TurnRun:
     """A run of the graph on a thread: parts of its stream wait here for whoever listens.
 
     When the last listener leaves early, the turn is interrupted and stored; it is never torn down half-way.
+    `thread_id` is the key of its thread.
     """
 
     def __init__(
@@ -74,7 +76,8 @@ class TurnRun:
             self._error = error
             if (self.kept or not self._listeners) and not isinstance(error, ModelError):
                 log.error(
-                    "a turn could not be stored", extra={"thread_id": self.thread_id, **error_facts(error)}
+                    "a turn could not be stored",
+                    extra={"thread_id": thread_name(self.thread_id), **error_facts(error)},
                 )
                 log.debug("why the turn could not be stored", exc_info=error)
         finally:
@@ -151,7 +154,7 @@ class TurnRun:
 
 
 class Threads:
-    """The running turns of a process, by thread."""
+    """The running turns of a process, by the keys of their threads."""
 
     def __init__(self, overlap: Literal["newest", "enqueue", "reject"]) -> None:
         self._overlap = overlap
@@ -204,7 +207,7 @@ class Threads:
         if before is not None and not before.kept:
             if self._overlap == "reject":
                 raise ThreadBusy(
-                    f"a turn is running on thread '{run.thread_id}': wait for it or interrupt it"
+                    f"a turn is running on thread '{thread_name(run.thread_id)}': wait for it or interrupt it"
                 )
             if self._overlap == "newest":
                 before.stop.drop()

@@ -9,8 +9,10 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.runtime import get_runtime
 
 from ..nodes.context import Context
+from ..state.actors import Actor
 
 _OF_A_CHECKPOINT = ("checkpoint_ns", "checkpoint_map")
+_WHOSE = ("thread_id", "organization", "user")
 
 
 def turn_config(bound: RunnableConfig | None, given: RunnableConfig | None) -> tuple[RunnableConfig, bool]:
@@ -34,6 +36,18 @@ def call_of(config: RunnableConfig, context: Any) -> dict[str, Any]:
     """Return what is configured of a call, such as its thread; the context counts before the config."""
     told: Mapping[str, Any] = cast(Any, context) if isinstance(context, Mapping) else {}
     return {**config.get("configurable", {}), **told}
+
+
+def config_of_call(config: RunnableConfig, call: Mapping[str, Any]) -> RunnableConfig:
+    """Return the configuration with the thread of the call and its owner: the checkpoints are that one's."""
+    whose = {name: str(call[name]) for name in _WHOSE if name in call}
+    return {**config, "configurable": {**config.get("configurable", {}), **whose}}
+
+
+def config_of(actor: Actor, thread_id: str) -> RunnableConfig:
+    """Return the configuration that means a thread of the actor, to look at it or to change it."""
+    whose = {"organization": actor.organization_id, "user": actor.user_id}
+    return {"configurable": {"thread_id": thread_id, **whose}}
 
 
 def _surrounding() -> Mapping[str, Any]:

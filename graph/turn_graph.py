@@ -16,18 +16,18 @@ from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
 from ..nodes.turn_facts import note_facts
-from ..state.actors import Actor
 from ..state.checkpoints import Checkpointer, checkpoint_path, turn_on
 from ..state.errors import InvalidInput, InvalidSetting
 from ..state.faults import storage_error
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
+from ..state.thread_keys import actor_of_call, thread_key
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
 from .held_thread import HeldThread, held_thread, unheld
 from .incoming import turn_input
 from .resources import Resources
 from .threads import TurnRun
-from .turn_config import call_of, new_messages_only, turn_config
+from .turn_config import call_of, config_of_call, new_messages_only, turn_config
 from .unfinished_turn import close_crashed, go_on
 
 log = logging.getLogger(__name__)
@@ -128,13 +128,14 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         thread_id = str(call.get("thread_id") or "")
         if not thread_id:
             raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
+        config, actor = config_of_call(config, call), actor_of_call(call)
         await self._require_head(config)
         if input is not None:
             input = turn_input(input, resources.settings, now)
-        actor = Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
         agent = str(call.get("agent") or "")
         await resources.admit(actor, agent, thread_id)
-        run = TurnRun(thread_id, input.get("history", ()) if input else (), watch, resources.clock)
+        key, history = thread_key(actor, thread_id), input.get("history", ()) if input else ()
+        run = TurnRun(key, history, watch, resources.clock)
         run.instructions = input["turn"].get("client_instructions", "") if input else ""
         live = Context(
             store=resources.store,
@@ -185,11 +186,11 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 await go_on(graph, live, config, held, turn, left)
             elif known != "warm":
                 await close_crashed(graph, config, known, held, turn, left)
-            self.resources.begun(live.thread_id)
+            self.resources.begun(run.thread_id)
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            with turn_on(self.resources.checkpointer, live.thread_id), turn:
+            with turn_on(self.resources.checkpointer, run.thread_id), turn:
                 if held is not None:
                     await held.read(config)
                     memory.add_done_callback(
@@ -215,11 +216,11 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 yield part
             self.resources.index()
             if held is None:
-                await self.resources.prune(live.thread_id)
+                await self.resources.prune(live.thread_key)
             else:
                 await held.end(self.resources)
         except BaseException as error:
-            self.resources.forget_thread(live.thread_id)
+            self.resources.forget_thread(live.thread_key)
             if isinstance(error, sqlite3.Error):
                 raise storage_error(checkpoint_path(self.resources.store.database.path), error) from error
             raise

@@ -18,6 +18,7 @@ from ..state.agents import AgentMemory
 from ..state.errors import VoicegraphError
 from ..state.schema import Turn
 from ..state.store import Store
+from ..state.thread_keys import thread_key
 from .clock import Clock
 from .interruption import Interruption
 from .limits import TurnLimits
@@ -132,6 +133,7 @@ class Context:
     agent: str
     """Name or id of the agent."""
     thread_id: str
+    """The name of the thread among those of the actor."""
     resumed: bool
     """True when the run goes on with a turn that a crash left; false when it begins one."""
     firm_at: float = 0.0
@@ -149,6 +151,11 @@ class Context:
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)
+
+    @property
+    def thread_key(self) -> str:
+        """What the thread is stored and locked under."""
+        return thread_key(self.actor, self.thread_id)
 
     def read_ahead(self) -> asyncio.Task[AgentMemory]:
         """Begin to read the agent's memory, while LangGraph still reads the checkpoint."""

@@ -8,6 +8,7 @@ from functools import partial
 from .database import Database
 from .journaled_turn import JournaledTurn
 from .process_lock import ProcessLock
+from .thread_keys import thread_name
 from .turn_journal import TurnJournal
 from .unbroken import unbroken
 
@@ -35,7 +36,7 @@ async def record_left(journal: TurnJournal, going_on: GoingOn) -> int:
             recorded += 1
             log.warning(
                 "a turn was cut off by a crash: its words are in the record now",
-                extra={"thread_id": turn.thread_id},
+                extra={"thread_id": thread_name(turn.thread_id)},
             )
     return recorded
 

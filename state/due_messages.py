@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from .actors import Actor
 from .columns import utc_now
 from .database import Database
-from .messages import MESSAGE_COLUMNS, StoredMessage
+from .messages import MESSAGE_COLUMNS, StoredMessage, stored_message
 from .models import AgentRow, MessageRow
 from .ownership import agent_number
 from .passages import NewPassage, add_passages
@@ -34,7 +34,7 @@ class DueMessages:
         async with self._database.reading() as session:
             await agent_number(session, actor, agent_id)
             rows = (await session.execute(query)).mappings().all()
-        return tuple(StoredMessage(**row) for row in rows)
+        return tuple(stored_message(row) for row in rows)
 
     @unbroken
     async def settle(

@@ -30,6 +30,7 @@ from .models import (
 )
 from .ownership import owned_by
 from .store import Store
+from .thread_keys import thread_name
 from .unbroken import unbroken
 
 _PORTION = 200
@@ -114,7 +115,7 @@ async def _threads(session: AsyncSession, agent_id: str) -> tuple[FileThread, ..
     return tuple(
         [
             FileThread(
-                id=row.id,
+                id=thread_name(row.id),
                 created_at=row.created_at,
                 updated_at=row.updated_at,
                 messages=tuple(said.get(row.id, ())),

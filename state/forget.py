@@ -51,11 +51,11 @@ async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_
 async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
     before = {
         **await _count(store, saver, trace),
-        INDEX: await store.index.count_of(trace.threads, trace.passages),
+        INDEX: await store.index.count_of(trace.thread_keys, trace.passages),
     }
     # Checkpoints first: a new thread with the id of an old one must never find its words. Whoever dies in
     # between can begin again, as long as the rows are there.
-    await erase_checkpoints(saver, trace.threads)
+    await erase_checkpoints(saver, trace.thread_keys)
     match trace.what:
         case "user":
             await store.actors.delete(trace.actor)
@@ -70,4 +70,4 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
 
 async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
     rows = await store.traces.left(trace.actor, trace)
-    return {**rows, **await count_checkpoints(saver, trace.threads)}
+    return {**rows, **await count_checkpoints(saver, trace.thread_keys)}

@@ -18,6 +18,7 @@ from .message_rows import MessageRecord
 from .models import AgentRow, MessageRow, ThreadRow, ToolRunRow
 from .names import checked_name
 from .ownership import agent_number, numbers_of, require_thread
+from .thread_keys import thread_key
 from .tool_runs import ToolRun
 from .unbroken import unbroken
 
@@ -55,18 +56,18 @@ class Forks:
         checked_name("thread id", new_id)
         try:
             async with self._database.writing() as session:
-                await require_thread(session, actor, thread_id)
-                if await session.get(ThreadRow, new_id) is not None:
+                key, new_key = await require_thread(session, actor, thread_id), thread_key(actor, new_id)
+                if await session.get(ThreadRow, new_key) is not None:
                     raise _taken(new_id)
-                source = await session.get_one(ThreadRow, thread_id)
+                source = await session.get_one(ThreadRow, key)
                 agent = await session.get_one(AgentRow, {"number": await _number(session, actor, source)})
                 if memory_as_of is not None:
                     agent = await copy_agent(session, actor, agent, f"{agent.name} of {new_id}", memory_as_of)
-                rows = await _rows(session, thread_id, window)
-                session.add(_thread(actor, agent.id, new_id))
+                rows = await _rows(session, key, window)
+                session.add(_thread(actor, agent.id, new_key))
                 await session.flush()
-                await _insert(session, agent, new_id, rows)
-                session.add_all(_run(run, new_id) for run in tool_runs)
+                await _insert(session, agent, new_key, rows)
+                session.add_all(_run(run, new_key) for run in tool_runs)
                 return agent.name
         except IntegrityError as error:
             raise _taken(new_id) from error
@@ -80,10 +81,10 @@ async def _number(session: AsyncSession, actor: Actor, source: ThreadRow) -> int
     return await agent_number(session, actor, source.agent_id, lock=True)
 
 
-def _thread(actor: Actor, agent_id: str, thread_id: str) -> ThreadRow:
+def _thread(actor: Actor, agent_id: str, key: str) -> ThreadRow:
     now = utc_now()
     return ThreadRow(
-        id=thread_id,
+        id=key,
         organization_id=actor.organization_id,
         user_id=actor.user_id,
         agent_id=agent_id,
@@ -92,9 +93,9 @@ def _thread(actor: Actor, agent_id: str, thread_id: str) -> ThreadRow:
     )
 
 
-def _run(run: ToolRun, thread_id: str) -> ToolRunRow:
+def _run(run: ToolRun, key: str) -> ToolRunRow:
     return ToolRunRow(
-        thread_id=thread_id,
+        thread_id=key,
         message_id=run.message_id,
         tool_call_id=run.tool_call_id,
         tool=run.tool,
@@ -106,16 +107,14 @@ def _run(run: ToolRun, thread_id: str) -> ToolRunRow:
     )
 
 
-async def _rows(
-    session: AsyncSession, thread_id: str, window: Sequence[MessageRecord]
-) -> list[dict[str, Any]]:
+async def _rows(session: AsyncSession, key: str, window: Sequence[MessageRecord]) -> list[dict[str, Any]]:
     """Return the messages of the new thread, in order, still without number, thread and agent."""
     in_window = {record.id: record for record in window}
     through = select(func.max(MessageRow.number)).where(
-        MessageRow.thread_id == thread_id, MessageRow.id.in_(in_window)
+        MessageRow.thread_id == key, MessageRow.id.in_(in_window)
     )
     last: int | None = (await session.execute(through)).scalar_one()
-    query = select(*MessageRow.__table__.columns).where(MessageRow.thread_id == thread_id)
+    query = select(*MessageRow.__table__.columns).where(MessageRow.thread_id == key)
     query = query.where(MessageRow.number <= (last or 0)).order_by(MessageRow.number)
     rows = {row["id"]: dict(row) for row in (await session.execute(query)).mappings()}
     now = utc_now()
@@ -130,15 +129,13 @@ async def _rows(
     return list(rows.values())
 
 
-async def _insert(
-    session: AsyncSession, agent: AgentRow, thread_id: str, rows: Sequence[dict[str, Any]]
-) -> None:
+async def _insert(session: AsyncSession, agent: AgentRow, key: str, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     first, last = numbers_of(agent.number)
     greatest = select(func.max(MessageRow.number)).where(MessageRow.number.between(first, last))
     number: int = (await session.execute(greatest)).scalar_one() or first
-    own = {"thread_id": thread_id, "agent_id": agent.id, "indexed_at": None}
+    own = {"thread_id": key, "agent_id": agent.id, "indexed_at": None}
     await session.execute(
         insert(MessageRow),
         [{**row, **own, "number": number + place} for place, row in enumerate(rows, start=1)],

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor
 from .models import AgentRow, BlockRow, Owned, PassageRow, ThreadRow
+from .thread_keys import thread_key
 
 _NAMESPACE = UUID("6a0c2f0e-5d0a-4f4e-9d5c-0f6f6d656d6f")
 _PORTION = 1_000
@@ -36,14 +37,20 @@ async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]
 
 
 async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
-    """Return the places of threads by their ids in the file."""
+    """Return the places of threads, by their keys, by their ids in the file."""
 
-    # Hosts choose the ids of threads, so a new one stays readable; 200 characters are taken.
-    def renamed() -> dict[str, str]:
-        return {wanted: f"{wanted[:180]}-{_hash(actor, wanted)[:12]}" for wanted in ids}
+    def named() -> tuple[dict[str, str], dict[str, str]]:
+        keys = {wanted: thread_key(actor, wanted) for wanted in ids}
+        # An earlier version had one name space for all users: what it renamed has this name.
+        return keys, {key: thread_key(actor, _earlier(actor, wanted)) for wanted, key in keys.items()}
 
-    new = await asyncio.to_thread(renamed) if len(ids) > _PORTION else renamed()
-    return await _places(session, actor, _owned(ThreadRow, ThreadRow.id), new)
+    keys, renamed = await asyncio.to_thread(named) if len(ids) > _PORTION else named()
+    places = await _places(session, actor, _owned(ThreadRow, ThreadRow.id), renamed)
+    return {wanted: places[key] for wanted, key in keys.items()}
+
+
+def _earlier(actor: Actor, wanted: str) -> str:
+    return f"{wanted[:180]}-{_hash(actor, wanted)[:12]}"
 
 
 async def passage_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:

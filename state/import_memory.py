@@ -18,6 +18,7 @@ from .memory_file import FileAgent, FileBlock, MemoryFile
 from .models import AgentRow, BlockRow, BlockVersionRow
 from .ownership import agent_number, owned_by
 from .store import Store
+from .thread_keys import thread_name
 from .unbroken import unbroken
 
 
@@ -47,9 +48,9 @@ class Imported:
 async def import_memory(store: Store, actor: Actor, file: MemoryFile) -> Imported:
     """Add what the file holds to the memory of `actor`, who may be new; a second time nothing is added.
 
-    Ids are kept. One that belongs to another user is replaced by an id made from it and the actor, the same
-    one each time. An agent whose name is taken gets a number behind its name. Threads that are there already
-    are left as they are, whatever was said on them since.
+    Ids are kept. That of an agent, a block or a passage that belongs to another user is replaced by an id
+    made from it and the actor, the same one each time. An agent whose name is taken gets a number behind its
+    name. Threads that are there already are left as they are, whatever was said on them since.
 
     Each agent is one transaction: an import that was broken off is completed by the next. Raises
     `InvalidInput` and what is below it, before anything is stored, for a file that does not hold together.
@@ -112,7 +113,7 @@ async def _import_agent(
     done.count("threads", sum(not each.there for each in threads.values()))
     done.count("messages", messages)
     for thread_id, each in threads.items():
-        done.rename(thread_id, each.id)
+        done.rename(thread_id, thread_name(each.id))
     done.count("passages", await add_passages(session, actor, (place.id, number), agent.passages))
 
 

@@ -14,7 +14,10 @@ _PLAIN = tuple(field.name for field in fields(MessageRecord))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournaledTurn:
-    """A turn as the journal has it; `process` is the token of the process that runs or ran it."""
+    """A turn as the journal has it, with the key of its thread.
+
+    `process` is the token of the process that runs or ran it.
+    """
 
     thread_id: str
     actor: Actor

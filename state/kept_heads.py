@@ -25,6 +25,8 @@ from langgraph.checkpoint.base import (
 
 from .checkpoint_clock import count_on
 from .errors import StorageError
+from .keyed_saver import place_of
+from .thread_keys import key_of_call
 
 MOST_MESSAGES = 5_000
 """Messages of all heads together, about 10 MB; the least recently used go first."""
@@ -55,7 +57,7 @@ class Head:
 
 
 class KeptHeads:
-    """Heads by thread; a turn announces itself, takes its thread's head and leaves one behind."""
+    """Heads by thread, given by its key; a turn announces itself, takes its thread's head and leaves one."""
 
     era: object = None
     """Heads that are written now get this; for the saver, to tell old ones from new ones."""
@@ -103,7 +105,7 @@ class KeptHeads:
         if thread_id not in self._written:
             self.drop(thread_id)
             return
-        place = {"thread_id": thread_id, "checkpoint_ns": ""}
+        place = {**place_of(thread_id), "checkpoint_ns": ""}
         head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
         parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
         self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
@@ -239,9 +241,9 @@ def _characters(message: Any) -> int:
 
 
 def _place(config: RunnableConfig) -> tuple[str, str | None]:
-    """Return the thread that a config means, and the checkpoint if it names one."""
+    """Return the key of the thread that a config means, and the checkpoint if it names one."""
     place = config.get("configurable", {})
-    return str(place.get("thread_id")), place.get("checkpoint_id")
+    return key_of_call(place), place.get("checkpoint_id")
 
 
 def _namespace(config: RunnableConfig) -> str:

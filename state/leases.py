@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .errors import StorageError, ThreadLost
 from .location import Location
 from .postgres_link import Connection, Link, Notice, send
+from .thread_keys import thread_name
 
 _LOCK = "SELECT pg_try_advisory_lock(%s)"
 _UNLOCK = "SELECT pg_advisory_unlock(%s)"
@@ -54,7 +55,7 @@ class ThreadFacts:
 
 
 class Lease:
-    """A thread that belongs to this process until it gives it back, or loses it."""
+    """A thread that belongs to this process until it gives it back, or loses it; `thread_id` is its key."""
 
     def __init__(self, thread_id: str, facts: ThreadFacts, is_sure: Callable[[], bool]) -> None:
         """Take `thread_id`; `is_sure` tells if the server lately showed that it keeps our locks."""
@@ -91,7 +92,7 @@ class Lease:
                 away.retryable = True
                 raise away from None
         if self._is_lost:
-            raise ThreadLost(self.thread_id)
+            raise ThreadLost(thread_name(self.thread_id))
 
     async def _until_sure(self) -> None:
         await self._sure.wait()
@@ -114,7 +115,7 @@ class Lease:
 
 
 class Leases:
-    """The leases of a process."""
+    """The leases of a process. Threads are given by their keys."""
 
     def __init__(self, location: Location) -> None:
         self._link = Link(location, self)

@@ -14,6 +14,7 @@ from .ended_turns import CUT, Lost, cut_id
 from .errors import AgentNotFound, ThreadNotFound
 from .models import AgentRow, MessageRow, ThreadRow
 from .ownership import numbers_of
+from .thread_keys import thread_name
 
 Role = Literal["user", "assistant", "tool", "system"]
 
@@ -94,7 +95,7 @@ _EVICT = (
 def save_records(
     connection: Connection, actor: Actor, agent_id: str, thread_id: str, records: Iterable[MessageRecord]
 ) -> None:
-    """Store records in the connection's transaction; see `Messages.save`."""
+    """Store records in the connection's transaction; see `Messages.save`. `thread_id` is the thread's key."""
     by_id = {record.id: record for record in records}
     agent = _agent_number(connection, actor, agent_id)
     _touch(connection, actor, agent_id, thread_id)
@@ -114,7 +115,7 @@ def _agent_number(connection: Connection, actor: Actor, agent_id: str) -> int:
 def _touch(connection: Connection, actor: Actor, agent_id: str, thread_id: str) -> None:
     given = {"thread": thread_id, "agent": agent_id, "now": utc_now(), **_owner(actor)}
     if connection.execute(_TOUCH, given).first() is None:
-        raise ThreadNotFound(thread_id)
+        raise ThreadNotFound(thread_name(thread_id))
 
 
 def _known(connection: Connection, thread_id: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from .actors import Actor
 from .database import Database
@@ -15,12 +16,16 @@ from .models import MessageRow
 from .neighbours import WITHDRAWN
 from .ownership import require_thread
 from .paging import Cut, Slice, page_of_rows
+from .thread_keys import thread_key, thread_name
 from .unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage(MessageRecord):
-    """A message as it is stored; `evicted_at` tells when it left the model's window."""
+    """A message as it is stored; `thread_id` is the name of its thread.
+
+    `evicted_at` tells when it left the model's window.
+    """
 
     number: int
     thread_id: str
@@ -29,6 +34,12 @@ class StoredMessage(MessageRecord):
 
 _STORED = tuple(name.name for name in fields(StoredMessage))
 MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
+
+
+def stored_message(row: RowMapping) -> StoredMessage:
+    """Return the message of a row with `MESSAGE_COLUMNS`."""
+    columns: dict[str, Any] = {**row, "thread_id": thread_name(row["thread_id"])}
+    return StoredMessage(**columns)
 
 
 class Messages:
@@ -56,17 +67,17 @@ class Messages:
         one id the last counts. Raises `AgentNotFound` or `ThreadNotFound` when the actor has no such agent
         with such a thread, `InvalidInput` for a time without time zone.
         """
-        saved = list(records)
+        saved, key = list(records), thread_key(actor, thread_id)
         if any(record.created_at.tzinfo is None for record in saved):
             raise InvalidInput("a message's `created_at` needs a time zone")
 
         def save(connection: Connection) -> None:
-            save_records(connection, actor, agent_id, thread_id, saved)
+            save_records(connection, actor, agent_id, key, saved)
             if ended is not None:
-                lost = end_turn(connection, thread_id, ended, [record.id for record in saved])
+                lost = end_turn(connection, key, ended, [record.id for record in saved])
                 if lost is not None:
-                    save_lost(connection, actor, agent_id, thread_id, ended, lost, saved)
-            evict(connection, thread_id, evicted)
+                    save_lost(connection, actor, agent_id, key, ended, lost, saved)
+            evict(connection, key, evicted)
 
         await self._database.write(save)
 
@@ -86,7 +97,7 @@ class Messages:
         """
         if limit is not None and limit < 1:
             raise InvalidInput(f"the limit must be at least 1, it is {limit}")
-        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_id)
+        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_key(actor, thread_id))
         query = query.order_by(MessageRow.number.desc()).limit(limit)
         if before is not None:
             query = query.where(MessageRow.number < before)
@@ -95,7 +106,7 @@ class Messages:
         async with self._database.reading() as session:
             await require_thread(session, actor, thread_id)
             rows = (await session.execute(query)).mappings().all()
-        return tuple(StoredMessage(**row) for row in reversed(rows))
+        return tuple(stored_message(row) for row in reversed(rows))
 
     @unbroken
     async def page(self, actor: Actor, thread_id: str, cut: Cut) -> Slice[StoredMessage]:
@@ -103,14 +114,14 @@ class Messages:
 
         Raises `ThreadNotFound`, `InvalidInput`.
         """
-        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_id)
+        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_key(actor, thread_id))
         async with self._database.reading() as session:
             await require_thread(session, actor, thread_id)
             return await page_of_rows(
                 session,
                 query,
                 cut,
-                lambda row: StoredMessage(**row._mapping),
+                lambda row: stored_message(row._mapping),
                 order=[MessageRow.number],
                 by=MessageRow.id,
                 newest_first=True,
@@ -120,6 +131,6 @@ class Messages:
     async def count(self, actor: Actor, thread_id: str) -> int:
         """Return the number of the thread's messages, or raise `ThreadNotFound`."""
         async with self._database.reading() as session:
-            await require_thread(session, actor, thread_id)
-            query = select(func.count()).where(MessageRow.thread_id == thread_id)
+            key = await require_thread(session, actor, thread_id)
+            query = select(func.count()).where(MessageRow.thread_id == key)
             return (await session.execute(query)).scalar_one()

@@ -165,10 +165,12 @@ class ThreadRow(Owned, Base):
     __table_args__ = (
         _of_user(),
         Index(None, "organization_id", "user_id", "updated_at"),
-        Index(None, "organization_id", "user_id", "created_at", "id"),
+        # Without the id, which holds the owner again: all together may be too long for PostgreSQL.
+        Index(None, "organization_id", "user_id", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    """The key of the thread, see `thread_keys`."""
     agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

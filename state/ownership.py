@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from .actors import Actor
 from .errors import AgentNotFound, ThreadNotFound
 from .models import SEQUENCE_BITS, AgentRow, Owned, ThreadRow
+from .thread_keys import thread_key, thread_name
 
 
 def owned_by(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
@@ -28,11 +29,13 @@ async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lo
     return number
 
 
-async def require_thread(session: AsyncSession, actor: Actor, thread_id: str) -> None:
-    """Raise `ThreadNotFound` unless the thread belongs to `actor`."""
-    query = select(ThreadRow.id).where(ThreadRow.id == thread_id, owned_by(actor, ThreadRow))
+async def require_thread(session: AsyncSession, actor: Actor, thread_id: str) -> str:
+    """Return the key of the actor's thread, or raise `ThreadNotFound`."""
+    key = thread_key(actor, thread_id)
+    query = select(ThreadRow.id).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
     if (await session.execute(query)).first() is None:
-        raise ThreadNotFound(thread_id)
+        raise ThreadNotFound(thread_name(key))
+    return key
 
 
 def numbers_of(agent: int) -> tuple[int, int]:

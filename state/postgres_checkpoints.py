@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from .checkpoint_clock import count_on
 from .kept_heads import KeptHeads
+from .keyed_saver import KeyedSaver
 from .location import Location
 from .opened_in import OpenedIn
 from .postgres_connection import connection_arguments, conninfo
@@ -52,7 +53,7 @@ _UNUSED_BLOBS = """
 """
 
 
-class PostgresSaver(AsyncPostgresSaver):
+class PostgresSaver(KeyedSaver, AsyncPostgresSaver):
     """LangGraph's saver over a pool; each call takes a connection of its own. Raises `StorageError`."""
 
     def __init__(

@@ -16,6 +16,7 @@ from .opened_in import OneLoopLock
 from .ownership import numbers_of
 from .search import Order, Page, Wish
 from .search_index import SearchIndex
+from .thread_keys import thread_key
 from .unbroken import unbroken
 
 __all__ = ["Recall", "RecallHit"]
@@ -62,7 +63,7 @@ class Recall:
             limit=limit,
             offset=offset,
             role=role,
-            thread_id=thread_id,
+            thread_id=None if thread_id is None else thread_key(actor, thread_id),
         )
         wish.check()
         if wish.ranked:

@@ -25,7 +25,7 @@ _HEAD = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadEnd:
-    """How a thread ends: the caller's last words, empty for none, and what was spoken in reply to them.
+    """How the thread with this key ends: the caller's last words, empty for none, and what was spoken in reply to them.
 
     Or the last but one, when those after it may be said again, or may have been a draft; `newest` are these.
     """
@@ -171,7 +171,7 @@ class RecentThreads:
 
     @unbroken
     async def words_of(self, actor: Actor, agent: str, thread_ids: Collection[str]) -> dict[str, list[str]]:
-        """Return what the caller said on these threads of the agent, the newest last.
+        """Return what the caller said on these threads of the agent, given by their keys, the newest last.
 
         Raises `AgentNotFound`.
         """

@@ -29,7 +29,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A search as it was asked for; only messages have roles and threads, only passages have tags."""
+    """A search as it was asked for; only messages have roles and threads, only passages have tags.
+
+    `thread_id` is the key of a thread.
+    """
 
     query: str
     start: datetime | None

@@ -15,11 +15,13 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from .errors import StorageError
 from .faults import storage_error
 from .kept_heads import Head, KeepsHeads, KeptHeads
+from .keyed_saver import KeyedSaver
 from .private_files import make_file
 from .quick_sqlite import QuickConnection, connect
 from .retrying import until_unlocked
 from .sqlite import BUSY_SECONDS, empty_log
 from .storage_health import StorageHealth
+from .thread_keys import key_of_call
 
 T = TypeVar("T")
 
@@ -33,11 +35,11 @@ _TABLES = ("checkpoints", "writes")
 _OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
-class _PatientSaver(AsyncSqliteSaver):
+class _PatientSaver(KeyedSaver, AsyncSqliteSaver):
     """A saver that writes again while another program has the file locked. Raises `StorageError`."""
 
     patience: dict[str, Callable[[], float]]
-    """How many seconds the writes of threads may take now; those of others may take five."""
+    """How many seconds the writes of threads may take now, by key; those of others may take five."""
 
     async def aput(
         self,
@@ -65,7 +67,7 @@ class _PatientSaver(AsyncSqliteSaver):
         await _unlocked(lambda: delete(thread_id))
 
     def _patience_of(self, config: RunnableConfig) -> Callable[[], float]:
-        return self.patience.get(str(config.get("configurable", {}).get("thread_id")), _busy_seconds)
+        return self.patience.get(key_of_call(config.get("configurable", {})), _busy_seconds)
 
 
 async def _unlocked(write: Callable[[], Awaitable[T]], seconds: Callable[[], float] | None = None) -> T:

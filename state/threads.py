@@ -1,25 +1,30 @@
 """Threads: the conversations of agents."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Select, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor
 from .columns import utc_now
 from .database import Database
-from .errors import InvalidInput, ThreadNotFound, ThreadTaken
+from .errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from .models import AgentRow, JournalRow, MessageRow, ThreadRow
 from .names import checked_name
-from .ownership import agent_number, owned_by
+from .ownership import owned_by
 from .paging import Cut, Slice, page_of_rows
+from .thread_keys import thread_key, thread_name
 from .unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """One conversation; `messages` is their number, or `None` from `claim`, which does not count them.
+    """One conversation; `id` is its name among those of its user.
+
+    `messages` is their number, or `None` from `claim`, which does not count them.
 
     `cut_off` is true when a crash cut its last turn off, and nothing was said since.
     """
@@ -34,7 +39,7 @@ class Thread:
 
 
 class Threads:
-    """The threads of users. Ids are chosen by callers and unique among all users."""
+    """The threads of users. Ids are chosen by callers and unique among those of a user."""
 
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
@@ -44,7 +49,7 @@ class Threads:
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
         """Return the agent's thread of this id, made when the id is free.
 
-        Raises `ThreadTaken` when the thread belongs to another agent or user, `AgentNotFound`, and
+        Raises `ThreadTaken` when the thread belongs to another agent of the user, `AgentNotFound`, and
         `InvalidInput` for an id that is not 1 to 200 characters or holds control characters.
         """
         checked_name("thread id", thread_id)
@@ -52,19 +57,19 @@ class Threads:
         if known is not None:
             return known
         now = utc_now()
+        row = ThreadRow(
+            id=thread_key(actor, thread_id),
+            organization_id=actor.organization_id,
+            user_id=actor.user_id,
+            agent_id=agent_id,
+            created_at=now,
+            updated_at=now,
+        )
         try:
             async with self._database.writing() as session:
-                await agent_number(session, actor, agent_id)
-                session.add(
-                    ThreadRow(
-                        id=thread_id,
-                        organization_id=actor.organization_id,
-                        user_id=actor.user_id,
-                        agent_id=agent_id,
-                        created_at=now,
-                        updated_at=now,
-                    )
-                )
+                agent_name = await _agent_name(session, actor, agent_id)
+                session.add(row)
+            return _as_thread(row, agent_name)
         except IntegrityError:
             pass  # Somebody was faster; whether it was this agent is seen below.
         made = await self._claimed(actor, agent_id, thread_id)
@@ -73,9 +78,22 @@ class Threads:
         return made
 
     @unbroken
+    async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Return id and name of the agents of those threads that there are, by the ids of the threads."""
+        names = {thread_key(actor, thread_id): thread_id for thread_id in thread_ids}
+        query = (
+            select(ThreadRow.id, AgentRow.id, AgentRow.name)
+            .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+            .where(ThreadRow.id.in_(names), owned_by(actor, ThreadRow))
+        )
+        async with self._database.reading() as session:
+            rows = (await session.execute(query)).all()
+        return {names[key]: (agent_id, name) for key, agent_id, name in rows}
+
+    @unbroken
     async def get(self, actor: Actor, thread_id: str) -> Thread:
         """Return the thread with the number of its messages, or raise `ThreadNotFound`."""
-        query = _with_count(actor).where(ThreadRow.id == thread_id)
+        query = _with_count(actor).where(ThreadRow.id == thread_key(actor, thread_id))
         async with self._database.reading() as session:
             row = (await session.execute(query)).one_or_none()
         if row is None:
@@ -102,6 +120,8 @@ class Threads:
         query = _with_count(actor)
         if agent_id is not None:
             query = query.where(ThreadRow.agent_id == agent_id)
+        if cut.after is not None:
+            cut = replace(cut, after=thread_key(actor, cut.after))
         async with self._database.reading() as session:
             return await page_of_rows(
                 session,
@@ -116,7 +136,8 @@ class Threads:
     @unbroken
     async def delete(self, actor: Actor, thread_id: str) -> None:
         """Delete the thread with its messages and tool runs, or raise `ThreadNotFound`."""
-        query = delete(ThreadRow).where(ThreadRow.id == thread_id, owned_by(actor, ThreadRow))
+        key = thread_key(actor, thread_id)
+        query = delete(ThreadRow).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
         async with self._database.erasing() as session:
             if (await session.execute(query.returning(ThreadRow.id))).first() is None:
                 raise ThreadNotFound(thread_id)
@@ -125,18 +146,24 @@ class Threads:
         query = (
             select(ThreadRow, AgentRow.name)
             .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
-            .where(ThreadRow.id == thread_id)
+            .where(ThreadRow.id == thread_key(actor, thread_id), owned_by(actor, ThreadRow))
         )
         async with self._database.reading() as session:
             row = (await session.execute(query)).one_or_none()
         if row is None:
             return None
         thread: ThreadRow = row[0]
-        owner = (thread.organization_id, thread.user_id, thread.agent_id)
-        if owner != (actor.organization_id, actor.user_id, agent_id):
-            # Not whose it is: that is nobody else's business.
+        if thread.agent_id != agent_id:
             raise ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
         return _as_thread(thread, row[1])
+
+
+async def _agent_name(session: AsyncSession, actor: Actor, agent_id: str) -> str:
+    query = select(AgentRow.name).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
+    name = (await session.execute(query)).scalar_one_or_none()
+    if name is None:
+        raise AgentNotFound(agent_id)
+    return name
 
 
 def _with_count(actor: Actor) -> Select[ThreadRow, str, int, bool]:
@@ -153,7 +180,7 @@ def _as_thread(
     thread: ThreadRow, agent_name: str, messages: int | None = None, cut_off: bool = False
 ) -> Thread:
     return Thread(
-        id=thread.id,
+        id=thread_name(thread.id),
         agent_id=thread.agent_id,
         agent_name=agent_name,
         created_at=thread.created_at,

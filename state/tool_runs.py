@@ -15,6 +15,7 @@ from .database import Database
 from .errors import NotFound
 from .models import ThreadRow, ToolRunRow
 from .ownership import owned_by, require_thread
+from .thread_keys import thread_key, thread_name
 from .unbroken import unbroken
 
 Status = Literal["started", "finished"]
@@ -22,7 +23,10 @@ Status = Literal["started", "finished"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRun:
-    """A run of a tool; a `started` one has no `outcome`, `result` and `finished_at`."""
+    """A run of a tool; a `started` one has no `outcome`, `result` and `finished_at`.
+
+    `thread_id` is the name of its thread.
+    """
 
     thread_id: str
     message_id: str
@@ -50,7 +54,7 @@ class ToolRuns:
 
         It is committed when this returns. Raises `ThreadNotFound`.
         """
-        key = (thread_id, message_id, tool_call_id)
+        key = (thread_key(actor, thread_id), message_id, tool_call_id)
         try:
             async with self._database.writing() as session:
                 await require_thread(session, actor, thread_id)
@@ -81,7 +85,7 @@ class ToolRuns:
         With `tool` a run that was never begun is recorded too; without, it raises `NotFound`. It is committed
         when this returns. Raises `ThreadNotFound`.
         """
-        key = (thread_id, message_id, tool_call_id)
+        key = (thread_key(actor, thread_id), message_id, tool_call_id)
         try:
             await self._finish(actor, key, outcome, result, tool)
         except IntegrityError:
@@ -103,11 +107,12 @@ class ToolRuns:
     @unbroken
     async def of_message(self, actor: Actor, thread_id: str, message_id: str) -> dict[str, ToolRun]:
         """Return the runs that the message asked for, by the id of their call; none for unknown threads."""
+        key = thread_key(actor, thread_id)
         query = (
             select(ToolRunRow)
             .join(ThreadRow, ThreadRow.id == ToolRunRow.thread_id)
             .where(owned_by(actor, ThreadRow))
-            .where(ToolRunRow.thread_id == thread_id, ToolRunRow.message_id == message_id)
+            .where(ToolRunRow.thread_id == key, ToolRunRow.message_id == message_id)
         )
         async with self._database.reading() as session:
             return {row.tool_call_id: _as_run(row) for row in await session.scalars(query)}
@@ -119,17 +124,15 @@ class ToolRuns:
         Raises `ThreadNotFound`.
         """
         async with self._database.writing() as session:
-            await require_thread(session, actor, thread_id)
+            key = await require_thread(session, actor, thread_id)
             await session.execute(
-                delete(ToolRunRow).where(
-                    ToolRunRow.thread_id == thread_id, ToolRunRow.message_id.in_(message_ids)
-                )
+                delete(ToolRunRow).where(ToolRunRow.thread_id == key, ToolRunRow.message_id.in_(message_ids))
             )
 
 
 def _begun(session: AsyncSession, key: tuple[str, str, str], tool: str | None) -> ToolRunRow:
     if tool is None:
-        raise NotFound(f"no tool run '{key[2]}' in thread '{key[0]}'")
+        raise NotFound(f"no tool run '{key[2]}' in thread '{thread_name(key[0])}'")
     row = _new_row(key, tool)
     session.add(row)
     return row
@@ -149,7 +152,7 @@ def _new_row(key: tuple[str, str, str], tool: str) -> ToolRunRow:
 
 def _as_run(row: ToolRunRow) -> ToolRun:
     return ToolRun(
-        thread_id=row.thread_id,
+        thread_id=thread_name(row.thread_id),
         message_id=row.message_id,
         tool_call_id=row.tool_call_id,
         tool=row.tool,

@@ -30,6 +30,7 @@ from .database import Database
 from .errors import NotFound
 from .models import AgentRow, BlockRow, PassageRow, ThreadRow, UserRow
 from .ownership import owned_by, require_thread
+from .thread_keys import thread_key, thread_name
 from .unbroken import unbroken
 
 What = Literal["user", "agent", "thread"]
@@ -51,9 +52,14 @@ class Trace:
     passages: tuple[str, ...] = ()
 
     @property
+    def thread_keys(self) -> tuple[str, ...]:
+        """What the threads are stored under, checkpoints included."""
+        return tuple(thread_key(self.actor, name) for name in self.threads)
+
+    @property
     def ids(self) -> list[str]:
         """All ids: whatever row belongs to the thing holds one of them, or the user himself."""
-        return [*self.threads, *self.agents, *self.blocks, *self.passages]
+        return [*self.thread_keys, *self.agents, *self.blocks, *self.passages]
 
 
 class Traces:
@@ -78,7 +84,7 @@ class Traces:
                 name=actor.user_id,
                 agents=await _all(session, agents),
                 blocks=await _all(session, select(BlockRow.id).where(owned_by(actor, BlockRow))),
-                threads=await _all(session, select(ThreadRow.id).where(owned_by(actor, ThreadRow))),
+                threads=await _names(session, owned_by(actor, ThreadRow)),
                 passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id.in_(agents))),
             )
 
@@ -94,7 +100,7 @@ class Traces:
                 name=agent_id,
                 agents=(agent_id,),
                 blocks=await _all(session, blocks),
-                threads=await _all(session, select(ThreadRow.id).where(ThreadRow.agent_id == agent_id)),
+                threads=await _names(session, ThreadRow.agent_id == agent_id),
                 passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id == agent_id)),
             )
 
@@ -102,8 +108,8 @@ class Traces:
     async def of_thread(self, actor: Actor, thread_id: str) -> Trace:
         """Return the trace of a thread, or raise `ThreadNotFound`."""
         async with self._database.reading() as session:
-            await require_thread(session, actor, thread_id)
-        return Trace(actor=actor, what="thread", name=thread_id, threads=(thread_id,))
+            name = thread_name(await require_thread(session, actor, thread_id))
+        return Trace(actor=actor, what="thread", name=name, threads=(name,))
 
     @unbroken
     async def left(self, actor: Actor, trace: Trace) -> dict[str, int]:
@@ -124,6 +130,11 @@ class Traces:
 
 async def _all(session: AsyncSession, query: Select[str]) -> tuple[str, ...]:
     return tuple(await session.scalars(query))
+
+
+async def _names(session: AsyncSession, condition: ColumnElement[bool]) -> tuple[str, ...]:
+    keys = await session.scalars(select(ThreadRow.id).where(condition))
+    return tuple(map(thread_name, keys))
 
 
 def _tables(connection: Connection) -> dict[str, list[str]]:

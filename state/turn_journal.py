@@ -22,6 +22,7 @@ from .journaled_turn import JournaledTurn, as_plain, as_record
 from .message_rows import MessageRecord, save_records
 from .models import AgentRow, JournalRow, MessageRow, ThreadRow
 from .ownership import owned_by
+from .thread_keys import thread_name
 from .unbroken import unbroken
 
 
@@ -65,7 +66,7 @@ _FIND = select(JournalRow.__table__, ThreadRow.organization_id, ThreadRow.user_i
 
 
 class TurnJournal:
-    """The journal of a database; a thread has one turn at a time in it."""
+    """The journal of a database; a thread, given by its key, has one turn at a time in it."""
 
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
@@ -238,7 +239,9 @@ class TurnJournal:
         try:
             await self._database.write(write)
         except _GoneOn:
-            raise ThreadBusy(f"thread '{turn.thread_id}' goes on in another process: try again") from None
+            raise ThreadBusy(
+                f"thread '{thread_name(turn.thread_id)}' goes on in another process: try again"
+            ) from None
 
 
 def _record(connection: Connection, turn: JournaledTurn) -> None:

@@ -18,7 +18,7 @@ from .sqlite import BEGIN, MIGRATE, set_up
 if TYPE_CHECKING:
     from .database import Database
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision. A constant, so that a database that has it is opened without importing Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

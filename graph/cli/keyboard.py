@@ -116,7 +116,8 @@ class _Chat:
         asked = False
 
         async def stop() -> None:
-            if not await interrupt(self._conversation.graph, self._conversation.thread_id):
+            call = self._conversation
+            if not await interrupt(call.graph, call.thread_id, actor=call.actor):
                 turn.cancel()  # It had not begun.
 
         def on_ctrl_c(signal_number: int, frame: FrameType | None) -> None:

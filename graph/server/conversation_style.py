@@ -37,7 +37,7 @@ class Style:
 
 
 class Styles:
-    """The styles of the threads that were used last."""
+    """The styles of the threads that were used last, by their keys."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Style] = OrderedDict()

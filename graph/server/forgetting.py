@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ...state.actors import Actor
 from ...state.checkpoints import erase_checkpoints
 from ...state.forget import Forgotten, forget_agent, forget_thread, forget_user
+from ...state.thread_keys import thread_key
 from ...state.traces import What
 from ..run import interrupt, is_running
 from ..turn_graph import TurnGraph
@@ -14,11 +15,12 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
     """End the thread's turn and delete the thread. Raises `ThreadNotFound`."""
     resources = graph.resources
     await resources.store.threads.get(actor, thread_id)
-    await _end_turns(graph, [thread_id])
+    key = thread_key(actor, thread_id)
+    await _end_turns(graph, actor, [thread_id])
     # First: a new thread with this id must never find its words.
-    await erase_checkpoints(resources.checkpointer, [thread_id])
+    await erase_checkpoints(resources.checkpointer, [key])
     await resources.store.threads.delete(actor, thread_id)
-    resources.forget_thread(thread_id)
+    resources.forget_thread(key)
     resources.index()
 
 
@@ -26,11 +28,11 @@ async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> s
     """End the agent's turns, delete it with all that is its own and return its id. Raises `AgentNotFound`."""
     resources = graph.resources
     trace = await resources.store.traces.of_agent(actor, name_or_id)
-    await _end_turns(graph, trace.threads)
-    await erase_checkpoints(resources.checkpointer, trace.threads)
+    await _end_turns(graph, actor, trace.threads)
+    await erase_checkpoints(resources.checkpointer, trace.thread_keys)
     await resources.store.agents.delete(actor, trace.name)
-    for thread_id in trace.threads:
-        resources.forget_thread(thread_id)
+    for key in trace.thread_keys:
+        resources.forget_thread(key)
     resources.index()
     return trace.name
 
@@ -44,21 +46,21 @@ async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> F
     store, saver = resources.store, resources.checkpointer
     match what:
         case "user":
-            await _end_turns(graph, (await store.traces.of_user(actor)).threads)
+            await _end_turns(graph, actor, (await store.traces.of_user(actor)).threads)
             forgotten = await forget_user(store, saver, actor)
         case "agent":
-            await _end_turns(graph, (await store.traces.of_agent(actor, name)).threads)
+            await _end_turns(graph, actor, (await store.traces.of_agent(actor, name)).threads)
             forgotten = await forget_agent(store, saver, actor, name)
         case "thread":
-            await _end_turns(graph, (await store.traces.of_thread(actor, name)).threads)
+            await _end_turns(graph, actor, (await store.traces.of_thread(actor, name)).threads)
             forgotten = await forget_thread(store, saver, actor, name)
-    for thread_id in forgotten.trace.threads:
-        resources.forget_thread(thread_id)
+    for key in forgotten.trace.thread_keys:
+        resources.forget_thread(key)
     return forgotten
 
 
-async def _end_turns(graph: TurnGraph, thread_ids: Iterable[str]) -> None:
+async def _end_turns(graph: TurnGraph, actor: Actor, thread_ids: Iterable[str]) -> None:
     """Stop what runs on these threads, anywhere, and wait for its end: it would store its words anew."""
     for thread_id in thread_ids:
-        while await is_running(graph, thread_id):
-            await interrupt(graph, thread_id)
+        while await is_running(graph, thread_id, actor=actor):
+            await interrupt(graph, thread_id, actor=actor)

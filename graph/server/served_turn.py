@@ -12,6 +12,7 @@ from ...nodes.error_facts import error_facts
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.actors import Actor
 from ...state.errors import StorageError
+from ...state.thread_keys import thread_key, thread_name
 from ...state.usage import Usage
 from ..broken_turn import failed_turn
 from ..run import events_of
@@ -81,13 +82,13 @@ class ServedTurn:
             yield failed_turn(facts["error"], "the turn broke down")
 
 
-async def _stopped(thread_id: str) -> TurnRun:
+async def _stopped(key: str) -> TurnRun:
     """Return the run of a turn that a newer one would have stopped before its first word."""
 
     async def parts() -> AsyncGenerator[Any]:
         yield encode_event(TurnFinished(turn_id="", finish_reason="interrupted", **_UNUSED))
 
-    run = TurnRun(thread_id)
+    run = TurnRun(key)
     run.kept = True
     await run.drive(parts)
     return run
@@ -125,7 +126,8 @@ class ServedTurns:
             if request.thread_id is None:
                 said = request.messages
                 taken = await _patiently(lambda: self._continued.take(actor, agent, said))
-                request = replace(request, thread_id=taken or f"thread-{uuid4().hex}")
+                name = thread_name(taken) if taken else f"thread-{uuid4().hex}"
+                request = replace(request, thread_id=name)
             known = self._known_or_begun(actor, agent, request, came, taken)
         except BaseException:
             self._arrivals.leave(came)
@@ -166,10 +168,11 @@ class ServedTurns:
         try:
             named = request.thread_id or ""
             thread_id = await _patiently(lambda: thread_of(graph, actor, agent, named))
-            if self._arrivals.overtaken(arrival, thread_id) and settings.overlap == "newest":
-                run = await _stopped(thread_id)
+            key = thread_key(actor, thread_id)
+            if self._arrivals.overtaken(arrival, key) and settings.overlap == "newest":
+                run = await _stopped(key)
             else:
-                self._styles.note(thread_id, request)
+                self._styles.note(key, request)
                 run = await self._run(actor, agent, request, thread_id)
         finally:
             self._arrivals.leave(arrival)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from ...nodes.items import spoken_words
 from ...nodes.words import bare_words
 from ...state.actors import Actor
+from ...state.thread_keys import thread_key
 from ..client_history import read_in_order
 from ..known_conversation import known_conversation
 from ..side_call_rules import (
@@ -55,7 +56,7 @@ class SideCalls:
     def _style(self, actor: Actor, agent: str, named: str) -> Style | None:
         owns = self._graph.resources.owns
         names = (name for name in (own_name(actor, agent, named), named) if owns(actor, agent, name))
-        return next((style for name in names if (style := self._styles.get(name))), None)
+        return next((style for name in names if (style := self._styles.get(thread_key(actor, name)))), None)
 
     def _is_suspect(self, request: ChatRequest, style: Style | None) -> bool:
         """Return whether a request has any sign of a side call."""
@@ -81,8 +82,8 @@ class SideCalls:
         thread_id = await known_thread(self._graph, actor, agent, named)
         if thread_id is None:
             return None
-        known = await known_conversation(self._graph, thread_id)
-        style = self._styles.get(thread_id)
+        known = await known_conversation(self._graph, thread_key(actor, thread_id))
+        style = self._styles.get(thread_key(actor, thread_id))
         if known is None or style is None:  # Another process has served its turns.
             return known
         served = style.as_known()

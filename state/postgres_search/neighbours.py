@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..neighbours import WITHDRAWN, Around, Said, heard_words
+from ..thread_keys import thread_name
 
 
 def searchable(table: str) -> str:
@@ -75,7 +76,7 @@ def _as_said(row: Any) -> Said:
     return Said(
         number=row.number,
         id=row.id,
-        thread_id=row.thread_id,
+        thread_id=thread_name(row.thread_id),
         role=row.role,
         speaker=row.speaker,
         text=row.text,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..columns import from_stored
 from ..neighbours import WITHDRAWN, Around, Said, heard_words
+from ..thread_keys import thread_name
 
 _BLANK = "char(9, 10, 13, 32)"
 
@@ -91,7 +92,7 @@ def _as_said(row: tuple[int, str, str, str, str, str, str]) -> Said:
     return Said(
         number=row[0],
         id=row[1],
-        thread_id=row[2],
+        thread_id=thread_name(row[2]),
         role=row[3],
         speaker=row[4],
         text=row[5],

@@ -11,6 +11,7 @@ from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import AgentNotFound, NotFound, ThreadNotFound
 from voicegraph.state.forget import Forgotten, forget_agent, forget_thread, forget_user
+from voicegraph.state.thread_keys import thread_key
 
 
 @pytest.fixture
@@ -22,14 +23,14 @@ def voice_url(each_url: str) -> str:
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 
 
+def thread_of(actor: Actor, thread_id: str, **more: str) -> Any:
+    whose = {"organization": actor.organization_id, "user": actor.user_id}
+    return {"configurable": {"thread_id": thread_id, **whose, **more}}
+
+
 async def talk(resources: Resources, actor: Actor, agent: str, thread_id: str, words: str) -> None:
-    configurable = {
-        "thread_id": thread_id,
-        "agent": agent,
-        "organization": actor.organization_id,
-        "user": actor.user_id,
-    }
-    await build_graph(resources).ainvoke({"messages": [("user", words)]}, {"configurable": configurable})
+    config = thread_of(actor, thread_id, agent=agent)
+    await build_graph(resources).ainvoke({"messages": [("user", words)]}, config)
 
 
 async def live(resources: Resources, actor: Actor) -> None:
@@ -124,7 +125,7 @@ async def test_what_others_have_stays(open_voice: Any, model: Any, what: str) ->
         await forget_user(store, saver, ADA)
         assert await store.traces.left(EVE, trace) == hers
         assert await everything(resources) == alone
-        assert [saved async for saved in saver.alist({"configurable": {"thread_id": "eve-nina-thread"}})]
+        assert [saved async for saved in saver.alist(thread_of(EVE, "eve-nina-thread"))]
 
 
 async def test_an_agent_is_forgotten_but_not_the_block_that_another_holds(
@@ -154,7 +155,7 @@ async def test_a_thread_is_forgotten_but_not_its_agent(open_voice: Any, model: A
             "agents": 0,
         }
         assert [thread.id for thread in await store.threads.list(ADA)] == ["ada-omar-thread"]
-        resources.forget_thread("ada-nina-thread")
+        resources.forget_thread(thread_key(ADA, "ada-nina-thread"))
         await talk(resources, ADA, "nina", "ada-nina-thread", "Hello.")
     assert "ada-nina-words" not in str(model.requests[-1].messages)
 
@@ -173,7 +174,7 @@ async def test_nobody_can_forget_what_is_not_theirs(open_voice: Any, model: Any)
             with pytest.raises(ThreadNotFound):
                 await forget_thread(store, saver, stranger, "ada-nina-thread")
         assert await everything(resources) == before
-        assert [saved async for saved in saver.alist({"configurable": {"thread_id": "ada-nina-thread"}})]
+        assert [saved async for saved in saver.alist(thread_of(ADA, "ada-nina-thread"))]
 
 
 async def test_the_proof_looks_at_tables_that_it_does_not_know(open_voice: Any, model: Any) -> None:
@@ -181,7 +182,8 @@ async def test_the_proof_looks_at_tables_that_it_does_not_know(open_voice: Any, 
         await live(resources, ADA)
         async with resources.store.database.writing() as session:
             await session.execute(text("CREATE TABLE odd (number INTEGER, note TEXT)"))
-            await session.execute(text("INSERT INTO odd VALUES (7, 'ada-omar-thread')"))
+            insert = text("INSERT INTO odd VALUES (7, :key)")
+            await session.execute(insert, {"key": thread_key(ADA, "ada-omar-thread")})
         forgotten = await forget_user(resources.store, resources.checkpointer, ADA)
     assert not forgotten.complete
     assert {name for name, count in forgotten.left.items() if count} == {"odd"}
@@ -192,6 +194,6 @@ async def test_a_forgotten_user_may_come_back(open_voice: Any, model: Any) -> No
         await live(resources, ADA)
         await forget_user(resources.store, resources.checkpointer, ADA)
         for thread_id in ("ada-nina-thread", "ada-omar-thread"):
-            resources.forget_thread(thread_id)
+            resources.forget_thread(thread_key(ADA, thread_id))
         await live(resources, ADA)
         assert len(await resources.store.agents.list(ADA)) == 2

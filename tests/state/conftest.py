@@ -17,6 +17,7 @@ from voicegraph.state.agents import Agent
 from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.sqlite_database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
+from voicegraph.state.thread_keys import thread_key
 
 ADA = Actor("acme", "ada")
 
@@ -29,6 +30,8 @@ class Home:
     actor: Actor
     agent: Agent
     thread_id: str
+    key: str
+    """What the thread is stored under."""
 
 
 @pytest.fixture
@@ -71,7 +74,8 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 async def home(store: Store) -> Home:
     agent = await store.agents.create(ADA, "nina")
     await store.threads.claim(ADA, agent.id, "call-1")
-    return Home(store=store, actor=ADA, agent=agent, thread_id="call-1")
+    key = thread_key(ADA, "call-1")
+    return Home(store=store, actor=ADA, agent=agent, thread_id="call-1", key=key)
 
 
 @pytest.fixture

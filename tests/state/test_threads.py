@@ -38,12 +38,21 @@ async def test_agents_that_claim_one_thread_at_once_see_one_winner(store: Store)
     assert sum(isinstance(outcome, ThreadTaken) for outcome in outcomes) == 4
 
 
-async def test_the_thread_of_another_user_is_taken_and_nobody_is_told_whose_it_is(home: Any) -> None:
-    bob = Actor("acme", "bob")
-    agent = await home.store.agents.create(bob, "robert")
-    with pytest.raises(ThreadTaken) as caught:
-        await home.store.threads.claim(bob, agent.id, "call-1")
-    assert str(caught.value) == "the thread id 'call-1' is taken: choose another one"
+async def test_each_user_has_a_thread_of_the_same_id(home: Any, say: Any) -> None:
+    others = [Actor("acme", "bob"), Actor("other", "ada"), Actor()]
+    await home.store.messages.save(ADA, home.agent.id, "call-1", [say("m1", "of acme ada")])
+    for other in others:
+        await home.store.actors.ensure(other)
+        agent = await home.store.agents.create(other, "robert")
+        assert (await home.store.threads.claim(other, agent.id, "call-1")).id == "call-1"
+        words = f"of {other.organization_id} {other.user_id}"
+        await home.store.messages.save(other, agent.id, "call-1", [say("m1", words)])
+    for actor in (ADA, *others):
+        [thread] = await home.store.threads.list(actor)
+        assert (thread.id, thread.messages) == ("call-1", 1)
+        [message] = await home.store.messages.history(actor, "call-1")
+        assert message.text == f"of {actor.organization_id} {actor.user_id}"
+        assert message.thread_id == "call-1"
 
 
 async def test_a_claim_for_an_unknown_agent_makes_no_thread(store: Store) -> None:

@@ -21,11 +21,11 @@ def said(id_: str, words: str, minute: int, role: Any = "assistant") -> MessageR
 async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Any, recorded: bool) -> None:
     journal, messages = home.store.journal, home.store.messages
     words, first, last = said("u", "Book it.", 0, "user"), said("a1", "Gladly.", 1), said("a2", "Done.", 9)
-    await journal.begin(home.thread_id, "turn-1", 7, BEGAN, [words])
-    await journal.note([(home.thread_id, "turn-1", "Gladly. It is done,")])
+    await journal.begin(home.key, "turn-1", 7, BEGAN, [words])
+    await journal.note([(home.key, "turn-1", "Gladly. It is done,")])
     if recorded:
-        assert await journal.record(await journal.find(home.thread_id))
-    left = await journal.find(home.thread_id)
+        assert await journal.record(await journal.find(home.key))
+    left = await journal.find(home.key)
     await journal.go_on(left, "Gladly.", BEGAN + timedelta(minutes=5))
     await messages.save(ADA, home.agent.id, home.thread_id, [words, first, last], ended="turn-1")
     assert [(each.text, each.status) for each in await messages.history(ADA, home.thread_id)] == [
@@ -34,7 +34,7 @@ async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Any, recorded
         ("It is done,", "cut"),
         ("Done.", None),
     ]
-    assert await journal.find(home.thread_id) is None
+    assert await journal.find(home.key) is None
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -44,13 +44,13 @@ async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Any, st
     if stored:
         answered = [words, said("a", "Gladly.", 1)]
         await messages.save(ADA, home.agent.id, home.thread_id, answered)
-    assert await journal.begin(home.thread_id, "turn-2", 7, BEGAN)
-    await journal.keep(home.thread_id, "turn-1", 7, BEGAN, [words], "Gladly.")
+    assert await journal.begin(home.key, "turn-2", 7, BEGAN)
+    await journal.keep(home.key, "turn-1", 7, BEGAN, [words], "Gladly.")
     assert [each.text for each in await messages.history(ADA, home.thread_id)] == ["Book it.", "Gladly."]
-    assert (await journal.find(home.thread_id)).turn_id == "turn-2"
+    assert (await journal.find(home.key)).turn_id == "turn-2"
 
 
 async def test_a_lost_turn_of_a_deleted_thread_is_forgotten(home: Any) -> None:
     await home.store.threads.delete(ADA, home.thread_id)
-    await home.store.journal.keep(home.thread_id, "turn-1", 7, BEGAN, [], "Gladly.")
-    assert await home.store.journal.find(home.thread_id) is None
+    await home.store.journal.keep(home.key, "turn-1", 7, BEGAN, [], "Gladly.")
+    assert await home.store.journal.find(home.key) is None

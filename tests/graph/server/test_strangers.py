@@ -186,6 +186,6 @@ async def test_a_stranger_who_names_the_thread_of_ada_gets_one_of_his_own(world:
     body = {"messages": [{"role": "user", "content": "What did I say?"}], "thread_id": "call-1"}
     async with world.served.client(await world.served.key(STRANGERS[2])) as client:
         answer = await client.post("/v1/chat/completions", json=body)
-    assert answer.headers["x-thread-id"] != "call-1"
+    assert answer.headers["x-thread-id"] == "call-1"
     assert WORDS not in str(world.model.requests[-1].messages)
     assert await world.of_ada() == before
