@@ -54,7 +54,7 @@ async def converse(url: str) -> dict[str, Any]:
         async with aclosing(stream_turn(graph, "Count.", CALL)) as stream:
             for _ in range(3):
                 await anext(stream)
-            await interrupt(graph, "call-1", heard="One two")
+            await interrupt(graph, "call-1", heard="One two", actor=ADA)
         for words in ("Try this.", *(f"Turn {number}." for number in range(6))):
             await graph.ainvoke({"messages": [("user", words)]}, CALL)
         agent = await store.agents.get(ADA, "default")
