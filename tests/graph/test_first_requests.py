@@ -7,6 +7,7 @@ import pytest
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.state import Actor
 from voicegraph.state.errors import ThreadTaken
 
 
@@ -16,20 +17,27 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-def of(user: str) -> Any:
-    return {"configurable": {"thread_id": "call-42", "user": user}}
+def of(agent: str) -> Any:
+    return {"configurable": {"thread_id": "call-42", "agent": agent}}
+
+
+async def make_agents(resources: Any, *names: str) -> None:
+    await resources.store.actors.ensure(Actor())
+    for name in names:
+        await resources.store.agents.create(Actor(), name)
 
 
 def say(text: str) -> dict[str, Any]:
     return {"messages": [("user", text)]}
 
 
-async def test_a_stranger_does_not_stop_a_turn_whose_owner_is_still_looked_up(open_voice: Any) -> None:
+async def test_another_agent_does_not_stop_a_turn_whose_owner_is_still_looked_up(open_voice: Any) -> None:
     async with open_voice(ScriptedChatModel(["Hello Ada."])) as resources:
+        await make_agents(resources, "nina", "omar")
         graph = build_graph(resources)
         answered, refused = await asyncio.gather(
-            graph.ainvoke(say("I'm Ada."), of("ada")),
-            graph.ainvoke(say("I'm Eve."), of("eve")),
+            graph.ainvoke(say("I'm Ada."), of("nina")),
+            graph.ainvoke(say("I'm Eve."), of("omar")),
             return_exceptions=True,
         )
         assert isinstance(answered, dict) and answered["turn"]["outcome"] == "finished"
@@ -37,23 +45,37 @@ async def test_a_stranger_does_not_stop_a_turn_whose_owner_is_still_looked_up(op
         assert isinstance(refused, ThreadTaken)
 
 
-async def test_many_strangers_at_once_do_not_stop_it_either(open_voice: Any) -> None:
+async def test_many_other_agents_at_once_do_not_stop_it_either(open_voice: Any) -> None:
     async with open_voice(ScriptedChatModel(["Hello Ada."])) as resources:
+        others = [f"omar-{number}" for number in range(5)]
+        await make_agents(resources, "nina", *others)
         graph = build_graph(resources)
-        run = await graph.begin_turn(say("I'm Ada."), of("ada"), stream_mode="values")
-        strangers = [graph.ainvoke(say("Hi."), of(f"eve-{number}")) for number in range(5)]
-        refused = await asyncio.gather(*strangers, return_exceptions=True)
+        run = await graph.begin_turn(say("I'm Ada."), of("nina"), stream_mode="values")
+        turns = [graph.ainvoke(say("Hi."), of(other)) for other in others]
+        refused = await asyncio.gather(*turns, return_exceptions=True)
         last = [part async for part in run.listen()][-1]
         assert {type(error) for error in refused} == {ThreadTaken}
         assert last["turn"]["outcome"] == "finished"
 
 
-async def test_when_the_first_request_fails_the_next_user_has_the_thread(open_voice: Any) -> None:
-    async with open_voice(ScriptedChatModel(["Hello Eve."])) as resources:
+async def test_users_who_begin_at_once_on_one_id_do_not_wait_for_each_other(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(lambda messages: f"Hello {messages[-1].text}")) as resources:
         graph = build_graph(resources)
-        nobody: Any = {"configurable": {**of("ada")["configurable"], "agent": "nobody"}}
+        users = [f"user-{number}" for number in range(5)]
+        calls: list[Any] = [{"configurable": {"thread_id": "call-42", "user": user}} for user in users]
+        turns = [graph.ainvoke(say(user), call) for user, call in zip(users, calls, strict=True)]
+        for user, answered in zip(users, await asyncio.gather(*turns), strict=True):
+            assert [message.text for message in answered["messages"]] == [user, f"Hello {user}"]
+
+
+async def test_when_the_first_request_fails_the_next_agent_has_the_thread(open_voice: Any) -> None:
+    async with open_voice(ScriptedChatModel(["Hello Eve."])) as resources:
+        await make_agents(resources, "omar")
+        graph = build_graph(resources)
         _, answered = await asyncio.gather(
-            graph.ainvoke(say("Hi."), nobody), graph.ainvoke(say("Hi."), of("eve")), return_exceptions=True
+            graph.ainvoke(say("Hi."), of("nobody")),
+            graph.ainvoke(say("Hi."), of("omar")),
+            return_exceptions=True,
         )
         assert isinstance(answered, dict) and answered["turn"]["outcome"] == "finished"
 
@@ -62,7 +84,7 @@ async def test_of_several_first_requests_of_the_owner_the_newest_wins(open_voice
     async with open_voice(ScriptedChatModel(["Third."])) as resources:
         graph = build_graph(resources)
         results: list[Any] = await asyncio.gather(
-            *(graph.ainvoke(say(f"{number}."), of("ada")) for number in range(3))
+            *(graph.ainvoke(say(f"{number}."), of("default")) for number in range(3))
         )
         assert [result["turn"]["outcome"] for result in results] == ["interrupted", "interrupted", "finished"]
         assert results[2]["messages"][-1].text == "Third."

@@ -51,9 +51,9 @@ def say(text: str) -> dict[str, Any]:
     return {"messages": [("user", text)]}
 
 
-async def spoken_until(graph: TurnGraph, words: int, text: str = "Count.") -> Any:
+async def spoken_until(graph: TurnGraph, words: int, text: str = "Count.", call: Any = CALL) -> Any:
     """Start a turn and listen until so many words were spoken; return the still open stream."""
-    stream = stream_turn(graph, text, CALL)
+    stream = stream_turn(graph, text, call)
     for _ in range(words):
         await anext(stream)
     return stream
@@ -153,11 +153,25 @@ async def test_a_turn_that_runs_elsewhere_is_not_resumed(start: Start) -> None:
         await _drained(stream)
 
 
-async def test_a_stranger_stops_nobody_in_another_process(start: Start) -> None:
+async def test_the_key_of_a_thread_leaves_room_in_a_notice_for_what_was_heard(start: Start) -> None:
+    longest = "".join(chr(0x20000 + place) for place in range(200))
+    actor, heard = Actor(longest, longest), "one two " + 200 * "\N{PILE OF POO}"
+    call = {"thread_id": longest, "organization": longest, "user": longest}
+    async with start(held(LONG, 3)) as one, start() as other:
+        stream = await spoken_until(one, 3, call={"configurable": call})
+        assert await interrupt(other, longest, heard, actor=actor) is True
+        stored = await other.resources.store.messages.history(actor, longest)
+        assert [message.text for message in stored] == ["Count.", "One two"]
+        await _drained(stream)
+
+
+async def test_another_user_or_agent_stops_nobody_in_another_process(start: Start) -> None:
     async with start(held(LONG, 3)) as one, start("Yes?") as other:
         stream = await spoken_until(one, 3)
+        await other.resources.store.agents.create(Actor(), "nina")
         with pytest.raises(ThreadTaken):
-            await other.ainvoke(say("Hey."), {"configurable": {"thread_id": "call-42", "user": "eve"}})
+            await other.ainvoke(say("Hey."), {"configurable": {"thread_id": "call-42", "agent": "nina"}})
+        await other.ainvoke(say("Hey."), {"configurable": {"thread_id": "call-42", "user": "eve"}})
         assert not one.resources.threads.running("call-42").stop.requested
         await stream.aclose()
 

@@ -58,7 +58,8 @@ async def talk(open_voice: Any, words: Callable[[str], str]) -> dict[str, str]:
     async with open_voice(model) as resources:
         graph = build_graph(resources)
         for thread_id in CALLS:
-            await graph.ainvoke({"messages": [("user", words(thread_id))]}, call(thread_id))
+            said: Any = {"messages": [("user", words(thread_id))]}
+            await graph.ainvoke(said, call(thread_id))
             sent[thread_id] = " ".join(message.text for message in model.requests[-1].messages)
     return sent
 
@@ -145,7 +146,8 @@ async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: Any, v
     model = ScriptedChatModel(lambda _: "Hello.")
     async with open_voice(model) as resources:
         config: Any = {"configurable": {"thread_id": "room-9"}}
-        await build_graph(resources).ainvoke({"messages": [("user", "Hi.")]}, config)
+        hello: Any = {"messages": [("user", "Hi.")]}
+        await build_graph(resources).ainvoke(hello, config)
         assert told("room-9") not in str(model.requests[-1].messages)
         assert len(await resources.store.messages.history(CALLS["room-9"], "room-9")) == 2
         assert len(await checkpointed_threads(resources.checkpointer)) == len(CALLS) + 1

@@ -74,12 +74,10 @@ async def test_what_langgraph_hands_back_shows_the_name_and_means_the_same_threa
             changed = await graph.aupdate_state(call(actor), None, as_node="persist_and_trim")
             configs = [state.config, changed, *(each.config for each in history)]
             configs += [each.parent_config for each in history if each.parent_config]
-            for config in configs:
-                assert config["configurable"]["thread_id"] == "call-42"
+            assert {config.get("configurable", {})["thread_id"] for config in configs} == {"call-42"}
             for config in (state.config, changed):
                 assert (await words_of(graph, config))[0] == told(actor)
-                graph_input = say("Go on.")
-            await graph.ainvoke(graph_input, changed)
+            await graph.ainvoke(say("Go on."), changed)
             assert (await words_of(graph, call(actor)))[0::2] == [told(actor), "Go on."]
 
 
@@ -94,7 +92,7 @@ async def test_parts_of_a_stream_and_tools_are_given_the_name(open_voice: Any) -
 
     model = ScriptedChatModel([calls("note", "One moment."), "Done."])
     async with open_voice(model, tools=[note]) as resources:
-        graph, parts = build_graph(resources), []
+        graph, parts = build_graph(resources), list[Any]()
         modes = ["messages", "debug", "checkpoints", "custom", "updates"]
         async for part in graph.astream(say("Note it."), call(ADA), stream_mode=modes):
             parts.append(part)

@@ -179,12 +179,13 @@ async def test_an_unknown_agent_is_an_error(open_voice: Any) -> None:
             )
 
 
-async def test_a_thread_belongs_to_one_user(open_voice: Any) -> None:
+async def test_a_thread_belongs_to_one_agent(open_voice: Any) -> None:
     async with open_voice(ScriptedChatModel(["Hi."])) as resources:
         graph = build_graph(resources)
         await graph.ainvoke(say("Hi."), CALL)
+        await resources.store.agents.create(Actor(), "helper")
         with pytest.raises(ThreadTaken):
-            await graph.ainvoke(say("Hi."), {"configurable": {"thread_id": "call-42", "user": "eve"}})
+            await graph.ainvoke(say("Hi."), {"configurable": {"thread_id": "call-42", "agent": "helper"}})
 
 
 async def test_agent_and_user_may_come_as_context(open_voice: Any) -> None:
