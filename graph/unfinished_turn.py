@@ -12,6 +12,7 @@ from ..state.checkpoints import Checkpointer
 from ..state.ended_turns import cut_id
 from ..state.errors import NothingToResume
 from ..state.journaled_turn import JournaledTurn
+from ..state.keyed_saver import KeyedSaver
 from ..state.schema import LatestTurn, Turn, new_turn
 from .held_thread import HeldThread
 from .open_turn import OpenTurn
@@ -64,7 +65,8 @@ async def close_crashed(
     deleted = known == "new" if held is None else not held.lease.facts.said
     state = await graph.aget_state(config)
     if deleted and left is None and state.values.get("stored_through"):
-        await saver.adelete_thread(turn.thread_id)
+        name = config.get("configurable", {})["thread_id"]
+        await saver.adelete_thread(turn.thread_id if isinstance(saver, KeyedSaver) else name)
         return
     values: dict[str, Any] = state.values
     waiting = await _waiting_input(saver, config) if state.next == (START,) else []

@@ -1,4 +1,7 @@
-"""Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use."""
+"""Where LangGraph keeps the state of each thread between steps: its own savers, opened for our use.
+
+The savers take configurations, the functions here the keys of threads, see `thread_keys`.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence

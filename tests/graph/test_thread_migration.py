@@ -153,6 +153,30 @@ async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: Any, v
         assert len(await checkpointed_threads(resources.checkpointer)) == len(CALLS) + 1
 
 
+async def test_a_name_that_two_users_have_by_now_survives_an_undone_upgrade(
+    open_voice: Any, voice_url: str
+) -> None:
+    owners = [Actor("acme", "ada"), Actor("other", "eve")]
+    configs: list[Any] = [
+        {"configurable": {"thread_id": "room-9", "organization": each.organization_id, "user": each.user_id}}
+        for each in owners
+    ]
+    for _ in range(2):
+        async with open_voice(ScriptedChatModel(lambda _: "Yes.")) as resources:
+            graph = build_graph(resources)
+            for config in configs:
+                said: Any = {"messages": [("user", "Hi.")]}
+                await graph.ainvoke(said, config)
+        before = stored(voice_url)
+        migrate(voice_url, BEFORE)
+        migrate(voice_url, HEAD)
+        assert stored(voice_url) == before
+    async with open_voice(ScriptedChatModel([])) as resources:
+        for config in configs:
+            state = await build_graph(resources).aget_state(config)
+            assert len(state.values["messages"]) == 4
+
+
 DYING = """
 import sqlite3, sys, os, signal, asyncio
 from voicegraph.state.database import open_database

@@ -36,7 +36,8 @@ def upgrade() -> None:
     columns = ["organization_id", "user_id", "created_at"]
     op.create_index(op.f("ix_threads_organization_id_user_id_created_at"), "threads", columns)
     owner = f"organization_id || '{SEPARATOR}' || user_id || '{SEPARATOR}'"
-    _rename(f"SELECT id, {owner} || id FROM threads WHERE {OF_OTHERS}")
+    is_key = f"substr(id, 1, length({owner})) = {owner}"  # One that had to stay when this was undone.
+    _rename(f"SELECT id, {owner} || id FROM threads WHERE {OF_OTHERS} AND NOT {is_key}")
 
 
 def downgrade() -> None:
@@ -72,9 +73,11 @@ def _checkpoints(connection: sa.Connection) -> list[str]:
     if connection.dialect.name == "postgresql":
         return [table for table in CHECKPOINTS if sa.inspect(connection).has_table(table)]
     [[file]] = connection.execute(sa.text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
+    if not file:  # In memory.
+        return []
     path = Path(file).with_name(f"{Path(file).stem}.checkpoints{Path(file).suffix or '.db'}")
-    if file and path.exists():
-        pairs = [tuple(row) for row in connection.execute(sa.text("SELECT old, new FROM renamed"))]
+    if path.exists():
+        pairs = [(old, new) for old, new in connection.execute(sa.text("SELECT old, new FROM renamed"))]
         try:
             _change_file(path, pairs)
         except sqlite3.Error as error:

@@ -92,6 +92,26 @@ def test_what_was_in_the_window_is_in_it_again(run: Run, source: str, postgres_u
     assert asyncio.run(window(postgres_url)) == asyncio.run(window(source)) != []
 
 
+def test_threads_of_one_id_stay_with_their_users(run: Run, source: str, postgres_url: str) -> None:
+    owners = [{"organization": "acme"}, {"organization": "acme", "user": "ada"}, {"user": "eve"}]
+    calls: list[Any] = [{"configurable": {"thread_id": "call-1", **owner}} for owner in owners]
+    words = [f"I am {owner}." for owner in owners]
+
+    async def talk(url: str) -> list[list[str]]:
+        model, said = ScriptedChatModel(lambda _: "Yes."), list[list[str]]()
+        async with open_resources(url, model=model) as resources:
+            graph = build_graph(resources)
+            for each, call in zip(words, calls, strict=True):
+                state = await graph.ainvoke({"messages": [("user", each)]}, call)
+                said.append([message.text for message in state["messages"]])
+        return said
+
+    asyncio.run(talk(source))
+    ran = run("db", "copy", source, postgres_url)
+    assert (ran.code, "differs" in ran.out) == (0, False)
+    assert asyncio.run(talk(postgres_url)) == [[each, "Yes.", each, "Yes."] for each in words]
+
+
 def test_a_new_agent_gets_a_number_that_no_agent_had(run: Run, source: str, postgres_url: str) -> None:
     run("db", "copy", source, postgres_url)
 
