@@ -224,3 +224,18 @@ async def test_the_longest_ids_that_differ_in_the_last_character_are_two_threads
     threads = (await ada.client.get("/v1/threads")).json()["data"]
     assert len(threads) == 4
     assert max(len(thread["id"]) for thread in threads) <= 200
+
+
+async def test_a_call_without_an_id_goes_on_under_the_name_that_it_was_given(
+    lines: tuple[Line, Line],
+) -> None:
+    ada, _ = lines
+    said = [{"role": "user", "content": WORDS[ADA]}]
+    shown = list[str]()
+    for more in ("Who am I?", "And when?"):
+        body = {"model": "default", "messages": said}
+        answer = await ada.client.post("/v1/chat/completions", json=body)
+        shown.append(answer.headers["x-thread-id"])
+        said += [answer.json()["choices"][0]["message"], {"role": "user", "content": more}]
+    assert len(set(shown)) == 1
+    assert await ada.names() == shown[:1]
