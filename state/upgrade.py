@@ -55,7 +55,7 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
             if before is None and location.sqlite and not inspect(connection).get_table_names():
                 _make(connection)
             elif before != HEAD:
-                _migrate(connection, before, location.shown)
+                _migrate(connection, before, location)
             return before, HEAD
     finally:
         engine.dispose()
@@ -87,20 +87,23 @@ def _make(connection: Connection) -> None:
     connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 
 
-def _migrate(connection: Connection, before: str | None, shown: str) -> None:
+def _migrate(connection: Connection, before: str | None, location: Location) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+
+    from .checkpoints import checkpoint_path
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     config.attributes["metadata"] = Base.metadata
+    config.attributes["checkpoints"] = checkpoint_path(location.path)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before is not None and before not in known:
         raise StorageError(
-            f"database {shown} was made by a newer version of voicegraph (its revision is {before}, this "
-            f"version knows {HEAD}): upgrade voicegraph or choose another database"
+            f"database {location.shown} was made by a newer version of voicegraph (its revision is {before}, "
+            f"this version knows {HEAD}): upgrade voicegraph or choose another database"
         )
     command.upgrade(config, "head")

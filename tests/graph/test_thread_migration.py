@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.checkpoints import checkpointed_threads
+from voicegraph.state.checkpoints import checkpoint_path, checkpointed_threads
 from voicegraph.state.location import parse_location
 from voicegraph.state.models import Base
 from voicegraph.state.upgrade import HEAD, MIGRATIONS
@@ -82,6 +82,7 @@ def migrate(url: str, revision: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         config.attributes["metadata"] = Base.metadata
+        config.attributes["checkpoints"] = checkpoint_path(parse_location(url).path)
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         (command.downgrade if revision == BEFORE else command.upgrade)(config, revision)
@@ -139,6 +140,18 @@ async def test_all_tables_have_the_keys(open_voice: Any, voice_url: str) -> None
     assert new.pop("tool_runs") == {"acme\x1fada\x1froom-9"}
     assert new.pop("turn_journal") == set()
     assert list(new.values()) == [keys] * len(new)
+
+
+@pytest.mark.parametrize("each_url", ["sqlite"], indirect=True)
+async def test_checkpoints_beside_a_link_to_the_database_are_found(
+    open_voice: Any, voice_url: str, tmp_path: Path
+) -> None:
+    await fill(open_voice, voice_url)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "voice.db").rename(tmp_path / "there" / "real.db")
+    (tmp_path / "voice.db").symlink_to(tmp_path / "there" / "real.db")
+    sent = await talk(open_voice, lambda _: "What is it?")
+    assert all(told(thread_id) in words for thread_id, words in sent.items())
 
 
 async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: Any, voice_url: str) -> None:

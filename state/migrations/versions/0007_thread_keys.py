@@ -31,7 +31,7 @@ SEPARATOR = "\x1f"
 
 def upgrade() -> None:
     """Give the threads of all but the default actor their keys."""
-    # Its name in the key is long: with the owner once more it might be too long for an entry.
+    # The id holds the owner from now on: an entry with both may be too long for PostgreSQL.
     op.drop_index(op.f("ix_threads_organization_id_user_id_created_at_id"), "threads")
     columns = ["organization_id", "user_id", "created_at"]
     op.create_index(op.f("ix_threads_organization_id_user_id_created_at"), "threads", columns)
@@ -72,10 +72,8 @@ def _checkpoints(connection: sa.Connection) -> list[str]:
     """Return the tables of checkpoints that are in the database; on SQLite change those in their file."""
     if connection.dialect.name == "postgresql":
         return [table for table in CHECKPOINTS if sa.inspect(connection).has_table(table)]
-    [[file]] = connection.execute(sa.text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
-    if not file:  # In memory.
-        return []
-    path = Path(file).with_name(f"{Path(file).stem}.checkpoints{Path(file).suffix or '.db'}")
+    config = op.get_context().config
+    path = Path(config.attributes.get("checkpoints", ":memory:") if config else ":memory:")
     if path.exists():
         pairs = [(old, new) for old, new in connection.execute(sa.text("SELECT old, new FROM renamed"))]
         try:
