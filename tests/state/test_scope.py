@@ -17,6 +17,7 @@ from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.models import Base
 from voicegraph.state.paging import Cut, Slice
 from voicegraph.state.store import Store
+from voicegraph.state.thread_keys import thread_key
 from voicegraph.state.traces import Trace
 
 ADA = Actor("acme", "ada")
@@ -126,6 +127,7 @@ async def entries(page: Awaitable[Slice[Any]]) -> tuple[Any, ...]:
 EMPTY: dict[str, Attempt] = {
     "keys.list": lambda w, a: w.store.keys.list(a),
     "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
+    "threads.agents_of": lambda w, a: w.store.threads.agents_of(a, ["call-1", thread_key(ADA, "call-1")]),
     "threads.page": lambda w, a: entries(w.store.threads.page(a, Cut(), agent_id=w.agent)),
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
     "journal.of_agent": lambda w, a: w.store.journal.of_agent(a, w.agent, without=(), limit=5),
