@@ -25,9 +25,10 @@ _HEAD = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadEnd:
-    """How the thread with this key ends: the caller's last words, empty for none, and what was spoken in reply to them.
+    """How a thread ends: the caller's last words, empty for none, and what was spoken in reply to them.
 
     Or the last but one, when those after it may be said again, or may have been a draft; `newest` are these.
+    `thread_id` is the key of the thread.
     """
 
     thread_id: str

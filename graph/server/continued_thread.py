@@ -29,10 +29,10 @@ class ContinuedThreads:
         self._taken: dict[str, asyncio.Event] = {}
 
     async def take(self, actor: Actor, agent: str, messages: Sequence[Any]) -> str | None:
-        """Return the key of the thread that a history continues, `None` for none; `release` it once its turn has begun.
+        """Return the thread that a history continues, `None` for none; `release` it once its turn has begun.
 
-        While another request is about to begin a turn there, or has just begun one, nothing is decided: what
-        it says may contradict the history. Raises `StorageError`.
+        It is given by its key. While another request is about to begin a turn there, or has just begun one,
+        nothing is decided: what it says may contradict the history. Raises `StorageError`.
         """
         resources = self._graph.resources
         told = ToldConversation.read(messages, resources.settings.message_buffer_limit)

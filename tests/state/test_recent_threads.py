@@ -1,5 +1,6 @@
 """Recent threads are found by the words that they end with."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from voicegraph.state.errors import AgentNotFound
 from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.neighbours import WITHDRAWN
 from voicegraph.state.recent_threads import ThreadEnd, ThreadEnds
+from voicegraph.state.thread_keys import thread_key, thread_name
 
 ADA = Actor("acme", "ada")
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -38,7 +40,9 @@ async def save(home: Any, thread_id: str, *said: str, at: datetime = NOW, **more
 
 async def find(home: Any, *words: str, reply: str = "", limit: int = 10, **more: Any) -> ThreadEnds:
     recent = home.store.recent
-    return await recent.ending_with(ADA, home.agent.name, words, reply, since=EARLIER, limit=limit, **more)
+    ends = await recent.ending_with(ADA, home.agent.name, words, reply, since=EARLIER, limit=limit, **more)
+    named = (replace(end, thread_id=thread_name(end.thread_id)) for end in ends.found)
+    return replace(ends, found=tuple(named))
 
 
 async def found(home: Any, *words: str, **how: Any) -> list[str]:
@@ -131,8 +135,9 @@ async def test_the_words_of_threads_are_given_in_their_order(home: Any) -> None:
     await save(home, "one", "u:Yes.", "a:Fine.", "u:No.")
     await save(home, "two", "u:Hi")
     await save(home, "three", "u:Hey")
-    words = await home.store.recent.words_of(ADA, home.agent.id, ["one", "two", "four"])
-    assert words == {"one": ["Yes.", "No."], "two": ["Hi"]}
+    one, two, four = (thread_key(ADA, name) for name in ("one", "two", "four"))
+    words = await home.store.recent.words_of(ADA, home.agent.id, [one, two, four])
+    assert words == {one: ["Yes.", "No."], two: ["Hi"]}
 
 
 async def test_an_agent_that_is_not_there_is_an_error(home: Any) -> None:
