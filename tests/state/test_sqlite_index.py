@@ -113,12 +113,6 @@ async def test_a_missing_index_file_is_made_again(home: Any, say: Any, url: str,
     await store.close()
 
 
-async def test_a_file_that_is_no_index_is_a_storage_error(home: Any, tmp_path: Path) -> None:
-    (tmp_path / "voice.index.db").write_bytes(b"this is no database, by any means" * 100)
-    with pytest.raises(StorageError, match="search index.*not a database"):
-        await home.store.recall.index_due()
-
-
 async def test_storing_a_turn_does_not_wait_for_the_index(home: Any, say: Any, tmp_path: Path) -> None:
     await home.store.recall.index_due()
     writer = sqlite3.connect(tmp_path / "voice.index.db", isolation_level=None)
