@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import jiter
 import orjson
+import regex
 
 from .characters import whole_characters
 from .preamble import HEARTBEAT, PREAMBLE
@@ -13,7 +14,8 @@ from .preamble import HEARTBEAT, PREAMBLE
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[a-zA-Z]*+")
 _BLANKS = re.compile(r"\s*+")
-_CLOSERS = re.compile(r"[\s}\])>;,]*+(?:<[|\uff5c/][^<>]*+>\s*+)*+\Z")
+# Not `re`, whose possessive groups give back what they took before Python 3.11.4.
+_CLOSERS = regex.compile(r"[\s}\])>;,]*+(?:<[|\uff5c/][^<>]*+>\s*+)*+\Z")
 """What may follow whole arguments: a brace too many, or a token of the model's template."""
 _MOST_BITS = 63
 """Bits of an integer that every checkpoint and database holds."""

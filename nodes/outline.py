@@ -2,7 +2,10 @@
 
 import re
 
-_INSIDE_STRING = re.compile(r'(?:[^"\\]++|\\.)*+', re.DOTALL)
+import regex
+
+# Not `re`, whose possessive groups give back what they took before Python 3.11.4.
+_INSIDE_STRING = regex.compile(r'(?:[^"\\]++|\\.)*+', regex.DOTALL)
 _MARK = re.compile(r'["{}\[\],]')
 
 

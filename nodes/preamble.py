@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jiter
+import regex
 
 from .outline import Outline
 
@@ -23,7 +24,8 @@ r"""Characters of an escaped character outside of Unicode's first plane: `\ud83d
 HEARTBEAT = "request_heartbeat"
 _KEY = f'"{PREAMBLE}"'
 _VALUE = re.compile(r"\s*:\s*(\S)")
-_CHARACTERS = re.compile(
+# Not `re`, whose possessive groups give back what they took before Python 3.11.4.
+_CHARACTERS = regex.compile(
     r'(?:[^"\\\x00-\x1f\ud800-\udfff]++|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}'
     r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
 )
