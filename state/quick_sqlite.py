@@ -4,6 +4,7 @@ Each of them costs more than most statements do: aiosqlite makes four for a row 
 one that is read. LangGraph's saver writes ten rows a turn, and SQLAlchemy's sessions read as many.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
@@ -66,6 +67,8 @@ class QuickConnection(aiosqlite.Connection):
         self._looks = SharedAnswers[int]()
         self.begins_late = False
         """True after a `BEGIN` that is run with the next statement: until then it does nothing."""
+        self._was_left = False
+        """True when nobody waited for the end of a statement, which may still run in the thread."""
 
     def cursor(self) -> "Result[aiosqlite.Cursor]":
         """Return a cursor that is made when it is used."""
@@ -86,13 +89,15 @@ class QuickConnection(aiosqlite.Connection):
     async def commit(self) -> None:
         """Commit the transaction, if one was begun."""
         self.begins_late = False
-        if self.in_transaction:
+        if self.in_transaction or self._was_left:
+            self._was_left = False
             await super().commit()
 
     async def rollback(self) -> None:
         """Roll the transaction back, if one was begun."""
         self.begins_late = False
-        if self.in_transaction:
+        if self.in_transaction or self._was_left:
+            self._was_left = False
             await super().rollback()
 
     async def transaction(self, statements: Iterable[Statement]) -> None:
@@ -141,6 +146,9 @@ class QuickConnection(aiosqlite.Connection):
             return await self.execute_fetchall(call)
         except sqlite3.Error as error:
             self.failed(error)
+            raise
+        except asyncio.CancelledError:
+            self._was_left = True
             raise
 
 
