@@ -7,6 +7,7 @@ one that is read. LangGraph's saver writes ten rows a turn, and SQLAlchemy's ses
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self, cast
 
@@ -16,6 +17,8 @@ from aiosqlite.context import Result
 from .opened_in import OpenedIn
 from .shared_answers import SharedAnswers
 from .trial_write import fill_pages
+
+_LOOK_AGAIN = 0.001
 
 Statement = tuple[str, Iterable[Any]]
 """SQL and its parameters."""
@@ -108,6 +111,13 @@ class QuickConnection(aiosqlite.Connection):
                 connection.execute(sql, tuple(parameters))
 
         await self.run(partial(_in_transaction, run))
+
+    async def end(self) -> None:
+        """Close the connection, if that was not done, and wait until its thread has ended."""
+        with suppress(ValueError, sqlite3.Error):  # It was told to stop, which nobody waited for.
+            await self.close()
+        while self._thread.is_alive():  # noqa: ASYNC110 - A thread sets no event of asyncio.
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def try_write(self, statement: str) -> None:
         """Run a statement with one large value, then roll it back."""

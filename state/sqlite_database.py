@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from typing import TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -36,8 +37,9 @@ class SqliteDatabase(Database):
             sqlite3.connect(location.memory, uri=True, check_same_thread=False) if location.memory else None
         )
         self.engine: AsyncEngine = create_async_engine(
-            location.engine_url, async_creator=lambda: _connected(location), hide_parameters=True
+            location.engine_url, async_creator=self._connected, hide_parameters=True
         )
+        self._connections = WeakSet[QuickConnection]()
         set_up(self.engine.sync_engine)
         self.blocking_engine = _blocking_engine(location)
         self._blocking_writer = self.blocking_engine.execution_options(**{BEGIN: WRITE})
@@ -115,6 +117,12 @@ class SqliteDatabase(Database):
         async with self._turn_to_write:
             return await self.in_thread(outside_transactions) if self.path is not None else 0
 
+    async def _connected(self) -> QuickConnection:
+        memory = self.location.memory
+        connection = await connect(memory or str(self.path), uri=memory is not None)
+        self._connections.add(connection)
+        return connection
+
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[AsyncSession]:
         async with self._turn_to_write, self._transaction(self._writer) as session:
@@ -124,16 +132,14 @@ class SqliteDatabase(Database):
     async def close(self) -> None:
         """Close all connections; the second time it does nothing."""
         await self.engine.dispose()
+        # It forgets a connection in whose statement a task was cancelled, and does not wait for its end.
+        for connection in list(self._connections):
+            await connection.end()
+        # So may a thread still be reading for somebody who was cancelled.
+        await asyncio.to_thread(self._threads.shutdown)
         self.blocking_engine.dispose()
-        self._threads.shutdown(wait=False)
         if self._memory is not None:
             self._memory.close()
-
-
-async def _connected(location: Location) -> QuickConnection:
-    if location.memory:
-        return await connect(location.memory, uri=True)
-    return await connect(str(location.path))
 
 
 def _blocking_engine(location: Location) -> Engine:
