@@ -46,7 +46,7 @@ async def talk(
 # Of few turns many are those in which two calls are still alike.
 @pytest.mark.parametrize(
     ("seed", "turns", "share"),
-    [(1, 120, 0.8), *(pytest.param(seed, 2_000, 0.9, marks=pytest.mark.soak) for seed in range(2, 5))],
+    [(1, 80, 0.8), *(pytest.param(seed, 2_000, 0.9, marks=pytest.mark.soak) for seed in range(2, 5))],
 )
 async def test_no_prompt_holds_words_of_two_callers(
     each_url: str, seed: int, turns: int, share: float

@@ -293,7 +293,12 @@ def memory_file(messages: int, threads: int, versions: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("messages", "threads", "versions"), [(40_000, 1, 1), (1, 20_000, 1), (1, 1, 40_000)]
+    ("messages", "threads", "versions"),
+    [
+        (40_000, 1, 1),
+        pytest.param(1, 20_000, 1, marks=pytest.mark.soak),
+        pytest.param(1, 1, 40_000, marks=pytest.mark.soak),
+    ],
 )
 async def test_a_large_memory_file_is_imported_and_exported_without_a_stall(
     server: Here, no_stall: NoStall, messages: int, threads: int, versions: int

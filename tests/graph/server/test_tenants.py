@@ -89,9 +89,9 @@ async def test_ids_that_headers_name_are_one_s_own(lines: tuple[Line, Line], hea
         assert [who for who, words in WORDS.items() if words in line.sent()] == [line.actor]
 
 
-async def test_a_hundred_ids_in_a_row_can_be_guessed_and_not_taken(lines: tuple[Line, Line]) -> None:
+async def test_ids_in_a_row_can_be_guessed_and_not_taken(lines: tuple[Line, Line]) -> None:
     ada, eve = lines
-    ids = [f"call-{number}" for number in range(100)]
+    ids = [f"call-{number}" for number in range(20)]
     assert {(await eve.say(thread_id)).status_code for thread_id in ids} == {200}
     answers = [await ada.say(thread_id) for thread_id in ids]
     assert [(answer.status_code, answer.headers["x-thread-id"]) for answer in answers] == [
