@@ -31,8 +31,9 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("offline")
     (folder / "sitecustomize.py").write_text(NO_NETWORK)
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    # Jupyter keeps its files in the home folder, which may not be writable.
+    # Jupyter and matplotlib keep files in the home folder, which may not be writable.
     monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(folder / "matplotlib"))
 
 
 # The kernel's client lags behind: it warns about its own use of asyncio and of platform folders.
