@@ -150,8 +150,9 @@ class QuickConnection(aiosqlite.Connection):
     async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """Return what `function` returns, called with the connection in its thread."""
         self._opened_in.check()
+        late, self.begins_late = self.begins_late, False
         call = _Call("a call")
-        call.function = function
+        call.function = partial(_behind_begin, function) if late else function
         try:
             return await self.execute_fetchall(call)
         except sqlite3.Error as error:
@@ -187,13 +188,11 @@ class QuickCursor(aiosqlite.Cursor):
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
         """Run a statement and fetch all its rows."""
-        late, self._owner.begins_late = self._owner.begins_late, sql == "BEGIN"
-        if self._owner.begins_late:
+        if sql == "BEGIN":
+            self._owner.begins_late = True
             return self
 
         def run(connection: sqlite3.Connection) -> tuple[list[Any], tuple[Any, int, int | None]]:
-            if late:
-                connection.execute("BEGIN")
             cursor = connection.execute(sql, tuple(parameters or ()))
             rows = cursor.fetchall()
             told = cursor.description, cursor.rowcount, cursor.lastrowid
@@ -232,6 +231,11 @@ class QuickCursor(aiosqlite.Cursor):
     async def close(self) -> None:
         """Forget the rows."""
         self._rows = []
+
+
+def _behind_begin(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
+    connection.execute("BEGIN")
+    return function(connection)
 
 
 def _in_transaction(function: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection) -> None:

@@ -31,6 +31,15 @@ async def test_a_transaction_begins_with_its_first_statement(connection: QuickCo
     assert await said(connection) == []
 
 
+async def test_it_begins_with_a_statement_of_many_rows_too(connection: QuickConnection) -> None:
+    cursor = await connection.cursor()
+    await cursor.execute("BEGIN")
+    await cursor.executemany("INSERT INTO words VALUES (?)", [("Hi.",), ("Bye.",)])
+    assert connection.in_transaction
+    await connection.rollback()
+    assert await said(connection) == []
+
+
 async def test_one_without_a_statement_leaves_nothing_open(connection: QuickConnection) -> None:
     cursor = await connection.cursor()
     await cursor.execute("BEGIN")
