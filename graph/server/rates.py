@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...state.actors import Actor
-from .shared_rates import SharedBuckets
+from .shared_rates import SharedBuckets, drawn
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +69,10 @@ class _OwnBuckets:
 
     def draw(self, actor: Actor, now: float, seconds: float, longest: float) -> float:
         """Take one token; see `Buckets`."""
-        full_at = max(now, self._full_at.get(actor, now)) + seconds
-        if full_at - now > longest + 1e-6:
-            return full_at - now - longest
-        _remember(self._full_at, actor, full_at)
-        return 0.0
+        full_at, over = drawn(self._full_at.get(actor, now), now, seconds, longest)
+        if not over:
+            _remember(self._full_at, actor, full_at)
+        return over
 
 
 def _remember(moments: OrderedDict[Actor, float], actor: Actor, moment: float) -> None:

@@ -22,6 +22,16 @@ _PROBES = 8
 """Slots in which a user may stand."""
 
 
+def drawn(known: float, now: float, seconds: float, longest: float) -> tuple[float, float]:
+    """Return when a bucket that is full at `known` is full once a token is taken, and the seconds over.
+
+    Those are 0 when that is at most `longest` from now; else the token may not be taken.
+    """
+    full_at = max(now, known) + seconds
+    over = full_at - now - longest
+    return full_at, over if over > 1e-6 else 0.0
+
+
 class SharedBuckets:
     """A file of slots, mapped into each process: a digest of a user, and when the bucket is full again.
 
@@ -52,11 +62,10 @@ class SharedBuckets:
         fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             place, known = self._find(digest)
-            full_at = max(now, known) + seconds
-            if full_at - now > longest + 1e-6:
-                return full_at - now - longest
-            _SLOT.pack_into(self._slots, place, digest, full_at)
-            return 0.0
+            full_at, over = drawn(known, now, seconds, longest)
+            if not over:
+                _SLOT.pack_into(self._slots, place, digest, full_at)
+            return over
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
