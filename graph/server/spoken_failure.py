@@ -30,15 +30,9 @@ def speak_failures(app: FastAPI) -> None:
 
 async def spoken_failure(request: Request, error: Exception) -> Response:
     """Return an apology as the whole reply, streamed or not as the request asks. Raises `ApiError`."""
-    settings = request.app.state.graph.resources.settings
-    asked = await read_request(request, settings.max_message_chars)
-    agent = str(request.path_params.get("agent") or asked.model or DEFAULT_AGENT)
-    facts = error_facts(error)
-    log.error("a turn could not begin", extra={"thread_id": asked.thread_id, "agent": agent, **facts})
+    answer = await _apology(request, logging.ERROR, "a turn could not begin", error_facts(error))
     log.debug("why the turn could not begin", exc_info=error)
-    metrics: Metrics = request.app.state.metrics
-    metrics.turn_failed(facts["error"])
-    return _spoken(settings.apology, agent, asked)
+    return answer
 
 
 async def is_for_a_caller(request: Request) -> bool:
@@ -54,14 +48,18 @@ async def is_for_a_caller(request: Request) -> bool:
 
 async def spoken_limit(request: Request, error: ApiError | VoicegraphError) -> Response:
     """Return an apology as the reply to a request that is over a limit; it is counted as a failed turn."""
+    # Who is over a limit of requests is over it many times: the limit itself writes to the log.
+    return await _apology(request, logging.INFO, "a turn was refused in words", {"error": error.code})
+
+
+async def _apology(request: Request, level: int, line: str, facts: dict[str, str]) -> Response:
+    """Return the apology as the reply; write a line to the log and count a failed turn."""
     settings = request.app.state.graph.resources.settings
     asked = await read_request(request, settings.max_message_chars)
     agent = str(request.path_params.get("agent") or asked.model or DEFAULT_AGENT)
-    # Who is over a limit of requests is over it many times: the limit itself writes to the log.
-    facts = {"thread_id": asked.thread_id, "agent": agent, "error": error.code}
-    log.info("a turn was refused in words", extra=facts)
+    log.log(level, line, extra={"thread_id": asked.thread_id, "agent": agent, **facts})
     metrics: Metrics = request.app.state.metrics
-    metrics.turn_failed(error.code)
+    metrics.turn_failed(facts["error"])
     return _spoken(settings.apology, agent, asked)
 
 
