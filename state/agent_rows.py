@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from .actors import Actor
 from .blocks import Block
@@ -44,14 +44,19 @@ class AgentMemory:
 
 _AGENT_FIELDS = [field.name for field in fields(Agent)]
 _BLOCK_FIELDS = [field.name for field in fields(Block)]
+IS_AGENT = and_(
+    AgentRow.organization_id == bindparam("organization"),
+    AgentRow.user_id == bindparam("user"),
+    or_(AgentRow.id == bindparam("agent"), AgentRow.name == bindparam("agent")),
+)
+"""What `is_agent` returns, for the values of `given_agent`."""
 # Every turn waits for this one: it is made once, and gives columns, not objects that a session watches.
 _MEMORY = (
     select(*(getattr(AgentRow, name) for name in _AGENT_FIELDS))
     .add_columns(*(getattr(BlockRow, name) for name in _BLOCK_FIELDS))
     .outerjoin(AgentBlockRow, AgentBlockRow.agent_id == AgentRow.id)
     .outerjoin(BlockRow, BlockRow.id == AgentBlockRow.block_id)
-    .where(AgentRow.organization_id == bindparam("organization"), AgentRow.user_id == bindparam("user"))
-    .where(or_(AgentRow.id == bindparam("agent"), AgentRow.name == bindparam("agent")))
+    .where(IS_AGENT)
     .order_by(AgentBlockRow.position)
 )
 
@@ -61,10 +66,14 @@ def as_agent(row: AgentRow) -> Agent:
     return _agent({name: getattr(row, name) for name in _AGENT_FIELDS})
 
 
+def given_agent(actor: Actor, name_or_id: str) -> dict[str, str]:
+    """Return the values that `IS_AGENT` needs."""
+    return {"organization": actor.organization_id, "user": actor.user_id, "agent": name_or_id}
+
+
 def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentMemory:
     """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
-    given = {"organization": actor.organization_id, "user": actor.user_id, "agent": name_or_id}
-    rows = connection.execute(_MEMORY, given).all()
+    rows = connection.execute(_MEMORY, given_agent(actor, name_or_id)).all()
     if not rows:
         raise AgentNotFound(name_or_id)
     agent = _agent(dict(zip(_AGENT_FIELDS, rows[0], strict=False)))

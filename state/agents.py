@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from .database import Database
 from .errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
 from .models import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
 from .names import checked_name, new_id
-from .ownership import owned_by
+from .ownership import is_agent, owned_by
 from .paging import Cut, Slice, page_of_rows
 from .shared_answers import SharedAnswers
 from .unbroken import unbroken
@@ -228,11 +228,6 @@ class Agents:
         return MemoryCounts(messages=row[0], passages=row[1], edited_at=row[2])
 
 
-def _is(actor: Actor, name_or_id: str) -> ColumnElement[bool]:
-    # No name looks like an id, so that at most one agent is meant.
-    return owned_by(actor, AgentRow) & or_(AgentRow.id == name_or_id, AgentRow.name == name_or_id)
-
-
 def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
     """Return the condition that this agent holds the block and no other does."""
     held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
@@ -242,7 +237,7 @@ def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
 
 async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
     """Return the row of an agent of `actor`, locked if asked for, or raise `AgentNotFound`."""
-    query = select(AgentRow).where(_is(actor, name_or_id))
+    query = select(AgentRow).where(is_agent(actor, name_or_id))
     row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
     if row is None:
         raise AgentNotFound(name_or_id)

@@ -1,6 +1,6 @@
 """What belongs to an actor: the conditions and look-ups that all repositories share."""
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor
@@ -12,6 +12,12 @@ from .thread_keys import thread_key, thread_name
 def owned_by(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
     """Return the condition that a row of `table` belongs to `actor`."""
     return and_(table.organization_id == actor.organization_id, table.user_id == actor.user_id)
+
+
+def is_agent(actor: Actor, name_or_id: str) -> ColumnElement[bool]:
+    """Return the condition that an agent belongs to `actor` and has this name or id."""
+    # No name looks like an id, so that at most one agent is meant.
+    return owned_by(actor, AgentRow) & or_(AgentRow.id == name_or_id, AgentRow.name == name_or_id)
 
 
 async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lock: bool = False) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 from sqlalchemy.orm import aliased
 
 from .actors import Actor
+from .agent_rows import IS_AGENT, given_agent
 from .database import Database
 from .errors import AgentNotFound
 from .message_rows import GREATEST
@@ -55,13 +56,7 @@ def _spoken(message: type[MessageRow]) -> ColumnElement[str]:
     return func.coalesce(message.spoken, message.text)
 
 
-_OF_ACTOR = (
-    AgentRow.organization_id == bindparam("organization"),
-    AgentRow.user_id == bindparam("user"),
-)
-_AGENT = select(AgentRow.id, AgentRow.number).where(
-    *_OF_ACTOR, or_(AgentRow.id == bindparam("agent"), AgentRow.name == bindparam("agent"))
-)
+_AGENT = select(AgentRow.id, AgentRow.number).where(IS_AGENT)
 _LOOKED_AT = MessageRow.number.between(bindparam("first"), bindparam("last"))
 _OLDEST = select(MessageRow.created_at).where(_LOOKED_AT).order_by(MessageRow.number).limit(1)
 _SAID = and_(MessageRow.role == "user", MessageRow.status.is_distinct_from(WITHDRAWN))
@@ -190,8 +185,7 @@ class RecentThreads:
 
 def _agent(connection: Connection, actor: Actor, agent: str) -> tuple[str, int]:
     """Return the agent's id and number, or raise `AgentNotFound`."""
-    given = {"agent": agent, "organization": actor.organization_id, "user": actor.user_id}
-    row = connection.execute(_AGENT, given).first()
+    row = connection.execute(_AGENT, given_agent(actor, agent)).first()
     if row is None:
         raise AgentNotFound(agent)
     return row.id, row.number

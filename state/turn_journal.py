@@ -21,7 +21,7 @@ from .errors import NotFound, ThreadBusy
 from .journaled_turn import JournaledTurn, as_plain, as_record
 from .message_rows import MessageRecord, save_records
 from .models import AgentRow, JournalRow, MessageRow, ThreadRow
-from .ownership import owned_by
+from .ownership import is_agent
 from .thread_keys import thread_name
 from .unbroken import unbroken
 
@@ -144,10 +144,7 @@ class TurnJournal:
         self, actor: Actor, agent: str, *, without: Collection[str], limit: int
     ) -> list[JournaledTurn]:
         """Return the newest turns of the agent, a name or an id, but for those of the threads `without`."""
-        named = or_(AgentRow.id == agent, AgentRow.name == agent)
-        query = _FIND.join(AgentRow, AgentRow.id == ThreadRow.agent_id).where(
-            owned_by(actor, AgentRow), named
-        )
+        query = _FIND.join(AgentRow, AgentRow.id == ThreadRow.agent_id).where(is_agent(actor, agent))
         query = query.where(JournalRow.thread_id.not_in(without))
         query = query.order_by(JournalRow.started_at.desc()).limit(limit)
         return await self._database.read(lambda connection: _turns(connection, query))
