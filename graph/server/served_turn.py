@@ -130,9 +130,7 @@ class ServedTurns:
                 request = replace(request, thread_id=name)
             known = self._known_or_begun(actor, agent, request, came, taken)
         except BaseException:
-            self._arrivals.leave(came)
-            if taken is not None:
-                self._continued.release(taken)
+            self._let_go(came, taken)
             raise
         try:
             # A client that leaves while its thread is looked up must not end the turn of another one.
@@ -150,10 +148,8 @@ class ServedTurns:
         key = (actor, agent, request.thread_id or "", request.digest)
         known, arrival = self._turns.get(key, (None, None))
         if known is not None and arrival is not None and not (known.done() and _is_over(known)):
-            self._arrivals.leave(came)
+            self._let_go(came, taken)
             self._arrivals.again(arrival)
-            if taken is not None:
-                self._continued.release(taken)
             return known
         ended = self._running.begin(actor)
         begun = asyncio.create_task(self._begin(actor, agent, request, came, taken))
@@ -175,13 +171,17 @@ class ServedTurns:
                 self._styles.note(key, request)
                 run = await self._run(actor, agent, request, thread_id)
         finally:
-            self._arrivals.leave(arrival)
-            if taken is not None:
-                self._continued.release(taken)
+            self._let_go(arrival, taken)
         if graph.resources.others is not None:
             # A thread that another process keeps, or a database that is full, is told by a status.
             await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
+
+    def _let_go(self, arrival: Arrival, taken: str | None) -> None:
+        """Let others go on: the request has its place among them, and its turn has begun or never will."""
+        self._arrivals.leave(arrival)
+        if taken is not None:
+            self._continued.release(taken)
 
     async def _run(self, actor: Actor, agent: str, request: ChatRequest, thread_id: str) -> TurnRun:
         call: dict[str, Any] = {
