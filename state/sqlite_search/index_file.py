@@ -78,7 +78,7 @@ class IndexFile:
         self._writing: _Writing | None = None
         self._opening = OneLoopLock()
         self._turn_to_write = OneLoopLock()
-        self._made_again = 0
+        self._made_again = False
 
     @unbroken
     async def reading(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -150,13 +150,13 @@ class IndexFile:
             if self._database.path is None or not is_damaged(error) or made_again:
                 raise
         async with self._opening, self._turn_to_write:
-            if self._made_again == made_again:
+            if not self._made_again:  # Of several who found the damage the first one does it.
                 log.warning("the search index is damaged: it is made again")
                 await self._database.in_thread(self._remove)
         return await use()
 
     def _remove(self) -> None:
-        self._made_again += 1
+        self._made_again = True
         self._close_all()
         name, _ = _index(self._database.location)
         for end in ("", "-wal", "-shm"):
