@@ -7,9 +7,8 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from ..nodes.items import our_items, their_items
 from ..nodes.words import bare_words
-from ..state.thread_keys import thread_name, thread_owner
 from .side_call_rules import RECENTLY, Known
-from .turn_config import config_of
+from .turn_config import config_of_key
 
 if TYPE_CHECKING:
     from .turn_graph import TurnGraph
@@ -24,8 +23,7 @@ async def known_conversation(graph: "TurnGraph", thread_id: str) -> Known | None
     for run in resources.threads.chain(thread_id):
         if run.kept:  # Its reply, which may hand the call over, is on its way to the last checkpoint.
             await run.done.wait()
-    config = config_of(thread_owner(thread_id), thread_name(thread_id))
-    values = (await graph.aget_state(config)).values
+    values = (await graph.aget_state(config_of_key(thread_id))).values
     window: Sequence[AnyMessage] = values.get("messages", ())
     running = resources.threads.chain(thread_id)
     items = our_items(window)

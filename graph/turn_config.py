@@ -10,6 +10,7 @@ from langgraph.runtime import get_runtime
 
 from ..nodes.context import Context
 from ..state.actors import Actor
+from ..state.thread_keys import thread_name, thread_owner
 
 _OF_A_CHECKPOINT = ("checkpoint_ns", "checkpoint_map")
 _WHOSE = ("thread_id", "organization", "user")
@@ -48,6 +49,11 @@ def config_of(actor: Actor, thread_id: str) -> RunnableConfig:
     """Return the configuration that means a thread of the actor, to look at it or to change it."""
     whose = {"organization": actor.organization_id, "user": actor.user_id}
     return {"configurable": {"thread_id": thread_id, **whose}}
+
+
+def config_of_key(key: str) -> RunnableConfig:
+    """Return the configuration that means the thread with this key."""
+    return config_of(thread_owner(key), thread_name(key))
 
 
 def _surrounding() -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from ...nodes.speculation import resembles, start_of_latest
 from ...state.schema import ClientMessage, LatestTurn
 from ...state.turn_journal import JournaledTurn
 from ..threads import TurnRun
+from ..turn_config import config_of_key
 from ..turn_graph import TurnGraph
 
 
@@ -98,7 +99,7 @@ def _is_one_of(words: str, own: Sequence[str]) -> bool:
 
 
 async def _values(graph: TurnGraph, thread_id: str) -> Mapping[str, Any]:
-    return (await graph.aget_state({"configurable": {"thread_id": thread_id}})).values
+    return (await graph.aget_state(config_of_key(thread_id))).values
 
 
 def _window(values: Mapping[str, Any]) -> Sequence[AnyMessage]:
