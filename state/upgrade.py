@@ -16,6 +16,8 @@ from .postgres_connection import connection_arguments
 from .sqlite import BEGIN, MIGRATE, set_up
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from .database import Database
 
 HEAD = "0007"
@@ -87,10 +89,9 @@ def _make(connection: Connection) -> None:
     connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 
 
-def _migrate(connection: Connection, before: str | None, location: Location) -> None:
-    from alembic import command
+def alembic_config(connection: Connection, location: Location) -> "Config":
+    """Return how Alembic migrates the database at `location` by a connection to it."""
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     from .checkpoints import checkpoint_path
 
@@ -100,6 +101,14 @@ def _migrate(connection: Connection, before: str | None, location: Location) -> 
     config.attributes["connection"] = connection
     config.attributes["metadata"] = Base.metadata
     config.attributes["checkpoints"] = checkpoint_path(location.path)
+    return config
+
+
+def _migrate(connection: Connection, before: str | None, location: Location) -> None:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    config = alembic_config(connection, location)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before is not None and before not in known:
         raise StorageError(

@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
-from alembic.config import Config
 from patience import PATIENCE
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -20,10 +19,9 @@ from sqlalchemy.pool import NullPool
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.checkpoints import checkpoint_path, checkpointed_threads
+from voicegraph.state.checkpoints import checkpointed_threads
 from voicegraph.state.location import parse_location
-from voicegraph.state.models import Base
-from voicegraph.state.upgrade import HEAD, MIGRATIONS
+from voicegraph.state.upgrade import HEAD, alembic_config
 
 BEFORE = "0006"
 CALLS = {
@@ -75,14 +73,10 @@ async def fill(open_voice: Any, url: str) -> None:
 
 def migrate(url: str, revision: str) -> None:
     """Bring a database to a revision, up or down."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    engine = create_engine(parse_location(url).blocking_url, poolclass=NullPool)
+    location = parse_location(url)
+    engine = create_engine(location.blocking_url, poolclass=NullPool)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        config.attributes["metadata"] = Base.metadata
-        config.attributes["checkpoints"] = checkpoint_path(parse_location(url).path)
+        config = alembic_config(connection, location)
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         (command.downgrade if revision == BEFORE else command.upgrade)(config, revision)

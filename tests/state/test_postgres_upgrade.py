@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from postgres_databases import PostgresDatabases
 from sqlalchemy import create_engine, text
@@ -19,7 +18,7 @@ from voicegraph.state.errors import StorageError
 from voicegraph.state.location import parse_location
 from voicegraph.state.models import Base
 from voicegraph.state.store import open_store
-from voicegraph.state.upgrade import HEAD, MIGRATIONS, upgrade
+from voicegraph.state.upgrade import HEAD, alembic_config, upgrade
 
 ADA = Actor("acme", "ada")
 WHEN = "2026-01-02 03:04:05+00"
@@ -46,13 +45,10 @@ def empty_url(postgres: PostgresDatabases) -> Iterator[str]:
 
 def run(url: str, statements: str, revision: str) -> None:
     """Bring a database to a revision and run statements there."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    engine = create_engine(parse_location(url).blocking_url, poolclass=NullPool)
+    location = parse_location(url)
+    engine = create_engine(location.blocking_url, poolclass=NullPool)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        config.attributes["metadata"] = Base.metadata
+        config = alembic_config(connection, location)
         command.upgrade(config, revision)
         for statement in filter(str.strip, statements.split(";\n")):
             connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -4,14 +4,13 @@ import sqlite3
 from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from voicegraph.state.actors import Actor
-from voicegraph.state.models import Base
+from voicegraph.state.location import parse_location
 from voicegraph.state.store import open_store
-from voicegraph.state.upgrade import MIGRATIONS
+from voicegraph.state.upgrade import alembic_config
 
 ADA = Actor("acme", "ada")
 WHEN = "2026-01-02 03:04:05.000000"
@@ -30,14 +29,9 @@ INSERT INTO passages (number, id, agent_id, text, tags, created_at)
 
 
 def make_old(url: str, file: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        config.attributes["metadata"] = Base.metadata
-        command.upgrade(config, "0001")
+        command.upgrade(alembic_config(connection, parse_location(url)), "0001")
     connection = sqlite3.connect(file)
     connection.executescript(DATA)
     connection.close()
