@@ -150,7 +150,7 @@ class Resources:
             self.forget_thread(next(idle, ""))
 
     def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
-        """Tell if the thread of this name or key is known here to belong to this agent of this actor."""
+        """Return whether the thread of this name or key is known to belong to this agent of this actor."""
         return self._owners.get(thread_key(actor, thread_id), ())[:2] == (actor, agent)
 
     def owner_ids(self, key: str) -> tuple[str, str, str] | None:

@@ -82,7 +82,7 @@ async def events_of(run: TurnRun, tick: float | None = None) -> AsyncGenerator[E
 
 
 async def is_running(graph: TurnGraph, thread_id: str, *, actor: Actor | None = None) -> bool:
-    """Tell if a turn is going on on the actor's thread, here or in another process."""
+    """Return whether a turn runs on the actor's thread, here or in another process."""
     key = thread_key(actor or Actor(), thread_id)
     if graph.resources.threads.running(key) is not None:
         return True

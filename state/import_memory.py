@@ -49,7 +49,7 @@ async def import_memory(store: Store, actor: Actor, file: MemoryFile) -> Importe
     """Add what the file holds to the memory of `actor`, who may be new; a second time nothing is added.
 
     Ids are kept. That of an agent, a block or a passage that belongs to another user is replaced by an id
-    made from it and the actor, the same one each time. An agent whose name is taken gets a number behind its
+    made from it and the actor, the same one each time. An agent whose name is taken gets a number after its
     name. Threads that are there already are left as they are, whatever was said on them since.
 
     Each agent is one transaction: an import that was broken off is completed by the next. Raises

@@ -75,8 +75,8 @@ def import_file(
 
     What is there by its id stays as it is, so a second time nothing is added. Ids are kept; those of agents,
     blocks and passages that belong to another user become new ones, the same each time. An agent whose name
-    is taken gets a number behind it. A conversation that is gone on with begins with an empty window: what
-    was said is found by search. Import only files that you trust: they name the tools that an agent may call.
+    is taken gets a number after it. A conversation that goes on begins with an empty window: what was said
+    is found by search. Import only files that you trust: they name the tools that an agent may call.
     """
     asyncio.run(_import(caller_of(context), file, database))
 
