@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from ..state.ended_turns import CUT
 from .heard import UNHEARD
-from .hearing import end_of
+from .hearing import end_of, has_end
 from .items import MOST_CHARACTERS, Item, spoken_words
 from .tools.results import OUTCOME
 
@@ -29,17 +29,27 @@ def lengthened(window: Sequence[AnyMessage], our: Item, their: Item) -> tuple[li
     size = len(our.words)
     if not size or max(size, len(said)) >= MOST_CHARACTERS or not spoken_words(said).startswith(our.words):
         return None
-    more = said[end_of(said, our.words) :].strip()
+    crashed = last.additional_kwargs.get(OUTCOME) == CUT
+    written, words = str(last.text), our.words
+    if crashed and not has_end(said, size):
+        written, words = _whole_words(written, words)
+    more = said[end_of(said, words) :].strip()
     unheard = str(last.additional_kwargs.get(UNHEARD, ""))
-    if last.additional_kwargs.get(OUTCOME) != CUT:
+    if not crashed:
         more = unheard if _begins_alike(spoken_words(unheard), spoken_words(more)) else ""
     if not more:
         return None
-    text = f"{last.text} {more}"
+    text = f"{written} {more}".strip()
     extra = {key: value for key, value in last.additional_kwargs.items() if key != UNHEARD}
     whole = last.model_copy(update={"content": text, "additional_kwargs": extra})
-    longer = replace(our, words=our.words + spoken_words(more), texts=(*our.texts[:-1], text))
+    longer = replace(our, words=words + spoken_words(more), texts=(*our.texts[:-1], text))
     return [*window[:place], whole, *window[place + 1 :]], longer
+
+
+def _whole_words(text: str, words: str) -> tuple[str, str]:
+    """Return a text that a crash cut off inside a word, and its words, without that word."""
+    kept = " ".join(text.rsplit(maxsplit=1)[:-1])
+    return kept, words.removesuffix(spoken_words(text[len(kept) :]))
 
 
 def _begins_alike(one: str, other: str) -> bool:

@@ -43,6 +43,8 @@ def lengthen(message: AIMessage, *told: str) -> str | None:
         (reply("One two", status="cut"), ["One two, three.", "Goodbye."], "One two three."),
         (reply("One two", status="cut"), ["One two", "Goodbye."], None),
         (reply("One two", status="cut"), ["Two three."], None),
+        (reply("One tw", status="cut"), ["One two, three."], "One two, three."),
+        (reply("On", status="cut"), ["One two."], "One two."),
     ],
 )
 def test_a_reply_is_as_long_as_the_client_tells(
