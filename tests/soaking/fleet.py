@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 class Fleet:
     """So many servers; `url` gives one of them, as a load balancer would that knows of no death."""
 
-    def __init__(self, folder: Path, database_url: str, model_url: str, orders: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None, model_url: str, orders: Path) -> None:
         self._folder, self._database_url, self._model_url = folder, database_url, model_url
         self._settings = {
             "PYTHONPATH": str(TESTS),
@@ -62,4 +63,10 @@ class Fleet:
                 database_url=self._database_url,
             )
         )
+        # A server that tells of failures would stop in the middle of one when nobody reads them.
+        assert server.process.stderr is not None
+        reader = threading.Thread(target=server.process.stderr.read)
+        reader.start()
+        stack.callback(reader.join)
+        stack.callback(server.process.kill)
         return stack, server

@@ -1,13 +1,10 @@
 """Several processes on one database, of which any may be killed: no call is broken, nothing is done twice."""
 
 import asyncio
-import json
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,8 @@ from langchain_core.messages import convert_to_openai_messages
 from openai_server import validate_messages
 from patience import PATIENCE
 from soaking.caller import Caller
-from soaking.fleet import TESTS, Fleet
+from soaking.fleet import Fleet
+from soaking.model_process import ModelProcess, model_process
 
 from voicegraph.graph import TurnGraph, build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -27,29 +25,10 @@ LONGEST_BLOCK = 5.0
 """Seconds without a word when a server dies, on a machine that does nothing else."""
 
 
-class Model:
-    """The process of the model."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "soaking.model"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS
-        )
-        assert self._process.stdout is not None
-        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}/v1"
-
-    def end(self) -> list[str]:
-        """End it and return what it had to refuse."""
-        out, _ = self._process.communicate(timeout=PATIENCE)
-        return json.loads(out)
-
-
 @pytest.fixture
-async def model() -> AsyncIterator[Model]:
-    model = Model()
-    yield model
-    model._process.kill()
-    model._process.wait()
+def model() -> Iterator[ModelProcess]:
+    with model_process() as process:
+        yield process
 
 
 async def quiet(client: httpx.AsyncClient, fleet: Fleet) -> None:
@@ -85,7 +64,7 @@ async def check(graph: TurnGraph, caller: Caller) -> None:
     ],
 )
 async def test_processes_that_are_killed_lose_nothing(
-    model: Model,
+    model: ModelProcess,
     tmp_path: Path,
     postgres_url: str,
     processes: int,
