@@ -30,7 +30,8 @@ class ModelProcess:
     def kill(self) -> None:
         """Kill it, unless it has ended."""
         self._process.kill()
-        self._process.wait()
+        with self._process:  # Its pipes are closed and its end is waited for.
+            pass
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class RestlessCaller:
         cut = None if way == "listen" else self.dice.randint(1, 5)
         await self._hear(client, fleet, turn, cut)
         if way == "send again":
-            turn.heard = ""
+            turn.heard, turn.whole = "", False
             await self._hear(client, fleet, turn, None)
         turn.told = turn.told or self.tells_all
         turn.ended = time.monotonic()
