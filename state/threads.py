@@ -14,6 +14,7 @@ from .database import Database
 from .errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from .models import AgentRow, JournalRow, MessageRow, ThreadRow
 from .names import checked_name
+from .neighbours import WITHDRAWN
 from .ownership import owned_by
 from .paging import Cut, Slice, page_of_rows
 from .thread_keys import thread_key, thread_name
@@ -24,7 +25,7 @@ from .unbroken import unbroken
 class Thread:
     """One conversation; `id` is its name among those of its user.
 
-    `messages` is their number, or `None` from `claim`, which does not count them.
+    `messages` is their number without withdrawn drafts, or `None` from `claim`, which does not count them.
 
     `cut_off` is true when a crash cut its last turn off, and nothing was said since.
     """
@@ -167,7 +168,8 @@ async def _agent_name(session: AsyncSession, actor: Actor, agent_id: str) -> str
 
 
 def _with_count(actor: Actor) -> Select[ThreadRow, str, int, bool]:
-    count = select(func.count()).where(MessageRow.thread_id == ThreadRow.id).scalar_subquery()
+    said = MessageRow.status.is_distinct_from(WITHDRAWN)
+    count = select(func.count()).where(MessageRow.thread_id == ThreadRow.id, said).scalar_subquery()
     cut_off = exists().where(JournalRow.thread_id == ThreadRow.id, JournalRow.recorded_at.is_not(None))
     return (
         select(ThreadRow, AgentRow.name, count, cut_off)

@@ -114,6 +114,8 @@ def test_history_leaves_drafts_out_unless_they_are_wanted(run: Run) -> None:
     assert shown("--limit", "1") == ["Book a table"]
     mark = "(a draft, withdrawn)"
     assert shown("--all") == ["Book a", mark, "Book a table", "now", mark]
+    listed = next(line for line in run("threads").out.splitlines() if line.startswith("one"))
+    assert listed.split("\t")[2] == "1"
 
 
 def test_history_tells_what_was_heard_where_that_is_not_what_was_written(
