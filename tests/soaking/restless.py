@@ -55,6 +55,8 @@ class RestlessCaller:
         order = f"{self.number}-{number}" if self.dice.random() < 0.2 else ""
         words = f"Please place order {order} now." if order else f"Question {number}, please."
         way = way or self.dice.choices(list(WAYS), list(WAYS.values()))[0]
+        if way == "send again" and not self.tells_all:
+            way = "listen"  # Newest words that come again after a whole reply were said again.
         turn = Turn(words=words, way=way, order=order, began=time.monotonic())
         self.turns.append(turn)
         self.history.append({"role": "user", "content": words})

@@ -119,7 +119,8 @@ def violations(caller: RestlessCaller, record: Sequence[StoredMessage], kills: K
     said = replies(record)
     for turn in caller.turns:
         if words[turn.words] > 1:
-            wrong.append(f"{words[turn.words]} times {turn.words!r}")
+            found = [message for message in record if message.text == turn.words]
+            wrong.append(f"{len(found)} times: {turn}: {found}")
         if near(turn, kills.outages, PATIENCE if turn.heard.startswith(APOLOGY) else AT_ONCE):
             continue
         if APOLOGY in turn.heard or not turn.heard:
@@ -180,6 +181,7 @@ async def test_two_thousand_restless_turns_lose_and_double_nothing(
     heard = [turn.order for caller in people for turn in caller.turns if "is placed." in turn.heard]
     wrong = await found(url, people, kills)
     print(f"\n{sum(len(caller.turns) for caller in people)} turns, {len(kills.spans)} kills,")
+    print(*wrong, sep="\n")
     print(f"of these {len(kills.outages)} of the database, {sum(placed.values())} orders")
     assert (doubled, [order for order in heard if not placed[order]], wrong) == ([], [], [])
     assert await asyncio.to_thread(model.end) == []
