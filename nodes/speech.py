@@ -76,7 +76,9 @@ class Speaker:
 
     async def fill(self, sentence: str) -> None:
         """Speak a filler sentence, once until the next word that is not one."""
-        if not self._filled:
+        before = len(self.spoken)
+        await self._until_kept()
+        if not self._filled and len(self.spoken) == before:  # No word came meanwhile.
             self.begin_sentence()
             await self.say(sentence)
             self.begin_sentence()
@@ -90,9 +92,8 @@ class Speaker:
         """Speak `text` at once; return what went out, with the blank before it when one was needed."""
         if not text or self._writer is None:
             return ""
-        if self.first_speech_at is None and self._kept is not None and not self._kept.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._kept.wait(), LONGEST_WAIT)
+        if self.first_speech_at is None:
+            await self._until_kept()
         if self._new_sentence and self.spoken and not (self.spoken[-1].isspace() or text[0].isspace()):
             text = " " + text
         self._new_sentence = False
@@ -106,6 +107,11 @@ class Speaker:
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=text, id=self._reply_id))
             await self._listener.on_llm_new_token(text, chunk=chunk)
         return text
+
+    async def _until_kept(self) -> None:
+        if self._kept is not None and not self._kept.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._kept.wait(), LONGEST_WAIT)
 
 
 async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:

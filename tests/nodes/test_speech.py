@@ -76,6 +76,17 @@ async def test_the_filler_is_spoken_once_until_the_next_word(ear: Any) -> None:
     assert ear.heard == "Let me look. One moment. It is sunny. One moment."
 
 
+async def test_no_filler_comes_beside_a_first_word_that_waited_with_it(ear: Any) -> None:
+    speaker, kept = await ear.listen(), asyncio.Event()
+    speaker.hold_until(kept)
+    saying = [asyncio.create_task(speaker.say("One")), asyncio.create_task(speaker.fill("One moment."))]
+    await asyncio.sleep(0)
+    kept.set()
+    await asyncio.gather(*saying)
+    await speaker.say(" two.")
+    assert ear.heard == "One two."
+
+
 async def test_silence_is_counted_from_the_last_word(ear: Any) -> None:
     speaker = await ear.listen()
     before = time.monotonic()
