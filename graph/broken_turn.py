@@ -13,6 +13,7 @@ from ..nodes.failed_step import is_worth_a_retry
 from ..nodes.turn_facts import begin_facts
 from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
 from ..state.usage import Usage
+from .stream_parts import stream_part
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +36,17 @@ async def ended_in_words(
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # A tool may raise `SystemExit` and the like.
-        heard = _part(encode_event(Speech(content="")), options) is not None
+        heard = stream_part("custom", {}, options) is not None
         if not heard or live.failure.told or live.limits.raise_errors or is_worth_a_retry(error, live):
             raise
         code = error.code if isinstance(error, VoicegraphError) else "internal"
         log.error("a turn broke down", extra={"thread_id": live.thread_id, **error_facts(error)})
         log.debug("why the turn broke down", exc_info=error)
-        sentence = f" {live.limits.broken_reply}" if live.speaker.spoken else live.limits.apology
+        sentence = live.limits.broken_reply if live.speaker.answered else live.limits.apology
+        sentence = f" {sentence}" if live.speaker.spoken else sentence
         live.speaker.note(sentence)
         for event in (Speech(content=sentence), failed_turn(code, "the turn broke down")):
-            yield _part(encode_event(event), options)
+            yield stream_part("custom", encode_event(event), options)
 
 
 def failed_turn(code: str, message: str) -> Event:
@@ -53,15 +55,3 @@ def failed_turn(code: str, message: str) -> Event:
     return TurnFailed(
         turn_id="", error=code, message=message, usage=usage, steps=0, first_speech_seconds=None, seconds=0.0
     )
-
-
-def _part(event: dict[str, Any], options: Mapping[str, Any]) -> Any:
-    """Return an event as a part of LangGraph's stream, `None` when its modes carry no events."""
-    mode = options.get("stream_mode")
-    if mode != "custom" and not (isinstance(mode, list | tuple) and "custom" in mode):
-        return None
-    if options.get("version") == "v2":
-        return {"type": "custom", "ns": (), "data": event}
-    place = ((),) if options.get("subgraphs") else ()
-    named = () if isinstance(mode, str) else ("custom",)
-    return (*place, *named, event) if place or named else event

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ..state.turn_saver import TurnSaver
 
 _BEFORE_A_WORD = 2.0
-"""Seconds that storing is tried again while the caller still waits in silence: then he is told."""
+"""Seconds that storing is tried again before the first word of an answer: then an apology is spoken."""
 
 _WAITED_FOR = 5.0
-"""The same while a newer turn of the thread waits, whose caller hears nothing."""
+"""The same while a newer turn of the thread waits, whose caller hears a filler at most."""
 
 _BEFORE_A_SIDE_EFFECT = 5.0
 """Seconds that a tool with side effects waits until its call is written: else a crash might repeat it."""
@@ -91,7 +91,7 @@ def storing_seconds(resources: Resources, run: TurnRun, live: Context) -> Callab
     """Return what tells how long storing may take now."""
 
     def seconds() -> float:
-        silent = live.speaker.first_speech_at is None and not run.stop.requested
+        silent = not live.speaker.answered and not run.stop.requested
         if not run.kept and silent:
             return _BEFORE_A_WORD
         waited_for = resources.threads.running(run.thread_id) is not run

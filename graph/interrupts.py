@@ -18,7 +18,7 @@ Notice = dict[str, Any]
 LOOK_AGAIN = 0.1
 """Seconds between two tries to reach a thread's holder, should a notice be lost."""
 LONGEST_SILENCE = 4.0
-"""Seconds after which a holder that answers nothing is taken to be stuck; the caller waits in silence."""
+"""Seconds after which a holder that answers nothing is taken to be stuck; a caller hears the filler."""
 _PART = 400
 """Characters of what was heard in one notice."""
 _MOST_BYTES = 7_900

@@ -122,6 +122,12 @@ class OtherProcesses:
         lease = await self._leases.take(run.thread_id)
         if lease is not None:
             return lease
+        async with run.waiting():
+            return await self._wait(wish)
+
+    async def _wait(self, wish: _Wish) -> "Lease":
+        """Wait for the thread, which another process has."""
+        run, lease = wish.run, None
         self._wishes[wish.id] = wish
         pause = _FIRST_PAUSE
         try:

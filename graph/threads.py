@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from typing import Any, Literal
 
 from ..nodes.clock import Clock, SystemClock
@@ -54,6 +54,8 @@ class TurnRun:
         """True when the run may go on without its listener: only storing is left."""
         self.before: TurnRun | None = None
         """The run that has to end first; `None` once it has."""
+        self.waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        """What goes on while the run waits for its thread: the caller may hear a filler."""
         self._parts: list[Any] = []
         self._more = asyncio.Event()
         self._listeners = 0
@@ -64,7 +66,8 @@ class TurnRun:
         """Wait for the turn before, then run this one to its end."""
         try:
             if self.before is not None:
-                await self.before.done.wait()
+                async with self.waiting():
+                    await self.before.done.wait()
                 self.before = None
             async with aclosing(parts()) as running:  # It ends with this run, not when it is collected.
                 async for part in running:
@@ -191,12 +194,13 @@ class Threads:
     def meant(self, thread_id: str, heard: str | None) -> TurnRun | None:
         """Return the run that an interrupt means, of whose reply the caller `heard` so much.
 
-        A turn that waits for one that is at its end has said nothing, but it is what the caller waits for.
+        A turn that waits for one that is at its end is what the caller waits for; all that it can have said
+        is a filler.
         """
-        driving = self.driving(thread_id)
-        if driving is None or heard or not (driving.stop.requested or driving.kept):
+        newest, driving = self.running(thread_id), self.driving(thread_id)
+        if newest is None or driving is None or not (driving.stop.requested or driving.kept):
             return driving
-        return self.running(thread_id)
+        return driving if heard and not newest.speaker.spoken else newest
 
     def enter(self, run: TurnRun) -> None:
         """Put `run` behind the thread's running turn, which is stopped, waited for or in the way.

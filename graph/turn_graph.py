@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self, cast
 
 from anyio.from_thread import BlockingPortal
@@ -23,6 +24,7 @@ from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from ..state.thread_keys import actor_of_call, thread_key
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
+from .filled_wait import filled_wait
 from .held_thread import HeldThread, held_thread, unheld
 from .incoming import turn_input
 from .resources import Resources
@@ -155,6 +157,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             stop=run.stop,
             failure=run.failure,
         )
+        run.waiting = partial(filled_wait, run, live, config, options)
         resources.threads.enter(run)
         work = run.drive(
             lambda: ended_in_words(self._turn(run, live, input, config, **options), live, options)

@@ -59,7 +59,7 @@ async def _failed(
     turn = state["turn"].copy()
     turn.update(outcome="failed", finish_reason="error", error=failure.code)
     before, reply_id = len(turn["spoken"]), str(uuid4())
-    spoke = len(speaker.spoken) > before
+    spoke = speaker.answered > before
     await speaker.detach()
     await speaker.attach(writer_of(runtime), reply_id)
     await speaker.say(context.limits.broken_reply if spoke else context.limits.apology)

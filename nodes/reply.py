@@ -35,7 +35,7 @@ class Reply:
 
         A reply of more than `longest` characters is cut there and ends with the reason `length`.
         """
-        self.id = str(uuid4())
+        self.id, self._start = speaker.begin_reply()
         self.finish_reason: str | None = None
         self.usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
         self.said = ""
@@ -45,7 +45,6 @@ class Reply:
         self.went_on = False
         """True when words or calls came after a finish reason: then no reason marks the end of the reply."""
         self._speaker, self._longest = speaker, longest
-        self._start = len(speaker.spoken)
         self._fields = ProviderFields()
         self._whole = False
         self._text = ""

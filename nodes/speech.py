@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 from typing import Any, cast
+from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager
 from langchain_core.callbacks.manager import AsyncCallbackManagerForLLMRun
@@ -33,9 +34,12 @@ class Speaker:
         self._listener: AsyncCallbackManagerForLLMRun | None = None
         self._reply_id = ""
         self._attached_at = 0
+        self._ahead_id: str | None = None
         self._new_sentence = False
         self.spoken = ""
         """All text of the turn so far."""
+        self.answered = 0
+        """Characters of `spoken` up to the last word that is no filler."""
         self.first_speech_at: float | None = None
         """Seconds since the epoch."""
         self.quiet_since = time.monotonic()
@@ -53,7 +57,7 @@ class Speaker:
 
     def resume(self, spoken: str, first_speech_at: float | None) -> None:
         """Go on after a crash: `spoken` is what the turn had said by its last checkpoint."""
-        self.spoken, self.first_speech_at = spoken, first_speech_at
+        self.spoken, self.answered, self.first_speech_at = spoken, len(spoken), first_speech_at
         self._new_sentence = True
 
     async def attach(self, writer: StreamWriter, reply_id: str) -> None:
@@ -61,6 +65,20 @@ class Speaker:
         self._writer, self._reply_id, self._new_sentence = writer, reply_id, True
         self._attached_at = len(self.spoken)
         self._listener = await _messages_listener()
+        if reply_id == self._ahead_id and self._listener is not None:
+            # LangGraph must know the id, or a message that nothing is added to would be streamed once more.
+            await self._token(self._listener, "")
+        self._ahead_id = None
+
+    def attach_ahead(self, writer: StreamWriter, reply_id: str) -> None:
+        """Send what is said before the first step to `writer`, as the beginning of the first reply."""
+        self._writer, self._ahead_id = writer, reply_id
+
+    def begin_reply(self) -> tuple[str, int]:
+        """Return the id of a new reply and its place in `spoken`; what was said ahead of it is part of it."""
+        if self._ahead_id is not None and self.spoken:
+            return self._ahead_id, 0
+        return str(uuid4()), len(self.spoken)
 
     async def detach(self) -> None:
         """Close the step's message stream; nothing may be said until the next `attach`."""
@@ -76,9 +94,14 @@ class Speaker:
 
     async def fill(self, sentence: str) -> None:
         """Speak a filler sentence, once until the next word that is not one."""
-        if not self._filled:
+        before = len(self.spoken)
+        if self._kept is not None:
+            await self._until_kept(self._kept)
+        if not self._filled and len(self.spoken) == before:  # No word came meanwhile.
             self.begin_sentence()
+            answered = self.answered
             await self.say(sentence)
+            self.answered = answered
             self.begin_sentence()
             self._filled = True
 
@@ -90,22 +113,31 @@ class Speaker:
         """Speak `text` at once; return what went out, with the blank before it when one was needed."""
         if not text or self._writer is None:
             return ""
-        if self.first_speech_at is None and self._kept is not None and not self._kept.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._kept.wait(), LONGEST_WAIT)
+        if self._kept is not None:
+            await self._until_kept(self._kept)
         if self._new_sentence and self.spoken and not (self.spoken[-1].isspace() or text[0].isspace()):
             text = " " + text
         self._new_sentence = False
         self.spoken += text
+        self.answered = len(self.spoken)
         self._filled = False
         self.quiet_since = time.monotonic()
         if self.first_speech_at is None:
             self.first_speech_at = self._clock.now()
         self._writer(encode_event(Speech(content=text)))
         if self._listener is not None:
-            chunk = ChatGenerationChunk(message=AIMessageChunk(content=text, id=self._reply_id))
-            await self._listener.on_llm_new_token(text, chunk=chunk)
+            await self._token(self._listener, text)
         return text
+
+    async def _until_kept(self, kept: asyncio.Event) -> None:
+        if not kept.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(kept.wait(), LONGEST_WAIT)
+        self._kept = None
+
+    async def _token(self, listener: AsyncCallbackManagerForLLMRun, text: str) -> None:
+        chunk = ChatGenerationChunk(message=AIMessageChunk(content=text, id=self._reply_id))
+        await listener.on_llm_new_token(text, chunk=chunk)
 
 
 async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:

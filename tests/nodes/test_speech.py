@@ -76,6 +76,40 @@ async def test_the_filler_is_spoken_once_until_the_next_word(ear: Any) -> None:
     assert ear.heard == "Let me look. One moment. It is sunny. One moment."
 
 
+async def test_no_filler_comes_beside_a_first_word_that_waited_with_it(ear: Any) -> None:
+    speaker, kept = await ear.listen(), asyncio.Event()
+    speaker.hold_until(kept)
+    saying = [asyncio.create_task(speaker.say("One")), asyncio.create_task(speaker.fill("One moment."))]
+    await asyncio.sleep(0)
+    kept.set()
+    await asyncio.gather(*saying)
+    await speaker.say(" two.")
+    assert ear.heard == "One two."
+
+
+async def test_a_filler_before_the_first_step_is_the_beginning_of_the_first_reply_alone(ear: Any) -> None:
+    ear.speaker.attach_ahead(lambda _: None, "reply-1")
+    await ear.speaker.fill("One moment.")
+    await ear.speaker.detach()
+    assert ear.speaker.begin_reply() == ("reply-1", 0)
+    await ear.listen()
+    await ear.speaker.say("Yes?")
+    assert ear.speaker.begin_reply()[1] == len("One moment. Yes?")
+
+
+async def test_the_answer_waits_for_the_words_of_the_caller_to_be_kept_after_a_filler_too(ear: Any) -> None:
+    ear.speaker.attach_ahead(lambda _: None, "reply")
+    await ear.speaker.fill("One moment.")
+    speaker, kept = await ear.listen(), asyncio.Event()
+    speaker.hold_until(kept)
+    saying = asyncio.create_task(speaker.say("Yes?"))
+    await asyncio.sleep(0)
+    assert ear.heard == ""
+    kept.set()
+    await saying
+    assert ear.heard == " Yes?"
+
+
 async def test_silence_is_counted_from_the_last_word(ear: Any) -> None:
     speaker = await ear.listen()
     before = time.monotonic()
