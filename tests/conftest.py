@@ -1,10 +1,11 @@
 """What most tests need: a database of their own, resources over it, and turns in one line."""
 
 import asyncio
+import gc
 import os
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,17 @@ Open = Callable[..., AbstractAsyncContextManager[Resources]]
 def pytest_xdist_auto_num_workers() -> int:
     """Return one process more than there are processors: a quarter of the time tests wait for something."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what the test files import out of garbage collections: it makes each half a second longer."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
