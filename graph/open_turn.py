@@ -158,7 +158,8 @@ class OpenTurn:
                 left = await journal.find(self.thread_id)
                 if left is not None and left.turn_id != turn["id"]:
                     journaling.refuse_if_alive(left)
-                    await journal.replace(left, None, turn["id"])
+                    again = left.recorded_at is None and left.is_repeated_in(records)
+                    await journal.replace(left, () if again else None, turn["id"])
 
         await self._storing(begin)
 

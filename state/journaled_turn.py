@@ -1,5 +1,6 @@
 """A turn as the journal has it, and its messages as plain data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,12 @@ class JournaledTurn:
     def is_empty(self) -> bool:
         """True when nothing is known but that it began."""
         return not (self.messages or self.lost or self.spoken)
+
+    def is_repeated_in(self, messages: Sequence[MessageRecord]) -> bool:
+        """Return whether `messages` of a later turn begin with the words of this one, told by the client."""
+        words = [message.text for message in self.messages if message.role == "user"]
+        later = [message.text for message in messages if message.role == "user"]
+        return bool(words) and words == later[: len(words)] and len(later) > len(words)
 
     def rest(self, kept: str) -> str:
         """Return what went out and is in no message, when `kept` is what the messages hold of it."""

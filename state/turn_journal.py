@@ -107,7 +107,8 @@ class TurnJournal:
     ) -> None:
         """Write down a turn that has ended without being written down or stored.
 
-        When another turn of the thread is in the journal by now, its words go into the record at once.
+        When another turn of the thread is in the journal by now, its words go into the record at once, unless
+        the client told them again with that turn.
         """
 
         def write(connection: Connection) -> None:
@@ -116,7 +117,9 @@ class TurnJournal:
             row = {**_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
             if connection.execute(_BEGIN[connection.dialect.name], row).first() is None:
                 owner = connection.execute(_OWNER, {"thread": thread_id}).mappings().one()
-                _record(connection, _turn({**row, **owner}))
+                lost, later = _turn({**row, **owner}), _turns(connection, _of_thread(thread_id))
+                if not any(lost.is_repeated_in(turn.messages) for turn in later):
+                    _record(connection, lost)
 
         with suppress(IntegrityError):  # The thread was deleted.
             await self._database.write(write)
@@ -130,7 +133,7 @@ class TurnJournal:
     @unbroken
     async def find(self, thread_id: str) -> JournaledTurn | None:
         """Return the thread's turn that goes on or was left."""
-        query = _FIND.where(JournalRow.thread_id == thread_id)
+        query = _of_thread(thread_id)
         return next(iter(await self._database.read(lambda connection: _turns(connection, query))), None)
 
     @unbroken
@@ -276,6 +279,10 @@ def _row(
         "resumed": False,
         "recorded_at": None,
     }
+
+
+def _of_thread(thread_id: str) -> Any:
+    return _FIND.where(JournalRow.thread_id == thread_id)
 
 
 def _turns(connection: Connection, query: Any) -> list[JournaledTurn]:

@@ -50,7 +50,43 @@ async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Any, st
     assert (await journal.find(home.key)).turn_id == "turn-2"
 
 
+async def test_a_lost_turn_whose_words_the_client_tells_again_stands_there_once(home: Any) -> None:
+    journal, messages = home.store.journal, home.store.messages
+    told = [said("u1", "Book it.", 2, "user"), said("a1", "Gladly.", 2), said("u2", "Thanks.", 2, "user")]
+    assert await journal.begin(home.key, "turn-2", 7, BEGAN, told)
+    await journal.keep(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")], "Gladly.")
+    await messages.save(ADA, home.agent.id, home.thread_id, told, ended="turn-2")
+    assert [each.text for each in await messages.history(ADA, home.thread_id)] == [
+        "Book it.",
+        "Gladly.",
+        "Thanks.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "again"),
+    [
+        (["Book it.", "Thanks."], True),
+        (["Book it."], False),
+        (["Thanks.", "Book it.", "Bye."], False),
+        ([], False),
+    ],
+)
+async def test_only_words_before_the_newest_are_told_again(home: Any, told: list[str], again: bool) -> None:
+    await home.store.journal.begin(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")])
+    left = await home.store.journal.find(home.key)
+    later = [said(str(place), words, 2, "user") for place, words in enumerate(told)]
+    assert left.is_repeated_in(later) is again
+
+
 async def test_a_lost_turn_of_a_deleted_thread_is_forgotten(home: Any) -> None:
     await home.store.threads.delete(ADA, home.thread_id)
     await home.store.journal.keep(home.key, "turn-1", 7, BEGAN, [], "Gladly.")
     assert await home.store.journal.find(home.key) is None
+
+
+async def test_a_left_turn_may_be_replaced_without_a_record_of_it(home: Any) -> None:
+    await home.store.journal.begin(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")])
+    await home.store.journal.replace(await home.store.journal.find(home.key), (), "turn-2")
+    assert await home.store.messages.history(ADA, home.thread_id) == ()
+    assert (await home.store.journal.find(home.key)).turn_id == "turn-2"
