@@ -1,6 +1,6 @@
 """A turn as the journal has it, and its messages as plain data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -60,13 +60,46 @@ class JournaledTurn:
         )
 
 
-def as_plain(message: MessageRecord) -> dict[str, Any]:
+def _as_plain(message: MessageRecord) -> dict[str, Any]:
     """Return a record as the journal keeps it."""
     plain = {name: getattr(message, name) for name in _PLAIN}
     return {**plain, "created_at": message.created_at.isoformat()}
 
 
-def as_record(plain: dict[str, Any]) -> MessageRecord:
+def _as_record(plain: dict[str, Any]) -> MessageRecord:
     """Return the record that is kept as `plain`."""
     created_at: Any = datetime.fromisoformat(plain["created_at"])
     return MessageRecord(**{**plain, "created_at": created_at})
+
+
+def new_row(
+    thread_id: str, turn_id: str, process: int, started_at: datetime, messages: Sequence[MessageRecord]
+) -> dict[str, Any]:
+    """Return the row of a turn that begins."""
+    return {
+        "thread_id": thread_id,
+        "turn_id": turn_id,
+        "process": process,
+        "started_at": started_at,
+        "messages": [_as_plain(message) for message in messages],
+        "lost": "",
+        "spoken": "",
+        "resumed": False,
+        "recorded_at": None,
+    }
+
+
+def turn_of_row(row: Mapping[Any, Any]) -> JournaledTurn:
+    """Return the turn of a row of the journal together with the owner of its thread."""
+    return JournaledTurn(
+        thread_id=row["thread_id"],
+        actor=Actor(row["organization_id"], row["user_id"]),
+        agent_id=row["agent_id"],
+        turn_id=row["turn_id"],
+        process=row["process"],
+        started_at=row["started_at"],
+        messages=tuple(map(_as_record, row["messages"])),
+        lost=row["lost"],
+        spoken=row["spoken"],
+        recorded_at=row["recorded_at"],
+    )

@@ -18,7 +18,7 @@ from .columns import utc_now
 from .database import Database
 from .ended_turns import cut_id
 from .errors import NotFound, ThreadBusy
-from .journaled_turn import JournaledTurn, as_plain, as_record
+from .journaled_turn import JournaledTurn, new_row, turn_of_row
 from .message_rows import MessageRecord, save_records
 from .models import AgentRow, JournalRow, MessageRow, ThreadRow
 from .ownership import is_agent
@@ -85,7 +85,7 @@ class TurnJournal:
 
         It is committed when this returns. A turn that is there gets these messages.
         """
-        row = _row(thread_id, turn_id, process, started_at, messages)
+        row = new_row(thread_id, turn_id, process, started_at, messages)
         try:
             return await self._database.write(
                 lambda connection: (
@@ -114,10 +114,10 @@ class TurnJournal:
         def write(connection: Connection) -> None:
             if connection.execute(_STORED, {"thread": thread_id, "turn": turn_id}).first() is not None:
                 return
-            row = {**_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
+            row = {**new_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
             if connection.execute(_BEGIN[connection.dialect.name], row).first() is None:
                 owner = connection.execute(_OWNER, {"thread": thread_id}).mappings().one()
-                lost, later = _turn({**row, **owner}), _turns(connection, _of_thread(thread_id))
+                lost, later = turn_of_row({**row, **owner}), _turns(connection, _of_thread(thread_id))
                 if not any(lost.is_repeated_in(turn.messages) for turn in later):
                     _record(connection, lost)
 
@@ -265,40 +265,9 @@ def _settle(connection: Connection, turn: JournaledTurn, changed: dict[str, Any]
         raise _GoneOn
 
 
-def _row(
-    thread_id: str, turn_id: str, process: int, started_at: datetime, messages: Sequence[MessageRecord]
-) -> dict[str, Any]:
-    return {
-        "thread_id": thread_id,
-        "turn_id": turn_id,
-        "process": process,
-        "started_at": started_at,
-        "messages": [as_plain(message) for message in messages],
-        "lost": "",
-        "spoken": "",
-        "resumed": False,
-        "recorded_at": None,
-    }
-
-
 def _of_thread(thread_id: str) -> Any:
     return _FIND.where(JournalRow.thread_id == thread_id)
 
 
 def _turns(connection: Connection, query: Any) -> list[JournaledTurn]:
-    return [_turn(row) for row in connection.execute(query).mappings()]
-
-
-def _turn(row: Any) -> JournaledTurn:
-    return JournaledTurn(
-        thread_id=row["thread_id"],
-        actor=Actor(row["organization_id"], row["user_id"]),
-        agent_id=row["agent_id"],
-        turn_id=row["turn_id"],
-        process=row["process"],
-        started_at=row["started_at"],
-        messages=tuple(map(as_record, row["messages"])),
-        lost=row["lost"],
-        spoken=row["spoken"],
-        recorded_at=row["recorded_at"],
-    )
+    return [turn_of_row(row) for row in connection.execute(query).mappings()]
