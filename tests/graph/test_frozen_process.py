@@ -115,11 +115,7 @@ async def test_a_client_over_http_hears_the_filler_too(
     speaking: subprocess.Popen[str], postgres_url: str
 ) -> None:
     os.kill(speaking.pid, signal.SIGSTOP)
-    body = {"messages": [{"role": "user", "content": "Hello?"}], "stream": True, "thread_id": "call-42"}
-    async with open_resources(postgres_url, model=ScriptedChatModel(["Yes?"])) as resources:
-        transport = httpx.ASGITransport(create_app(build_graph(resources)), client=("127.0.0.1", 50000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            answer = await client.post("/v1/chat/completions", json=body)
+    answer = await ask_over_http(postgres_url, ScriptedChatModel(["Yes?"]))
     assert answer.status_code == 200
     assert spoken(answer.text) == [FILLER, " Yes?"]
 
@@ -129,12 +125,17 @@ async def test_a_wait_that_ends_in_an_error_ends_in_one_apology(
 ) -> None:
     monkeypatch.setattr("voicegraph.graph.other_processes._MOST_ENDED", 0)
     os.kill(speaking.pid, signal.SIGSTOP)
+    answer = await ask_over_http(postgres_url, ScriptedChatModel([]))
+    assert spoken(answer.text) == [FILLER, f" {TurnLimits().apology}"]
+
+
+async def ask_over_http(url: str, model: ScriptedChatModel) -> httpx.Response:
+    """Ask a server over the database at `url` on the thread of the frozen process."""
     body = {"messages": [{"role": "user", "content": "Hello?"}], "stream": True, "thread_id": "call-42"}
-    async with open_resources(postgres_url, model=ScriptedChatModel([])) as resources:
+    async with open_resources(url, model=model) as resources:
         transport = httpx.ASGITransport(create_app(build_graph(resources)), client=("127.0.0.1", 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            answer = await client.post("/v1/chat/completions", json=body)
-    assert spoken(answer.text) == [FILLER, f" {TurnLimits().apology}"]
+            return await client.post("/v1/chat/completions", json=body)
 
 
 def spoken(stream: str) -> list[str]:
