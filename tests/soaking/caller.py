@@ -1,14 +1,13 @@
 """A caller who asks, interrupts, orders, and asks again when a server dies."""
 
 import asyncio
-import json
 import random
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
+from .answers import Refused, words_of_answer
 from .fleet import Fleet
 
 
@@ -64,7 +63,7 @@ class Caller:
             heard: list[str] = []
             ended = False
             try:
-                async for word in self._words(client, fleet.url(self.dice), body):
+                async for word in words_of_answer(client, fleet.url(self.dice), body):
                     if not heard:
                         self._note(began, failed_at)
                     heard.append(word)
@@ -86,20 +85,3 @@ class Caller:
             self.first_words.append(time.monotonic() - began)
         else:
             self.blocked.append(time.monotonic() - failed_at)
-
-    async def _words(self, client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> Any:
-        async with client.stream("POST", f"{url}/v1/chat/completions", json=body) as answer:
-            if answer.status_code != 200:
-                raise Refused(answer.status_code)
-            async for line in answer.aiter_lines():
-                if line == "data: [DONE]":
-                    return
-                if line.startswith("data: {"):
-                    word = json.loads(line[6:])["choices"][0]["delta"].get("content")
-                    if word:
-                        yield word
-        raise Refused(0)
-
-
-class Refused(Exception):
-    """The server answered with another status, or broke off."""

@@ -6,6 +6,8 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
+from patience import PATIENCE
 from serving import Process, serving
 
 TESTS = Path(__file__).parents[1]
@@ -45,6 +47,13 @@ class Fleet:
         self.killed += 1
         await asyncio.to_thread(stack.close)
         self._servers[place] = await asyncio.to_thread(self._start)
+
+    async def quiet(self, client: httpx.AsyncClient) -> None:
+        """Wait until the last turns of all servers are stored."""
+        async with asyncio.timeout(PATIENCE):
+            for url in self.urls():
+                while "voicegraph_running_turns 0.0" not in (await client.get(f"{url}/metrics")).text:
+                    await asyncio.sleep(0.1)
 
     def close(self) -> None:
         """Kill all."""

@@ -1,15 +1,13 @@
 """A caller who does what real ones and their clients do: interrupts, hangs up, sends requests again."""
 
 import asyncio
-import json
 import random
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
+from .answers import Refused, words_of_answer
 from .fleet import Fleet
 
 APOLOGY = "Sorry"
@@ -29,8 +27,6 @@ class Turn:
     began: float
     ended: float = 0.0
     heard: str = ""
-    told: bool = False
-    """Whether the server knows how much of a reply that was cut was heard."""
     whole: bool = False
     tries: int = 0
 
@@ -65,7 +61,6 @@ class RestlessCaller:
         if way == "send again":
             turn.heard, turn.whole = "", False
             await self._hear(client, fleet, turn, None)
-        turn.told = turn.told or self.tells_all
         turn.ended = time.monotonic()
         if turn.heard:
             self.history.append({"role": "assistant", "content": turn.heard})
@@ -79,9 +74,11 @@ class RestlessCaller:
             turn.tries += 1
             url = fleet.url(self.dice)
             try:
-                async for heard in _heard(client, url, body):
-                    turn.heard = heard
-                    if len(heard.split()) == cut and turn.way != "listen":
+                said = ""
+                async for word in words_of_answer(client, url, body):
+                    said += word
+                    turn.heard = said.strip()
+                    if len(turn.heard.split()) == cut:
                         if turn.way == "interrupt":
                             await self._interrupt(client, url, turn)
                         return
@@ -90,25 +87,4 @@ class RestlessCaller:
                 await asyncio.sleep(0.05)
 
     async def _interrupt(self, client: httpx.AsyncClient, url: str, turn: Turn) -> None:
-        said = await client.post(f"{url}/v1/threads/{self.thread}/interrupt", json={"heard": turn.heard})
-        turn.told = said.status_code == 200
-
-
-async def _heard(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> AsyncIterator[str]:
-    """Yield what was heard so far, after each piece of the reply."""
-    heard = ""
-    async with client.stream("POST", f"{url}/v1/chat/completions", json=body) as answer:
-        if answer.status_code != 200:
-            raise Refused(answer.status_code)
-        async for line in answer.aiter_lines():
-            if line == "data: [DONE]":
-                return
-            if line.startswith("data: {"):
-                heard += json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
-                if heard.strip():
-                    yield heard.strip()
-    raise Refused(0)
-
-
-class Refused(Exception):
-    """The server answered with another status, or broke off."""
+        await client.post(f"{url}/v1/threads/{self.thread}/interrupt", json={"heard": turn.heard})

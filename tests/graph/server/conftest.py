@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from openai_server import OpenAIServer, text
+from soaking.model_process import ModelProcess, model_process
 
 from voicegraph.graph import Resources, build_graph
 from voicegraph.graph.server.app import create_app
@@ -73,3 +74,10 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
         monkeypatch.setenv("OPENAI_API_KEY", "key")
         yield server
         server.check()
+
+
+@pytest.fixture
+def soak_model() -> Iterator[ModelProcess]:
+    """The model of the soaks, in a process of its own."""
+    with model_process() as process:
+        yield process

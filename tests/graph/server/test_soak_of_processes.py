@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from openai_server import validate_messages
 from patience import PATIENCE
 from soaking.caller import Caller
 from soaking.fleet import Fleet
-from soaking.model_process import ModelProcess, model_process
+from soaking.model_process import ModelProcess
 
 from voicegraph.graph import TurnGraph, build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -23,20 +22,6 @@ from voicegraph.state import Actor
 
 LONGEST_BLOCK = 5.0
 """Seconds without a word when a server dies, on a machine that does nothing else."""
-
-
-@pytest.fixture
-def model() -> Iterator[ModelProcess]:
-    with model_process() as process:
-        yield process
-
-
-async def quiet(client: httpx.AsyncClient, fleet: Fleet) -> None:
-    """Wait until the last turns are stored."""
-    async with asyncio.timeout(PATIENCE):
-        for url in fleet.urls():
-            while "voicegraph_running_turns 0.0" not in (await client.get(f"{url}/metrics")).text:
-                await asyncio.sleep(0.1)
 
 
 async def check(graph: TurnGraph, caller: Caller) -> None:
@@ -64,7 +49,7 @@ async def check(graph: TurnGraph, caller: Caller) -> None:
     ],
 )
 async def test_processes_that_are_killed_lose_nothing(
-    model: ModelProcess,
+    soak_model: ModelProcess,
     tmp_path: Path,
     postgres_url: str,
     processes: int,
@@ -76,7 +61,7 @@ async def test_processes_that_are_killed_lose_nothing(
 ) -> None:
     orders = tmp_path / "orders"
     orders.touch()
-    fleet, dice = Fleet(tmp_path, postgres_url, model.url, orders), random.Random(7)
+    fleet, dice = Fleet(tmp_path, postgres_url, soak_model.url, orders), random.Random(7)
     people = [Caller(number, random.Random(number)) for number in range(callers)]
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     try:
@@ -88,7 +73,7 @@ async def test_processes_that_are_killed_lose_nothing(
                 await asyncio.sleep(kill_every)
                 await fleet.kill_one(dice)
             await talking
-            await quiet(client, fleet)
+            await fleet.quiet(client)
     finally:
         await asyncio.to_thread(fleet.close)
     assert [failure for caller in people for failure in caller.failed] == []
@@ -107,4 +92,4 @@ async def test_processes_that_are_killed_lose_nothing(
     assert [order for order, times in placed.items() if times > 1] == []
     assert [order for caller in people for order in caller.orders if not placed[order]] == []
     assert max(blocked, default=0) < longest
-    assert await asyncio.to_thread(model.end) == []
+    assert await asyncio.to_thread(soak_model.end) == []

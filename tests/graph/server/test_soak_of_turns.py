@@ -5,7 +5,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from patience import PATIENCE
 from postgres_server import PostgresServer
 from soaking.fleet import Fleet
-from soaking.model_process import ModelProcess, model_process
+from soaking.model_process import ModelProcess
 from soaking.restless import APOLOGY, RestlessCaller, Turn
 
 from voicegraph.graph import build_graph, open_resources
@@ -32,12 +32,6 @@ AT_ONCE = 1.5
 """Seconds in which a process may die after a reply, so that the last words of that are not stored."""
 
 
-@pytest.fixture
-def model() -> Iterator[ModelProcess]:
-    with model_process() as process:
-        yield process
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest) -> PostgresServer | None:
     """The PostgreSQL of the servers; `None` when they have SQLite."""
@@ -50,7 +44,7 @@ class Kills:
     def __init__(self, fleet: Fleet, server: PostgresServer | None) -> None:
         self._fleet, self._server, self._dice = fleet, server, random.Random(11)
         self.spans: list[tuple[float, float]] = []
-        """From when to when something was away, by `time.monotonic()`."""
+        """When something was away, from and to, by `time.monotonic()`."""
         self.outages: list[tuple[float, float]] = []
         """From when to when the database was."""
 
@@ -71,7 +65,7 @@ class Kills:
 
 
 async def talk(fleet: Fleet, people: Sequence[RestlessCaller], turns: int) -> None:
-    """Let all say so many turns together, and each a last one which is heard to its end."""
+    """Let the callers take `turns` turns between them."""
     left = itertools.count()
 
     async def one(caller: RestlessCaller, client: httpx.AsyncClient) -> None:
@@ -88,14 +82,11 @@ async def say_goodbye(fleet: Fleet, people: Sequence[RestlessCaller]) -> None:
     """Say a last thing each, while nothing is killed, and wait until all is stored."""
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
         await asyncio.gather(*(caller.turn(client, fleet, way="listen") for caller in people))
-        async with asyncio.timeout(PATIENCE):
-            for url in fleet.urls():
-                while "voicegraph_running_turns 0.0" not in (await client.get(f"{url}/metrics")).text:
-                    await asyncio.sleep(0.1)
+        await fleet.quiet(client)
 
 
 def near(turn: Turn, spans: Sequence[tuple[float, float]], after: float) -> bool:
-    """Whether something was away in the turn, or died up to `after` seconds behind it."""
+    """Return whether something was away during the turn or up to `after` seconds later."""
     return any(began <= turn.ended + after and turn.began <= ended for began, ended in spans)
 
 
@@ -121,7 +112,7 @@ def violations(caller: RestlessCaller, record: Sequence[StoredMessage], kills: K
         if words[turn.words] > 1:
             found = [message for message in record if message.text == turn.words]
             wrong.append(f"{len(found)} times: {turn}: {found}")
-        if near(turn, kills.outages, PATIENCE if turn.heard.startswith(APOLOGY) else AT_ONCE):
+        if near(turn, kills.outages, AT_ONCE):
             continue
         if APOLOGY in turn.heard or not turn.heard:
             wrong.append(f"no answer: {turn}")
@@ -158,12 +149,12 @@ async def found(url: str, people: Sequence[RestlessCaller], kills: Kills) -> lis
 
 @pytest.mark.soak
 async def test_two_thousand_restless_turns_lose_and_double_nothing(
-    model: ModelProcess, tmp_path: Path, server: PostgresServer | None, turns: int = 2000
+    soak_model: ModelProcess, tmp_path: Path, server: PostgresServer | None, turns: int = 2000
 ) -> None:
     url = server.url() if server else f"sqlite:///{tmp_path}/voice.db"
     orders = tmp_path / "orders"
     orders.touch()
-    fleet = Fleet(tmp_path, url, model.url, orders)
+    fleet = Fleet(tmp_path, url, soak_model.url, orders)
     people = [RestlessCaller(number, random.Random(number), number % 2 == 0) for number in range(CALLERS)]
     kills = Kills(fleet, server)
     try:
@@ -184,4 +175,4 @@ async def test_two_thousand_restless_turns_lose_and_double_nothing(
     print(*wrong, sep="\n")
     print(f"of these {len(kills.outages)} of the database, {sum(placed.values())} orders")
     assert (doubled, [order for order in heard if not placed[order]], wrong) == ([], [], [])
-    assert await asyncio.to_thread(model.end) == []
+    assert await asyncio.to_thread(soak_model.end) == []
