@@ -1,11 +1,10 @@
 """Processes whose clocks differ serve one thread: nothing that was said is forgotten or doubled."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from forked_python import ForkedPython
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -40,16 +39,10 @@ class Elsewhere:
     """A process with a clock of its own."""
 
     def __init__(self, url: str, shift: float) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, url, str(shift)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.process = ForkedPython(["-c", PROGRAM, url, str(shift)], stdin=True)
         assert self.read() == "ready"
 
     def read(self) -> str:
-        assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def say(self, words: str) -> str:
@@ -63,8 +56,7 @@ class Elsewhere:
 def elsewhere(each_url: str, request: pytest.FixtureRequest) -> Iterator[Elsewhere]:
     other = Elsewhere(each_url, request.param)
     yield other
-    other.process.kill()
-    other.process.communicate()
+    other.process.close()
 
 
 async def test_each_process_knows_what_the_other_one_heard_last(elsewhere: Elsewhere, each_url: str) -> None:

@@ -2,14 +2,13 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_python import ForkedPython
 
 from voicegraph.graph import build_graph
 from voicegraph.graph.consolidate import Consolidator
@@ -35,17 +34,12 @@ def voice_url(each_url: str) -> str:
 
 
 @contextmanager
-def another_process(url: str) -> Iterator["subprocess.Popen[str]"]:
+def another_process(url: str) -> Iterator[ForkedPython]:
     """Start a process that consolidates and never ends; give it once it has asked its model."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-m", "sweeps.consolidating_process", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == "thinking\n"
-            yield process
-        finally:
-            process.kill()
+    with ForkedPython(["-m", "sweeps.consolidating_process", url], env=environment) as process:
+        assert process.stdout.readline() == "thinking\n"
+        yield process
 
 
 async def agent_with_due_messages(resources: Any) -> str:

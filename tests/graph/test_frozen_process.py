@@ -6,13 +6,12 @@ The caller hears the filler meanwhile.
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from forked_python import ForkedPython
 
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 from voicegraph.graph.server.app import create_app
@@ -51,23 +50,15 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def speaking(postgres_url: str) -> Iterator[subprocess.Popen[str]]:
+def speaking(postgres_url: str) -> Iterator[ForkedPython]:
     """A process that has spoken two words, and goes on when it is told to."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, postgres_url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "spoke\n"
-    yield process
-    process.kill()
-    process.communicate()
+    with ForkedPython(["-c", PROGRAM, postgres_url], stdin=True) as process:
+        assert process.stdout.readline() == "spoke\n"
+        yield process
 
 
 async def test_the_next_turn_is_answered_and_nothing_of_the_frozen_one_comes_after_it(
-    speaking: subprocess.Popen[str], postgres_url: str
+    speaking: ForkedPython, postgres_url: str
 ) -> None:
     os.kill(speaking.pid, signal.SIGSTOP)
     async with open_resources(postgres_url, model=ScriptedChatModel(["Yes?", "Good."])) as resources:
@@ -85,7 +76,7 @@ async def test_the_next_turn_is_answered_and_nothing_of_the_frozen_one_comes_aft
 
 
 async def test_the_caller_hears_the_filler_while_the_frozen_process_has_the_thread(
-    speaking: subprocess.Popen[str], postgres_url: str
+    speaking: ForkedPython, postgres_url: str
 ) -> None:
     os.kill(speaking.pid, signal.SIGSTOP)
     model = ScriptedChatModel(["Yes?", "Good."])
@@ -99,9 +90,7 @@ async def test_the_caller_hears_the_filler_while_the_frozen_process_has_the_thre
     assert [message.text for message in model.requests[-1].messages][-3:] == ["Hello?", "Yes?", "Fine."]
 
 
-async def test_nothing_is_said_meanwhile_without_a_filler(
-    speaking: subprocess.Popen[str], postgres_url: str
-) -> None:
+async def test_nothing_is_said_meanwhile_without_a_filler(speaking: ForkedPython, postgres_url: str) -> None:
     os.kill(speaking.pid, signal.SIGSTOP)
     settings = Settings(filler_after=None)
     async with open_resources(
@@ -111,9 +100,7 @@ async def test_nothing_is_said_meanwhile_without_a_filler(
     assert [event.content for event in events if isinstance(event, Speech)] == ["Yes?"]
 
 
-async def test_a_client_over_http_hears_the_filler_too(
-    speaking: subprocess.Popen[str], postgres_url: str
-) -> None:
+async def test_a_client_over_http_hears_the_filler_too(speaking: ForkedPython, postgres_url: str) -> None:
     os.kill(speaking.pid, signal.SIGSTOP)
     answer = await ask_over_http(postgres_url, ScriptedChatModel(["Yes?"]))
     assert answer.status_code == 200
@@ -121,7 +108,7 @@ async def test_a_client_over_http_hears_the_filler_too(
 
 
 async def test_a_wait_that_ends_in_an_error_ends_in_one_apology(
-    speaking: subprocess.Popen[str], postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    speaking: ForkedPython, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("voicegraph.graph.other_processes._MOST_ENDED", 0)
     os.kill(speaking.pid, signal.SIGSTOP)

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forked_python import ForkedPython
 from openai_server import OpenAIServer
 from patience import PATIENCE
 
@@ -20,7 +19,7 @@ LISTENING = "Listening at http"
 class Process:
     """A running server: its process, its URL, its database, and the model server that it asks."""
 
-    process: subprocess.Popen[str]
+    process: ForkedPython
     url: str
     database_url: str
     backend: Any
@@ -61,19 +60,8 @@ def serving(
         "OPENAI_API_KEY": "test",
         **(settings or {}),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "voicegraph.graph",
-        "serve",
-        "--port",
-        "0",
-        "--db",
-        database_url,
-        *options,
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment)
-    assert process.stderr is not None
+    command = ["-m", "voicegraph.graph", "serve", "--port", "0", "--db", database_url, *options]
+    process = ForkedPython(command, cwd=folder, env=environment)
     try:
         # Log lines may come first, such as those on turns that a killed server left.
         written = list(until_listening(process.stderr))
@@ -86,6 +74,4 @@ def serving(
             backend=None if isinstance(backend, str) else backend,
         )
     finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+        process.close()

@@ -73,7 +73,6 @@ class Fleet:
             )
         )
         # A server that tells of failures would stop in the middle of one when nobody reads them.
-        assert server.process.stderr is not None
         reader = threading.Thread(target=server.process.stderr.read)
         reader.start()
         stack.callback(reader.join)

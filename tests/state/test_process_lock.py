@@ -1,12 +1,11 @@
 """Which processes have an SQLite file open is known, however they end."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked_python import ForkedPython
 
 from voicegraph.state.errors import InvalidSetting, StorageError
 from voicegraph.state.process_lock import ProcessLock
@@ -35,14 +34,11 @@ class Process:
     """Another process that has the file open."""
 
     def __init__(self, database: Path, *options: str) -> None:
-        command = [sys.executable, "-c", HOLD, str(database), *options]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
+        self._process = ForkedPython(["-c", HOLD, str(database), *options], stdin=True)
         self.token = int(self._process.stdout.readline())
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self._process.close()
 
 
 @pytest.fixture
@@ -74,10 +70,8 @@ def test_looking_does_not_take_anybodys_token_away(database: Path) -> None:
     # Closing the second one freed no lock of the first: the other process sees it still.
     looking = "import sys; from pathlib import Path; from voicegraph.state.process_lock import ProcessLock; "
     looking += "print(ProcessLock(Path(sys.argv[1]), takes_part=False).is_alive(int(sys.argv[2])))"
-    seen = subprocess.run(
-        [sys.executable, "-c", looking, str(database), str(first.token)], capture_output=True, text=True
-    )
-    assert seen.stdout == "True\n", seen.stderr
+    with ForkedPython(["-c", looking, str(database), str(first.token)]) as seen:
+        assert seen.communicate() == ("True\n", "")
     other.kill()
     first.close()
 

@@ -1,16 +1,13 @@
 """Run the command line: in this process where that is enough, as a process of its own where it is not."""
 
 import io
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forked_python import ForkedPython
 from openai_server import OpenAIServer
 
 from voicegraph.graph.cli import main
@@ -26,16 +23,6 @@ class Ran:
 
 
 Run = Callable[..., Ran]
-
-
-@contextmanager
-def heeding_ctrl_c() -> Iterator[None]:
-    """Let processes that start in the body take SIGINT, which a shell ignores in its background jobs."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -77,25 +64,15 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(folder: Path) -> Iterator[Callable[..., ForkedPython]]:
     """Return how to start a command as a process of its own, killed at the end if need be."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[ForkedPython] = []
 
-    def start_it(*arguments: str) -> subprocess.Popen[str]:
-        with heeding_ctrl_c():
-            process = subprocess.Popen(
-                [sys.executable, "-m", "voicegraph.graph", *arguments],
-                cwd=folder,
-                env={**os.environ},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+    def start_it(*arguments: str) -> ForkedPython:
+        process = ForkedPython(["-m", "voicegraph.graph", *arguments], cwd=folder)
         started.append(process)
         return process
 
     yield start_it
     for process in started:
-        process.kill()
-        process.communicate()
+        process.close()

@@ -1,13 +1,13 @@
 """Commands in environments with proxies, wrong certificates and pasted keys, as a user has them."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_python import ForkedPython
 from openai_server import OpenAIServer, text
+from patience import PATIENCE
 
 Run = Callable[..., Any]
 
@@ -21,14 +21,9 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def voicegraph(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "voicegraph.graph", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
+    with ForkedPython(["-m", "voicegraph.graph", *arguments], cwd=folder) as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+        return process.wait(), out, errors
 
 
 @pytest.mark.parametrize("model", ["the embedded one", "one on this machine"])

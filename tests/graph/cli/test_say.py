@@ -2,19 +2,19 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_python import ForkedPython
 from openai_server import OpenAIServer, ToolCall, invalid_key, text, tool_calls
 from patience import PATIENCE
 
 from voicegraph.nodes.limits import TurnLimits
 
 Run = Callable[..., Any]
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., ForkedPython]
 
 LOOK = tool_calls([ToolCall("dishes", '{"pre_exec_msg": "Let me look.", "day": "today"}')])
 
@@ -48,7 +48,6 @@ def test_ctrl_c_ends_it_with_130_and_keeps_what_was_said(
     server.add(held)
     process = start("say", "Count.", "--thread", "call-1")
     held.gate.wait_reached(within=PATIENCE)
-    assert process.stdout is not None
     assert process.stdout.read(7) == "One two"
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=PATIENCE)

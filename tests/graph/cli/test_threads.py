@@ -1,11 +1,11 @@
 """`voicegraph threads`, `history` and `resume`."""
 
 import asyncio
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from forked_python import ForkedPython
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
 from patience import PATIENCE
 
@@ -52,7 +52,7 @@ def test_history_tells_words_calls_and_results(run: Run, server: OpenAIServer) -
 
 
 def test_resume_ends_the_turn_of_a_killed_process(
-    run: Run, server: OpenAIServer, start: Callable[..., "subprocess.Popen[str]"]
+    run: Run, server: OpenAIServer, start: Callable[..., ForkedPython]
 ) -> None:
     held = text("One two three.", hold_after=2)
     server.add(held, text("One two three."), text("Fine."))
@@ -76,12 +76,11 @@ def test_db_upgrade_tells_what_it_did(run: Run, folder: Path) -> None:
 
 
 def test_history_tells_what_a_killed_process_left(
-    run: Run, server: OpenAIServer, start: Callable[..., "subprocess.Popen[str]"]
+    run: Run, server: OpenAIServer, start: Callable[..., ForkedPython]
 ) -> None:
     held = text("One two three.", hold_after=2)
     server.add(held)
     process = start("say", "Count.", "--thread", "one")
-    assert process.stdout is not None
     assert process.stdout.read(3) == "One"
     process.kill()
     process.wait()

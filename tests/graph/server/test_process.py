@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from forked_python import ForkedPython
 from openai_server import Gate, OpenAIServer, Reply, overloaded, paced, server_error, text
 from patience import PATIENCE
 from serving import Process, serving
@@ -201,37 +200,22 @@ def test_without_a_key_no_other_machine_is_served(tmp_path: Path) -> None:
             pass
 
 
+def served(*options: str) -> tuple[int, str, str]:
+    """Start a server that is refused; return its exit code, output and errors."""
+    environment = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "test"}
+    with ForkedPython(["-m", "voicegraph.graph", "serve", *options], env=environment) as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+        return process.wait(), out, errors
+
+
 def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process, tmp_path: Path) -> None:
     port = server.url.rpartition(":")[2]
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "voicegraph.graph",
-            "serve",
-            "--port",
-            port,
-            "--db",
-            f"sqlite:///{tmp_path}/other.db",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env={**os.environ, "OPENAI_API_KEY": "test"},
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
-    assert ended.stderr.startswith(f"voicegraph: port {port} is taken")
+    code, out, errors = served("--port", port, "--db", f"sqlite:///{tmp_path}/other.db")
+    assert (code, out, errors.count("\n")) == (2, "", 1)
+    assert errors.startswith(f"voicegraph: port {port} is taken")
 
 
 def test_a_second_server_on_one_file_is_refused_in_one_line(server: Process) -> None:
-    second = subprocess.run(
-        [sys.executable, "-m", "voicegraph.graph", "serve", "--port", "0", "--db", server.database_url],
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ["PATH"], "OPENAI_API_KEY": "test"},
-        timeout=60,
-    )
-    assert second.returncode == 2
-    assert second.stderr.count("\n") == 1
-    assert "another server has" in second.stderr
-    assert "PostgreSQL" in second.stderr
+    code, _, errors = served("--port", "0", "--db", server.database_url)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "another server has" in errors and "PostgreSQL" in errors
