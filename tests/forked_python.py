@@ -1,8 +1,8 @@
 """Start `python -m` and `python -c` by forking a process that has imported the package already.
 
 The processes are real ones, with an id, streams and an environment of their own. A start of Python that
-imports the package takes a second of the processor, a fork a hundredth of it. Tests of the start itself, such as
-its imports and closed streams, take a Python of their own.
+imports the package takes a second of the processor, a fork a hundredth of it. Tests of the start itself, such
+as its imports and closed streams, take a Python of their own.
 """
 
 import io

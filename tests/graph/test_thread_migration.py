@@ -2,8 +2,6 @@
 
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
+from forked_python import ForkedPython
 from patience import PATIENCE
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -218,10 +217,9 @@ for line in sys.stdin:
 def kill_each(url: str, folder: Path) -> list[dict[str, set[str]]]:
     """Kill an upgrade at each of its statements, and complete it; return how it was left, each way once."""
     files = {path: path.read_bytes() for path in folder.glob("voice*")}
-    left, whole, pipe = list[dict[str, set[str]]](), list[dict[str, set[str]]](), subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", DYING], stdin=pipe, stdout=pipe, text=True) as process:
+    left, whole = list[dict[str, set[str]]](), list[dict[str, set[str]]]()
+    with ForkedPython(["-c", DYING], stdin=True) as process:
         assert process.stdin is not None
-        assert process.stdout is not None
         for number in range(1, 500):
             for path in folder.glob("voice*"):
                 path.unlink()

@@ -1,11 +1,10 @@
 """The model of the soak as a process that a test starts."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from forked_python import ForkedPython
 from patience import PATIENCE
 
 from .fleet import TESTS
@@ -15,11 +14,7 @@ class ModelProcess:
     """The process of the model, at `url`."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "soaking.model"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS
-        )
-        assert self._process.stdout is not None
+        self._process = ForkedPython(["-m", "soaking.model"], stdin=True, cwd=TESTS)
         self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}/v1"
 
     def end(self) -> list[str]:
@@ -29,9 +24,7 @@ class ModelProcess:
 
     def kill(self) -> None:
         """Kill it, unless it has ended."""
-        self._process.kill()
-        with self._process:  # Its pipes are closed and its end is waited for.
-            pass
+        self._process.close()
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+
+from forked_python import ForkedPython
 
 
 class Killed:
@@ -14,18 +14,11 @@ class Killed:
 
     def __init__(self, program: str = "sweeps.killed_process") -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        self._process = ForkedPython(["-m", program], env=environment, stdin=True)
 
     def run(self, url: str, counter: Path, seconds: float) -> None:
         """Begin a turn and kill its process so many seconds after its first word."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(f"{url} {counter}\n")
         self._process.stdin.flush()
         while not (line := self._process.stdout.readline()).startswith("begun"):
@@ -44,7 +37,6 @@ class Killed:
     def run_line(self, given: str) -> list[str]:
         """Give the process a line; return the lines that were written until its child was gone."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(f"{given}\n")
         self._process.stdin.flush()
         lines: list[str] = []
@@ -55,3 +47,4 @@ class Killed:
     def close(self) -> None:
         """End the process."""
         self._process.communicate()
+        self._process.close()

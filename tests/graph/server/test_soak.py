@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from forked_python import ForkedPython
 from langchain_core.messages import convert_to_openai_messages
 from openai_server import validate_messages
 from patience import PATIENCE
@@ -122,14 +121,11 @@ async def check_whole(database_url: str, callers: list[Caller]) -> None:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Process, int]]:
     """Serve over a paced model that costs next to nothing, in a process of its own, whose id comes along."""
-    command = [sys.executable, "-m", "benchmarks.mock_model"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=TESTS) as mock:
-        assert mock.stdout is not None
-        try:
-            with serving(tmp_path, f"http://127.0.0.1:{mock.stdout.readline().strip()}/v1") as server:
-                yield server, mock.pid
-        finally:
-            mock.kill()
+    with (
+        ForkedPython(["-m", "benchmarks.mock_model"], cwd=TESTS) as mock,
+        serving(tmp_path, f"http://127.0.0.1:{mock.stdout.readline().strip()}/v1") as server,
+    ):
+        yield server, mock.pid
 
 
 @pytest.mark.parametrize(
