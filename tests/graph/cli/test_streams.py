@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_python import ForkedPython
 from openai_server import OpenAIServer, text
+from patience import PATIENCE
 
 COMMAND = shlex.join([sys.executable, "-m", "voicegraph.graph"])
 
@@ -28,7 +30,19 @@ def shell(command: str, folder: Path) -> tuple[int, str, str]:
     return ran.returncode, ran.stdout, ran.stderr
 
 
-WRITING = ["--help", "db upgrade", "agents show default"]
+def forked(command: str, folder: Path, before: str) -> tuple[int, str, str]:
+    """Run a command after a line of Python; return its exit code, output and errors."""
+    program = f"import os, sys; {before}; from voicegraph.graph.cli import main; main({shlex.split(command)})"
+    with ForkedPython(["-c", program], cwd=folder) as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+        assert "Traceback" not in errors
+        return process.wait(), out, errors
+
+
+def closing(*streams: str) -> str:
+    """Return a line of Python that leaves the streams as Python finds those that are closed at its start."""
+    numbers = {"stdin": 0, "stdout": 1, "stderr": 2}
+    return "; ".join(f"os.close({numbers[name]}); sys.{name} = None" for name in streams)
 
 
 @pytest.fixture
@@ -36,10 +50,17 @@ def agent(run: Callable[..., Any]) -> None:
     assert run("memory", "set", "human", "Ada.").code == 0
 
 
+CANNOT_WRITE = (1, "", "voicegraph: the output stream is closed\n")
+
+
+def test_help_that_cannot_be_written_fails_in_one_line(folder: Path) -> None:
+    assert shell("voicegraph --help >&-", folder) == CANNOT_WRITE
+
+
 @pytest.mark.usefixtures("agent")
-@pytest.mark.parametrize("command", WRITING)
+@pytest.mark.parametrize("command", ["db upgrade", "agents show default"])
 def test_a_command_that_cannot_write_its_output_fails_in_one_line(folder: Path, command: str) -> None:
-    assert shell(f"voicegraph {command} >&-", folder) == (1, "", "voicegraph: the output stream is closed\n")
+    assert forked(command, folder, closing("stdout")) == CANNOT_WRITE
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -49,31 +70,35 @@ def test_a_full_disk_is_one_line(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code"),
+    ("command", "closed", "code"),
     [
-        ("--help <&- 2>&-", 0),
-        ("threads <&- >&- 2>&-", 0),
-        ("db upgrade <&- >&- 2>&-", 1),
-        ("history nowhere <&- >&- 2>&-", 2),
-        ("nonsense 2>&-", 2),
+        ("--help", ["stdin", "stderr"], 0),
+        ("threads", ["stdin", "stdout", "stderr"], 0),
+        ("db upgrade", ["stdin", "stdout", "stderr"], 1),
+        ("history nowhere", ["stdin", "stdout", "stderr"], 2),
+        ("nonsense", ["stderr"], 2),
     ],
 )
-def test_the_exit_code_is_right_when_nothing_can_be_written(folder: Path, command: str, code: int) -> None:
-    assert shell(f"voicegraph {command}", folder)[0] == code
+def test_the_exit_code_is_right_when_nothing_can_be_written(
+    folder: Path, command: str, closed: list[str], code: int
+) -> None:
+    assert forked(command, folder, closing(*closed))[0] == code
 
 
 def test_a_closed_input_is_an_empty_one(folder: Path, server: OpenAIServer) -> None:
-    code, out, errors = shell("voicegraph say - <&-", folder)
+    code, out, errors = forked("say -", folder, closing("stdin"))
     assert (code, out, errors) == (2, "", "voicegraph: the message is empty: say something\n")
-    code, _, errors = shell("voicegraph chat <&- 2>&1 >/dev/null", folder)
-    assert (code, errors) == (0, "")
+    code, out, _ = forked("chat", folder, closing("stdin"))
+    assert (code, out.strip()) == (0, "")
 
 
-def test_a_turn_with_closed_streams_goes_on_in_its_database_alone(folder: Path, server: OpenAIServer) -> None:
+def test_a_turn_with_closed_streams_goes_on_in_its_database_alone(
+    folder: Path, server: OpenAIServer, run: Callable[..., Any]
+) -> None:
     server.add(text("Hello."))
     assert shell("voicegraph say Hi --thread call-1 <&- 2>&-", folder) == (0, "Hello.\n", "")
-    code, out, _ = shell("voicegraph history call-1", folder)
-    assert code == 0 and "Hi" in out and "Hello." in out
+    out = run("history", "call-1").out
+    assert "Hi" in out and "Hello." in out
 
 
 def test_a_reader_that_leaves_ends_the_command_in_silence(folder: Path, server: OpenAIServer) -> None:
@@ -108,9 +133,16 @@ def test_a_folder_that_was_deleted_is_one_line_where_it_matters(
 ) -> None:
     gone = folder / "gone"
     gone.mkdir()
-    ran = shell(f"rmdir {shlex.quote(str(gone))}; {COMMAND} {command}", gone)
+    ran = forked(command, gone, "os.rmdir(os.getcwd())")
     assert ran[0] == code
     assert told in ran[2] and ran[2].count("\n") <= 1
+
+
+def test_a_command_starts_in_a_folder_that_was_deleted(folder: Path) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    code, _, errors = shell(f"rmdir {shlex.quote(str(gone))}; {COMMAND} threads", gone)
+    assert (code, errors.count("\n"), "the working directory was deleted" in errors) == (2, 1, True)
 
 
 def test_a_server_without_streams_serves_and_ends(folder: Path, server: OpenAIServer) -> None:
