@@ -75,7 +75,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
         lifespan=_lifespan,
         openapi_url=None,  # It and the page of documentation are not for everybody.
         redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
+        routes=_API.routes,
         # Its records of exceptions hold callers' words.
         telemetry={"logs": False, "operation_spans": False},
     )
@@ -91,8 +91,6 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     app.state.rates = Rates(settings.requests_per_minute, shared=metrics)
     app.state.forgetting = asyncio.Lock()
     app.state.draining = False
-    for router in ROUTERS:
-        app.include_router(router)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(ClientPaths)
     app.add_middleware(BrowserAccess)
@@ -104,6 +102,12 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
 def _operation_id(route: APIRoute) -> str:
     """Return the function's name; one that serves an older path too has a second name there."""
     return f"{route.name}_voice_beta" if "/voice-beta/" in route.path_format else route.name
+
+
+# FastAPI works out each included route at the first request, for 2 ms: once a process, not once an app.
+_API = APIRouter(generate_unique_id_function=_operation_id)
+for _router in ROUTERS:
+    _API.include_router(_router)
 
 
 @asynccontextmanager
