@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from openai_server import OpenAIServer, text
 from patience import PATIENCE
@@ -42,6 +43,24 @@ def full_disk(process: Process) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
+@contextmanager
+def full_postgres(url: str) -> Iterator[None]:
+    """Let the database refuse each row as PostgreSQL does without room on its disk."""
+    full = (
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+        "'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"
+    )
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(full)
+        for (table,) in connection.execute(tables).fetchall():
+            connection.execute(
+                f'CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON "{table}" EXECUTE FUNCTION full_disk()'
+            )
+        yield
+        connection.execute("DROP FUNCTION full_disk CASCADE")
+
+
 def counted(client: httpx.Client) -> set[str]:
     return set(client.get("/metrics").text.splitlines())
 
@@ -51,6 +70,12 @@ def wait_until_stored(client: httpx.Client) -> None:
     until = time.monotonic() + PATIENCE
     while "voicegraph_running_turns 0.0" not in counted(client) and time.monotonic() < until:
         pass
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    until = time.monotonic() + PATIENCE
+    while client.get("/ready").status_code != 200:
+        assert time.monotonic() < until
 
 
 def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_not_ready(
@@ -80,9 +105,7 @@ def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_n
         assert 'voicegraph_failures_total{error="storage"} 2.0' in lines
         assert any(line.startswith('voicegraph_storage_failures_total{error="storage"}') for line in lines)
         assert 'voicegraph_http_responses_total{status="503"} 1.0' in lines
-        until = time.monotonic() + PATIENCE
-        while client.get("/ready").status_code != 200 and time.monotonic() < until:
-            pass
+        wait_until_ready(client)
         assert spoken(client.post(CHAT, json=body("Hi", "new"))) == "Hello there."
         server.terminate()
         written = server.process.stderr.read().splitlines()
@@ -92,6 +115,30 @@ def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_n
         assert "thread_id=new agent=default error=storage" in line
         assert 'cause="database ' in line and "disk I/O error" in line
     assert any("a turn could not be stored thread_id=known" in line for line in written)
+
+
+def test_postgresql_without_room_on_its_disk_loses_no_turn_of_a_call(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    with (
+        OpenAIServer(default=text("Hello there.")) as backend,
+        serving(tmp_path, backend, database_url=postgres_url) as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
+        assert spoken(client.post(CHAT, json=body("One.", "known"))) == "Hello there."
+        wait_until_stored(client)
+        with full_postgres(postgres_url):
+            assert spoken(client.post(CHAT, json=body("Two.", "known"))) == "Hello there."
+            assert spoken(client.post(CHAT, json=body("Hi", "new"))) == APOLOGY
+            away = client.get("/ready")
+        assert (away.status_code, away.json()["reason"]) == (503, "the disk of the database is full")
+        assert spoken(client.post(CHAT, json=body("Three.", "known"))) == "Hello there."
+        assert spoken(client.post(CHAT, json=body("Hi", "new"))) == "Hello there."
+        wait_until_stored(client)
+        record = client.get("/v1/threads/known/messages").json()["data"]
+        wait_until_ready(client)
+    said = [message["text"] for message in reversed(record) if message["role"] == "user"]
+    assert said == ["One.", "Two.", "Three."]
 
 
 async def test_a_side_call_without_a_database_gets_an_error_not_an_apology(
