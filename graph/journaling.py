@@ -47,7 +47,10 @@ class Journaling:
         self.journal, self.lock, self.checkpointer = journal, lock, checkpointer
         self._background, self._enabled = background, enabled
         self.token = lock.token if lock else 0
-        self._open: set[OpenTurn] = set()
+        self._open: dict[OpenTurn, None] = {}
+        """The turns in the order in which they began."""
+        self._kept: dict[str, str] = {}
+        """The last turn of each thread that was lost and is written down now, while others are not."""
         self._flushing = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
         self._openings: int = lock.openings() if lock else 0
@@ -71,12 +74,16 @@ class Journaling:
         self._openings, self.has_company = openings, company
         return visited
 
+    def has_unwritten(self, thread_id: str) -> bool:
+        """Tell if a turn of this process on the thread has failed to write all that it spoke."""
+        return any(turn.thread_id == thread_id for turn in self._open)
+
     async def find(self, thread_id: str) -> JournaledTurn | None:
         """Return the turn that was left on the thread, with all that a run of this process spoke in it.
 
         While the disk is full that is as much as could be written: the caller still gets a reply.
         """
-        if any(turn.thread_id == thread_id for turn in self._open):
+        if self.has_unwritten(thread_id):
             try:
                 await self.flush()
             except StorageError as error:
@@ -111,25 +118,31 @@ class Journaling:
 
     def follow(self, turn: OpenTurn) -> None:
         """Note from now on what the turn speaks."""
-        self._open.add(turn)
+        self._open[turn] = None
+        self._kept.pop(turn.thread_id, None)
         if self._follower is None or self._follower.done():
             self._follower = asyncio.create_task(self._follow())
 
     def unfollow(self, turn: OpenTurn) -> None:
         """Forget a turn."""
-        self._open.discard(turn)
+        self._open.pop(turn, None)
 
     async def flush(self) -> None:
         """Write down what was spoken since the last time. Raises `StorageError`."""
         async with self._flushing:
             for turn in [turn for turn in self._open if turn.is_lost]:
-                await turn.keep()
+                await turn.keep(self._kept.get(turn.thread_id))
+                self._kept[turn.thread_id] = turn.turn_id
             due = {turn: turn.speaker.spoken for turn in self._open if turn.is_due}
             if due:
                 await self.journal.note((turn.thread_id, turn.turn_id, text) for turn, text in due.items())
             for turn, text in due.items():
                 turn.noted = len(text)
-            self._open = {turn for turn in self._open if turn.is_due or turn.is_lost or not turn.has_failed}
+            self._open = {
+                turn: None for turn in self._open if turn.is_due or turn.is_lost or not turn.has_failed
+            }
+            if not any(turn.is_lost for turn in self._open):
+                self._kept.clear()
 
     async def close(self) -> None:
         """Write down what was spoken, and stop."""

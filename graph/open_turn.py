@@ -78,13 +78,13 @@ class OpenTurn:
         writing = self._writing
         return bool(writing and writing.done() and not writing.cancelled() and writing.exception() is None)
 
-    async def keep(self) -> None:
-        """Write down all of a turn that was lost. Raises `StorageError`."""
+    async def keep(self, after: str | None) -> None:
+        """Write down all of a turn that was lost, after another one that was. Raises `StorageError`."""
         if self._begun is not None:
             spoken, token = self.speaker.spoken, self._journaling.token
             began, said = self._begun.started_at, self._begun.messages
             journal = self._journaling.journal
-            await journal.keep(self.thread_id, self.turn_id, token, began, said, spoken)
+            await journal.keep(self.thread_id, self.turn_id, token, began, said, spoken, after=after)
         self._begun, self.noted = None, len(self.speaker.spoken)
 
     def context(self, live: Context) -> Context:
@@ -103,7 +103,8 @@ class OpenTurn:
         if not self._enabled:
             return known, None
         if facts is not None:
-            left = await journaling.find(self.thread_id) if facts.left else None
+            any_left = facts.left or journaling.has_unwritten(self.thread_id)
+            left = await journaling.find(self.thread_id) if any_left else None
             return known if left is None else "cold", left
         if known == "warm" and journaling.has_company:
             known = "cold"

@@ -48,6 +48,11 @@ class JournaledTurn:
         more = spoken[len(kept) :] if spoken.startswith(kept) else ""
         return f"{self.lost.rstrip()} {more.lstrip()}".strip() if self.lost else more.strip()
 
+    def in_all(self) -> list[MessageRecord]:
+        """Return all messages, with what went out and is in none of them as the last."""
+        rest = self.rest("")
+        return [*self.messages, self.cut_off(rest)] if rest else list(self.messages)
+
     def cut_off(self, rest: str) -> MessageRecord:
         """Return the record of what went out last."""
         return MessageRecord(
@@ -60,10 +65,10 @@ class JournaledTurn:
         )
 
 
-def _as_plain(message: MessageRecord) -> dict[str, Any]:
-    """Return a record as the journal keeps it."""
-    plain = {name: getattr(message, name) for name in _PLAIN}
-    return {**plain, "created_at": message.created_at.isoformat()}
+def as_plain(messages: Sequence[MessageRecord]) -> list[dict[str, Any]]:
+    """Return records as the journal keeps them."""
+    plain = [{name: getattr(message, name) for name in _PLAIN} for message in messages]
+    return [{**each, "created_at": each["created_at"].isoformat()} for each in plain]
 
 
 def _as_record(plain: dict[str, Any]) -> MessageRecord:
@@ -81,7 +86,7 @@ def new_row(
         "turn_id": turn_id,
         "process": process,
         "started_at": started_at,
-        "messages": [_as_plain(message) for message in messages],
+        "messages": as_plain(messages),
         "lost": "",
         "spoken": "",
         "resumed": False,

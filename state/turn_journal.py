@@ -18,7 +18,7 @@ from .columns import utc_now
 from .database import Database
 from .ended_turns import cut_id
 from .errors import NotFound, ThreadBusy
-from .journaled_turn import JournaledTurn, new_row, turn_of_row
+from .journaled_turn import JournaledTurn, as_plain, new_row, turn_of_row
 from .message_rows import MessageRecord, save_records
 from .models import AgentRow, JournalRow, MessageRow, ThreadRow
 from .ownership import is_agent
@@ -104,11 +104,14 @@ class TurnJournal:
         started_at: datetime,
         messages: Sequence[MessageRecord],
         spoken: str,
+        *,
+        after: str | None = None,
     ) -> None:
         """Write down a turn that has ended without being written down or stored.
 
-        When another turn of the thread is in the journal by now, its words go into the record at once, unless
-        the client told them again with that turn.
+        The turn `after` which it came, when that is in the journal for the same reason, gets its words too:
+        both come into the window and the record in their order. When a later turn of the thread is there, the
+        words go into the record at once, unless the client told them again with that turn.
         """
 
         def write(connection: Connection) -> None:
@@ -117,9 +120,13 @@ class TurnJournal:
             row = {**new_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
             if connection.execute(_BEGIN[connection.dialect.name], row).first() is None:
                 owner = connection.execute(_OWNER, {"thread": thread_id}).mappings().one()
-                lost, later = turn_of_row({**row, **owner}), _turns(connection, _of_thread(thread_id))
-                if not any(lost.is_repeated_in(turn.messages) for turn in later):
-                    _record(connection, lost)
+                lost, others = turn_of_row({**row, **owner}), _turns(connection, _of_thread(thread_id))
+                for other in others:
+                    if other.turn_id == after:
+                        both = [] if other.is_repeated_in(lost.messages) else other.in_all()
+                        _settle(connection, other, {**row, "messages": as_plain([*both, *lost.messages])})
+                    elif not lost.is_repeated_in(other.messages):
+                        _record(connection, lost)
 
         with suppress(IntegrityError):  # The thread was deleted.
             await self._database.write(write)
@@ -245,9 +252,7 @@ class TurnJournal:
 
 
 def _record(connection: Connection, turn: JournaledTurn) -> None:
-    rest = turn.rest("")
-    records = [*turn.messages, turn.cut_off(rest)] if rest else list(turn.messages)
-    if records:
+    if records := turn.in_all():
         save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
 
 

@@ -72,6 +72,17 @@ def wait_until_stored(client: httpx.Client) -> None:
         pass
 
 
+def asked_last(backend: OpenAIServer) -> list[str]:
+    """Return what the caller said by the last request to the model."""
+    return [each["content"] for each in backend.requests[-1].messages if each["role"] == "user"]
+
+
+def said(client: httpx.Client, thread: str) -> list[str]:
+    """Return what the caller said by the record."""
+    record = client.get(f"/v1/threads/{thread}/messages").json()["data"]
+    return [each["text"] for each in reversed(record) if each["role"] == "user"]
+
+
 def wait_until_ready(client: httpx.Client) -> None:
     until = time.monotonic() + PATIENCE
     while client.get("/ready").status_code != 200:
@@ -107,6 +118,10 @@ def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_n
         assert 'voicegraph_http_responses_total{status="503"} 1.0' in lines
         wait_until_ready(client)
         assert spoken(client.post(CHAT, json=body("Hi", "new"))) == "Hello there."
+        client.post(CHAT, json=body("Still there?", "known"))
+        assert asked_last(backend) == ["Hi", "Hello?", "Go on.", "Still there?"]
+        wait_until_stored(client)
+        assert said(client, "known") == ["Hi", "Hello?", "Go on.", "Still there?"]
         server.terminate()
         written = server.process.stderr.read().splitlines()
     apologies = [line for line in written if "a turn could not begin" in line]
@@ -133,12 +148,11 @@ def test_postgresql_without_room_on_its_disk_loses_no_turn_of_a_call(
             away = client.get("/ready")
         assert (away.status_code, away.json()["reason"]) == (503, "the disk of the database is full")
         assert spoken(client.post(CHAT, json=body("Three.", "known"))) == "Hello there."
+        assert asked_last(backend) == ["One.", "Two.", "Three."]
         assert spoken(client.post(CHAT, json=body("Hi", "new"))) == "Hello there."
-        wait_until_stored(client)
-        record = client.get("/v1/threads/known/messages").json()["data"]
         wait_until_ready(client)
-    said = [message["text"] for message in reversed(record) if message["role"] == "user"]
-    assert said == ["One.", "Two.", "Three."]
+        wait_until_stored(client)
+        assert said(client, "known") == ["One.", "Two.", "Three."]
 
 
 async def test_a_side_call_without_a_database_gets_an_error_not_an_apology(
