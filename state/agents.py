@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -231,8 +231,9 @@ class Agents:
 def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
     """Return the condition that this agent holds the block and no other does."""
     held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
-    shared = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id != agent_id)
-    return BlockRow.id.in_(held) & BlockRow.id.not_in(shared)
+    # For each block alone: a list of all that others hold would be made of all users' agents.
+    others = exists().where(AgentBlockRow.block_id == BlockRow.id, AgentBlockRow.agent_id != agent_id)
+    return BlockRow.id.in_(held) & ~others
 
 
 async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
