@@ -49,9 +49,10 @@ async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_
 
 
 async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
+    numbers = await store.index.numbers_of(trace.thread_keys, trace.passages)
     before = {
         **await _count(store, saver, trace),
-        INDEX: await store.index.count_of(trace.thread_keys, trace.passages),
+        INDEX: await store.index.count_entries(numbers),
     }
     # Checkpoints first: a new thread with the id of an old one must never find its words. Whoever dies in
     # between can begin again, as long as the rows are there.
@@ -63,8 +64,8 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
             await store.agents.delete(trace.actor, trace.name)
         case "thread":
             await store.threads.delete(trace.actor, trace.name)
-    orphans = await store.recall.erase_deleted()
-    left = {**await _count(store, saver, trace), INDEX: orphans, LOG: await store.database.empty_log()}
+    indexed = await store.recall.erase_deleted(numbers)
+    left = {**await _count(store, saver, trace), INDEX: indexed, LOG: await store.database.empty_log()}
     return Forgotten(trace=trace, before={**before, LOG: 0}, left=left)
 
 

@@ -14,7 +14,7 @@ from .models import AgentRow
 from .neighbours import RecallHit
 from .opened_in import OneLoopLock
 from .ownership import numbers_of
-from .search import Order, Page, Wish
+from .search import Numbers, Order, Page, Wish
 from .search_index import SearchIndex
 from .thread_keys import thread_key
 from .unbroken import unbroken
@@ -88,15 +88,15 @@ class Recall:
                 began = time.monotonic()
         return total
 
-    async def erase_deleted(self) -> int:
-        """Remove every trace of deleted messages and passages from the index.
+    async def erase_deleted(self, numbers: Numbers | None = None) -> int:
+        """Remove every trace of deleted messages and passages from the index; return how much is left.
 
         For the program itself, when somebody must be forgotten: on SQLite it rewrites the index, which takes
-        a minute for a million messages. Returns how many entries without a message or passage are left, which
-        is 0.
+        a minute for a million messages. What is left is 0, unless another program reads the file for long.
+        Entries with `numbers` are looked for whether or not the index was to remove them.
         """
         async with self._indexing:
-            return await self._index.erase_deleted()
+            return await self._index.erase_deleted(numbers or {})
 
     @unbroken
     async def _numbers(self, agent_id: str | None) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What every search takes and gives: a checked wish, and hits in pages."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
@@ -13,6 +13,8 @@ from .query_words import Wanted, wanted
 from .ranking import Found
 
 Order = Literal["best", "newest"]
+Numbers = Mapping[str, Collection[int]]
+"""Numbers of rows by their table, `messages` or `passages`; entries have the same numbers."""
 T = TypeVar("T")
 
 MOST_HITS = 100

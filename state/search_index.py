@@ -8,7 +8,7 @@ from .database import Database
 from .likeness import Due
 from .neighbours import RecallHit
 from .ranking import Found
-from .search import Page, Wish
+from .search import Numbers, Page, Wish
 from .sqlite_database import SqliteDatabase
 
 
@@ -30,12 +30,20 @@ class SearchIndex(Protocol):
         """Take in some of what is due between two numbers; return how much it was, 0 at the end."""
         ...
 
-    def erase_deleted(self) -> Coroutine[Any, Any, int]:
-        """Remove every trace of deleted messages and passages; return how many entries of such are left."""
+    def erase_deleted(self, numbers: Numbers) -> Coroutine[Any, Any, int]:
+        """Remove every trace of deleted messages and passages; return how much is left.
+
+        Counted are entries and vectors without a message or passage, of those with these numbers and of what
+        the index did not know to be deleted yet, and the pages of its log that stay.
+        """
         ...
 
-    def count_of(self, threads: Collection[str], passages: Collection[str]) -> Coroutine[Any, Any, int]:
-        """Return how many entries and vectors there are of these threads' messages and of these passages."""
+    def numbers_of(self, threads: Collection[str], passages: Collection[str]) -> Coroutine[Any, Any, Numbers]:
+        """Return the numbers of these threads' messages and of these passages."""
+        ...
+
+    def count_entries(self, numbers: Numbers) -> Coroutine[Any, Any, int]:
+        """Return how many entries and vectors have these numbers."""
         ...
 
     def wanted_model(self) -> Coroutine[Any, Any, str | None]:

@@ -2,41 +2,40 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import text
+from sqlalchemy import Connection, TextClause, text
 
 from ..actors import Actor
 from ..database import Database
 from ..likeness import Due
 from ..neighbours import RecallHit
 from ..ranking import Found
-from ..search import Page, Wish
+from ..search import Numbers, Page, Wish
 from ..unbroken import unbroken
 from .finding import find_messages, find_passages
 from .indexing import index_some
 from .scope import TABLES
 from .vectors import count_due, give_back, keep, made, take_due, want, wanted_model
 
-_OF = """
-    SELECT count(*) FROM {name}_{kind} AS entry JOIN {table} AS row ON row.number = entry.number
-    WHERE row.{column} = ANY(CAST(:{given} AS text[]))
-"""
-_COUNT = text(
-    "SELECT "
-    + " + ".join(
-        f"({_OF.format(name=TABLES[table], kind=kind, table=table, column=column, given=given)})"
-        for table, column, given in (("messages", "thread_id", "threads"), ("passages", "id", "passages"))
-        for kind in ("entries", "vectors")
-    )
+_NUMBERS = {
+    "messages": text("SELECT number FROM messages WHERE thread_id = ANY(CAST(:ids AS text[]))"),
+    "passages": text("SELECT number FROM passages WHERE id = ANY(CAST(:ids AS text[]))"),
+}
+_ENTRIES = (
+    "(SELECT count(*) FROM {name}_{kind} AS entry WHERE entry.number = ANY(CAST(:{table} AS bigint[])){and_})"
 )
-_ORPHANS = text(
-    "SELECT "
-    + " + ".join(
-        f"(SELECT count(*) FROM {name}_{kind} AS entry "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS row WHERE row.number = entry.number))"
+_DELETED = " AND NOT EXISTS (SELECT 1 FROM {table} AS row WHERE row.number = entry.number)"
+
+
+def _counting(and_: str) -> TextClause:
+    counts = (
+        _ENTRIES.format(name=name, kind=kind, table=table, and_=and_.format(table=table))
         for table, name in TABLES.items()
         for kind in ("entries", "vectors")
     )
-)
+    return text("SELECT " + " + ".join(counts))
+
+
+_COUNT, _ORPHANS = _counting(""), _counting(_DELETED)
 
 
 class PostgresIndex:
@@ -60,16 +59,31 @@ class PostgresIndex:
         """Take in some of what is due and no other process works on."""
         return await index_some(self._database, numbers)
 
-    @unbroken
-    async def erase_deleted(self) -> int:
-        """Count entries of what was deleted: they went with it, in the same transaction."""
-        return await self._database.read(lambda connection: connection.execute(_ORPHANS).scalar_one())
+    async def erase_deleted(self, numbers: Numbers) -> int:
+        """Count what is left of deleted rows: it went with them, in the same transaction."""
+        return await self._count(_ORPHANS, numbers)
 
     @unbroken
-    async def count_of(self, threads: Collection[str], passages: Collection[str]) -> int:
-        """Count what there is of threads and passages."""
-        given = {"threads": list(threads), "passages": list(passages)}
-        return await self._database.read(lambda connection: connection.execute(_COUNT, given).scalar_one())
+    async def numbers_of(self, threads: Collection[str], passages: Collection[str]) -> Numbers:
+        """Return the numbers of messages and passages."""
+        given = {"messages": list(threads), "passages": list(passages)}
+
+        def read(connection: Connection) -> Numbers:
+            return {
+                table: list(connection.execute(query, {"ids": given[table]}).scalars())
+                for table, query in _NUMBERS.items()
+            }
+
+        return await self._database.read(read)
+
+    async def count_entries(self, numbers: Numbers) -> int:
+        """Count what there is with these numbers."""
+        return await self._count(_COUNT, numbers)
+
+    @unbroken
+    async def _count(self, query: TextClause, numbers: Numbers) -> int:
+        given = {table: list(numbers.get(table, ())) for table in TABLES}
+        return await self._database.read(lambda connection: connection.execute(query, given).scalar_one())
 
     @unbroken
     async def wanted_model(self) -> str | None:

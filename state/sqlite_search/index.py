@@ -8,7 +8,7 @@ from ..actors import Actor
 from ..likeness import Due
 from ..neighbours import RecallHit
 from ..ranking import Found
-from ..search import Page, Wish
+from ..search import Numbers, Page, Wish
 from ..sqlite_database import SqliteDatabase
 from ..unbroken import unbroken
 from .finding import find_messages, find_passages
@@ -17,14 +17,13 @@ from .indexing import index_some
 from .vectors import count_due, due, keep, made, want, wanted_model
 
 _NOTHING = (0, -1)
-_COUNT = """
-    WITH said AS (SELECT number FROM messages WHERE thread_id IN (SELECT value FROM json_each(?))),
-        kept AS (SELECT number FROM passages WHERE id IN (SELECT value FROM json_each(?)))
-    SELECT (SELECT count(*) FROM recall WHERE rowid IN said)
-        + (SELECT count(*) FROM recall_vectors WHERE number IN said)
-        + (SELECT count(*) FROM archive WHERE rowid IN kept)
-        + (SELECT count(*) FROM archive_vectors WHERE number IN kept)
-"""
+_NUMBERS = {
+    "messages": "SELECT number FROM messages WHERE thread_id IN (SELECT value FROM json_each(?))",
+    "passages": "SELECT number FROM passages WHERE id IN (SELECT value FROM json_each(?))",
+}
+# CROSS JOIN: the numbers that are given come first, however few entries SQLite believes that there are.
+_ENTRIES = "SELECT count(*) FROM json_each(?) AS given CROSS JOIN {entries} ON {entries}.{key} = given.value"
+_ORPHANS = f"{_ENTRIES} WHERE NOT EXISTS (SELECT 1 FROM {{table}} WHERE number = given.value)"
 
 
 class SqliteIndex:
@@ -48,16 +47,30 @@ class SqliteIndex:
         """Take in some of what is due; entries of what was deleted go first, whosever it was."""
         return await index_some(self._database, self._file, numbers)
 
-    async def erase_deleted(self) -> int:
+    async def erase_deleted(self, numbers: Numbers) -> int:
         """Rewrite the file of the index, which takes a minute for a million messages."""
+        deleted = await self._file.reading(_deleted)
         while await self.index_some(_NOTHING):
             pass
-        return await self._file.rewrite() + await self._file.reading(_orphans)
+        log = await self._file.rewrite()
+        expected = {table: {*deleted[table], *numbers.get(table, ())} for table in TABLES}
+        return log + await self._file.reading(lambda reader: _count(reader, _ORPHANS, expected))
 
-    async def count_of(self, threads: Collection[str], passages: Collection[str]) -> int:
-        """Count what there is of threads and passages."""
-        given = (json.dumps(list(threads)), json.dumps(list(passages)))
-        return await self._file.reading(lambda reader: reader.execute(_COUNT, given).fetchone()[0])
+    async def numbers_of(self, threads: Collection[str], passages: Collection[str]) -> Numbers:
+        """Return the numbers of messages and passages."""
+        given = {"messages": json.dumps(list(threads)), "passages": json.dumps(list(passages))}
+
+        def read(reader: sqlite3.Connection) -> Numbers:
+            return {
+                table: [number for (number,) in reader.execute(query, (given[table],))]
+                for table, query in _NUMBERS.items()
+            }
+
+        return await self._file.reading(read)
+
+    async def count_entries(self, numbers: Numbers) -> int:
+        """Count what there is with these numbers."""
+        return await self._file.reading(lambda reader: _count(reader, _ENTRIES, numbers))
 
     async def wanted_model(self) -> str | None:
         """Return the name of the model whose vectors are wanted."""
@@ -91,11 +104,17 @@ class SqliteIndex:
         await self._file.close()
 
 
-def _orphans(connection: sqlite3.Connection) -> int:
+def _deleted(reader: sqlite3.Connection) -> Numbers:
+    """Return the numbers of deleted rows whose entries are still to be removed."""
+    noted = reader.execute("SELECT kind, number FROM index_removals").fetchall()
+    return {table: [number for kind, number in noted if kind == table] for table in TABLES}
+
+
+def _count(reader: sqlite3.Connection, query: str, numbers: Numbers) -> int:
     return sum(
-        connection.execute(
-            f"SELECT count(*) FROM {entries} WHERE rowid NOT IN (SELECT number FROM {table})"
+        reader.execute(
+            query.format(entries=entries, key=key, table=table), (json.dumps(list(numbers[table])),)
         ).fetchone()[0]
         for table, index in TABLES.items()
-        for entries in (index, f"{index}_vectors")
+        for entries, key in ((index, "rowid"), (f"{index}_vectors", "number"))
     )
