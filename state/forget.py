@@ -15,7 +15,17 @@ LOG = "log of the database file"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What was forgotten, and how many rows of each table held anything of it, before and after."""
+    """What was forgotten, and how many rows of each table held anything of it, before and after.
+
+    Counted in each table of the database are the rows with the id of a forgotten thread, agent, block or
+    passage, and those of a forgotten user. In voicegraph's own tables they are found by indexes, so the work
+    grows with what is forgotten and not with what others have. Of any other table all columns are compared,
+    since nobody knows which of them hold ids. Not looked into are other schemas of PostgreSQL, its columns of
+    JSON, bytes and arrays in other tables, and words that somebody copied under no id.
+
+    `INDEX` counts entries of the search index, before by the forgotten messages and passages, after by those
+    that no longer exist. `LOG` counts pages of SQLite's log, where deleted words would stay.
+    """
 
     trace: Trace
     before: dict[str, int]

@@ -1,42 +1,22 @@
 """Traces: by what all of a user, an agent or a thread can be told, so that forgetting can be proved."""
 
-import json
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Text,
-    and_,
-    any_,
-    cast,
-    column,
-    false,
-    func,
-    inspect,
-    or_,
-    select,
-    table,
-)
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor
 from .agents import agent_row, held_by_none_but
 from .database import Database
 from .errors import NotFound
+from .marked_rows import count_marked
 from .models import AgentRow, BlockRow, PassageRow, ThreadRow, UserRow
 from .ownership import owned_by, require_thread
 from .thread_keys import thread_key, thread_name
 from .unbroken import unbroken
 
 What = Literal["user", "agent", "thread"]
-
-# Whole values of PostgreSQL that are no id, however large they are: to compare them would take minutes.
-_NO_IDS = (postgresql.BYTEA, postgresql.TSVECTOR, postgresql.ARRAY, postgresql.JSONB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,19 +93,16 @@ class Traces:
 
     @unbroken
     async def left(self, actor: Actor, trace: Trace) -> dict[str, int]:
-        """Return how many rows of each table hold anything of the trace, looking at all that there are.
+        """Return how many rows of each table of the database hold anything of the trace.
 
         Raises `NotFound` for the trace of another user.
         """
         if trace.actor != actor:
             raise NotFound("this is the trace of another user")
-        left: dict[str, int] = {}
+        user = actor if trace.what == "user" else None
         async with self._database.reading() as session:
             connection = await session.connection()
-            for name, columns in (await connection.run_sync(_tables)).items():
-                query = _marked(name, columns, trace, connection.dialect.name)
-                left[name] = (await session.execute(query)).scalar_one()
-        return left
+            return await connection.run_sync(count_marked, trace.ids, user)
 
 
 async def _all(session: AsyncSession, query: Select[str]) -> tuple[str, ...]:
@@ -135,38 +112,3 @@ async def _all(session: AsyncSession, query: Select[str]) -> tuple[str, ...]:
 async def _names(session: AsyncSession, condition: ColumnElement[bool]) -> tuple[str, ...]:
     keys = await session.scalars(select(ThreadRow.id).where(condition))
     return tuple(map(thread_name, keys))
-
-
-def _tables(connection: Connection) -> dict[str, list[str]]:
-    """Return every table of the database with its columns: of those that are not known here too."""
-    look = inspect(connection)
-    return {
-        name: [found["name"] for found in look.get_columns(name) if not isinstance(found["type"], _NO_IDS)]
-        for name in sorted(look.get_table_names())
-    }
-
-
-def _marked(name: str, columns: Collection[str], trace: Trace, dialect: str) -> Select[int]:
-    """Return the query that counts the rows of a table that hold an id of the trace in any column."""
-    of_user = _is_of_user(name, columns, trace.actor) if trace.what == "user" else false()
-    found = [_is_one_of(cast(column(each, Text), Text), trace.ids, dialect) for each in columns]
-    return (
-        select(func.count())
-        .select_from(table(name, *(column(each, Text) for each in columns)))
-        .where(or_(of_user, *found))
-    )
-
-
-def _is_of_user(name: str, columns: Collection[str], actor: Actor) -> ColumnElement[bool]:
-    user = "id" if name == UserRow.__tablename__ else "user_id"
-    if not {"organization_id", user} <= set(columns):
-        return false()
-    return and_(column("organization_id") == actor.organization_id, column(user) == actor.user_id)
-
-
-def _is_one_of(value: ColumnElement[str], ids: list[str], dialect: str) -> ColumnElement[bool]:
-    # One bound value, however many ids there are: statements hold a limited number.
-    if dialect == "postgresql":
-        return value == any_(cast(ids, postgresql.ARRAY(Text)))
-    given: Any = func.json_each(json.dumps(ids)).table_valued("value")
-    return value.in_(select(given.c.value))

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from remembered import live, talk, thread_of
 from sqlalchemy import text
 
-from voicegraph.graph import Resources, build_graph
+from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import AgentNotFound, NotFound, ThreadNotFound
@@ -21,31 +22,6 @@ def voice_url(each_url: str) -> str:
 
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
-
-
-def thread_of(actor: Actor, thread_id: str, **more: str) -> Any:
-    whose = {"organization": actor.organization_id, "user": actor.user_id}
-    return {"configurable": {"thread_id": thread_id, **whose, **more}}
-
-
-async def talk(resources: Resources, actor: Actor, agent: str, thread_id: str, words: str) -> None:
-    config = thread_of(actor, thread_id, agent=agent)
-    await build_graph(resources).ainvoke({"messages": [("user", words)]}, config)
-
-
-async def live(resources: Resources, actor: Actor) -> None:
-    """Give the actor two agents that share a block, with a thread each, passages and a tool run."""
-    store, who = resources.store, actor.user_id
-    shared = await store.blocks.create(actor, "family", f"{who} has a dog.")
-    for name in ("nina", "omar"):
-        agent = await store.agents.create(actor, name, blocks={"human": f"{who}-{name}-block"})
-        await store.blocks.attach(actor, agent.id, shared.id)
-        await store.passages.insert(actor, agent.id, f"{who}-{name}-passage")
-        await talk(resources, actor, name, f"{who}-{name}-thread", f"{who}-{name}-words")
-    await store.tool_runs.begin(actor, f"{who}-nina-thread", "m1", "c1", "clock")
-    block = await store.blocks.by_label(actor, (await store.agents.get(actor, "nina")).id, "human")
-    await store.blocks.write(actor, block.id, f"{who}-nina-newer-block")
-    await store.recall.index_due()
 
 
 @pytest.fixture
@@ -175,18 +151,6 @@ async def test_nobody_can_forget_what_is_not_theirs(open_voice: Any, model: Any)
                 await forget_thread(store, saver, stranger, "ada-nina-thread")
         assert await everything(resources) == before
         assert [saved async for saved in saver.alist(thread_of(ADA, "ada-nina-thread"))]
-
-
-async def test_the_proof_looks_at_tables_that_it_does_not_know(open_voice: Any, model: Any) -> None:
-    async with open_voice(model) as resources:
-        await live(resources, ADA)
-        async with resources.store.database.writing() as session:
-            await session.execute(text("CREATE TABLE odd (number INTEGER, note TEXT)"))
-            insert = text("INSERT INTO odd VALUES (7, :key)")
-            await session.execute(insert, {"key": thread_key(ADA, "ada-omar-thread")})
-        forgotten = await forget_user(resources.store, resources.checkpointer, ADA)
-    assert not forgotten.complete
-    assert {name for name, count in forgotten.left.items() if count} == {"odd"}
 
 
 async def test_a_forgotten_user_may_come_back(open_voice: Any, model: Any) -> None:
