@@ -80,5 +80,8 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
 
 
 async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
-    rows = await store.traces.left(trace.actor, trace)
-    return {**rows, **await count_checkpoints(saver, trace.thread_keys)}
+    counts = await store.traces.left(trace.actor, trace)
+    for table, rows in (await count_checkpoints(saver, trace.thread_keys)).items():
+        # The database itself may have a table of that name too: on PostgreSQL it is the same one.
+        counts[table] = max(rows, counts.get(table, 0))
+    return counts
