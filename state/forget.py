@@ -1,4 +1,10 @@
-"""Forget a user, an agent or a thread: every row, index entry and checkpoint, with a proof."""
+"""Forget a user, an agent or a thread: every row, index entry and checkpoint, with a proof.
+
+SQLite overwrites what is deleted, by forgetting as well as by pruning before it, and its logs are emptied:
+no byte of the words stays in the files. PostgreSQL hides deleted rows from every query at once. Their bytes
+stay in its tables until `VACUUM`, usually autovacuum's, frees the space and new rows take it (`VACUUM FULL`
+writes a table anew), and in its write-ahead log, replicas and backups as long as these are kept.
+"""
 
 from dataclasses import dataclass
 
