@@ -25,12 +25,13 @@ class Forgotten:
 
     Counted in each table of the database are the rows with the id of a forgotten thread, agent, block or
     passage, and those of a forgotten user. In voicegraph's own tables they are found by indexes, so the work
-    grows with what is forgotten and not with what others have. Of any other table all columns are compared,
-    since nobody knows which of them hold ids. Not looked into are other schemas of PostgreSQL, its columns of
-    JSON, bytes and arrays in other tables, and words that somebody copied under no id.
+    grows with what is forgotten and not with what others have; only the file of SQLite's search index is
+    written anew as a whole. Of any other table all columns are compared, since nobody knows which of them
+    hold ids. Not looked into are other schemas of PostgreSQL, columns of JSON, bytes and arrays in its other
+    tables, and copies of words without an id.
 
-    `INDEX` counts entries of the search index, before by the forgotten messages and passages, after by those
-    that no longer exist. `LOG` counts pages of SQLite's log, where deleted words would stay.
+    `INDEX` counts entries of the search index: before those of the forgotten messages and passages, after
+    those that are left without one. `LOG` counts pages of SQLite's log, where deleted words would stay.
     """
 
     trace: Trace
