@@ -25,8 +25,21 @@ class Actor:
     user_id: str = "default"
 
 
+IMPORTING = "\x1fimport"
+"""Ends the id of the user that owns what is being imported: no caller can choose it, see `checked_name`."""
+
 KEYS_NEEDED = Actor("voicegraph", "deleted-users")
 """Who stands for users with keys that were deleted."""
+
+
+def importing(actor: Actor) -> Actor:
+    """Return the owner of what is being imported for `actor`, until it is complete: nobody can act as it."""
+    return Actor(actor.organization_id, f"{actor.user_id}{IMPORTING}")
+
+
+def is_importing(actor: Actor) -> bool:
+    """Return whether this is the owner of what is being imported."""
+    return actor.user_id.endswith(IMPORTING)
 
 
 async def add_actor(session: AsyncSession, actor: Actor) -> None:
@@ -36,6 +49,15 @@ async def add_actor(session: AsyncSession, actor: Actor) -> None:
     """
     checked_name("organization id", actor.organization_id)
     checked_name("user id", actor.user_id)
+    await _add_user(session, actor)
+
+
+async def add_importing(session: AsyncSession, actor: Actor) -> None:
+    """Write the owner of what is being imported for `actor`, if it is not there yet."""
+    await _add_user(session, importing(actor))
+
+
+async def _add_user(session: AsyncSession, actor: Actor) -> None:
     if await session.get(UserRow, (actor.organization_id, actor.user_id)) is not None:
         return
     now = utc_now()
@@ -96,11 +118,14 @@ class Actors:
     async def delete(self, actor: Actor) -> None:
         """Delete the user with all agents, blocks and threads, and the organization with its last user.
 
+        What an import that was broken off left for the user goes too.
         Raises `NotFound` when there is no such user.
         """
         organization, user = actor.organization_id, actor.user_id
-        mine = delete(UserRow).where(UserRow.organization_id == organization, UserRow.id == user)
-        others = exists(select(UserRow.id).where(UserRow.organization_id == organization))
+        of_organization = UserRow.organization_id == organization
+        mine = delete(UserRow).where(of_organization, UserRow.id == user)
+        imported = delete(UserRow).where(of_organization, UserRow.id == importing(actor).user_id)
+        others = exists(select(UserRow.id).where(of_organization))
         self._known.pop(actor, None)
         async with self._database.erasing() as session:
             # Before anybody is counted: another process may add a user to the organization just now.
@@ -111,6 +136,7 @@ class Actors:
             had_keys = (await session.execute(keys.limit(1))).first() is not None
             if (await session.execute(mine.returning(UserRow.id))).first() is None:
                 raise NotFound(f"no user '{user}' in organization '{organization}'")
+            await session.execute(imported)
             await session.execute(
                 delete(OrganizationRow).where(OrganizationRow.id == organization, ~others),
                 execution_options={"synchronize_session": False},

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 
-from .actors import Actor
+from .actors import Actor, is_importing
 from .columns import utc_now
 from .database import Database
 from .messages import MESSAGE_COLUMNS, StoredMessage, stored_message
-from .models import AgentRow, MessageRow
-from .ownership import agent_number
+from .models import AgentRow, MessageRow, ThreadRow
+from .ownership import agent_number, owned_by
 from .passages import NewPassage, add_passages
 from .unbroken import unbroken
 
@@ -28,6 +28,8 @@ class DueMessages:
             select(*MESSAGE_COLUMNS)
             .where(MessageRow.agent_id == agent_id, MessageRow.evicted_at.is_not(None))
             .where(MessageRow.consolidated_at.is_(None))
+            # Not those of a thread that is still being imported.
+            .where(exists().where(ThreadRow.id == MessageRow.thread_id, owned_by(actor, ThreadRow)))
             .order_by(MessageRow.number)
             .limit(limit)
         )
@@ -78,4 +80,5 @@ async def agents_with_due_messages(database: Database) -> tuple[tuple[Actor, str
     query = select(AgentRow.organization_id, AgentRow.user_id, AgentRow.id).where(AgentRow.id.in_(due))
     async with database.reading() as session:
         rows = (await session.execute(query)).all()
-    return tuple((Actor(row.organization_id, row.user_id), row.id) for row in rows)
+    agents = ((Actor(row.organization_id, row.user_id), row.id) for row in rows)
+    return tuple((actor, agent_id) for actor, agent_id in agents if not is_importing(actor))

@@ -1,4 +1,7 @@
-"""Under which ids imported things are kept: their own where these are free, else ids made from them."""
+"""Under which ids imported things are kept: their own where these are free, else ids made from them.
+
+The functions raise `LeftOver` when an import that was broken off left rows with such ids.
+"""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -9,8 +12,9 @@ from uuid import UUID, uuid5
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .actors import Actor
-from .models import AgentRow, BlockRow, Owned, PassageRow, ThreadRow
+from .actors import Actor, importing
+from .models import AgentRow, BlockRow, PassageRow, ThreadRow
+from .staged_rows import LeftOver, Staged
 from .thread_keys import thread_key
 
 _NAMESPACE = UUID("6a0c2f0e-5d0a-4f4e-9d5c-0f6f6d656d6f")
@@ -28,12 +32,12 @@ class Place:
 
 async def block_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of blocks by their ids in the file."""
-    return await _places(session, actor, _owned(BlockRow, BlockRow.id), await _renamed(actor, "block", ids))
+    return await _owned_places(session, actor, BlockRow, await _renamed(actor, "block", ids))
 
 
 async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of agents by their ids in the file."""
-    return await _places(session, actor, _owned(AgentRow, AgentRow.id), await _renamed(actor, "agent", ids))
+    return await _owned_places(session, actor, AgentRow, await _renamed(actor, "agent", ids))
 
 
 async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
@@ -45,7 +49,7 @@ async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str
         return keys, {key: thread_key(actor, _earlier(actor, wanted)) for wanted, key in keys.items()}
 
     keys, renamed = await asyncio.to_thread(named) if len(ids) > _PORTION else named()
-    places = await _places(session, actor, _owned(ThreadRow, ThreadRow.id), renamed)
+    places = await _owned_places(session, actor, ThreadRow, renamed)
     return {wanted: places[key] for wanted, key in keys.items()}
 
 
@@ -57,11 +61,8 @@ async def passage_places(session: AsyncSession, actor: Actor, ids: Collection[st
     """Return the places of passages by their ids in the file."""
     owners = select(PassageRow.id, AgentRow.organization_id, AgentRow.user_id)
     owners = owners.join(AgentRow, AgentRow.id == PassageRow.agent_id)
-    return await _places(session, actor, (owners, PassageRow.id), await _renamed(actor, "passage", ids))
-
-
-def _owned(table: type[Owned], key: Any) -> tuple[Select[Any, Any, Any], Any]:
-    return select(key, table.organization_id, table.user_id), key
+    renamed = await _renamed(actor, "passage", ids)
+    return _places(actor, renamed, await _owners(session, owners, PassageRow.id, renamed))
 
 
 async def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, str]:
@@ -76,23 +77,35 @@ def _hash(actor: Actor, wanted: str) -> str:
     return uuid5(_NAMESPACE, "\0".join((actor.organization_id, actor.user_id, wanted))).hex
 
 
-async def _places(
-    session: AsyncSession,
-    actor: Actor,
-    owners: tuple[Select[Any, Any, Any], Any],
-    renamed: Mapping[str, str],
+async def _owned_places(
+    session: AsyncSession, actor: Actor, table: Staged, renamed: Mapping[str, str]
 ) -> dict[str, Place]:
-    query, key = owners
-    wanted, mine, taken = list(renamed), set[str](), set[str]()
+    query = select(table.id, table.organization_id, table.user_id)
+    owners = await _owners(session, query, table.id, renamed)
+    left_over = [id_ for id_, owner in owners.items() if owner == importing(actor)]
+    if left_over:
+        raise LeftOver(table, left_over)
+    return _places(actor, renamed, owners)
+
+
+async def _owners(
+    session: AsyncSession, query: Select[Any, Any, Any], key: Any, renamed: Mapping[str, str]
+) -> dict[str, Actor]:
+    """Return who has the ids that are taken."""
+    wanted, owners = list(renamed), dict[str, Actor]()
     for start in range(0, len(wanted), _PORTION):
         some = wanted[start : start + _PORTION]
         both = [*some, *(renamed[each] for each in some)]
         for id_, organization, user in await session.execute(query.where(key.in_(both))):
-            (mine if Actor(organization, user) == actor else taken).add(id_)
+            owners[id_] = Actor(organization, user)
+    return owners
+
+
+def _places(actor: Actor, renamed: Mapping[str, str], owners: Mapping[str, Actor]) -> dict[str, Place]:
     places: dict[str, Place] = {}
-    for each in wanted:
+    for each, other in renamed.items():
         # The made one first: the other may have become free since it was made.
-        known = next((id_ for id_ in (renamed[each], each) if id_ in mine), None)
-        free = renamed[each] if each in taken else each
+        known = next((id_ for id_ in (other, each) if owners.get(id_) == actor), None)
+        free = other if each in owners else each
         places[each] = Place(known or free, there=known is not None)
     return places

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from .actors import Actor
+from .actors import Actor, importing
 from .models import AgentRow, Base, BlockRow, PassageRow, ThreadRow, UserRow
 
 _WITH_IDS = {model.__tablename__ for model in (AgentRow, BlockRow, PassageRow, ThreadRow)}
@@ -92,7 +92,8 @@ def _is_of_user(name: str, columns: Collection[str], actor: Actor) -> list[Colum
     user = "id" if name == UserRow.__tablename__ else "user_id"
     if not {"organization_id", user} <= set(columns):
         return []
-    return [and_(column("organization_id") == actor.organization_id, column(user) == actor.user_id)]
+    users = (actor.user_id, importing(actor).user_id)
+    return [and_(column("organization_id") == actor.organization_id, column(user).in_(users))]
 
 
 def _is_one_of(value: ColumnElement[str], ids: Sequence[str], dialect: str) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from .actors import IMPORTING
 from .ranking import Found
 
 WITHDRAWN = "withdrawn"
@@ -15,6 +16,14 @@ SEARCHED_ROLES = ("user", "assistant")
 def heard_words(table: str) -> str:
     """Return the SQL expression for what was heard of a message in the row `table`."""
     return f"coalesce({table}.spoken, {table}.text)"
+
+
+def in_thread(table: str) -> str:
+    """Return the SQL condition that the thread of the row `table` is complete: no import is writing it."""
+    return (
+        f"EXISTS (SELECT 1 FROM threads WHERE threads.id = {table}.thread_id "
+        f"AND threads.user_id NOT LIKE '%{IMPORTING}')"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,8 +50,9 @@ class Threads:
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
         """Return the agent's thread of this id, made when the id is free.
 
-        Raises `ThreadTaken` when the thread belongs to another agent of the user, `AgentNotFound`, and
-        `InvalidInput` for an id that is not 1 to 200 characters or holds control characters.
+        Raises `ThreadTaken` when the thread belongs to another agent of the user or is being imported,
+        `AgentNotFound`, and `InvalidInput` for an id that is not 1 to 200 characters or holds control
+        characters.
         """
         checked_name("thread id", thread_id)
         known = await self._claimed(actor, agent_id, thread_id)
@@ -75,6 +76,9 @@ class Threads:
             pass  # Somebody was faster; whether it was this agent is seen below.
         made = await self._claimed(actor, agent_id, thread_id)
         if made is None:
+            async with self._database.reading() as session:
+                if await session.get(ThreadRow, row.id) is not None:
+                    raise _taken(thread_id)
             raise ThreadNotFound(thread_id)
         return made
 
@@ -155,8 +159,12 @@ class Threads:
             return None
         thread: ThreadRow = row[0]
         if thread.agent_id != agent_id:
-            raise ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
+            raise _taken(thread_id)
         return _as_thread(thread, row[1])
+
+
+def _taken(thread_id: str) -> ThreadTaken:
+    return ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
 
 
 async def _agent_name(session: AsyncSession, actor: Actor, agent_id: str) -> str:

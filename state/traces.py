@@ -6,12 +6,12 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .actors import Actor
+from .actors import Actor, importing
 from .agents import agent_row, held_by_none_but
 from .database import Database
 from .errors import NotFound
 from .marked_rows import count_marked
-from .models import AgentRow, BlockRow, PassageRow, ThreadRow, UserRow
+from .models import AgentRow, BlockRow, Owned, PassageRow, ThreadRow, UserRow
 from .ownership import owned_by, require_thread
 from .thread_keys import thread_key, thread_name
 from .unbroken import unbroken
@@ -57,14 +57,14 @@ class Traces:
                 raise NotFound(
                     f"no user '{actor.user_id}' in organization '{actor.organization_id}': nothing is kept"
                 )
-            agents = select(AgentRow.id).where(owned_by(actor, AgentRow))
+            agents = select(AgentRow.id).where(_all_of(actor, AgentRow))
             return Trace(
                 actor=actor,
                 what="user",
                 name=actor.user_id,
                 agents=await _all(session, agents),
-                blocks=await _all(session, select(BlockRow.id).where(owned_by(actor, BlockRow))),
-                threads=await _names(session, owned_by(actor, ThreadRow)),
+                blocks=await _all(session, select(BlockRow.id).where(_all_of(actor, BlockRow))),
+                threads=await _names(session, _all_of(actor, ThreadRow)),
                 passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id.in_(agents))),
             )
 
@@ -103,6 +103,11 @@ class Traces:
         async with self._database.reading() as session:
             connection = await session.connection()
             return await connection.run_sync(count_marked, trace.ids, user)
+
+
+def _all_of(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to the actor, or is being imported for it."""
+    return owned_by(actor, table) | owned_by(importing(actor), table)
 
 
 async def _all(session: AsyncSession, query: Select[str]) -> tuple[str, ...]:

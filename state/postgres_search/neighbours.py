@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ..neighbours import WITHDRAWN, Around, Said, heard_words
+from ..neighbours import WITHDRAWN, Around, Said, heard_words, in_thread
 from ..thread_keys import thread_name
 
 
@@ -24,7 +24,8 @@ _COLUMNS = (
 )
 _SAID = text(
     f"SELECT {_COLUMNS} FROM messages AS said "
-    f"WHERE said.number = ANY(CAST(:numbers AS bigint[])) AND {searchable('said')}"
+    f"WHERE said.number = ANY(CAST(:numbers AS bigint[])) AND {searchable('said')} "
+    f"AND {in_thread('said')}"
 )
 
 

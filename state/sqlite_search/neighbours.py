@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..columns import from_stored
-from ..neighbours import WITHDRAWN, Around, Said, heard_words
+from ..neighbours import WITHDRAWN, Around, Said, heard_words, in_thread
 from ..thread_keys import thread_name
 
 _BLANK = "char(9, 10, 13, 32)"
@@ -29,7 +29,8 @@ def said(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Sa
     """Return the messages with these numbers that can be found, by number."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM messages AS said "
-        f"WHERE said.number IN (SELECT value FROM json_each(?)) AND {searchable('said')}",
+        f"WHERE said.number IN (SELECT value FROM json_each(?)) AND {searchable('said')} "
+        f"AND {in_thread('said')}",
         (json.dumps(list(numbers)),),
     )
     return {row[0]: _as_said(row) for row in rows}
