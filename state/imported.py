@@ -1,5 +1,6 @@
 """An import that is going on: for whom, what it added, and its transactions."""
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from .actors import Actor
 from .database import Database
 from .models import AgentRow
 from .ownership import owned_by
+from .portions import rest
 from .staged_rows import LeftOver, remove
 
 T = TypeVar("T")
@@ -51,7 +53,10 @@ class Import:
         It is called again when it finds rows of an import that was broken off, after these were removed: it
         must look for them before it does anything else.
         """
-        return await self._call(self.database.writing, function)
+        began = time.monotonic()
+        written = await self._call(self.database.writing, function)
+        await rest(self.database, began)
+        return written
 
     async def read(self, function: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Return what `function` returns, called as by `write` in a transaction to read."""

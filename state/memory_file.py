@@ -9,6 +9,7 @@ import jiter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InvalidInput
+from .memory_json import MemoryJson
 from .message_rows import Role
 
 FORMAT = "voicegraph.memory"
@@ -19,7 +20,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Part = TypeVar("Part", bound=_Part)
+Part = TypeVar("Part", bound=BaseModel)
 
 
 class FileBlockVersion(_Part):
@@ -111,10 +112,12 @@ class MemoryFile(_Part):
 
         Part by part: to encode all at once would keep the interpreter's lock, from a thread too.
         """
-        return _json(self).encode() + b"\n"
+        content = bytearray()
+        write_part(MemoryJson(content.extend), self)
+        return bytes(content)
 
 
-_PARTS: dict[type[_Part], dict[str, type[_Part]]] = {
+PARTS: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
     MemoryFile: {"agents": FileAgent, "blocks": FileBlock},
     FileAgent: {"threads": FileThread, "passages": FilePassage},
     FileThread: {"messages": FileMessage},
@@ -123,13 +126,16 @@ _PARTS: dict[type[_Part], dict[str, type[_Part]]] = {
 """The fields of a part that hold other parts; they are its last ones."""
 
 
-def _json(part: _Part) -> str:
-    inner = _PARTS.get(type(part), {})
-    text = part.model_dump_json(indent=1, exclude=set(inner)).removesuffix("\n}")
+def write_part(out: MemoryJson, part: BaseModel) -> None:
+    """Write a part with all that it holds."""
+    inner = PARTS.get(type(part), {})
+    out.begin_part(part, inner)
     for name in inner:
-        lines = ",\n".join(map(_json, getattr(part, name))).replace("\n", "\n  ")
-        text += f',\n "{name}": [\n  {lines}\n ]' if lines else f',\n "{name}": []'
-    return text + "\n}"
+        out.begin_list(name)
+        for each in getattr(part, name):
+            write_part(out, each)
+        out.end_list()
+    out.end_part()
 
 
 class _Head(BaseModel):
@@ -166,10 +172,10 @@ def _read(kind: type[Part], data: Any, place: tuple[int | str, ...] = ()) -> Par
     if isinstance(data, dict):
         data = {
             name: tuple(
-                _read(_PARTS[kind][name], each, (*place, name, at))
+                _read(PARTS[kind][name], each, (*place, name, at))
                 for at, each in enumerate(cast(list[Any], value))
             )
-            if name in _PARTS.get(kind, ()) and isinstance(value, list)
+            if name in PARTS.get(kind, ()) and isinstance(value, list)
             else value
             for name, value in cast(dict[str, Any], data).items()
         }

@@ -1,7 +1,11 @@
 """Cut what is written or read into portions, so that none of them takes long."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
+
+from .database import Database
 
 T = TypeVar("T")
 
@@ -10,6 +14,18 @@ MOST_ROWS = 500
 
 _CHARACTERS = 2_000
 """Text that counts as one more row: a portion holds at most about a million characters."""
+
+_PAUSE = 0.5
+"""How long is rested after a transaction, in times of what it took.
+
+Another process that waits for SQLite's write lock only looks now and then whether it is free.
+"""
+
+
+async def rest(database: Database, began: float) -> None:
+    """Let others write after a transaction that began at this monotonic time, where one has to wait."""
+    if database.path is not None:
+        await asyncio.sleep(_PAUSE * (time.monotonic() - began))
 
 
 def weight(*texts: str | None) -> int:

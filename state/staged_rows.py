@@ -4,6 +4,7 @@ They belong to a user that no caller can name, see `importing`. In the last tran
 A row that an import left when it was broken off is removed by the next import that finds it in its way.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from .models import (
     UserRow,
 )
 from .ownership import owned_by
-from .portions import MOST_ROWS
+from .portions import MOST_ROWS, rest
 
 Staged = type[AgentRow] | type[BlockRow] | type[ThreadRow]
 
@@ -64,11 +65,13 @@ async def remove(database: Database, table: Staged, ids: Collection[str]) -> Non
 async def _delete(database: Database, key: Any, of_one: Any) -> None:
     some = select(key).where(of_one).limit(MOST_ROWS)
     query = delete(key.class_).where(of_one, key.in_(some)).returning(key)
-    while True:
+    gone = MOST_ROWS
+    while gone == MOST_ROWS:
+        began = time.monotonic()
         async with database.erasing() as session:
-            gone = await session.scalars(query, execution_options={"synchronize_session": False})
-            if len(gone.all()) < MOST_ROWS:
-                return
+            rows = await session.scalars(query, execution_options={"synchronize_session": False})
+            gone = len(rows.all())
+        await rest(database, began)
 
 
 def _hanging(table: Staged, id_: str) -> list[tuple[Any, Any]]:

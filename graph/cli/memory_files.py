@@ -4,9 +4,11 @@ import asyncio
 import codecs
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,7 +75,8 @@ def import_file(
 ) -> None:
     """Add what a file of `export` holds to what is remembered, for the same user or another one.
 
-    What is there by its id stays as it is, so a second time nothing is added. Ids are kept; those of agents,
+    What is there by its id stays as it is, so a second time nothing is added, and an import that was broken
+    off is completed by the same file again. Ids are kept; those of agents,
     blocks and passages that belong to another user become new ones, the same each time. An agent whose name
     is taken gets a number after it. A conversation that goes on begins with an empty window: what was said
     is found by search. Import only files that you trust: they name the tools that an agent may call.
@@ -117,34 +120,38 @@ def _prove(forgotten: "Forgotten", shown: str) -> bool:
 
 async def _export(caller: Caller, agent: str | None, out: Path | None, url: str | None) -> None:
     from ...state.actors import Actor
-    from ...state.export_memory import export_memory
+    from ...state.export_memory import export_to
     from .output import console
     from .storage import reading
 
+    actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
-        file = await export_memory(store, Actor(caller.organization, caller.user), agent=agent)
-    content = file.to_json()
-    if out is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    _write_privately(out, content)
-    console(errors=True).print(f"{len(file.agents)} agents and {len(file.blocks)} blocks are in {out}.")
+        if out is None:
+            sys.stdout.flush()
+            await export_to(store, actor, sys.stdout.buffer.write, agent=agent)
+            sys.stdout.buffer.flush()
+            return
+        with _private(out) as stream:
+            done = await export_to(store, actor, stream.write, agent=agent)
+    console(errors=True).print(f"{done.agents} agents and {done.blocks} blocks are in {out}.")
 
 
-def _write_privately(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+@contextmanager
+def _private(file: Path) -> Generator[IO[bytes]]:
+    """Give a file to write that only its owner can read; it is there whole, after the body, or not at all."""
     from ...state.errors import InvalidInput
 
     part = file.with_name(f"{file.name}.part")
     try:
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(content)
+            yield stream
         part.replace(file)
     except OSError as error:
         raise InvalidInput(f"the file {file} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 async def _import(caller: Caller, file: str, url: str | None) -> None:

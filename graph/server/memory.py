@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, model_validator
 
 from ...state.errors import InvalidInput
-from ...state.export_memory import export_memory
+from ...state.export_memory import export_to
 from ...state.import_memory import import_memory
 from ...state.memory_file import MemoryFile, read_memory_file
 from .agent_rules import check_agent
@@ -19,6 +19,7 @@ from .forgetting import forget_now
 from .key_first import KeyFirst
 from .keyring import Keyring
 from .shapes import Body, Memory, Serving, Words, errors, storable
+from .spooled import SpooledResponse, spool
 
 router = APIRouter(prefix="/v1", tags=["memory"], route_class=KeyFirst)
 
@@ -87,8 +88,13 @@ async def export_file(
     agent: Annotated[Words | None, Query(description="Only the agent of this name or id.")] = None,
 ) -> Response:
     """Write all that is remembered for the user, or for one agent, as one JSON file."""
-    file = await export_memory(store, actor, agent=agent)
-    return Response(await asyncio.to_thread(file.to_json), media_type="application/json")
+    file = spool()
+    try:
+        await export_to(store, actor, file.write, agent=agent)
+    except BaseException:
+        file.close()
+        raise
+    return SpooledResponse(file)
 
 
 @router.post(

@@ -1,0 +1,42 @@
+"""A response that is written to a temporary file before it is sent."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+_IN_MEMORY = 1_000_000
+"""Bytes up to which it is kept in memory instead."""
+_PIECE = 65_536
+
+
+def spool() -> IO[bytes]:
+    """Return a file that nobody else can open, to be written and given to `SpooledResponse`."""
+    return SpooledTemporaryFile(_IN_MEMORY)
+
+
+class SpooledResponse(StreamingResponse):
+    """Sends what was written to a file as JSON, and closes the file.
+
+    The file is complete before the first byte is sent: a client that reads slowly holds nothing else, and an
+    error is still a status.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Take over `file`."""
+        self._file = file
+        size = file.tell()
+        file.seek(0)
+        super().__init__(self._pieces(), media_type="application/json", headers={"Content-Length": str(size)})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+    async def _pieces(self) -> AsyncGenerator[bytes]:
+        while piece := await asyncio.to_thread(self._file.read, _PIECE):
+            yield piece
