@@ -111,7 +111,8 @@ async def _add_large(going_on: Import, block: _Block) -> dict[str, str]:
         await going_on.write(lambda session, wanted=wanted: _hold(session, wanted))
 
     async def end(session: AsyncSession) -> None:
-        await publish(session, actor, BlockRow, [block_id])
+        whole = BlockRow.version == block.file.versions[-1].version
+        await publish(session, actor, BlockRow, [block_id], whole)
         await _hold(session, dict.fromkeys(last, [block_id]))
 
     await going_on.write(end)

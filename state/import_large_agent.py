@@ -1,7 +1,8 @@
 """Import an agent that does not fit into one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .actors import Actor, add_importing, importing
@@ -24,7 +25,7 @@ from .memory_file import FileAgent, FilePassage, FileThread
 from .models import AgentRow, MessageRow, PassageRow, ThreadRow
 from .ownership import agent_number
 from .portions import portions
-from .staged_rows import publish
+from .staged_rows import ChangedMeanwhile, publish
 from .thread_keys import thread_name
 
 
@@ -122,20 +123,30 @@ class _LargeAgent:
 
     async def publish(self) -> None:
         """Give new threads to the user, and at last the agent."""
-        fresh = [place.id for place in self._threads.values() if not place.there]
+        fresh = [thread for thread in self._agent.threads if not self._threads[thread.id].there]
         *others, last = list(portions(fresh)) or [[]]
         for some in others:
-            await self._import.write(
-                lambda session, some=some: publish(session, self._actor, ThreadRow, some)
-            )
+            await self._import.write(lambda session, some=some: self._publish_threads(session, some))
 
         async def end(session: AsyncSession) -> None:
-            await publish(session, self._actor, ThreadRow, last)
+            await self._publish_threads(session, last)
             if not self._place.there:
                 name = await self._import.free_name(session, self._agent.name)
-                await publish(session, self._actor, AgentRow, [self._place.id], name=name)
+                whole = AgentRow.version == 1
+                await publish(session, self._actor, AgentRow, [self._place.id], whole, name=name)
 
         await self._import.write(end)
         self._import.count(agents=int(not self._place.there), threads=len(fresh))
         for name, place in self._threads.items():
             self._import.done.rename(name, thread_name(place.id))
+
+    async def _publish_threads(self, session: AsyncSession, threads: Sequence[FileThread]) -> None:
+        # Nobody else removes what was imported in between.
+        version = select(AgentRow.version).where(AgentRow.id == self._place.id)
+        if not await session.scalar(version.with_for_update(key_share=True)):
+            raise ChangedMeanwhile
+        keys = [self._threads[thread.id].id for thread in threads]
+        await publish(session, self._actor, ThreadRow, keys)
+        messages = select(func.count()).where(MessageRow.thread_id.in_(keys))
+        if await session.scalar(messages) != sum(len(thread.messages) for thread in threads):
+            raise ChangedMeanwhile

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .actors import Actor, importing
+from .actors import IMPORTING, Actor, importing
 from .database import Database
 from .models import (
     AgentBlockRow,
@@ -25,6 +25,8 @@ from .models import (
 )
 from .ownership import owned_by
 from .portions import MOST_ROWS, rest
+
+_UNWATCHED = {"synchronize_session": False}
 
 Staged = type[AgentRow] | type[BlockRow] | type[ThreadRow]
 
@@ -43,52 +45,75 @@ class ChangedMeanwhile(Exception):
 
 
 async def publish(
-    session: AsyncSession, actor: Actor, table: Staged, ids: Sequence[str], **changes: Any
+    session: AsyncSession, actor: Actor, table: Staged, ids: Sequence[str], *also: Any, **changes: Any
 ) -> None:
-    """Give rows that are complete to `actor`. Raises `ChangedMeanwhile` unless all are there."""
-    staged = update(table).where(table.id.in_(ids), owned_by(importing(actor), table))
+    """Give rows that are complete to `actor`, with other changes.
+
+    Raises `ChangedMeanwhile` unless all are there and meet the conditions `also`.
+    """
+    staged = update(table).where(table.id.in_(ids), owned_by(importing(actor), table), *also)
     published = staged.values(user_id=actor.user_id, **changes).returning(table.id)
-    done = await session.scalars(published, execution_options={"synchronize_session": False})
+    done = await session.scalars(published, execution_options=_UNWATCHED)
     if len(done.all()) < len(ids):
         raise ChangedMeanwhile
 
 
 async def remove(database: Database, table: Staged, ids: Collection[str]) -> None:
-    """Delete rows with all that hangs on them, a portion in each transaction."""
+    """Delete staged rows with all that hangs on them, a portion in each transaction.
+
+    If the import goes on after all, it finds that out when it publishes them: an agent or block has version
+    0, a thread has fewer messages. One that was published meanwhile stays.
+    """
     for id_ in ids:
-        for key, of_one in _hanging(table, id_):
-            await _delete(database, key, of_one)
-        async with database.erasing() as session:
-            await session.execute(delete(table).where(table.id == id_))
+        steps: list[Any] = [*_hiding(table, id_), *_deleting(table, id_)]
+        if issubclass(table, AgentRow | BlockRow):
+            steps.insert(0, update(table).where(table.id == id_, table.version > 0).values(version=0))
+        for step in (*steps, delete(table).where(table.id == id_)):
+            while await _carry_out(database, table, id_, step) == MOST_ROWS:
+                pass
 
 
-async def _delete(database: Database, key: Any, of_one: Any) -> None:
-    some = select(key).where(of_one).limit(MOST_ROWS)
-    query = delete(key.class_).where(of_one, key.in_(some)).returning(key)
-    gone = MOST_ROWS
-    while gone == MOST_ROWS:
-        began = time.monotonic()
-        async with database.erasing() as session:
-            rows = await session.scalars(query, execution_options={"synchronize_session": False})
-            gone = len(rows.all())
-        await rest(database, began)
+async def _carry_out(database: Database, table: Staged, id_: str, step: Any) -> int:
+    """Carry out a step while the row is staged; return how many rows it changed."""
+    began = time.monotonic()
+    staged = select(table.id).where(table.id == id_, table.user_id.endswith(IMPORTING)).with_for_update()
+    async with database.erasing() as session:
+        changed = 0
+        if (await session.execute(staged)).first() is not None:
+            key = step.table.primary_key.columns[0]
+            changed = len((await session.scalars(step.returning(key), execution_options=_UNWATCHED)).all())
+    await rest(database, began)
+    return changed
 
 
-def _hanging(table: Staged, id_: str) -> list[tuple[Any, Any]]:
-    """Return what refers to a row: a key, and the condition of the rows that go."""
+def _hiding(table: Staged, id_: str) -> list[Any]:
+    """Return what takes back the threads of an agent that were published already."""
+    if table is not AgentRow:
+        return []
+    owner = select(AgentRow.user_id).where(AgentRow.id == id_).scalar_subquery()
+    visible = select(ThreadRow.id).where(ThreadRow.agent_id == id_, ThreadRow.user_id != owner)
+    return [update(ThreadRow).where(ThreadRow.id.in_(visible.limit(MOST_ROWS))).values(user_id=owner)]
+
+
+def _deleting(table: Staged, id_: str) -> list[Any]:
+    """Return what deletes the rows that refer to a row."""
     if table is ThreadRow:
-        return [(MessageRow.number, MessageRow.thread_id == id_)]
+        return [_some(MessageRow.number, MessageRow.thread_id == id_)]
     if table is BlockRow:
         return [
-            (BlockVersionRow.version, BlockVersionRow.block_id == id_),
-            (AgentBlockRow.agent_id, AgentBlockRow.block_id == id_),
+            _some(BlockVersionRow.version, BlockVersionRow.block_id == id_),
+            _some(AgentBlockRow.agent_id, AgentBlockRow.block_id == id_),
         ]
     return [
-        (MessageRow.number, MessageRow.agent_id == id_),
-        (PassageRow.number, PassageRow.agent_id == id_),
-        (ThreadRow.id, ThreadRow.agent_id == id_),
-        (AgentBlockRow.block_id, AgentBlockRow.agent_id == id_),
+        _some(MessageRow.number, MessageRow.agent_id == id_),
+        _some(PassageRow.number, PassageRow.agent_id == id_),
+        _some(ThreadRow.id, ThreadRow.agent_id == id_),
+        _some(AgentBlockRow.block_id, AgentBlockRow.agent_id == id_),
     ]
+
+
+def _some(key: Any, of_one: Any) -> Any:
+    return delete(key.class_).where(of_one, key.in_(select(key).where(of_one).limit(MOST_ROWS)))
 
 
 async def remove_owner(session: AsyncSession, actor: Actor) -> None:
@@ -101,4 +126,4 @@ async def remove_owner(session: AsyncSession, actor: Actor) -> None:
     none = delete(UserRow).where(
         UserRow.organization_id == who.organization_id, UserRow.id == who.user_id, *(~each for each in some)
     )
-    await session.execute(none, execution_options={"synchronize_session": False})
+    await session.execute(none, execution_options=_UNWATCHED)

@@ -76,10 +76,10 @@ def import_file(
     """Add what a file of `export` holds to what is remembered, for the same user or another one.
 
     What is there by its id stays as it is, so a second time nothing is added, and an import that was broken
-    off is completed by the same file again. Ids are kept; those of agents,
-    blocks and passages that belong to another user become new ones, the same each time. An agent whose name
-    is taken gets a number after it. A conversation that goes on begins with an empty window: what was said
-    is found by search. Import only files that you trust: they name the tools that an agent may call.
+    off is completed. Ids are kept; those of agents, blocks and passages that belong to another user become
+    new ones, the same each time. An agent whose name is taken gets a number after it. A conversation that
+    goes on begins with an empty window: what was said is found by search. Import only files that you trust:
+    they name the tools that an agent may call.
     """
     asyncio.run(_import(caller_of(context), file, database))
 

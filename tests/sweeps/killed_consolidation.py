@@ -6,13 +6,9 @@ number.
 
 import asyncio
 import os
-import signal
 import sys
-from typing import Any
 
-from sqlalchemy import Engine, event
-from sqlalchemy.pool import Pool
-
+from sweeps.killing_commits import kill_at
 from voicegraph.graph import Settings, open_resources
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
@@ -25,25 +21,6 @@ KEEP = ScriptedReply(
         ScriptedCall(name="finish", arguments="{}"),
     ]
 )
-
-
-def kill_at(when: str, number: int) -> None:
-    """Let this process die before or after its commit of this number."""
-    commits = 0
-
-    def count(_: Any) -> None:
-        nonlocal commits
-        commits += 1
-        print("commits", flush=True)
-        if when == "before" and commits == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def look(*_: Any) -> None:
-        if when == "after" and commits == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    event.listen(Engine, "commit", count)
-    event.listen(Pool, "checkin", look)
 
 
 async def consolidate(url: str) -> None:
