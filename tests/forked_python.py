@@ -70,8 +70,9 @@ class ForkedPython:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        if self._process.exitcode is None:
-            os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # It has ended, and was reaped by the process that forked it.
+            if self._process.exitcode is None:
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
