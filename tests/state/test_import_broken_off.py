@@ -100,10 +100,10 @@ async def test_an_import_broken_off_at_any_transaction_is_completed_by_the_next(
 ) -> None:
     await import_memory(store, ADA, FILE)
     whole = await total(store)
-    number = 0
+    number, step = 0, 1 if store.database.location.sqlite else 3  # The code is the same on both.
     while True:
         await store.actors.delete(ADA)
-        number += 1
+        number += step
         if not await broken_off(store, break_at, number):
             break
         if number > 1:

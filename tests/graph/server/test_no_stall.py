@@ -1,5 +1,6 @@
 """Nothing that a client or a model's server sends holds up the event loop: others are served meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -309,6 +310,9 @@ async def test_a_large_memory_file_is_imported_and_exported_without_a_stall(
     async with no_stall():
         assert (await server.post("/v1/import", file)).status == 200
         assert (exported := await server.get("/v1/export")).status == 200
+    for task in asyncio.all_tasks():  # Else its end would wait for the index, which goes on at a next start.
+        if "BackgroundIndexing" in str(task.get_coro()):
+            task.cancel()
     [agent] = [agent for agent in orjson.loads(exported.body)["agents"] if agent["name"] == "imported"]
     assert len(agent["threads"]) == threads + 1
     assert sum(len(thread["messages"]) for thread in agent["threads"]) == messages
