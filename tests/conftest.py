@@ -37,8 +37,8 @@ with suppress(ModuleNotFoundError):  # Voice clients are tried where it is not.
 
     # A busy machine is slow; and what a run found at random, the next one would not.
     slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("suite", slow, derandomize=True, max_examples=60)
-    settings.register_profile("random", slow)
+    settings.register_profile("suite", slow, derandomize=True, max_examples=50)
+    settings.register_profile("random", slow, max_examples=250)
     settings.load_profile("suite")
 
 share_compiled_statements()

@@ -1,11 +1,11 @@
 """What the README shows is true: its programs run, its tables are complete."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_python import ForkedPython
+from patience import PATIENCE
 from typer.main import get_command
 
 from voicegraph.graph import Settings
@@ -17,11 +17,11 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_program_of_the_readme_runs_as_it_stands(number: int, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAMS[number]], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    program = f"import warnings; warnings.simplefilter('error')\n{PROGRAMS[number]}"
+    with ForkedPython(["-c", program], cwd=tmp_path) as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+        assert process.wait() == 0, errors
+    assert out.strip()
 
 
 def test_the_readme_tells_of_every_setting() -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegraph.nodes.call_arguments import call_arguments
@@ -190,7 +190,6 @@ made = st.lists(
 )
 
 
-@settings(max_examples=120)
 @given(st.data(), made)
 def test_calls_in_any_legal_form_are_those_that_were_made(
     data: st.DataObject, each: list[tuple[str, dict[str, int]]]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
@@ -85,7 +85,6 @@ spoken_words = st.lists(
 )
 
 
-@settings(max_examples=100)
 @given(spoken_words, st.data())
 def test_any_prefix_by_words_gives_exactly_that_prefix(
     pairs: list[tuple[str, str]], data: st.DataObject
@@ -99,7 +98,6 @@ def test_any_prefix_by_words_gives_exactly_that_prefix(
     assert said.startswith(str(cut.text))
 
 
-@settings(max_examples=100)
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_heard_and_unheard_make_up_what_was_said(first: str, preamble: str, heard: str) -> None:
     said = f"{first} {preamble}".strip()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
@@ -104,7 +104,6 @@ def damage(window: list[AnyMessage], kind: str, random: Any) -> None:
             window.insert(random.randint(0, len(window)), victim.model_copy())
 
 
-@settings(max_examples=100)
 @given(turns, damages)
 def test_any_damage_to_the_results_is_mended(groups: list[list[int]], harm: list[tuple[str, Any]]) -> None:
     whole = make_window(groups)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jiter
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegraph.nodes import preamble
@@ -50,7 +50,6 @@ def read(arguments_json: str, sizes: list[int]) -> list[str]:
     return spoken
 
 
-@settings(max_examples=250)
 @given(arguments | arguments_with_text, cuts, layouts)
 def test_the_speech_of_any_fragments_is_the_decoded_preamble(
     tool_arguments: dict[str, Any], sizes: list[int], layout: dict[str, Any]
@@ -67,7 +66,6 @@ def test_the_speech_of_any_fragments_is_the_decoded_preamble(
             assert spoken == expected
 
 
-@settings(max_examples=100)
 @given(arguments_with_text, cuts)
 def test_arguments_that_break_off_give_a_beginning_of_the_preamble(
     tool_arguments: dict[str, Any], sizes: list[int]
@@ -77,13 +75,11 @@ def test_arguments_that_break_off_give_a_beginning_of_the_preamble(
         assert tool_arguments[PREAMBLE].startswith("".join(read(whole[:length], sizes)))
 
 
-@settings(max_examples=120)
 @given(texts, st.text(max_size=40), cuts)
 def test_whatever_follows_the_preamble_is_never_spoken(said: str, rest: str, sizes: list[int]) -> None:
     assert "".join(read(json.dumps({PREAMBLE: said})[:-1] + rest, sizes)) == said
 
 
-@settings(max_examples=120)
 @given(st.text(max_size=60), st.text(max_size=20), cuts)
 def test_text_that_is_no_json_is_never_spoken(before: str, after: str, sizes: list[int]) -> None:
     assert "".join(read(f'x{before}"{PREAMBLE}": "Hi."{after}', sizes)) == ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conversations import as_history
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
@@ -132,7 +132,6 @@ def _merged(items: list[str]) -> list[str]:
     return merged
 
 
-@settings(max_examples=75)
 @given(st.data(), st.booleans(), st.booleans(), st.integers(1, 5))
 def test_a_client_that_keeps_a_history_finds_it_in_the_window(
     data: st.DataObject, greeted: bool, forgets: bool, turns: int

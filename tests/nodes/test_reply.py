@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegraph.nodes.delta import CallFragment, Delta
@@ -132,7 +132,6 @@ async def test_calls_are_spoken_whole_even_when_their_indexes_come_in_reverse(ea
     assert ear.heard == "Rome first. Then Oslo."
 
 
-@settings(max_examples=75)
 @given(st.data(), st.lists(reordered, min_size=1, max_size=3), st.booleans())
 def test_any_interleaving_speaks_each_preamble_whole_and_in_order(
     new_ear: Any, data: st.DataObject, each: list[dict[str, Any]], ascii_only: bool

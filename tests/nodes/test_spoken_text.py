@@ -1,7 +1,7 @@
 """The words for the caller in what a model writes: no thoughts, no template tokens, no calls as text."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegraph.nodes.markup import find_tag, tag_beginning
@@ -111,7 +111,6 @@ pieces = st.sampled_from(
 texts = st.lists(st.text("ab <>/[]|think.\n", max_size=10) | pieces, max_size=10).map("".join)
 
 
-@settings(max_examples=250)
 @given(texts, cuts)
 def test_where_the_text_is_cut_makes_no_difference(text: str, sizes: list[int]) -> None:
     assert spoken(text, sizes) == spoken(text)

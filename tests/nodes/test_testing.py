@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
@@ -38,7 +38,6 @@ async def test_a_text_comes_word_by_word_with_finish_reason_and_usage() -> None:
     assert message.usage_metadata["output_tokens"] == 5
 
 
-@settings(max_examples=100)
 @given(st.text().filter(str.strip))
 def test_any_text_comes_whole(text: str) -> None:
     chunks = asyncio.run(chunks_of(ScriptedChatModel([text])))

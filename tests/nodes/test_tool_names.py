@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.tools import StructuredTool
 
@@ -61,7 +61,6 @@ def test_names_that_become_the_same_are_told_apart_in_any_order() -> None:
     assert offered_names(["weather.get"]) == {"weather.get": "weather_get"}
 
 
-@settings(max_examples=120)
 @given(
     st.sets(
         st.text(st.sampled_from("a_.-é /2天\udce4"), min_size=1, max_size=4) | st.text(min_size=1), max_size=8

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ToolMessage
@@ -265,7 +265,6 @@ RESULTS = st.recursive(
 )
 
 
-@settings(max_examples=120)
 @given(RESULTS)
 def test_any_result_becomes_text_that_can_be_sent(value: Any) -> None:
     text = result_text(value)
@@ -275,7 +274,6 @@ def test_any_result_becomes_text_that_can_be_sent(value: Any) -> None:
     assert text or value in ("", b"")
 
 
-@settings(max_examples=120)
 @given(st.text(st.characters(exclude_categories=[])), st.integers(1, 10))
 def test_any_text_is_cut_to_a_beginning_within_the_limit(text: str, limit: int) -> None:
     short = cut(text, limit)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
@@ -62,7 +62,6 @@ def assert_parted(
     assert sorted(at[id(message)] for message in [*evicted, *kept]) == list(range(len(whole)))
 
 
-@settings(max_examples=100)
 @given(limits, st.lists(turns, min_size=1, max_size=25))
 def test_after_each_turn_the_window_fits_and_every_provider_takes_it(
     sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]
@@ -80,7 +79,6 @@ def test_after_each_turn_the_window_fits_and_every_provider_takes_it(
         window = kept
 
 
-@settings(max_examples=100)
 @given(limits, st.lists(turns, min_size=1, max_size=10))
 def test_the_last_reply_always_stays(sizes: tuple[int, int], each: list[tuple[int, list[int], bool]]) -> None:
     numbers = count()

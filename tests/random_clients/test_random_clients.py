@@ -4,10 +4,19 @@ import pytest
 
 from .driver import drive
 
-SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 100))]
+IN_THE_SUITE = {"sqlite": 3, "postgres": 1}
+"""Seeds of 20 calls; all others are for the soak."""
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("each_url", "seed"),
+    [
+        pytest.param(kind, seed, marks=[pytest.mark.soak] if seed >= few else [])
+        for kind, few in IN_THE_SUITE.items()
+        for seed in range(100)
+    ],
+    indirect=["each_url"],
+)
 async def test_words_that_were_said_and_heard_stand_in_prompt_and_record_once(
     each_url: str, seed: int
 ) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegraph.state.actors import Actor
@@ -139,7 +139,6 @@ class Editor:
         return True
 
 
-@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["write", "undo", "redo"]), max_size=30))
 def test_the_history_alone_tells_what_an_editor_would_remember(steps: list[str]) -> None:
     editor, history, texts = Editor(), [(1, "user")], {1: 1}
