@@ -4,8 +4,8 @@ import pytest
 
 from .driver import drive
 
-IN_THE_SUITE = {"sqlite": 3, "postgres": 1}
-"""Seeds of 20 calls; all others are for the soak."""
+IN_THE_SUITE = {"sqlite": 4, "postgres": 2}
+"""Seeds of ten calls; all others are for the soak."""
 
 
 @pytest.mark.parametrize(
