@@ -97,6 +97,7 @@ async def test_the_caller_hears_the_filler_once_and_then_the_answer(busy: Any) -
 SPEECH: Any = {"custom": lambda data: data.get("content", ""), "messages": lambda data: data[0].text}
 
 
+@pytest.mark.parametrize("each_url", ["sqlite"], indirect=True)  # The form is the same on both.
 @pytest.mark.parametrize("modes", ["custom", "messages", ["messages", "values"], ["custom", "messages"]])
 @pytest.mark.parametrize("options", [{}, {"version": "v2"}, {"subgraphs": True}], ids=str)
 async def test_every_stream_of_speech_carries_the_filler_in_its_own_form(
