@@ -4,10 +4,7 @@ Each consolidates what is due of the default agent, and kills itself `before` or
 number.
 """
 
-import asyncio
-import os
-import sys
-
+from sweeps.forking import fork_for_each_line
 from sweeps.killing_commits import kill_at
 from voicegraph.graph import Settings, open_resources
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply
@@ -23,8 +20,9 @@ KEEP = ScriptedReply(
 )
 
 
-async def consolidate(url: str) -> None:
-    """Consolidate what is due, and tell when that is done."""
+async def consolidate(url: str, when: str, number: str) -> None:
+    """Consolidate what is due, and say when that is done."""
+    kill_at(when, int(number))
     settings = Settings(consolidate_after=3600, memory_model="memory")
     async with open_resources(url, model=ScriptedChatModel([]), settings=settings) as resources:
         resources.models.add("memory", ScriptedChatModel([KEEP]))
@@ -33,18 +31,5 @@ async def consolidate(url: str) -> None:
     print("ended", flush=True)
 
 
-def main() -> None:
-    """Fork a process for each line."""
-    for line in sys.stdin:
-        url, when, number = line.split()
-        pid = os.fork()
-        if pid == 0:
-            kill_at(when, int(number))
-            asyncio.run(consolidate(url))
-            os._exit(0)
-        os.waitpid(pid, 0)
-        print(f"gone {pid}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    fork_for_each_line(consolidate)

@@ -4,13 +4,12 @@ Each begins the swept turn, prints its number at the first word and all that it 
 is killed. With `before` or `after`, a kind of write and a number behind these it kills itself, see `killing`.
 """
 
-import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from sweeps.forking import fork_for_each_line
 from sweeps.killing import kill_at
 from sweeps.turn import reply_by_need, sweep_tools
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
@@ -20,11 +19,14 @@ from voicegraph.nodes.testing import ScriptedChatModel
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
-async def run_turn(url: str, counter: Path) -> None:
-    """Run the swept turn to its end, telling when it has begun."""
+async def run_turn(url: str, counter: str, *death: str) -> None:
+    """Run the swept turn to its end, and say when it has begun."""
+    if death:
+        when, kind, number = death
+        kill_at(when, kind, int(number))
 
     def ran(call_id: str) -> None:
-        with counter.open("a") as file:
+        with Path(counter).open("a") as file:
             file.write(f"{call_id}\n")
 
     model = ScriptedChatModel(reply_by_need)
@@ -41,20 +43,5 @@ async def run_turn(url: str, counter: Path) -> None:
     print(f"ended {os.getpid()}", flush=True)
 
 
-def main() -> None:
-    """Fork a process for each line; it is reaped when the next one comes."""
-    for line in sys.stdin:
-        url, counter, *death = line.split()
-        pid = os.fork()
-        if pid == 0:
-            if death:
-                when, kind, number = death
-                kill_at(when, kind, int(number))
-            asyncio.run(run_turn(url, Path(counter)))
-            os._exit(0)
-        os.waitpid(pid, 0)
-        print(f"gone {pid}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    fork_for_each_line(run_turn)
