@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
+from patience import PATIENCE
+
 IMPORTED = [
     "forked_python",
     *(f"voicegraph.graph.{name}" for name in ("cli.storage", "resources", "stream", "server.process")),
@@ -64,9 +66,6 @@ class ForkedPython:
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
-
-    def poll(self) -> int | None:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
@@ -119,6 +118,15 @@ class ForkedPython:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def run_python(
+    arguments: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Run it to its end without an input; return its exit code, output and errors."""
+    with ForkedPython(arguments, cwd=cwd, env=env) as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+        return process.wait(), out, errors
 
 
 def _stream(end: Connection, mode: str) -> IO[str]:

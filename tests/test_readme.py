@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from forked_python import ForkedPython
-from patience import PATIENCE
+from forked_python import run_python
 from typer.main import get_command
 
 from voicegraph.graph import Settings
@@ -18,9 +17,8 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_program_of_the_readme_runs_as_it_stands(number: int, tmp_path: Path) -> None:
     program = f"import warnings; warnings.simplefilter('error')\n{PROGRAMS[number]}"
-    with ForkedPython(["-c", program], cwd=tmp_path) as process:
-        out, errors = process.communicate(timeout=PATIENCE)
-        assert process.wait() == 0, errors
+    code, out, errors = run_python(["-c", program], cwd=tmp_path)
+    assert code == 0, errors
     assert out.strip()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forked_python import ForkedPython
+from forked_python import ForkedPython, run_python
 
 from voicegraph.state.errors import InvalidSetting, StorageError
 from voicegraph.state.process_lock import ProcessLock
@@ -70,8 +70,7 @@ def test_looking_does_not_take_anybodys_token_away(database: Path) -> None:
     # Closing the second one freed no lock of the first: the other process sees it still.
     looking = "import sys; from pathlib import Path; from voicegraph.state.process_lock import ProcessLock; "
     looking += "print(ProcessLock(Path(sys.argv[1]), takes_part=False).is_alive(int(sys.argv[2])))"
-    with ForkedPython(["-c", looking, str(database), str(first.token)]) as seen:
-        assert seen.communicate() == ("True\n", "")
+    assert run_python(["-c", looking, str(database), str(first.token)]) == (0, "True\n", "")
     other.kill()
     first.close()
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked_python import ForkedPython
+from forked_python import run_python
 from openai_server import OpenAIServer, text
-from patience import PATIENCE
 
 Run = Callable[..., Any]
 
@@ -21,9 +20,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def voicegraph(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    with ForkedPython(["-m", "voicegraph.graph", *arguments], cwd=folder) as process:
-        out, errors = process.communicate(timeout=PATIENCE)
-        return process.wait(), out, errors
+    return run_python(["-m", "voicegraph.graph", *arguments], cwd=folder)
 
 
 @pytest.mark.parametrize("model", ["the embedded one", "one on this machine"])

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked_python import ForkedPython
+from forked_python import run_python
 from openai_server import OpenAIServer, text
-from patience import PATIENCE
 
 COMMAND = shlex.join([sys.executable, "-m", "voicegraph.graph"])
 
@@ -33,10 +32,9 @@ def shell(command: str, folder: Path) -> tuple[int, str, str]:
 def forked(command: str, folder: Path, before: str) -> tuple[int, str, str]:
     """Run a command after a line of Python; return its exit code, output and errors."""
     program = f"import os, sys; {before}; from voicegraph.graph.cli import main; main({shlex.split(command)})"
-    with ForkedPython(["-c", program], cwd=folder) as process:
-        out, errors = process.communicate(timeout=PATIENCE)
-        assert "Traceback" not in errors
-        return process.wait(), out, errors
+    ran = run_python(["-c", program], cwd=folder)
+    assert "Traceback" not in ran[2]
+    return ran
 
 
 def closing(*streams: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from forked_python import ForkedPython
+from forked_python import run_python
 from openai_server import Gate, OpenAIServer, Reply, overloaded, paced, server_error, text
 from patience import PATIENCE
 from serving import Process, serving
@@ -203,9 +203,7 @@ def test_without_a_key_no_other_machine_is_served(tmp_path: Path) -> None:
 def served(*options: str) -> tuple[int, str, str]:
     """Start a server that is refused; return its exit code, output and errors."""
     environment = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "test"}
-    with ForkedPython(["-m", "voicegraph.graph", "serve", *options], env=environment) as process:
-        out, errors = process.communicate(timeout=PATIENCE)
-        return process.wait(), out, errors
+    return run_python(["-m", "voicegraph.graph", "serve", *options], env=environment)
 
 
 def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process, tmp_path: Path) -> None:
