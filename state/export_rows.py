@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,9 +23,6 @@ from .portions import MOST_ROWS, portions
 from .thread_keys import thread_name
 
 T = TypeVar("T")
-
-_MESSAGE_FIELDS = [name for name in FileMessage.model_fields if name != "sequence"]
-_MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _MESSAGE_FIELDS]
 
 
 async def rows_in_order(session: AsyncSession, keys: Select[Any], key: Any) -> AsyncGenerator[list[Any]]:
@@ -100,37 +98,40 @@ async def counts_by(session: AsyncSession, column: Any, keys: Sequence[str]) -> 
     return {key: count for key, count in await session.execute(query)}
 
 
-async def messages(session: AsyncSession, keys: Iterable[str]) -> AsyncGenerator[tuple[str, FileMessage]]:
+async def messages(session: AsyncSession, keys: Sequence[str]) -> AsyncGenerator[tuple[str, FileMessage]]:
     """Yield the messages of threads, each with the key of its thread, in their order."""
-    query = select(MessageRow.thread_id, MessageRow.number, *_MESSAGE_COLUMNS)
-    query = query.where(MessageRow.thread_id.in_(keys))
-    async for page in pages(session, query, MessageRow.thread_id, MessageRow.number):
-        for row in page:
-            sequence = row.number & ((1 << SEQUENCE_BITS) - 1)
-            fields = {name: getattr(row, name) for name in _MESSAGE_FIELDS}
-            yield row.thread_id, FileMessage(sequence=sequence, **fields)
+    place = MessageRow.thread_id, MessageRow.number
+    async for key, number, fields in _fields(session, keys, place, FileMessage, without="sequence"):
+        yield key, FileMessage(sequence=number & ((1 << SEQUENCE_BITS) - 1), **fields)
 
 
 async def passages(session: AsyncSession, ids: Sequence[str]) -> AsyncGenerator[tuple[str, FilePassage]]:
     """Yield the passages of agents, each with the id of its agent, in their order."""
-    names = [name for name in FilePassage.model_fields if name != "tags"]
-    query = select(PassageRow.agent_id, PassageRow.tags, *(getattr(PassageRow, name) for name in names))
-    query = query.where(PassageRow.agent_id.in_(ids))
-    async for page in pages(session, query, PassageRow.agent_id, PassageRow.number):
-        for row in page:
-            fields = {name: getattr(row, name) for name in names}
-            yield row.agent_id, FilePassage(tags=tuple(row.tags), **fields)
+    place = PassageRow.agent_id, PassageRow.number
+    async for key, _, fields in _fields(session, ids, place, FilePassage):
+        yield key, FilePassage(**fields)
 
 
-async def versions(session: AsyncSession, ids: Iterable[str]) -> AsyncGenerator[tuple[str, FileBlockVersion]]:
+async def versions(session: AsyncSession, ids: Sequence[str]) -> AsyncGenerator[tuple[str, FileBlockVersion]]:
     """Yield the versions of blocks, each with the id of its block, in the order of ids and versions."""
-    names = list(FileBlockVersion.model_fields)
-    columns = [getattr(BlockVersionRow, name) for name in names]
-    query = select(BlockVersionRow.block_id, *columns).where(BlockVersionRow.block_id.in_(ids))
-    async for page in pages(session, query, BlockVersionRow.block_id, BlockVersionRow.version):
+    place = BlockVersionRow.block_id, BlockVersionRow.version
+    async for key, _, fields in _fields(session, ids, place, FileBlockVersion):
+        yield key, FileBlockVersion(**fields)
+
+
+async def _fields(
+    session: AsyncSession,
+    keys: Sequence[str],
+    place: tuple[Any, Any],
+    part: type[BaseModel],
+    without: str = "",
+) -> AsyncGenerator[tuple[str, int, dict[str, Any]]]:
+    """Yield the fields of parts whose rows belong to the keys; `place` is the columns of key and order."""
+    names = [name for name in part.model_fields if name != without]
+    query = select(*(getattr(place[0].class_, name) for name in names)).where(place[0].in_(keys))
+    async for page in pages(session, query, *place):
         for row in page:
-            fields = {name: getattr(row, name) for name in names}
-            yield row.block_id, FileBlockVersion(**fields)
+            yield row[-2], row[-1], {name: getattr(row, name) for name in names}
 
 
 def agent_of(row: AgentRow, blocks: Iterable[str]) -> FileAgent:
