@@ -49,8 +49,6 @@ class Journaling:
         self.token = lock.token if lock else 0
         self._open: dict[OpenTurn, None] = {}
         """The turns in the order in which they began."""
-        self._kept: dict[str, str] = {}
-        """The last turn of each thread that was lost and is written down now, while others are not."""
         self._flushing = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
         self._openings: int = lock.openings() if lock else 0
@@ -75,7 +73,7 @@ class Journaling:
         return visited
 
     def has_unwritten(self, thread_id: str) -> bool:
-        """Tell if a turn of this process on the thread has failed to write all that it spoke."""
+        """Return whether a turn of this process on the thread may not be written down in full yet."""
         return any(turn.thread_id == thread_id for turn in self._open)
 
     async def find(self, thread_id: str) -> JournaledTurn | None:
@@ -119,7 +117,6 @@ class Journaling:
     def follow(self, turn: OpenTurn) -> None:
         """Note from now on what the turn speaks."""
         self._open[turn] = None
-        self._kept.pop(turn.thread_id, None)
         if self._follower is None or self._follower.done():
             self._follower = asyncio.create_task(self._follow())
 
@@ -130,19 +127,19 @@ class Journaling:
     async def flush(self) -> None:
         """Write down what was spoken since the last time. Raises `StorageError`."""
         async with self._flushing:
-            for turn in [turn for turn in self._open if turn.is_lost]:
-                await turn.keep(self._kept.get(turn.thread_id))
-                self._kept[turn.thread_id] = turn.turn_id
             due = {turn: turn.speaker.spoken for turn in self._open if turn.is_due}
             if due:
                 await self.journal.note((turn.thread_id, turn.turn_id, text) for turn, text in due.items())
             for turn, text in due.items():
                 turn.noted = len(text)
+            before: dict[str, str] = {}
+            for turn in list(self._open):
+                if turn.is_lost:
+                    await turn.keep(after=before.get(turn.thread_id))
+                before[turn.thread_id] = turn.turn_id
             self._open = {
                 turn: None for turn in self._open if turn.is_due or turn.is_lost or not turn.has_failed
             }
-            if not any(turn.is_lost for turn in self._open):
-                self._kept.clear()
 
     async def close(self) -> None:
         """Write down what was spoken, and stop."""

@@ -78,8 +78,8 @@ class OpenTurn:
         writing = self._writing
         return bool(writing and writing.done() and not writing.cancelled() and writing.exception() is None)
 
-    async def keep(self, after: str | None) -> None:
-        """Write down all of a turn that was lost, after another one that was. Raises `StorageError`."""
+    async def keep(self, *, after: str | None) -> None:
+        """Write down all of a turn that was lost, after the turn with that id. Raises `StorageError`."""
         if self._begun is not None:
             spoken, token = self.speaker.spoken, self._journaling.token
             began, said = self._begun.started_at, self._begun.messages

@@ -109,9 +109,9 @@ class TurnJournal:
     ) -> None:
         """Write down a turn that has ended without being written down or stored.
 
-        The turn `after` which it came, when that is in the journal for the same reason, gets its words too:
-        both come into the window and the record in their order. When a later turn of the thread is there, the
-        words go into the record at once, unless the client told them again with that turn.
+        When the turn `after` which it came is still in the journal, both stand there as one: they come into
+        the window and the record in their order. When a later turn of the thread is there, the words go into
+        the record at once, unless the client told them again with that turn.
         """
 
         def write(connection: Connection) -> None:
@@ -129,7 +129,11 @@ class TurnJournal:
                         _record(connection, lost)
 
         with suppress(IntegrityError):  # The thread was deleted.
-            await self._database.write(write)
+            while True:
+                try:
+                    return await self._database.write(write)
+                except _GoneOn:  # Another process has just settled the turn before: look again.
+                    pass
 
     @unbroken
     async def note(self, spoken: Iterable[tuple[str, str, str]]) -> None:
