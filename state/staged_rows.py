@@ -119,7 +119,7 @@ def _some(key: Any, of_one: Any) -> Any:
 async def remove_owner(session: AsyncSession, actor: Actor) -> None:
     """Delete the user that owned staged rows of `actor`, unless there are some of another import."""
     who = importing(actor)
-    # Whoever stages a row meanwhile waits, and then finds no user.
+    # An import that stages a row at the same time waits here, then fails as the user is gone.
     if await session.get(UserRow, (who.organization_id, who.user_id), with_for_update=True) is None:
         return
     some = [exists(select(table.id).where(owned_by(who, table))) for table in (AgentRow, BlockRow, ThreadRow)]
