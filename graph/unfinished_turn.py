@@ -1,10 +1,12 @@
 """A turn that a crash left in the middle: go on with it, or close it before the next one."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from ..nodes.context import Context
 from ..nodes.records import as_message, not_stored
@@ -74,24 +76,37 @@ async def close_crashed(
         await graph.aupdate_state(config, None, as_node=END)
     window: list[AnyMessage] = list(values.get("messages", []))
     ids = {message.id for message in window}
-    added = [message for message in waiting if message.id not in ids]
-    ids |= {message.id for message in added}
+    whole = [*window, *(message for message in waiting if message.id not in ids)]
     of_turn: Turn | None = values.get("turn")
     if left is not None:
-        added += [as_message(said) for said in left.messages if said.id not in ids]
+        whole = with_told(whole, [as_message(said) for said in left.messages])
         if of_turn is None or of_turn["id"] != left.turn_id:
             of_turn = new_turn(left.turn_id, left.started_at.timestamp())
         rest = left.rest(of_turn["spoken"])
         if rest and cut_id(left.turn_id) not in ids:
-            added.append(as_message(left.cut_off(rest)))
-    if added:
-        update: dict[str, Any] = {"messages": added}
+            whole.append(as_message(left.cut_off(rest)))
+    if len(whole) > len(window):
+        appended = whole[: len(window)] == window
+        anew = [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]
+        update: dict[str, Any] = {"messages": whole[len(window) :] if appended else anew}
         if left is not None:
-            update["latest"] = _latest([*window, *added], left)
+            update["latest"] = _latest(whole, left)
         await graph.aupdate_state(config, update, as_node="persist_and_trim")
     if left is not None and of_turn is not None:
-        said = [*values.get("amended", ()), *not_stored(window, values.get("stored_through")), *added]
+        said = [*values.get("amended", ()), *not_stored(whole, values.get("stored_through"))]
         await turn.replace(left, of_turn, said)
+
+
+def with_told(window: Sequence[AnyMessage], told: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return the window with messages that may be in it by their ids already; `told` is in order.
+
+    Those that came before the first one that is there are put before it, all others at the end.
+    """
+    known, ids = {message.id for message in window}, {message.id for message in told}
+    place = next((at for at, message in enumerate(window) if message.id in ids), len(window))
+    first = next((at for at, message in enumerate(told) if message.id in known), len(told))
+    later = [message for message in told[first:] if message.id not in known]
+    return [*window[:place], *told[:first], *window[place:], *later]
 
 
 def _latest(window: list[AnyMessage], left: JournaledTurn) -> LatestTurn:
