@@ -10,7 +10,6 @@ from langgraph.types import StateSnapshot
 
 from ..nodes.heard import spoken_text
 from ..state.actors import Actor
-from ..state.checkpoints import prune_checkpoints
 from ..state.errors import InvalidInput
 from ..state.thread_keys import thread_key
 from .html import html_page, html_table
@@ -123,7 +122,7 @@ async def prune(graph: TurnGraph, thread_id: str, *, keep: int = 1, actor: Actor
     if keep < 1:
         raise InvalidInput(f"at least 1 checkpoint must be kept: the thread goes on from it, not {keep}")
     before = len(await list_checkpoints(graph, thread_id, actor=actor))
-    await prune_checkpoints(graph.resources.checkpointer, thread_key(actor or Actor(), thread_id), keep)
+    await graph.resources.checkpointer.prune_thread(thread_key(actor or Actor(), thread_id), keep)
     return max(0, before - keep)
 
 

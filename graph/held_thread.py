@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..nodes.context import Context
-from ..state.checkpoints import until_written, write_patiently
 from ..state.retrying import until_unlocked
 from .resources import Resources
 from .threads import TurnRun
@@ -74,8 +73,8 @@ class HeldThread:
 def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
     """Return the context of a turn on SQLite, whose writes hold out while the file is locked."""
     seconds = storing_seconds(resources, run, live)
-    write_patiently(resources.checkpointer, run.thread_id, seconds)
-    run.when_done(lambda: write_patiently(resources.checkpointer, run.thread_id, None))
+    resources.checkpointer.write_patiently(run.thread_id, seconds)
+    run.when_done(lambda: resources.checkpointer.write_patiently(run.thread_id, None))
 
     async def storing(write: Callable[[], Awaitable[None]]) -> None:
         await until_unlocked(write, seconds)
@@ -83,7 +82,7 @@ def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
     return replace(
         live,
         storing=storing,
-        written=lambda: until_written(resources.checkpointer, run.thread_id),
+        written=lambda: resources.checkpointer.until_written(run.thread_id),
     )
 
 

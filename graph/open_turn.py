@@ -12,7 +12,6 @@ from langchain_core.messages import AnyMessage
 
 from ..nodes.context import Background, Context
 from ..nodes.records import as_records
-from ..state.checkpoints import until_written
 from ..state.errors import StorageError, VoicegraphError
 from ..state.journaled_turn import JournaledTurn
 from ..state.message_rows import MessageRecord
@@ -180,7 +179,7 @@ class OpenTurn:
         if self._writing is not None and not self._writing.done():
             await asyncio.wait({self._writing})
         if self._journaling.lock is not None:
-            await until_written(self._journaling.checkpointer, self.thread_id, within=None)
+            await self._journaling.checkpointer.until_written(self.thread_id, within=None)
         await self._storing(write)
 
     async def _until_written(self) -> None:

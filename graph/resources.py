@@ -29,9 +29,9 @@ from ..nodes.tools.built_in import COMMON_TOOLS
 from ..nodes.tools.toolbox import Toolbox, ToolSource
 from ..state.actors import Actor
 from ..state.agents import DEFAULT_AGENT
-from ..state.checkpoints import Checkpointer, open_checkpointer, prune_checkpoints
+from ..state.checkpoints import Checkpointer
 from ..state.errors import StorageError
-from ..state.locks import locks_of
+from ..state.open import open_checkpointer, open_leases
 from ..state.process_lock import process_lock
 from ..state.store import Store, open_store
 from ..state.thread_keys import thread_key, thread_name
@@ -191,7 +191,7 @@ class Resources:
     async def prune(self, key: str) -> None:
         """Delete the thread's old checkpoints; what cannot be deleted now goes with the next turn."""
         try:
-            await prune_checkpoints(self.checkpointer, key, self.settings.checkpoints_kept)
+            await self.checkpointer.prune_thread(key, self.settings.checkpoints_kept)
         except StorageError:
             log.warning("old checkpoints were not deleted", extra={"thread_id": thread_name(key)})
 
@@ -236,7 +236,7 @@ async def open_resources(
         )
         checkpointer = await stack.enter_async_context(opening)
         threads, background = Threads(settings.overlap), Background()
-        leases = await stack.enter_async_context(locks_of(store.database.location))
+        leases = await stack.enter_async_context(open_leases(store.database.location))
         others = leases and OtherProcesses(leases, threads, background, settings.overlap)
         embedding = BackgroundEmbedding(store.embedding)
         lock = await stack.enter_async_context(process_lock(store.database.location))

@@ -17,9 +17,10 @@ from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
 from ..nodes.turn_facts import note_facts
-from ..state.checkpoints import Checkpointer, checkpoint_path, turn_on
+from ..state.checkpoints import Checkpointer
 from ..state.errors import InvalidInput, InvalidSetting
 from ..state.faults import storage_error
+from ..state.location import checkpoint_path
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
 from ..state.thread_keys import actor_of_call, thread_key
 from .adapter_side_calls import side_answer
@@ -193,7 +194,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            with turn_on(self.resources.checkpointer, run.thread_id), turn:
+            with self.resources.checkpointer.turn_on(run.thread_id), turn:
                 if held is not None:
                     await held.read(config)
                     memory.add_done_callback(

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AnyMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from ..nodes.context import Context
 from ..nodes.records import as_message, not_stored
-from ..state.checkpoints import Checkpointer
 from ..state.ended_turns import cut_id
 from ..state.errors import NothingToResume
 from ..state.journaled_turn import JournaledTurn
@@ -63,7 +63,7 @@ async def close_crashed(
     """
     if held is not None and held.lease.head is None and left is None:
         return
-    saver = cast(Checkpointer, graph.checkpointer)
+    saver = cast(BaseCheckpointSaver[Any], graph.checkpointer)
     deleted = known == "new" if held is None else not held.lease.facts.said
     state = await graph.aget_state(config)
     if deleted and left is None and state.values.get("stored_through"):
@@ -117,7 +117,7 @@ def _latest(window: list[AnyMessage], left: JournaledTurn) -> LatestTurn:
     return LatestTurn(turn_id=left.turn_id, after=after, started_at=left.started_at.timestamp(), whole=False)
 
 
-async def _waiting_input(saver: Checkpointer, config: RunnableConfig) -> list[AnyMessage]:
+async def _waiting_input(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> list[AnyMessage]:
     """Return the messages of an input of which no step was taken."""
     found = await saver.aget_tuple(config)
     given: Any = found.checkpoint["channel_values"].get(START) if found else None

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 
-from .checkpoints import Checkpointer, checkpointed_threads, erase_checkpoints
+from .checkpoints import Checkpointer
 from .copy_database import Compared
 
 Space = tuple[str, str]
@@ -17,12 +17,12 @@ async def copy_checkpoints(
     source: Checkpointer, target: Checkpointer, progress: Callable[[int, int], None]
 ) -> None:
     """Make those of each thread the same; `progress` is told threads done and threads in all."""
-    threads = sorted({thread for thread, _ in await checkpointed_threads(source)})
+    threads = sorted({thread for thread, _ in await source.threads()})
     for done, thread in enumerate(threads, start=1):
         if not await _same(source, target, thread):
             # Of an earlier copy some may be left that the source has pruned since.
-            await erase_checkpoints(target, [thread])
-            for space in await checkpointed_threads(source, thread):
+            await target.erase([thread])
+            for space in await source.threads(thread):
                 async for saved in source.alist(_config(space)):
                     await _put(target, space, saved)
         progress(done, len(threads))
@@ -30,15 +30,15 @@ async def copy_checkpoints(
 
 async def compare_checkpoints(source: Checkpointer, target: Checkpointer) -> Compared:
     """Return the number of checkpoints on both sides, and whether each is the same."""
-    one, other = await checkpointed_threads(source), await checkpointed_threads(target)
+    one, other = await source.threads(), await target.threads()
     threads = {thread for thread, _ in (*one, *other)}
     same = all([await _same(source, target, thread) for thread in threads])
     return Compared(table="checkpoints", rows=sum(one.values()), copied=sum(other.values()), same=same)
 
 
 async def _same(source: Checkpointer, target: Checkpointer, thread: str) -> bool:
-    spaces = await checkpointed_threads(source, thread)
-    if spaces != await checkpointed_threads(target, thread):
+    spaces = await source.threads(thread)
+    if spaces != await target.threads(thread):
         return False
     for space in spaces:
         there = {_id(saved): _content(saved) async for saved in target.alist(_config(space))}

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import IntegrityError
 
 from .copy_rows import TABLES, Key, canonical, count_rows, keys_behind, rows_behind, write_rows
-from .database import Database, open_database
+from .database import Database
 from .errors import InvalidInput
 from .location import parse_location
+from .open import open_database
 from .unbroken import unbroken
 from .upgrade import HEAD, revision_of
 

@@ -1,6 +1,5 @@
-"""The database: short transactions, errors that say what to do; `open_database` makes one of either kind."""
+"""The database: short transactions, and errors that say what to do."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
@@ -11,11 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from .faults import storage_faults
-from .location import Location, parse_location
+from .location import Location
 from .opened_in import OpenedIn
-from .sqlite import prepare_file
 from .storage_health import StorageHealth
-from .upgrade import HEAD, upgrade
 
 T = TypeVar("T")
 
@@ -107,39 +104,3 @@ class Database(ABC):
         with self.faults():
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-
-
-async def open_database(url: str, *, migrate: bool = True, connections: int = CONNECTIONS) -> Database:
-    """Open the database at `url` and bring its tables up to date.
-
-    Takes `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, `sqlite://` and
-    `postgresql://...`. The folder and file of SQLite are made when missing. With `migrate` false the tables
-    are left as they are. `connections` bounds those to PostgreSQL. Raises `InvalidSetting` for other URLs,
-    `MissingExtra` without PostgreSQL's driver, `StorageError` when it cannot be opened, written or
-    understood.
-    """
-    location = parse_location(url)
-    database, revision = await _opened(url, location, connections)
-    if migrate and revision != HEAD:
-        try:
-            await upgrade(database)
-        except BaseException:
-            await database.close()
-            raise
-    return database
-
-
-async def _opened(url: str, location: Location, connections: int) -> tuple[Database, str | None]:
-    """Return the database and the revision of its tables, `None` when that is not known yet."""
-    if not location.sqlite:
-        from .postgres_database import PostgresDatabase
-
-        with storage_faults(location.shown):
-            return PostgresDatabase(url, location, connections), None
-    from .sqlite_database import SqliteDatabase
-
-    revision = None
-    if location.path is not None:
-        revision = await asyncio.to_thread(prepare_file, location.path)
-    with storage_faults(location.shown):
-        return SqliteDatabase(url, location), revision

@@ -9,9 +9,9 @@ writes a table anew), and in its write-ahead log, replicas and backups as long a
 from dataclasses import dataclass
 
 from .actors import Actor
-from .checkpoints import Checkpointer, count_checkpoints, erase_checkpoints
+from .checkpoints import Checkpointer
 from .store import Store
-from .traces import Trace
+from .traces import Trace, Traces
 
 INDEX = "search index"
 """Stands among the tables for the entries of the search index."""
@@ -46,7 +46,7 @@ class Forgotten:
 
 async def forget_user(store: Store, saver: Checkpointer, actor: Actor) -> Forgotten:
     """Forget the user with all agents, conversations and memory; raises `NotFound` for an unknown one."""
-    return await _forget(store, saver, await store.traces.of_user(actor))
+    return await _forget(store, saver, await Traces(store.database).of_user(actor))
 
 
 async def forget_agent(store: Store, saver: Checkpointer, actor: Actor, name_or_id: str) -> Forgotten:
@@ -54,7 +54,7 @@ async def forget_agent(store: Store, saver: Checkpointer, actor: Actor, name_or_
 
     Blocks that other agents hold too stay with these.
     """
-    return await _forget(store, saver, await store.traces.of_agent(actor, name_or_id))
+    return await _forget(store, saver, await Traces(store.database).of_agent(actor, name_or_id))
 
 
 async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_id: str) -> Forgotten:
@@ -62,7 +62,7 @@ async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_
 
     What the agent noted of it in its blocks and passages stays: those have histories of their own.
     """
-    return await _forget(store, saver, await store.traces.of_thread(actor, thread_id))
+    return await _forget(store, saver, await Traces(store.database).of_thread(actor, thread_id))
 
 
 async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
@@ -73,7 +73,7 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
     }
     # Checkpoints first: a new thread with the id of an old one must never find its words. Whoever dies in
     # between can begin again, as long as the rows are there.
-    await erase_checkpoints(saver, trace.thread_keys)
+    await saver.erase(trace.thread_keys)
     match trace.what:
         case "user":
             await store.actors.delete(trace.actor)
@@ -87,8 +87,8 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
 
 
 async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
-    counts = await store.traces.left(trace.actor, trace)
-    for table, rows in (await count_checkpoints(saver, trace.thread_keys)).items():
+    counts = await Traces(store.database).left(trace.actor, trace)
+    for table, rows in (await saver.count(trace.thread_keys)).items():
         # The database itself may have a table of that name too: on PostgreSQL it is the same one.
         counts[table] = max(rows, counts.get(table, 0))
     return counts

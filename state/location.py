@@ -52,6 +52,13 @@ def parse_location(url: str) -> Location:
     raise InvalidSetting(f"{what} cannot be used; write {FORMS}")
 
 
+def checkpoint_path(database: Path | None) -> str:
+    """Return the file beside `NAME.db` (two writers on one file would block each other), or `:memory:`."""
+    if database is None:
+        return ":memory:"
+    return str(database.with_name(f"{database.stem}.checkpoints{database.suffix or '.db'}"))
+
+
 def _in_file(name: str) -> Location:
     if not name or "?" in name or "\0" in name:
         raise InvalidSetting(f"a database URL needs a file name, without '?'; write {FORMS}")

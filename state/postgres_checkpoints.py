@@ -17,8 +17,8 @@ from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from .checkpoint_clock import count_on
+from .checkpoints import Checkpointer
 from .kept_heads import KeptHeads
-from .keyed_saver import KeyedSaver
 from .location import Location
 from .opened_in import OpenedIn
 from .postgres_connection import connection_arguments, conninfo
@@ -53,7 +53,7 @@ _UNUSED_BLOBS = """
 """
 
 
-class PostgresSaver(KeyedSaver, AsyncPostgresSaver):
+class PostgresSaver(Checkpointer, AsyncPostgresSaver):
     """LangGraph's saver over a pool; each call takes a connection of its own. Raises `StorageError`."""
 
     def __init__(
@@ -121,6 +121,8 @@ class PostgresSaver(KeyedSaver, AsyncPostgresSaver):
 
     async def erase(self, thread_ids: Sequence[str]) -> None:
         """Delete all checkpoints of these threads, in one transaction."""
+        for thread_id in thread_ids:
+            self.heads.drop(thread_id)
         with self._faults():
             async with self.pool.connection() as connection, connection.transaction():
                 for table in _TABLES:
@@ -128,7 +130,7 @@ class PostgresSaver(KeyedSaver, AsyncPostgresSaver):
                         f"DELETE FROM {table} WHERE thread_id = ANY(%s)", (list(thread_ids),)
                     )
 
-    async def threads(self, thread_id: str | None) -> dict[tuple[str, str], int]:
+    async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
         """Return the number of checkpoints by thread and name space, of all threads or of one."""
         query = (
             "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints "

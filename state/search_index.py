@@ -4,12 +4,10 @@ from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, Protocol
 
 from .actors import Actor
-from .database import Database
 from .likeness import Due
 from .neighbours import RecallHit
 from .ranking import Found
 from .search import Numbers, Page, Wish
-from .sqlite_database import SqliteDatabase
 
 
 class SearchIndex(Protocol):
@@ -80,23 +78,3 @@ class SearchIndex(Protocol):
     def close(self) -> Coroutine[Any, Any, None]:
         """Close what the index alone has open; the second time it does nothing."""
         ...
-
-
-def has_index(database: Database) -> bool:
-    """Return whether the database has an index already; to open one makes it."""
-    if isinstance(database, SqliteDatabase) and database.path is not None:
-        from .sqlite_search.index_file import index_path
-
-        return index_path(database.path).exists()
-    return True
-
-
-def open_index(database: Database) -> SearchIndex:
-    """Return the search index of a database."""
-    if isinstance(database, SqliteDatabase):
-        from .sqlite_search.index import SqliteIndex
-
-        return SqliteIndex(database)
-    from .postgres_search.index import PostgresIndex
-
-    return PostgresIndex(database)

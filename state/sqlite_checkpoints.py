@@ -5,17 +5,17 @@ import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from .checkpoints import Checkpointer
 from .errors import StorageError
 from .faults import storage_error
 from .kept_heads import Head, KeepsHeads, KeptHeads
-from .keyed_saver import KeyedSaver
 from .private_files import make_file
 from .quick_sqlite import QuickConnection, connect
 from .retrying import until_unlocked
@@ -41,11 +41,17 @@ _SHORT_WAIT = "busy_timeout=50"
 
 _TRIAL = "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES ('', '', ?)"
 _TABLES = ("checkpoints", "writes")
+_PRUNED = ("writes", "checkpoints")
+_OLDEST_KEPT = (
+    "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
+    "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?)"
+)
+_OLD = f"thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < {_OLDEST_KEPT}"
 # One bound value, however many ids there are.
 _OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
-class _PatientSaver(KeyedSaver, AsyncSqliteSaver):
+class _PatientSaver(Checkpointer, AsyncSqliteSaver):
     """A saver that writes again while another program has the file locked. Raises `StorageError`."""
 
     patience: dict[str, Callable[[], float]]
@@ -97,21 +103,87 @@ def _busy_seconds() -> float:
 class SqliteSaver(KeepsHeads, _PatientSaver):
     """LangGraph's saver on a connection of ours: the only one of this process that writes the file."""
 
-    def __init__(self, connection: QuickConnection) -> None:
+    def __init__(self, connection: QuickConnection, path: str) -> None:
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
         super().__init__(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         self.heads, self.patience = KeptHeads(), {}
+        self._connection, self._path = connection, path
 
     async def is_head(self, head: Head) -> bool:
         """Tell if no other process has written the file since the look before the head was written."""
-        self.heads.era = await _connection(self).others_writes()
+        self.heads.era = await self._connection.others_writes()
         return head.era == self.heads.era
 
     async def setup(self) -> None:
         """Make the tables that are missing."""
         if not self.is_setup:
             await super().setup()
-            self.heads.era = await _connection(self).others_writes()
+            self.heads.era = await self._connection.others_writes()
+
+    async def try_write(self) -> None:
+        """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
+        try:
+            async with self.lock:
+                await self._connection.try_write(_TRIAL)
+        except sqlite3.Error as error:
+            raise storage_error(self._path, error) from error
+
+    async def prune_thread(self, thread_id: str, keep: int) -> None:
+        """Delete all but the newest `keep` checkpoints of a thread; see `Checkpointer`."""
+        # The checkpoints last: they tell how old the writes are.
+        old = [(f"DELETE FROM {table} WHERE {_OLD}", (thread_id, thread_id, keep - 1)) for table in _PRUNED]
+
+        async def delete() -> None:
+            async with self.lock:
+                await self._connection.transaction(old)
+
+        await _unlocked(delete, lambda: 0.0)  # The next turn does it too.
+
+    async def erase(self, thread_ids: Sequence[str]) -> None:
+        """Delete all checkpoints of these threads, and overwrite in the file what they held."""
+        for thread_id in thread_ids:
+            self.heads.drop(thread_id)
+        await _unlocked(lambda: self._erase(thread_ids))
+
+    async def _erase(self, thread_ids: Sequence[str]) -> None:
+        ids = json.dumps(thread_ids)
+        async with self.lock:
+            await self._connection.transaction(
+                [(f"DELETE FROM {table} WHERE {_OF_THREADS}", (ids,)) for table in _TABLES]
+            )
+            await self._connection.run(_clean_old)
+            # The log would hold the words until it is full, and the file until the log is written back.
+            if await self._connection.run(empty_log):
+                locked = StorageError("another program reads the checkpoints: end it, then try again")
+                locked.retryable = True
+                raise locked
+
+    async def count(self, thread_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many rows of each of the saver's tables belong to these threads."""
+        counts: dict[str, int] = {}
+        async with self.lock:
+            for table in _TABLES:
+                query = f"SELECT count(*) FROM {table} WHERE {_OF_THREADS}"
+                for (number,) in await self.conn.execute_fetchall(query, (json.dumps(thread_ids),)):
+                    counts[table] = number
+        return counts
+
+    async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
+        """Return the number of checkpoints by thread and name space, of all threads or of one."""
+        query = (
+            "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints WHERE ?1 IS NULL OR thread_id = ?1 "
+            "GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        async with self.lock:
+            rows = await self.conn.execute_fetchall(query, (thread_id,))
+        return {(thread, space): number for thread, space, number in rows}
+
+    def write_patiently(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
+        """Let writes for the thread be tried again while the file is locked; see `Checkpointer`."""
+        if seconds is None:
+            self.patience.pop(thread_id, None)
+        else:
+            self.patience[thread_id] = seconds
 
 
 @asynccontextmanager
@@ -129,7 +201,7 @@ async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteS
             for pragma in _PRAGMAS:
                 await connection.execute(f"PRAGMA {pragma}")
             await connection.run(_mark_new)
-            saver = SqliteSaver(connection)
+            saver = SqliteSaver(connection, path)
             await saver.setup()
             await connection.execute(f"PRAGMA {_SHORT_WAIT}")
         except BaseException:
@@ -152,58 +224,6 @@ async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteS
         await connection.close()
 
 
-async def try_write(saver: AsyncSqliteSaver, path: str) -> None:
-    """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
-    try:
-        async with saver.lock:
-            await _connection(saver).try_write(_TRIAL)
-    except sqlite3.Error as error:
-        raise storage_error(path, error) from error
-
-
-async def prune(saver: AsyncSqliteSaver, thread_id: str, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints of a thread, and the writes that belong to them.
-
-    Raises `StorageError`.
-    """
-    oldest_kept = (
-        "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' "
-        "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET ?)"
-    )
-    old = f"thread_id = ? AND checkpoint_ns = '' AND checkpoint_id < {oldest_kept}"
-    # The checkpoints last: they tell how old the writes are.
-    tables = ("writes", "checkpoints")
-    statements = [(f"DELETE FROM {table} WHERE {old}", (thread_id, thread_id, keep - 1)) for table in tables]
-
-    async def delete() -> None:
-        async with saver.lock:
-            await _connection(saver).transaction(statements)
-
-    await _unlocked(delete, lambda: 0.0)  # The next turn does it too.
-
-
-async def erase(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
-    """Delete all checkpoints of these threads, and overwrite in the file what they held.
-
-    Raises `StorageError`.
-    """
-    await _unlocked(lambda: _erase(saver, thread_ids))
-
-
-async def _erase(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> None:
-    ids = json.dumps(thread_ids)
-    async with saver.lock:
-        await _connection(saver).transaction(
-            [(f"DELETE FROM {table} WHERE {_OF_THREADS}", (ids,)) for table in _TABLES]
-        )
-        await _connection(saver).run(_clean_old)
-        # The log would hold the words until it is full, and the file until the log is written back.
-        if await _connection(saver).run(empty_log):
-            locked = StorageError("another program reads the checkpoints: end it, then try again")
-            locked.retryable = True
-            raise locked
-
-
 def _mark_new(connection: sqlite3.Connection) -> None:
     if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
         connection.execute(f"PRAGMA user_version={_OVERWRITTEN}")
@@ -215,29 +235,3 @@ def _clean_old(connection: sqlite3.Connection) -> None:
     if version != _OVERWRITTEN:
         connection.execute("VACUUM")
         connection.execute(f"PRAGMA user_version={_OVERWRITTEN}")
-
-
-async def count(saver: AsyncSqliteSaver, thread_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many rows of each of the saver's tables belong to these threads."""
-    counts: dict[str, int] = {}
-    async with saver.lock:
-        for table in _TABLES:
-            query = f"SELECT count(*) FROM {table} WHERE {_OF_THREADS}"
-            for (number,) in await saver.conn.execute_fetchall(query, (json.dumps(thread_ids),)):
-                counts[table] = number
-    return counts
-
-
-async def threads(saver: AsyncSqliteSaver, thread_id: str | None) -> dict[tuple[str, str], int]:
-    """Return the number of checkpoints by thread and name space, of all threads or of one."""
-    query = (
-        "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints WHERE ?1 IS NULL OR thread_id = ?1 "
-        "GROUP BY 1, 2 ORDER BY 1, 2"
-    )
-    async with saver.lock:
-        rows = await saver.conn.execute_fetchall(query, (thread_id,))
-    return {(thread, space): number for thread, space, number in rows}
-
-
-def _connection(saver: AsyncSqliteSaver) -> QuickConnection:
-    return cast(QuickConnection, saver.conn)

@@ -6,19 +6,19 @@ from .actors import Actors
 from .agents import Agents
 from .api_keys import ApiKeys
 from .blocks import Blocks
-from .database import CONNECTIONS, Database, open_database
+from .database import CONNECTIONS, Database
 from .due_messages import DueMessages
 from .embedder import Embedder
 from .embedding import Embedding
 from .forks import Forks
 from .messages import Messages
+from .open import open_database, open_index
 from .passages import Passages
 from .recall import Recall
 from .recent_threads import RecentThreads
-from .search_index import SearchIndex, open_index
+from .search_index import SearchIndex
 from .threads import Threads
 from .tool_runs import ToolRuns
-from .traces import Traces
 from .turn_journal import TurnJournal
 
 
@@ -41,7 +41,6 @@ class Store:
     recall: Recall
     tool_runs: ToolRuns
     journal: TurnJournal
-    traces: Traces
     due: DueMessages
 
     async def close(self) -> None:
@@ -85,6 +84,5 @@ async def open_store(
         recall=Recall(database, index, embedding),
         tool_runs=ToolRuns(database),
         journal=TurnJournal(database),
-        traces=Traces(database),
         due=DueMessages(database),
     )

@@ -10,15 +10,13 @@ from sqlalchemy.pool import NullPool
 
 from .errors import StorageError
 from .faults import storage_faults
-from .location import Location
+from .location import Location, checkpoint_path
 from .models import Base
 from .postgres_connection import connection_arguments
 from .sqlite import BEGIN, MIGRATE, set_up
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-    from .database import Database
 
 HEAD = "0007"
 """The newest revision. A constant, so that a database that has it is opened without importing Alembic."""
@@ -37,14 +35,14 @@ _VERSION_TABLE = (
 _ADVISORY_LOCK = 0x766F696365
 
 
-async def upgrade(database: "Database") -> tuple[str | None, str]:
-    """Apply all migrations that `database` lacks, in one transaction; return the revision before and after.
+async def upgrade(location: Location) -> tuple[str | None, str]:
+    """Apply all migrations that a database lacks, in one transaction; return the revision before and after.
 
     The write lock comes first: of two processes that start at once, one migrates and the other finds it done.
     Raises `StorageError` when a newer version of voicegraph made the database.
     """
     # Alembic blocks, and so does importing it: not on the event loop.
-    return await asyncio.to_thread(_upgrade, database.location)
+    return await asyncio.to_thread(_upgrade, location)
 
 
 def _upgrade(location: Location) -> tuple[str | None, str]:
@@ -92,8 +90,6 @@ def _make(connection: Connection) -> None:
 def alembic_config(connection: Connection, location: Location) -> "Config":
     """Return how Alembic migrates the database at `location` by a connection to it."""
     from alembic.config import Config
-
-    from .checkpoints import checkpoint_path
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
-from voicegraph.state.checkpoints import open_checkpointer
+from voicegraph.state.open import open_checkpointer
 
 if TYPE_CHECKING:
     from loop_watch import LoopWatch

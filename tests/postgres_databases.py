@@ -16,8 +16,8 @@ from postgres_server import PostgresServer
 from psycopg import sql
 
 from voicegraph.state import open_store
-from voicegraph.state.checkpoints import open_checkpointer
 from voicegraph.state.errors import StorageError
+from voicegraph.state.open import open_checkpointer
 
 
 class PostgresDatabases:

@@ -9,9 +9,9 @@ from ...nodes.tools.built_in import COMMON_TOOLS
 from ...nodes.tools.toolbox import Toolbox
 from ...state.actors import Actor
 from ...state.agents import DEFAULT_BLOCKS
-from ...state.checkpoints import open_checkpointer
 from ...state.errors import InvalidInput
 from ...state.forget import forget_agent
+from ...state.open import open_checkpointer
 from .options import Caller
 from .output import console
 from .storage import reading, writing

@@ -40,14 +40,14 @@ def copy(
 
 
 async def _upgrade(url: str | None) -> None:
-    from ...state.database import open_database
+    from ...state.open import open_database
     from ...state.upgrade import upgrade
     from ..settings import load_settings
     from .output import console
 
     database = await open_database(url or load_settings().url(), migrate=False)
     try:
-        before, after = await upgrade(database)
+        before, after = await upgrade(database.location)
     finally:
         await database.close()
     done = "is up to date" if before == after else f"was brought from {before or 'nothing'} up to date"

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
-from ...state.checkpoints import open_checkpointer
 from ...state.copy_checkpoints import compare_checkpoints, copy_checkpoints
 from ...state.copy_database import (
     Compared,
@@ -18,7 +17,7 @@ from ...state.copy_vectors import copy_vectors
 from ...state.database import Database
 from ...state.errors import InvalidInput, StorageError
 from ...state.location import parse_location
-from ...state.search_index import has_index, open_index
+from ...state.open import has_index, open_checkpointer, open_index
 from ...state.store import Store, open_store
 from .output import console, write_rows
 

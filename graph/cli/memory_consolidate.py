@@ -24,7 +24,7 @@ def consolidate(
 async def _consolidate(caller: Caller, agent: str, model: str | None, url: str | None) -> None:
     from ...nodes.model import Models, default_model
     from ...state.actors import Actor
-    from ...state.locks import locks_of
+    from ...state.open import open_leases
     from ..consolidate import Consolidator
     from ..settings import load_settings
     from .output import console
@@ -33,7 +33,7 @@ async def _consolidate(caller: Caller, agent: str, model: str | None, url: str |
     settings = load_settings(memory_model=model)
     actor = Actor(caller.organization, caller.user)
     out, progress = console(errors=False), console(errors=True)
-    async with reading(url) as store, locks_of(store.database.location) as leases:
+    async with reading(url) as store, open_leases(store.database.location) as leases:
         agent_id = (await store.agents.get(actor, agent)).id
         models = Models(settings.model or default_model())
         try:

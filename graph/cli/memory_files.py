@@ -86,8 +86,8 @@ def import_file(
 
 async def _forget(caller: Caller, what: What, name: str, url: str | None) -> bool:
     from ...state.actors import Actor
-    from ...state.checkpoints import open_checkpointer
     from ...state.forget import forget_agent, forget_thread, forget_user
+    from ...state.open import open_checkpointer
     from .storage import reading
 
     actor = Actor(caller.organization, caller.user)

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from ...state.actors import Actor
-from ...state.checkpoints import erase_checkpoints
 from ...state.forget import Forgotten, forget_agent, forget_thread, forget_user
 from ...state.thread_keys import thread_key
-from ...state.traces import What
+from ...state.traces import Traces, What
 from ..run import interrupt, is_running
 from ..turn_graph import TurnGraph
 
@@ -18,7 +17,7 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
     key = thread_key(actor, thread_id)
     await _end_turns(graph, actor, [thread_id])
     # First: a new thread with this id must never find its words.
-    await erase_checkpoints(resources.checkpointer, [key])
+    await resources.checkpointer.erase([key])
     await resources.store.threads.delete(actor, thread_id)
     resources.forget_thread(key)
     resources.index()
@@ -27,9 +26,9 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
 async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> str:
     """End the agent's turns, delete it with all that is its own and return its id. Raises `AgentNotFound`."""
     resources = graph.resources
-    trace = await resources.store.traces.of_agent(actor, name_or_id)
+    trace = await Traces(resources.store.database).of_agent(actor, name_or_id)
     await _end_turns(graph, actor, trace.threads)
-    await erase_checkpoints(resources.checkpointer, trace.thread_keys)
+    await resources.checkpointer.erase(trace.thread_keys)
     await resources.store.agents.delete(actor, trace.name)
     for key in trace.thread_keys:
         resources.forget_thread(key)
@@ -46,13 +45,13 @@ async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> F
     store, saver = resources.store, resources.checkpointer
     match what:
         case "user":
-            await _end_turns(graph, actor, (await store.traces.of_user(actor)).threads)
+            await _end_turns(graph, actor, (await Traces(store.database).of_user(actor)).threads)
             forgotten = await forget_user(store, saver, actor)
         case "agent":
-            await _end_turns(graph, actor, (await store.traces.of_agent(actor, name)).threads)
+            await _end_turns(graph, actor, (await Traces(store.database).of_agent(actor, name)).threads)
             forgotten = await forget_agent(store, saver, actor, name)
         case "thread":
-            await _end_turns(graph, actor, (await store.traces.of_thread(actor, name)).threads)
+            await _end_turns(graph, actor, (await Traces(store.database).of_thread(actor, name)).threads)
             forgotten = await forget_thread(store, saver, actor, name)
     for key in forgotten.trace.thread_keys:
         resources.forget_thread(key)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from ...state.checkpoints import try_checkpoints
 from ...state.errors import StorageError
 from ..resources import Resources
 
@@ -40,7 +39,7 @@ class Storing:
         database = resources.store.database
         try:
             await database.try_write()
-            await try_checkpoints(resources.checkpointer, database.location)
+            await resources.checkpointer.try_write()
         except StorageError as error:
             database.health.failed(error)
         else:

@@ -13,6 +13,7 @@ from voicegraph.state import Actor
 from voicegraph.state.errors import AgentNotFound, NotFound, ThreadNotFound
 from voicegraph.state.forget import Forgotten, forget_agent, forget_thread, forget_user
 from voicegraph.state.thread_keys import thread_key
+from voicegraph.state.traces import Traces
 
 
 @pytest.fixture
@@ -90,16 +91,16 @@ async def test_what_others_have_stays(open_voice: Any, model: Any, what: str) ->
         store, saver = resources.store, resources.checkpointer
         await live(resources, EVE)
         alone = await everything(resources)
-        trace = await store.traces.of_user(EVE)
-        hers = await store.traces.left(EVE, trace)
+        trace = await Traces(store.database).of_user(EVE)
+        hers = await Traces(store.database).left(EVE, trace)
         await live(resources, ADA)
         if what == "thread":
             await forget_thread(store, saver, ADA, "ada-nina-thread")
         if what == "agent":
             await forget_agent(store, saver, ADA, "nina")
-        assert await store.traces.left(EVE, trace) == hers
+        assert await Traces(store.database).left(EVE, trace) == hers
         await forget_user(store, saver, ADA)
-        assert await store.traces.left(EVE, trace) == hers
+        assert await Traces(store.database).left(EVE, trace) == hers
         assert await everything(resources) == alone
         assert [saved async for saved in saver.alist(thread_of(EVE, "eve-nina-thread"))]
 

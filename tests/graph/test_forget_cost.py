@@ -16,7 +16,6 @@ from sqlalchemy import insert
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor, open_store
-from voicegraph.state.checkpoints import open_checkpointer
 from voicegraph.state.forget import forget_agent, forget_thread, forget_user
 from voicegraph.state.marked_rows import columns_with_ids
 from voicegraph.state.models import (
@@ -31,6 +30,7 @@ from voicegraph.state.models import (
     ToolRunRow,
     UserRow,
 )
+from voicegraph.state.open import open_checkpointer
 from voicegraph.state.thread_keys import thread_key
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")

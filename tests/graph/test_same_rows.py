@@ -12,7 +12,6 @@ from voicegraph.graph import Settings, build_graph, interrupt, open_resources, s
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
-from voicegraph.state.checkpoints import checkpointed_threads
 from voicegraph.state.copy_rows import TABLES
 
 ADA = Actor("acme", "ada")
@@ -63,7 +62,7 @@ async def converse(url: str) -> dict[str, Any]:
         await store.passages.insert(ADA, agent.id, "She likes tea. " * 100, tags=["taste"])
         await store.keys.create(ADA, "phone")
         await store.recall.index_due()
-        checkpoints = await checkpointed_threads(resources.checkpointer)
+        checkpoints = await resources.checkpointer.threads()
         return {**await rows(store.database), "checkpoints": checkpoints}
 
 

@@ -17,7 +17,7 @@ from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.errors import StorageError, ThreadBusy
 from voicegraph.state.leases import Leases, key_of
 from voicegraph.state.location import parse_location
-from voicegraph.state.locks import locks_of
+from voicegraph.state.open import open_leases
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 HEY: Any = {"messages": [("user", "Hey.")]}
@@ -61,7 +61,7 @@ class Peer:
 
 @pytest.fixture
 async def peer(postgres_url: str) -> AsyncIterator[Peer]:
-    async with locks_of(parse_location(postgres_url)) as leases:
+    async with open_leases(parse_location(postgres_url)) as leases:
         assert leases is not None
         peer = Peer(leases)
         yield peer
@@ -172,7 +172,7 @@ async def test_a_thread_is_busy_whose_holder_can_neither_answer_nor_be_ended(
 async def test_a_process_that_stood_still_writes_nothing_until_it_knows_what_became_of_its_thread(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with locks_of(parse_location(postgres_url)) as leases:
+    async with open_leases(parse_location(postgres_url)) as leases:
         assert leases is not None
         lease = await leases.take("call-42")
         assert lease is not None

@@ -18,7 +18,6 @@ from sqlalchemy.pool import NullPool
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.checkpoints import checkpointed_threads
 from voicegraph.state.location import parse_location
 from voicegraph.state.upgrade import HEAD, alembic_config
 
@@ -156,7 +155,7 @@ async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: Any, v
         await build_graph(resources).ainvoke(hello, config)
         assert told("room-9") not in str(model.requests[-1].messages)
         assert len(await resources.store.messages.history(CALLS["room-9"], "room-9")) == 2
-        assert len(await checkpointed_threads(resources.checkpointer)) == len(CALLS) + 1
+        assert len(await resources.checkpointer.threads()) == len(CALLS) + 1
 
 
 async def test_a_name_that_two_users_have_by_now_survives_an_undone_upgrade(
@@ -185,7 +184,7 @@ async def test_a_name_that_two_users_have_by_now_survives_an_undone_upgrade(
 
 DYING = """
 import sqlite3, sys, os, signal, asyncio
-from voicegraph.state.database import open_database
+from voicegraph.state.open import open_database
 import voicegraph.state.upgrade, alembic.command, alembic.config, alembic.script
 
 def count(statement):

@@ -13,15 +13,9 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from postgres_databases import PostgresDatabases
 
-from voicegraph.state.checkpoints import (
-    checkpoint_path,
-    count_checkpoints,
-    erase_checkpoints,
-    open_checkpointer,
-    prune_checkpoints,
-)
 from voicegraph.state.errors import StorageError
-from voicegraph.state.location import Location, parse_location
+from voicegraph.state.location import Location, checkpoint_path, parse_location
+from voicegraph.state.open import open_checkpointer
 
 
 @dataclass
@@ -79,7 +73,7 @@ async def test_pruning_keeps_the_newest_of_this_thread_alone(saver: Any) -> None
     await put(saver, "call-1", 5)
     await put(saver, "call-2", 5)
     newest = [item async for item in saver.alist(config("call-1"))][:2]
-    await prune_checkpoints(saver, "call-1", 2)
+    await saver.prune_thread("call-1", 2)
     assert [item async for item in saver.alist(config("call-1"))] == newest
     assert newest[0].checkpoint["channel_values"] == {"words": ["one", "two"]}
     assert newest[0].pending_writes == [("task", "words", ["said"])]
@@ -88,25 +82,25 @@ async def test_pruning_keeps_the_newest_of_this_thread_alone(saver: Any) -> None
 
 async def test_pruning_a_short_thread_changes_nothing(saver: Any) -> None:
     await put(saver, "call-1", 2)
-    await prune_checkpoints(saver, "call-1", 5)
+    await saver.prune_thread("call-1", 5)
     assert await count(saver, "call-1") == 2
 
 
 async def test_pruning_on_postgresql_deletes_values_that_no_checkpoint_needs(postgres_url: str) -> None:
     async with open_checkpointer(parse_location(postgres_url)) as saver:
         await put(saver, "call-1", 3)
-        await prune_checkpoints(saver, "call-1", 1)
-        left = await count_checkpoints(saver, ["call-1"])
+        await saver.prune_thread("call-1", 1)
+        left = await saver.count(["call-1"])
     assert left == {"checkpoints": 1, "checkpoint_blobs": 1, "checkpoint_writes": 1}
 
 
 async def test_erasing_leaves_nothing_of_these_threads_and_all_of_others(saver: Any) -> None:
     await put(saver, "call-1", 2)
     await put(saver, "call-2", 2)
-    before = await count_checkpoints(saver, ["call-1", "call-2"])
-    await erase_checkpoints(saver, ["call-1"])
-    assert set((await count_checkpoints(saver, ["call-1"])).values()) == {0}
-    assert await count_checkpoints(saver, ["call-2"]) == {name: rows // 2 for name, rows in before.items()}
+    before = await saver.count(["call-1", "call-2"])
+    await saver.erase(["call-1"])
+    assert set((await saver.count(["call-1"])).values()) == {0}
+    assert await saver.count(["call-2"]) == {name: rows // 2 for name, rows in before.items()}
 
 
 async def test_a_checkpoint_rebuilds_messages_and_no_other_types(saver: Any) -> None:

@@ -17,6 +17,7 @@ from voicegraph.state.import_memory import import_memory
 from voicegraph.state.memory_file import FileThread, MemoryFile
 from voicegraph.state.models import Base
 from voicegraph.state.store import Store
+from voicegraph.state.traces import Traces
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 ROWS = 10
@@ -190,9 +191,9 @@ async def test_the_thread_of_half_an_agent_cannot_be_begun_anew(half: Store) -> 
 
 
 async def test_half_an_agent_goes_with_its_user(half: Store) -> None:
-    trace = await half.traces.of_user(ADA)
+    trace = await Traces(half.database).of_user(ADA)
     assert FILE.agents[1].id in trace.agents
-    left = await half.traces.left(ADA, trace)
+    left = await Traces(half.database).left(ADA, trace)
     assert left["messages"] == 2 * ROWS
     assert left["users"] == 2
     await half.actors.delete(ADA)

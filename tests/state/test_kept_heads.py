@@ -10,10 +10,10 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from voicegraph.state.checkpoints import erase_checkpoints, open_checkpointer, turn_on, until_written
 from voicegraph.state.errors import StorageError
 from voicegraph.state.kept_heads import KeptHeads
 from voicegraph.state.location import Location, parse_location
+from voicegraph.state.open import open_checkpointer
 
 
 def config(thread_id: str) -> Any:
@@ -36,12 +36,12 @@ async def write(saver: Any, thread_id: str, *words: str) -> Any:
 
 
 async def take_turn(saver: Any, thread_id: str, *words: str) -> Any:
-    with turn_on(saver, thread_id):
+    with saver.turn_on(thread_id):
         return await write(saver, thread_id, *words)
 
 
 async def found_by_turn(saver: Any, thread_id: str) -> Any:
-    with turn_on(saver, thread_id):
+    with saver.turn_on(thread_id):
         return await saver.aget_tuple(config(thread_id))
 
 
@@ -84,7 +84,7 @@ async def test_the_next_turn_decodes_nothing(saver: Any) -> None:
 
 async def test_it_is_what_the_database_would_have_given(saver: Any) -> None:
     await take_turn(saver, "call", "one")
-    with turn_on(saver, "call"):
+    with saver.turn_on("call"):
         first = await saver.aget_tuple(config("call"))
         second = checkpoint("one", "two")
         await saver.aput(first.config, second, {"step": 2}, second["channel_versions"])
@@ -119,7 +119,7 @@ async def test_what_another_process_wrote_is_seen(saver: Any, location: Location
 async def test_what_another_process_wrote_during_a_turn_is_seen_after_it(
     saver: Any, location: Location
 ) -> None:
-    with turn_on(saver, "call"):
+    with saver.turn_on("call"):
         await write(saver, "call", "hello")
         async with open_checkpointer(location) as other:
             await write(other, "call", "hello", "from elsewhere")
@@ -146,7 +146,7 @@ async def test_what_was_written_between_turns_is_seen(saver: Any) -> None:
 
 
 async def test_a_turn_that_was_broken_off_leaves_no_head(saver: Any) -> None:
-    with pytest.raises(OSError, match="broken"), turn_on(saver, "call"):
+    with pytest.raises(OSError, match="broken"), saver.turn_on("call"):
         await write(saver, "call", "hello")
         raise OSError("broken")
 
@@ -156,7 +156,7 @@ async def test_a_turn_that_was_broken_off_leaves_no_head(saver: Any) -> None:
 
 async def test_an_erased_thread_leaves_no_head(saver: Any) -> None:
     await take_turn(saver, "call", "hello")
-    await erase_checkpoints(saver, ["call"])
+    await saver.erase(["call"])
 
     assert await found_by_turn(saver, "call") is None
 
@@ -205,11 +205,11 @@ async def test_a_long_message_takes_the_room_of_many(saver: Any) -> None:
 async def test_a_write_that_was_begun_is_waited_for(saver: Any) -> None:
     async with saver.lock:  # The disk is busy.
         writing = asyncio.create_task(write(saver, "call", "hello"))
-        waiting = asyncio.create_task(until_written(saver, "call"))
+        waiting = asyncio.create_task(saver.until_written("call"))
         for _ in range(20):
             await asyncio.sleep(0)
         assert not waiting.done()
-        await until_written(saver, "other")
+        await saver.until_written("other")
 
     await waiting
     assert writing.done()
@@ -221,5 +221,5 @@ async def test_a_disk_that_never_writes_is_told(saver: Any, monkeypatch: pytest.
         writing = asyncio.create_task(write(saver, "call", "hello"))
         await asyncio.sleep(0)
         with pytest.raises(StorageError, match="too slow or full"):
-            await until_written(saver, "call")
+            await saver.until_written("call")
     await writing

@@ -8,14 +8,14 @@ import pytest
 
 from voicegraph.state.leases import Lease, Leases
 from voicegraph.state.location import parse_location
-from voicegraph.state.locks import locks_of
+from voicegraph.state.open import open_leases
 
 THREADS = [f"call-{number}" for number in range(8)]
 
 
 @pytest.fixture
 async def leases(postgres_url: str) -> AsyncIterator[Leases]:
-    async with locks_of(parse_location(postgres_url)) as opened:
+    async with open_leases(parse_location(postgres_url)) as opened:
         assert opened is not None
         yield opened
 

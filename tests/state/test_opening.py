@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from voicegraph.state.actors import Actor
-from voicegraph.state.database import Database, open_database
+from voicegraph.state.database import Database
 from voicegraph.state.errors import InvalidSetting, MissingExtra, StorageError
+from voicegraph.state.open import open_database
 from voicegraph.state.store import open_store
 
 ADA = Actor("acme", "ada")

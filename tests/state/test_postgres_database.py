@@ -10,9 +10,9 @@ from postgres_server import PostgresServer
 from sqlalchemy import text
 
 from voicegraph.state.actors import Actor
-from voicegraph.state.database import open_database
 from voicegraph.state.errors import DatabaseBusy, StorageError
 from voicegraph.state.location import parse_location
+from voicegraph.state.open import open_database
 from voicegraph.state.postgres_database import PostgresDatabase
 from voicegraph.state.store import Store, open_store
 from voicegraph.state.thread_keys import thread_name

@@ -13,10 +13,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from voicegraph.state.actors import Actor
-from voicegraph.state.database import open_database
 from voicegraph.state.errors import StorageError
 from voicegraph.state.location import parse_location
 from voicegraph.state.models import Base
+from voicegraph.state.open import open_database
 from voicegraph.state.store import open_store
 from voicegraph.state.upgrade import HEAD, alembic_config, upgrade
 
@@ -56,8 +56,8 @@ def run(url: str, statements: str, revision: str) -> None:
 
 async def test_an_empty_database_gets_all_tables_once(empty_url: str) -> None:
     database = await open_database(empty_url, migrate=False)
-    assert await upgrade(database) == (None, HEAD)
-    assert await upgrade(database) == (HEAD, HEAD)
+    assert await upgrade(database.location) == (None, HEAD)
+    assert await upgrade(database.location) == (HEAD, HEAD)
     await database.close()
 
 

@@ -18,7 +18,7 @@ from voicegraph.state.models import Base
 from voicegraph.state.paging import Cut, Slice
 from voicegraph.state.store import Store
 from voicegraph.state.thread_keys import thread_key
-from voicegraph.state.traces import Trace
+from voicegraph.state.traces import Trace, Traces
 
 ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "bob"), Actor("nobody", "nobody")]
@@ -61,7 +61,7 @@ async def world(home: Any) -> World:
         loose=loose.id,
         undone=undone.id,
         key=(await store.keys.create(ADA, "phone"))[0].id,
-        trace=await store.traces.of_user(ADA),
+        trace=await Traces(store.database).of_user(ADA),
     )
 
 
@@ -109,9 +109,9 @@ REFUSED: dict[str, Attempt] = {
     "passages.count": lambda w, a: w.store.passages.count(a, w.agent),
     "due.of_agent": lambda w, a: w.store.due.of_agent(a, w.agent),
     "due.settle": lambda w, a: w.store.due.settle(a, w.agent, [1]),
-    "traces.of_agent": lambda w, a: w.store.traces.of_agent(a, w.agent),
-    "traces.of_thread": lambda w, a: w.store.traces.of_thread(a, "call-1"),
-    "traces.left": lambda w, a: w.store.traces.left(a, w.trace),
+    "traces.of_agent": lambda w, a: Traces(w.store.database).of_agent(a, w.agent),
+    "traces.of_thread": lambda w, a: Traces(w.store.database).of_thread(a, "call-1"),
+    "traces.left": lambda w, a: Traces(w.store.database).left(a, w.trace),
     "tool_runs.begin": lambda w, a: w.store.tool_runs.begin(a, "call-1", "m1", "c1", "clock"),
     "tool_runs.discard": lambda w, a: w.store.tool_runs.discard(a, "call-1", ["m1"]),
     "tool_runs.finish": lambda w, a: w.store.tool_runs.finish(
@@ -141,7 +141,7 @@ async def come_and_go(world: World, actor: Actor) -> None:
 
 async def come_and_be_traced(world: World, actor: Actor) -> None:
     await world.store.actors.ensure(actor)
-    trace = await world.store.traces.of_user(actor)
+    trace = await Traces(world.store.database).of_user(actor)
     assert not set(trace.ids) & set(world.trace.ids)
 
 
@@ -192,11 +192,14 @@ UPKEEP = {
 
 
 def functions(store: Store) -> dict[str, Any]:
+    shared = {"database", "index", "embedding"}
+    repositories = {field.name: getattr(store, field.name) for field in fields(store)}
+    repositories |= {"traces": Traces(store.database)}
     found = {
-        f"{field.name}.{name}": function
-        for field in fields(store)
-        if field.name not in {"database", "index", "embedding"}
-        for name, function in inspect.getmembers(getattr(store, field.name), inspect.ismethod)
+        f"{repository}.{name}": function
+        for repository, functions in repositories.items()
+        if repository not in shared
+        for name, function in inspect.getmembers(functions, inspect.ismethod)
         if not name.startswith("_")
     }
     return {name: function for name, function in found.items() if name not in UPKEEP}

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from voicegraph.state.checkpoints import open_checkpointer, try_checkpoints
-from voicegraph.state.database import Database, open_database
+from voicegraph.state.database import Database
 from voicegraph.state.errors import StorageError
+from voicegraph.state.open import open_checkpointer, open_database
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ async def test_a_trial_fails_where_checkpoints_cannot_be_written(sqlite_url: str
     database = await open_database(sqlite_url)
     async with open_checkpointer(database.location, health=database.health) as saver:
         connection = cast(Any, saver).conn
-        await try_checkpoints(saver, database.location)
+        await saver.try_write()
         await connection.execute("PRAGMA max_page_count=1")
         with pytest.raises(StorageError, match="free some space"):
-            await try_checkpoints(saver, database.location)
+            await saver.try_write()
         assert database.health.error is not None
         assert database.health.error.public == "the disk is full"
         await connection.execute("PRAGMA max_page_count=1000000")
-        await try_checkpoints(saver, database.location)
+        await saver.try_write()
         assert await connection.execute_fetchall("SELECT thread_id FROM checkpoints") == []
         assert await connection.execute_fetchall("PRAGMA cache_size") == [(-2000,)]
     await database.close()

@@ -11,6 +11,7 @@ from voicegraph.state.actors import Actor
 from voicegraph.state.paging import Cut
 from voicegraph.state.store import Store
 from voicegraph.state.thread_keys import key_of_call, thread_key, thread_name, thread_owner
+from voicegraph.state.traces import Traces
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
 ACTORS = st.builds(Actor, NAMES, NAMES) | st.just(Actor())
@@ -74,4 +75,4 @@ async def test_what_is_read_of_a_thread_has_its_name(home: Any, say: Any) -> Non
     found += await store.due.of_agent(actor, agent)
     found += (await store.tool_runs.of_message(actor, "call-1", "m1")).values()
     assert [each.thread_id for each in found] == ["call-1"] * 4
-    assert (await store.traces.of_user(actor)).threads == ("call-1",)
+    assert (await Traces(store.database).of_user(actor)).threads == ("call-1",)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
-from voicegraph.state.checkpoints import open_checkpointer
 from voicegraph.state.errors import StorageError, ThreadLost
 from voicegraph.state.leases import Lease, ThreadFacts
 from voicegraph.state.location import parse_location
+from voicegraph.state.open import open_checkpointer
 from voicegraph.state.patience import Patience
 from voicegraph.state.turn_saver import TurnSaver
 

@@ -18,9 +18,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from voicegraph.state.database import open_database
 from voicegraph.state.errors import StorageError
 from voicegraph.state.models import Base
+from voicegraph.state.open import open_database
 from voicegraph.state.upgrade import HEAD, MIGRATIONS, upgrade
 
 OPEN = """
@@ -109,14 +109,14 @@ def test_head_is_the_newest_revision() -> None:
 
 async def test_upgrade_tells_the_revision_before_and_after(url: str) -> None:
     database = await open_database(url, migrate=False)
-    assert await upgrade(database) == (None, HEAD)
-    assert await upgrade(database) == (HEAD, HEAD)
+    assert await upgrade(database.location) == (None, HEAD)
+    assert await upgrade(database.location) == (HEAD, HEAD)
     await database.close()
 
 
 async def test_upgrade_works_in_memory() -> None:
     database = await open_database("sqlite://", migrate=False)
-    assert await upgrade(database) == (None, HEAD)
+    assert await upgrade(database.location) == (None, HEAD)
     await database.close()
 
 

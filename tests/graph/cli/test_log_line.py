@@ -15,8 +15,8 @@ from voicegraph.graph.cli.log_line import LogLine
 from voicegraph.graph.cli.log_writer import LogWriter
 from voicegraph.nodes.error_facts import error_facts
 from voicegraph.state.api_keys import keys_stamp
-from voicegraph.state.database import open_database
 from voicegraph.state.errors import ModelTimeout, StorageError
+from voicegraph.state.open import open_database
 
 SECRET = "my PIN is 9999"
 

@@ -11,7 +11,6 @@ from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
 from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
-from voicegraph.state.checkpoints import count_checkpoints
 
 BODY: Any = {
     "model": "default",
@@ -77,7 +76,7 @@ async def test_a_thread_is_deleted_also_while_another_process_speaks_on_it(
         await anext(events)
         answer = await client.delete("/v1/threads/call-42")
         assert not isinstance([event async for event in events][-1], Speech)
-        assert await count_checkpoints(other.checkpointer, ["call-42"]) == {
+        assert await other.checkpointer.count(["call-42"]) == {
             "checkpoints": 0,
             "checkpoint_blobs": 0,
             "checkpoint_writes": 0,

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
+from voicegraph.state.traces import Traces
 
 ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "eve")]
@@ -97,8 +98,8 @@ class World:
         """Return the rows of all tables in which something of Ada's stands."""
         kept: dict[str, list[Any]] = {}
         store = self.served.resources.store
-        trace = await store.traces.of_user(ADA)
-        counted = await store.traces.left(ADA, trace)
+        trace = await Traces(store.database).of_user(ADA)
+        counted = await Traces(store.database).left(ADA, trace)
         async with store.database.reading() as session:
             for table in counted:
                 rows = (await session.execute(text(f"SELECT * FROM {table}"))).all()
