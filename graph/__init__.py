@@ -6,7 +6,7 @@ from ..state.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .block_diff import BlockDiff, diff_block
-    from .build import build_graph
+    from .build_graph import build_graph
     from .checkpoint_table import Checkpoint, CheckpointTable, checkpoints, list_checkpoints, prune
     from .draw import draw_ascii, draw_graph, draw_mermaid, draw_png, draw_svg
     from .forking import Fork, fork
@@ -68,7 +68,7 @@ _HOMES = {
     "Resources": "resources",
     "Settings": "settings",
     "TurnGraph": "turn_graph",
-    "build_graph": "build",
+    "build_graph": "build_graph",
     "checkpoints": "checkpoint_table",
     "diff_block": "block_diff",
     "draw_ascii": "draw",

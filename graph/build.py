@@ -1,10 +1,8 @@
 """The graph of a turn: five steps, two decisions."""
 
-from functools import lru_cache
 from typing import cast
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.call_llm import call_llm
 from ..nodes.context import CallContext, Context
@@ -13,24 +11,7 @@ from ..nodes.heartbeat import heartbeat
 from ..nodes.persist_and_trim import persist_and_trim
 from ..nodes.rebuild_memory import rebuild_memory
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
-from .resources import Resources
 from .routing import after_heartbeat, after_llm
-from .turn_graph import TurnGraph
-
-
-def build_graph(resources: Resources) -> TurnGraph:
-    """Return LangGraph's compiled graph over these resources; each of its runs is a turn of a thread.
-
-    `await graph.ainvoke({"messages": [("user", "Hello")]}, {"configurable": {"thread_id": "call-42"}})`
-    is all it takes. `organization`, `user` and `agent` have defaults and may be given in `configurable` or
-    as context.
-    """
-    return TurnGraph.over(_compiled(), resources)
-
-
-@lru_cache  # It holds nothing of the resources, and takes longer to compile than a turn needs.
-def _compiled() -> CompiledStateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:
-    return wire().compile(name="voicegraph")
 
 
 def wire() -> StateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
-from .build import build_graph
+from .build_graph import build_graph
 from .resources import open_resources
 from .turn_graph import TurnGraph
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from ..build import build_graph
+from ..build_graph import build_graph
 from ..resources import open_resources
 from ..settings import load_settings
 from ..turn_graph import TurnGraph

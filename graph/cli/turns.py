@@ -16,7 +16,7 @@ from ...state.actors import Actor
 from ...state.agents import DEFAULT_AGENT, Agent
 from ...state.errors import InvalidMessage, InvalidSetting, NothingToResume, ThreadNotFound
 from ...state.threads import Thread
-from ..build import build_graph
+from ..build_graph import build_graph
 from ..checkpoint_table import checkpoints
 from ..forking import fork
 from ..incoming import incoming_messages

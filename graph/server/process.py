@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 
-from ..build import build_graph
+from ..build_graph import build_graph
 from ..resources import Resources
 from ..settings import Settings
 from .app import create_app
