@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, S
 
 from ..nodes.events import Event, Speech, encode_event
 from ..nodes.words import bare_words
-from ..state.thread_keys import actor_of_call, key_of_call
+from ..state.agents.thread_keys import actor_of_call, key_of_call
 from .client_history import is_history
 from .client_tools import legal_tools
 from .content_parts import spoken_words

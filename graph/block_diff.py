@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from html import escape
 from typing import Literal
 
-from ..state.blocks import Block, BlockVersion
+from ..state.agents.blocks import Block, BlockVersion
 from .html import html_page
 from .pictures import Maker, Saved
 

@@ -9,9 +9,9 @@ from langchain_core.messages import AnyMessage
 from langgraph.types import StateSnapshot
 
 from ..nodes.heard import spoken_text
-from ..state.actors import Actor
+from ..state.agents.actors import Actor
+from ..state.agents.thread_keys import thread_key
 from ..state.errors import InvalidInput
-from ..state.thread_keys import thread_key
 from .html import html_page, html_table
 from .pictures import Saved
 from .turn_config import config_of

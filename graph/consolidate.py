@@ -22,13 +22,13 @@ from ..nodes.consolidation import (
 )
 from ..nodes.context import ModelSource
 from ..nodes.limits import TurnLimits
-from ..state.actors import Actor
-from ..state.due_messages import agents_with_due_messages
+from ..state.agents.actors import Actor
+from ..state.conversations.due_messages import agents_with_due_messages
 from ..state.errors import InvalidSetting, VoicegraphError
 from ..state.store import Store
 
 if TYPE_CHECKING:
-    from ..state.leases import Leases
+    from ..state.postgres.leases import Leases
 
 log = logging.getLogger(__name__)
 

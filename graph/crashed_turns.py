@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..state.crash_records import record_left
+from ..state.conversations.crash_records import record_left
+from ..state.conversations.journaled_turn import JournaledTurn
 from ..state.errors import StorageError
-from ..state.journaled_turn import JournaledTurn
 from .journaling import Journaling
 from .threads import Threads
 
 if TYPE_CHECKING:
-    from ..state.leases import Leases
+    from ..state.postgres.leases import Leases
 
 LOOK_SECONDS = 10.0
 """Pause between two looks for turns that other processes left: a query or two, however many turns go on."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from ..state.embedding import Embedding
+from ..state.search.embedding import Embedding
 
 log = logging.getLogger(__name__)
 

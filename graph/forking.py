@@ -12,11 +12,11 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 
 from ..nodes.records import as_records
-from ..state.actors import Actor
-from ..state.agents import Agent
+from ..state.agents.actors import Actor
+from ..state.agents.agents import Agent
+from ..state.agents.thread_keys import thread_key
 from ..state.errors import CheckpointNotFound, InvalidInput
 from ..state.schema import Turn
-from ..state.thread_keys import thread_key
 from .past_calls import PastCall, past_calls
 from .turn_config import config_of
 from .turn_graph import TurnGraph

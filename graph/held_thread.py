@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Literal, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..nodes.context import Context
-from ..state.retrying import until_unlocked
+from ..state.database.retrying import until_unlocked
 from .resources import Resources
 from .threads import TurnRun
 
 if TYPE_CHECKING:
-    from ..state.leases import Lease
-    from ..state.patience import Patience
-    from ..state.turn_saver import TurnSaver
+    from ..state.postgres.leases import Lease
+    from ..state.postgres.patience import Patience
+    from ..state.postgres.turn_saver import TurnSaver
 
 _BEFORE_A_WORD = 2.0
 """Seconds that storing is tried again before the first word of an answer: then an apology is spoken."""
@@ -109,9 +109,9 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
     if resources.others is None:
         yield None
         return
-    from ..state.patience import Patience
-    from ..state.postgres_checkpoints import PostgresSaver
-    from ..state.turn_saver import TurnSaver
+    from ..state.postgres.checkpoints import PostgresSaver
+    from ..state.postgres.patience import Patience
+    from ..state.postgres.turn_saver import TurnSaver
 
     seconds = storing_seconds(resources, run, live)
     # Whoever goes on with a crashed turn stops nobody.

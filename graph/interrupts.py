@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .threads import Threads
 
 if TYPE_CHECKING:
-    from ..state.leases import Leases
+    from ..state.postgres.leases import Leases
 
 Notice = dict[str, Any]
 

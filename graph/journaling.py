@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ..nodes.context import Background, Context
-from ..state.checkpoints import Checkpointer
+from ..state.agents.thread_keys import thread_name
+from ..state.checkpoints.checkpointer import Checkpointer
+from ..state.conversations.journaled_turn import JournaledTurn
+from ..state.conversations.turn_journal import TurnJournal
 from ..state.errors import StorageError, ThreadBusy
-from ..state.journaled_turn import JournaledTurn
-from ..state.process_lock import ProcessLock
-from ..state.thread_keys import thread_name
-from ..state.turn_journal import TurnJournal
+from ..state.sqlite.process_lock import ProcessLock
 from .open_turn import OpenTurn
 
 log = logging.getLogger(__name__)

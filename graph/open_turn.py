@@ -12,14 +12,14 @@ from langchain_core.messages import AnyMessage
 
 from ..nodes.context import Background, Context
 from ..nodes.records import as_records
+from ..state.agents.thread_keys import thread_name
+from ..state.conversations.journaled_turn import JournaledTurn
+from ..state.conversations.message_rows import MessageRecord
 from ..state.errors import StorageError, VoicegraphError
-from ..state.journaled_turn import JournaledTurn
-from ..state.message_rows import MessageRecord
 from ..state.schema import Turn
-from ..state.thread_keys import thread_name
 
 if TYPE_CHECKING:
-    from ..state.leases import ThreadFacts
+    from ..state.postgres.leases import ThreadFacts
     from .journaling import Journaling
 
 Known = Literal["warm", "cold", "new"]

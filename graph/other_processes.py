@@ -10,13 +10,13 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..nodes.context import Background
+from ..state.agents.thread_keys import thread_name
 from ..state.errors import StorageError, ThreadBusy
-from ..state.thread_keys import thread_name
 from .interrupts import LONGEST_SILENCE, LOOK_AGAIN, InterruptedElsewhere, Interrupts, Notice
 from .threads import Threads, TurnRun
 
 if TYPE_CHECKING:
-    from ..state.leases import Lease, Leases
+    from ..state.postgres.leases import Lease, Leases
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from ..nodes.records import as_records
 from ..nodes.tools.results import OUTCOME, SENTENCES
-from ..state.actors import Actor
-from ..state.message_rows import MessageRecord
+from ..state.agents.actors import Actor
+from ..state.conversations.message_rows import MessageRecord
+from ..state.conversations.tool_runs import ToolRun
 from ..state.schema import MadeCall, Turn
-from ..state.tool_runs import ToolRun
 from .turn_config import config_of
 from .turn_graph import TurnGraph
 

@@ -11,7 +11,7 @@ from langgraph.types import StateSnapshot
 
 from ..nodes.events import Event, TurnFailed, TurnFinished, decode_event
 from ..nodes.tools.results import OUTCOME
-from ..state.actors import Actor
+from ..state.agents.actors import Actor
 from ..state.errors import NotFound
 from ..state.schema import Turn
 from .recorded import LAST, LOOP, RecordedTurn, Span, path, timed

@@ -27,14 +27,14 @@ from ..nodes.embedder import open_embedder
 from ..nodes.model import LOCAL_MODEL, Models, default_model
 from ..nodes.tools.built_in import COMMON_TOOLS
 from ..nodes.tools.toolbox import Toolbox, ToolSource
-from ..state.actors import Actor
-from ..state.agents import DEFAULT_AGENT
-from ..state.checkpoints import Checkpointer
+from ..state.agents.actors import Actor
+from ..state.agents.agents import DEFAULT_AGENT
+from ..state.agents.thread_keys import thread_key, thread_name
+from ..state.checkpoints.checkpointer import Checkpointer
 from ..state.errors import StorageError
 from ..state.open import open_checkpointer, open_leases
-from ..state.process_lock import process_lock
+from ..state.sqlite.process_lock import process_lock
 from ..state.store import Store, open_store
-from ..state.thread_keys import thread_key, thread_name
 from .consolidate import Consolidator
 from .crashed_turns import CrashedTurns
 from .embedding import BackgroundEmbedding

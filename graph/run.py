@@ -12,9 +12,9 @@ from ..nodes.events import Event, TurnFailed, TurnFinished, decode_event
 from ..nodes.heard import audible, cut_turn
 from ..nodes.records import as_records
 from ..nodes.speculation import confirmed
-from ..state.actors import Actor
+from ..state.agents.actors import Actor
+from ..state.agents.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from ..state.errors import NothingToResume, ThreadBusy
-from ..state.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from .interrupts import InterruptedElsewhere
 from .threads import TurnRun
 from .turn_config import call_of, config_of, config_of_call, turn_config

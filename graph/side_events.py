@@ -10,8 +10,8 @@ from langchain_core.messages import AnyMessage, SystemMessage
 from ..nodes.client_messages import as_message
 from ..nodes.events import Event, ToolRequested
 from ..nodes.side_call import SideCall, answer_side_call
-from ..state.actors import Actor
-from ..state.agents import DEFAULT_AGENT
+from ..state.agents.actors import Actor
+from ..state.agents.agents import DEFAULT_AGENT
 from ..state.errors import AgentNotFound, InvalidMessage
 from .client_history import read_in_order
 from .client_tools import LegalTools

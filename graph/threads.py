@@ -12,9 +12,9 @@ from ..nodes.context import Failure
 from ..nodes.error_facts import error_facts
 from ..nodes.interruption import Interruption
 from ..nodes.speech import Speaker
+from ..state.agents.thread_keys import thread_name
 from ..state.errors import ModelError, ThreadBusy
 from ..state.schema import ClientMessage
-from ..state.thread_keys import thread_name
 
 log = logging.getLogger(__name__)
 

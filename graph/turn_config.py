@@ -9,8 +9,8 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.runtime import get_runtime
 
 from ..nodes.context import Context
-from ..state.actors import Actor
-from ..state.thread_keys import thread_name, thread_owner
+from ..state.agents.actors import Actor
+from ..state.agents.thread_keys import thread_name, thread_owner
 
 _OF_A_CHECKPOINT = ("checkpoint_ns", "checkpoint_map")
 _WHOSE = ("thread_id", "organization", "user")

@@ -17,12 +17,12 @@ from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
 from ..nodes.turn_facts import note_facts
-from ..state.checkpoints import Checkpointer
+from ..state.agents.thread_keys import actor_of_call, thread_key
+from ..state.checkpoints.checkpointer import Checkpointer
+from ..state.database.faults import storage_error
+from ..state.database.location import checkpoint_path
 from ..state.errors import InvalidInput, InvalidSetting
-from ..state.faults import storage_error
-from ..state.location import checkpoint_path
 from ..state.schema import VoiceInput, VoiceOutput, VoiceState
-from ..state.thread_keys import actor_of_call, thread_key
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
 from .filled_wait import filled_wait

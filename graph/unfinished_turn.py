@@ -11,10 +11,10 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from ..nodes.context import Context
 from ..nodes.records import as_message, not_stored
-from ..state.ended_turns import cut_id
+from ..state.checkpoints.keyed_saver import KeyedSaver
+from ..state.conversations.ended_turns import cut_id
+from ..state.conversations.journaled_turn import JournaledTurn
 from ..state.errors import NothingToResume
-from ..state.journaled_turn import JournaledTurn
-from ..state.keyed_saver import KeyedSaver
 from ..state.schema import LatestTurn, Turn, new_turn
 from .held_thread import HeldThread
 from .open_turn import OpenTurn

@@ -1,8 +1,8 @@
 """Bring a memory block up to date with what a memory model wrote, whoever writes to it meanwhile."""
 
-from ..state.actors import Actor
-from ..state.agents import DEFAULT_BLOCKS
-from ..state.blocks import Block
+from ..state.agents.actors import Actor
+from ..state.agents.agents import DEFAULT_BLOCKS
+from ..state.agents.blocks import Block
 from ..state.errors import StaleVersion
 from ..state.store import Store
 from .merge_facts import merge_facts

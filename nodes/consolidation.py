@@ -9,11 +9,11 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from ..state.actors import Actor
-from ..state.blocks import Block
+from ..state.agents.actors import Actor
+from ..state.agents.blocks import Block
+from ..state.conversations.messages import StoredMessage
 from ..state.errors import ContextTooLong, InvalidInput, RequestRefused
-from ..state.messages import StoredMessage
-from ..state.passages import NewPassage
+from ..state.search.passages import NewPassage
 from ..state.store import Store
 from .block_rewriting import rewrite_block
 from .enclosing import enclosed

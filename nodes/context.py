@@ -13,12 +13,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 from typing_extensions import TypedDict
 
-from ..state.actors import Actor
-from ..state.agents import AgentMemory
+from ..state.agents.actors import Actor
+from ..state.agents.agents import AgentMemory
+from ..state.agents.thread_keys import thread_key
 from ..state.errors import VoicegraphError
 from ..state.schema import Turn
 from ..state.store import Store
-from ..state.thread_keys import thread_key
 from .clock import Clock
 from .interruption import Interruption
 from .limits import TurnLimits

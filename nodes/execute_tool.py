@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
+from ..state.conversations.tool_runs import ToolRun
 from ..state.schema import VoiceState, VoiceUpdate
-from ..state.tool_runs import ToolRun
 from .client_tools import client_calls
 from .context import CallContext, Context, writer_of
 from .events import Event, encode_event

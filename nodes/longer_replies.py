@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from ..state.ended_turns import CUT
+from ..state.conversations.ended_turns import CUT
 from .heard import UNHEARD
 from .hearing import end_of, has_end
 from .items import MOST_CHARACTERS, Item, spoken_words

@@ -5,9 +5,9 @@ What changes least comes first, so that the provider's prompt cache keeps its pr
 
 from collections.abc import Sequence
 
-from ..state.agents import DEFAULT_BLOCKS, Agent, MemoryCounts
-from ..state.blocks import Block
-from ..state.time_zones import time_zone
+from ..state.agents.agents import DEFAULT_BLOCKS, Agent, MemoryCounts
+from ..state.agents.blocks import Block
+from ..state.tables.time_zones import time_zone
 from .enclosing import enclosed
 
 SPEECH_INSTRUCTIONS = """\

@@ -6,10 +6,10 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from ..state.agents import AgentMemory
+from ..state.agents.agents import AgentMemory
+from ..state.conversations.tool_runs import ToolRun
 from ..state.errors import StorageError
 from ..state.schema import AgentFacts, VoiceState, VoiceUpdate
-from ..state.tool_runs import ToolRun
 from .context import Context
 from .failed_step import ends_turn_on_error
 from .mend import has_orphans, mend, unanswered

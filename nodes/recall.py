@@ -5,10 +5,10 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from ..state.blocks import Block
+from ..state.agents.blocks import Block
 from ..state.errors import VoicegraphError
-from ..state.recall import RecallHit
 from ..state.schema import AgentFacts
+from ..state.search.recall import RecallHit
 from .block_rewriting import known_text, rewrite_block
 from .context import Context
 from .memory_agent import compose_notes

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-from ..state.neighbours import WITHDRAWN
 from ..state.schema import ClientMessage
+from ..state.search.neighbours import WITHDRAWN
 from .alignment import Match, best_match
 from .client_messages import as_message, with_results
 from .corrections import correct

@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
-from ..state.message_rows import MessageRecord, Role
+from ..state.conversations.message_rows import MessageRecord, Role
 from ..state.schema import Turn
 from .heard import UNHEARD
 from .reply import CREATED_AT, SPOKEN

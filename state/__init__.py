@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .actors import Actor
+    from .agents.actors import Actor
     from .errors import VoicegraphError
     from .schema import Turn, VoiceInput, VoiceOutput, VoiceState
     from .store import Store, open_store
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Actor": "actors",
+    "Actor": "agents.actors",
     "Store": "store",
     "Turn": "schema",
     "Usage": "usage",

@@ -5,16 +5,16 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from .database import CONNECTIONS, Database
-from .faults import storage_faults
-from .location import Location, checkpoint_path, parse_location
-from .search_index import SearchIndex
-from .storage_health import StorageHealth
-from .upgrade import HEAD, upgrade
+from .database.database import CONNECTIONS, Database
+from .database.faults import storage_faults
+from .database.location import Location, checkpoint_path, parse_location
+from .database.storage_health import StorageHealth
+from .migrations.upgrade import HEAD, upgrade
+from .search.search_index import SearchIndex
 
 if TYPE_CHECKING:
-    from .checkpoints import Checkpointer
-    from .leases import Leases
+    from .checkpoints.checkpointer import Checkpointer
+    from .postgres.leases import Leases
 
 
 async def open_database(url: str, *, migrate: bool = True, connections: int = CONNECTIONS) -> Database:
@@ -40,12 +40,12 @@ async def open_database(url: str, *, migrate: bool = True, connections: int = CO
 async def _opened(url: str, location: Location, connections: int) -> tuple[Database, str | None]:
     """Return the database and the revision of its tables, `None` when that is not known yet."""
     if not location.sqlite:
-        from .postgres_database import PostgresDatabase
+        from .postgres.database import PostgresDatabase
 
         with storage_faults(location.shown):
             return PostgresDatabase(url, location, connections), None
-    from .sqlite import prepare_file
-    from .sqlite_database import SqliteDatabase
+    from .sqlite.connection import prepare_file
+    from .sqlite.database import SqliteDatabase
 
     revision = None
     if location.path is not None:
@@ -57,7 +57,7 @@ async def _opened(url: str, location: Location, connections: int) -> tuple[Datab
 def has_index(database: Database) -> bool:
     """Return whether the database has an index already; to open one makes it."""
     if database.path is not None:
-        from .sqlite_search.index_file import index_path
+        from .sqlite.search.index_file import index_path
 
         return index_path(database.path).exists()
     return True
@@ -66,11 +66,11 @@ def has_index(database: Database) -> bool:
 def open_index(database: Database) -> SearchIndex:
     """Return the search index of a database."""
     if database.location.sqlite:
-        from .sqlite_database import SqliteDatabase
-        from .sqlite_search.index import SqliteIndex
+        from .sqlite.database import SqliteDatabase
+        from .sqlite.search.index import SqliteIndex
 
         return SqliteIndex(cast(SqliteDatabase, database))
-    from .postgres_search.index import PostgresIndex
+    from .postgres.search.index import PostgresIndex
 
     return PostgresIndex(database)
 
@@ -86,10 +86,10 @@ def open_checkpointer(
     """
     health = health or StorageHealth()
     if location.sqlite:
-        from . import sqlite_checkpoints
+        from .sqlite import checkpoints as sqlite_checkpoints
 
         return sqlite_checkpoints.open_saver(checkpoint_path(location.path), health)
-    from . import postgres_checkpoints
+    from .postgres import checkpoints as postgres_checkpoints
 
     return postgres_checkpoints.open_saver(location, connections, health)
 
@@ -100,7 +100,7 @@ async def open_leases(location: Location) -> "AsyncGenerator[Leases | None]":
     if location.sqlite:
         yield None
         return
-    from .leases import Leases
+    from .postgres.leases import Leases
 
     leases = Leases(location)
     try:

@@ -2,24 +2,24 @@
 
 from dataclasses import dataclass
 
-from .actors import Actors
-from .agents import Agents
-from .api_keys import ApiKeys
-from .blocks import Blocks
-from .database import CONNECTIONS, Database
-from .due_messages import DueMessages
-from .embedder import Embedder
-from .embedding import Embedding
-from .forks import Forks
-from .messages import Messages
+from .agents.actors import Actors
+from .agents.agents import Agents
+from .agents.api_keys import ApiKeys
+from .agents.blocks import Blocks
+from .conversations.due_messages import DueMessages
+from .conversations.forks import Forks
+from .conversations.messages import Messages
+from .conversations.recent_threads import RecentThreads
+from .conversations.threads import Threads
+from .conversations.tool_runs import ToolRuns
+from .conversations.turn_journal import TurnJournal
+from .database.database import CONNECTIONS, Database
 from .open import open_database, open_index
-from .passages import Passages
-from .recall import Recall
-from .recent_threads import RecentThreads
-from .search_index import SearchIndex
-from .threads import Threads
-from .tool_runs import ToolRuns
-from .turn_journal import TurnJournal
+from .search.embedder import Embedder
+from .search.embedding import Embedding
+from .search.passages import Passages
+from .search.recall import Recall
+from .search.search_index import SearchIndex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

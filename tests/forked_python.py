@@ -25,7 +25,7 @@ from patience import PATIENCE
 IMPORTED = [
     "forked_python",
     *(f"voicegraph.graph.{name}" for name in ("cli.storage", "resources", "stream", "server.process")),
-    *("voicegraph.nodes.testing", "voicegraph.state.store", "voicegraph.state.checkpoints"),
+    *("voicegraph.nodes.testing", "voicegraph.state.store", "voicegraph.state.checkpoints.checkpointer"),
     *("langchain_openai", "openai.resources.chat.completions", "psycopg.pq", "psycopg_binary"),
     *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.dialects.postgresql.psycopg"),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
-from voicegraph.state.memory_file import (
+from voicegraph.state.upkeep.memory_file import (
     FileAgent,
     FileBlock,
     FileBlockVersion,

@@ -7,11 +7,11 @@ from pathlib import Path
 from ...nodes.model import check_model_name
 from ...nodes.tools.built_in import COMMON_TOOLS
 from ...nodes.tools.toolbox import Toolbox
-from ...state.actors import Actor
-from ...state.agents import DEFAULT_BLOCKS
+from ...state.agents.actors import Actor
+from ...state.agents.agents import DEFAULT_BLOCKS
 from ...state.errors import InvalidInput
-from ...state.forget import forget_agent
 from ...state.open import open_checkpointer
+from ...state.upkeep.forget import forget_agent
 from .options import Caller
 from .output import console
 from .storage import reading, writing

@@ -96,7 +96,7 @@ def delete(
 
 
 async def _list(caller: Caller, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import write_rows
     from .storage import reading
 
@@ -110,7 +110,7 @@ async def _list(caller: Caller, url: str | None) -> None:
 
 
 async def _show(caller: Caller, name: str, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console, printable
     from .storage import reading
 

@@ -40,8 +40,8 @@ def copy(
 
 
 async def _upgrade(url: str | None) -> None:
+    from ...state.migrations.upgrade import upgrade
     from ...state.open import open_database
-    from ...state.upgrade import upgrade
     from ..settings import load_settings
     from .output import console
 

@@ -5,20 +5,20 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
-from ...state.copy_checkpoints import compare_checkpoints, copy_checkpoints
-from ...state.copy_database import (
+from ...state.database.database import Database
+from ...state.database.location import parse_location
+from ...state.errors import InvalidInput, StorageError
+from ...state.open import has_index, open_checkpointer, open_index
+from ...state.store import Store, open_store
+from ...state.upkeep.copying.copy_checkpoints import compare_checkpoints, copy_checkpoints
+from ...state.upkeep.copying.copy_database import (
     Compared,
     compare_tables,
     copy_tables,
     open_source,
     refuse_other_data,
 )
-from ...state.copy_vectors import copy_vectors
-from ...state.database import Database
-from ...state.errors import InvalidInput, StorageError
-from ...state.location import parse_location
-from ...state.open import has_index, open_checkpointer, open_index
-from ...state.store import Store, open_store
+from ...state.upkeep.copying.copy_vectors import copy_vectors
 from .output import console, write_rows
 
 _EVERYTHING = (0, (1 << 63) - 1)

@@ -82,7 +82,7 @@ def _draw(kind: Format) -> bytes:
 
 
 async def _draw_last(caller: Caller, thread: str, kind: Format, url: str | None) -> bytes:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from ..record import last_turn
     from ..turn_picture import draw_turn
     from .travelling import travelling

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from ...state.store import Store
     from .locomo import Conversation, Question
 
@@ -107,9 +107,9 @@ async def _recall(data: Path, embedder: str | None, url: str | None) -> dict[str
 async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenerator[tuple["Store", "Actor"]]:
     """Give a store, and an actor of its own: behind the body nothing of him is left."""
     from ...nodes.embedder import open_embedder
-    from ...state.actors import Actor
-    from ...state.names import new_id
+    from ...state.agents.actors import Actor
     from ...state.store import open_store
+    from ...state.tables.names import new_id
 
     with TemporaryDirectory(prefix="voicegraph-eval-") as folder:
         async with open_embedder(embedder) as model:
@@ -127,7 +127,7 @@ async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenera
 
 async def _load(store: "Store", actor: "Actor", conversation: "Conversation", number: int) -> str:
     """Store and index a conversation as an agent with a thread for each session; return the agent's id."""
-    from ...state.message_rows import MessageRecord
+    from ...state.conversations.message_rows import MessageRecord
 
     agent = await store.agents.create(actor, f"conversation {number}")
     speakers = [turn.speaker for session in conversation.sessions for turn in session]

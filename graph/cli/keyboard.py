@@ -14,8 +14,8 @@ from typing import Any
 from anyio.from_thread import BlockingPortal
 
 from ...nodes.model import LOCAL_MODEL
+from ...state.conversations.messages import StoredMessage
 from ...state.errors import VoicegraphError
-from ...state.messages import StoredMessage
 from ..resources import open_resources_sync
 from ..run import interrupt, stream_turn
 from ..settings import Settings, load_settings

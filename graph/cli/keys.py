@@ -48,7 +48,7 @@ def revoke(
 
 
 async def _create(caller: Caller, name: str, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console, printable
     from .storage import writing
 
@@ -65,8 +65,8 @@ async def _create(caller: Caller, name: str, url: str | None) -> None:
 
 
 async def _list(caller: Caller, url: str | None, *, everybody: bool) -> None:
-    from ...state.actors import Actor
-    from ...state.api_keys import every_key
+    from ...state.agents.actors import Actor
+    from ...state.agents.api_keys import every_key
     from .output import write_rows
     from .storage import reading
 
@@ -91,7 +91,7 @@ async def _list(caller: Caller, url: str | None, *, everybody: bool) -> None:
 
 
 async def _revoke(caller: Caller, named: str, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from ...state.errors import InvalidInput
     from .output import console, printable
     from .storage import reading

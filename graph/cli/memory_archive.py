@@ -41,7 +41,7 @@ def archive(
 
 
 async def _keep(caller: Caller, agent: str, text: str, tags: list[str], url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console
     from .storage import ensured_agent, writing
 
@@ -53,7 +53,7 @@ async def _keep(caller: Caller, agent: str, text: str, tags: list[str], url: str
 
 
 async def _delete(caller: Caller, passage_id: str, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console
     from .storage import reading
 
@@ -65,7 +65,7 @@ async def _delete(caller: Caller, passage_id: str, url: str | None) -> None:
 
 
 async def _list(caller: Caller, agent: str, limit: int, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import write_rows
     from .storage import reading
 

@@ -35,7 +35,7 @@ def detach(
 
 
 async def _attach(caller: Caller, agent: str, block: str, owner: str | None, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console
     from .storage import ensured_agent, reading
 
@@ -50,7 +50,7 @@ async def _attach(caller: Caller, agent: str, block: str, owner: str | None, url
 
 
 async def _detach(caller: Caller, agent: str, label: str, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console
     from .storage import reading
 

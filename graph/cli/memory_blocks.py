@@ -10,8 +10,8 @@ import typer
 from .options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ...state.actors import Actor
-    from ...state.blocks import Block, BlockVersion
+    from ...state.agents.actors import Actor
+    from ...state.agents.blocks import Block, BlockVersion
     from ...state.store import Store
 
 _WHEN = "%Y-%m-%d %H:%M:%S"
@@ -118,7 +118,7 @@ def read_input() -> str:
 
 
 async def _show(caller: Caller, agent: str, label: str | None, version: int | None, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from ...state.errors import InvalidInput
     from .output import console, printable
     from .storage import reading
@@ -148,8 +148,8 @@ def _title(block: "Block") -> str:
 
 
 async def _set(caller: Caller, agent: str, wanted: "_Wanted", url: str | None) -> None:
-    from ...state.actors import Actor
-    from ...state.blocks import DEFAULT_LIMIT
+    from ...state.agents.actors import Actor
+    from ...state.agents.blocks import DEFAULT_LIMIT
     from ...state.errors import BlockNotFound
     from .output import console
     from .storage import ensured_agent, writing
@@ -185,7 +185,7 @@ async def _change(store: "Store", actor: "Actor", block: "Block", wanted: "_Want
 
 
 async def _history(caller: Caller, agent: str, label: str, limit: int, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import write_rows
     from .storage import reading
 
@@ -215,7 +215,7 @@ def _rows(versions: "tuple[BlockVersion, ...]") -> list[list[str]]:
 async def _step(
     caller: Caller, agent: str, label: str, expect: int | None, url: str | None, *, back: bool
 ) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .changes import shown_change
     from .output import console, printable
     from .storage import reading

@@ -16,7 +16,7 @@ from .failures import FAILED, say_error
 from .options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ...state.forget import Forgotten
+    from ...state.upkeep.forget import Forgotten
 
 
 class What(StrEnum):
@@ -85,9 +85,9 @@ def import_file(
 
 
 async def _forget(caller: Caller, what: What, name: str, url: str | None) -> bool:
-    from ...state.actors import Actor
-    from ...state.forget import forget_agent, forget_thread, forget_user
+    from ...state.agents.actors import Actor
     from ...state.open import open_checkpointer
+    from ...state.upkeep.forget import forget_agent, forget_thread, forget_user
     from .storage import reading
 
     actor = Actor(caller.organization, caller.user)
@@ -119,8 +119,8 @@ def _prove(forgotten: "Forgotten", shown: str) -> bool:
 
 
 async def _export(caller: Caller, agent: str | None, out: Path | None, url: str | None) -> None:
-    from ...state.actors import Actor
-    from ...state.export_memory import export_to
+    from ...state.agents.actors import Actor
+    from ...state.upkeep.export_memory import export_to
     from .output import console
     from .storage import reading
 
@@ -155,9 +155,9 @@ def _private(file: Path) -> Generator[IO[bytes]]:
 
 
 async def _import(caller: Caller, file: str, url: str | None) -> None:
-    from ...state.actors import Actor
-    from ...state.import_memory import import_memory
-    from ...state.memory_file import read_memory_file
+    from ...state.agents.actors import Actor
+    from ...state.upkeep.importing.import_memory import import_memory
+    from ...state.upkeep.memory_file import read_memory_file
     from .output import console, printable
     from .storage import writing
 

@@ -13,10 +13,10 @@ from .memory_blocks import Holder
 from .options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ...state.neighbours import Said
-    from ...state.passages import PassageHit
-    from ...state.recall import RecallHit
-    from ...state.search import Page
+    from ...state.search.neighbours import Said
+    from ...state.search.passages import PassageHit
+    from ...state.search.recall import RecallHit
+    from ...state.search.search import Page
 
 _WHEN = "%Y-%m-%d %H:%M"
 
@@ -92,7 +92,7 @@ def search(
 
 
 async def _search(caller: Caller, agent: str, asked: _Asked, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console
     from .storage import searching
 
@@ -128,7 +128,7 @@ def _write_json(found: "Page[RecallHit] | Page[PassageHit]") -> None:
 
 
 def _show(hit: "RecallHit | PassageHit", *, first: bool) -> None:
-    from ...state.passages import PassageHit
+    from ...state.search.passages import PassageHit
     from .output import console, printable
 
     screen = console(errors=False)

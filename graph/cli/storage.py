@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from ...state.actors import Actor
-from ...state.agents import DEFAULT_AGENT
-from ...state.crash_records import record_dead
-from ...state.location import parse_location
+from ...state.agents.actors import Actor
+from ...state.agents.agents import DEFAULT_AGENT
+from ...state.conversations.crash_records import record_dead
+from ...state.database.location import parse_location
 from ...state.store import Store, open_store
 from ..settings import Settings, load_settings
 

@@ -10,7 +10,7 @@ from .options import AsJson, Caller, Database, Model, Wish, caller_of
 from .time_travel import NewThread
 
 if TYPE_CHECKING:
-    from ...state.messages import StoredMessage
+    from ...state.conversations.messages import StoredMessage
 
 _WHEN = "%Y-%m-%d %H:%M"
 
@@ -75,7 +75,7 @@ def resume(
 
 
 async def _threads(caller: Caller, agent: str | None, limit: int, url: str | None) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import write_rows
     from .storage import reading
 
@@ -101,7 +101,7 @@ async def _threads(caller: Caller, agent: str | None, limit: int, url: str | Non
 async def _history(
     caller: Caller, thread: str, limit: int | None, with_drafts: bool, url: str | None
 ) -> None:
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from .output import console
     from .storage import reading
 
@@ -117,8 +117,8 @@ async def _history(
 
 def _lines(message: "StoredMessage") -> list[str]:
     from ...nodes.preamble import PREAMBLE
-    from ...state.ended_turns import CUT
-    from ...state.neighbours import WITHDRAWN
+    from ...state.conversations.ended_turns import CUT
+    from ...state.search.neighbours import WITHDRAWN
     from .output import printable, shown_arguments
 
     lead = f"{message.created_at.astimezone():{_WHEN}}  {message.role:<9}  "

@@ -82,7 +82,7 @@ async def _checkpoints(
 
     import orjson
 
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from ..checkpoint_table import TITLES, cells
     from ..checkpoint_table import checkpoints as table_of
     from .output import write_rows
@@ -111,7 +111,7 @@ async def _fork(
 ) -> None:
     import orjson
 
-    from ...state.actors import Actor
+    from ...state.agents.actors import Actor
     from ..checkpoint_table import checkpoints as table_of
     from ..forking import fork as make_fork
     from .output import console

@@ -12,10 +12,10 @@ from langchain_core.runnables import RunnableConfig
 
 from ...nodes.events import Event, TurnFailed
 from ...nodes.model import LOCAL_MODEL, VoiceModel
-from ...state.actors import Actor
-from ...state.agents import DEFAULT_AGENT, Agent
+from ...state.agents.actors import Actor
+from ...state.agents.agents import DEFAULT_AGENT, Agent
+from ...state.conversations.threads import Thread
 from ...state.errors import InvalidMessage, InvalidSetting, NothingToResume, ThreadNotFound
-from ...state.threads import Thread
 from ..build_graph import build_graph
 from ..checkpoint_table import checkpoints
 from ..forking import fork

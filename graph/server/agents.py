@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter
 from pydantic import Field
 
-from ...state.agents import AgentChanges
+from ...state.agents.agents import AgentChanges
 from .agent_rules import check_agent
 from .auth import Acting
 from .forgetting import delete_agent_now

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ...state.actors import Actor
-from ...state.api_keys import PREFIX, keys_stamp
-from ...state.database import Database
+from ...state.agents.actors import Actor
+from ...state.agents.api_keys import PREFIX, keys_stamp
+from ...state.database.database import Database
 from ...state.errors import InvalidSetting
 from .errors import ApiError
 from .keyring import Keyring

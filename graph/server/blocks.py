@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field, model_validator
 
-from ...state.blocks import DEFAULT_LIMIT, BlockVersion
+from ...state.agents.blocks import DEFAULT_LIMIT, BlockVersion
 from .auth import Acting
 from .key_first import KeyFirst
 from .shapes import BlockId, Body, Deleted, Entry, Memory, Page, Paging, Words, errors, page_of_slice

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from ...nodes.events import Speech, ToolRequested, TurnFailed, TurnFinished
-from ...state.actors import Actor
-from ...state.agents import DEFAULT_AGENT
+from ...state.agents.actors import Actor
+from ...state.agents.agents import DEFAULT_AGENT
 from ...state.errors import AgentNotFound, MessageTooLong, VoicegraphError
 from .auth import Calling, over_rate
 from .chat_request import ChatRequest

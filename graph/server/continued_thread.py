@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...nodes.same_conversation import continued_one
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from ...state.errors import AgentNotFound
 from ..turn_graph import TurnGraph
 from .thread_candidates import Candidates, look

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from ...state.actors import Actor
-from ...state.forget import Forgotten, forget_agent, forget_thread, forget_user
-from ...state.thread_keys import thread_key
-from ...state.traces import Traces, What
+from ...state.agents.actors import Actor
+from ...state.agents.thread_keys import thread_key
+from ...state.upkeep.forget import Forgotten, forget_agent, forget_thread, forget_user
+from ...state.upkeep.traces import Traces, What
 from ..run import interrupt, is_running
 from ..turn_graph import TurnGraph
 

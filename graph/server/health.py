@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel, Field
 
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from ...state.errors import StorageError
 from .auth import bearer_key, identified
 from .errors import RETRY_AFTER, ApiError

@@ -5,9 +5,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from ...state.actors import Actor
-from ...state.api_keys import KeysStamp, bearer, digest_of, keys_stamp
-from ...state.database import Database
+from ...state.agents.actors import Actor
+from ...state.agents.api_keys import KeysStamp, bearer, digest_of, keys_stamp
+from ...state.database.database import Database
 from ...state.errors import VoicegraphError
 
 log = logging.getLogger(__name__)

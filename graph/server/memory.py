@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, model_validator
 
 from ...state.errors import InvalidInput
-from ...state.export_memory import export_to
-from ...state.import_memory import import_memory
-from ...state.memory_file import MemoryFile, read_memory_file
+from ...state.upkeep.export_memory import export_to
+from ...state.upkeep.importing.import_memory import import_memory
+from ...state.upkeep.memory_file import MemoryFile, read_memory_file
 from .agent_rules import check_agent
 from .agents import LONGEST_SYSTEM, MOST_TOOLS
 from .auth import Acting

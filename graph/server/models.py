@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from ...state.agents import DEFAULT_AGENT, Agent
+from ...state.agents.agents import DEFAULT_AGENT, Agent
 from ...state.errors import AgentNotFound
 from .auth import Acting
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field
 
-from ...state.passages import PassageHit
+from ...state.search.passages import PassageHit
 from .auth import Acting
 from .key_first import KeyFirst
 from .search import FoundPage, Search, found_page, offset_of

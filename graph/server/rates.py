@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from .shared_rates import SharedBuckets, drawn
 
 log = logging.getLogger(__name__)

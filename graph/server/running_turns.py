@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from .errors import RETRY_AFTER, ApiError
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, TypeVar
 from fastapi import APIRouter
 from pydantic import Field
 
-from ...state.recall import RecallHit
-from ...state.search import MOST_HITS
-from ...state.search import Page as Hits
+from ...state.search.recall import RecallHit
+from ...state.search.search import MOST_HITS
+from ...state.search.search import Page as Hits
 from .auth import Acting
 from .errors import ApiError
 from .key_first import KeyFirst

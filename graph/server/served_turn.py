@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from ...nodes.error_facts import error_facts
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
+from ...state.agents.thread_keys import thread_key, thread_name
 from ...state.errors import StorageError
-from ...state.thread_keys import thread_key, thread_name
 from ...state.usage import Usage
 from ..broken_turn import failed_turn
 from ..run import events_of

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ...state.paging import MOST_ENTRIES, Cut, Slice
+from ...state.database.paging import MOST_ENTRIES, Cut, Slice
 from ...state.store import Store
 from ..turn_graph import TurnGraph
 

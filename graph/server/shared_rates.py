@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 
 try:
     import fcntl

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ...nodes.events import Event
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from ...state.errors import ContextTooLong, RequestRefused
 from ..client_tools import legal_tools
 from ..resources import Resources

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from ...nodes.items import spoken_words
 from ...nodes.words import bare_words
-from ...state.actors import Actor
-from ...state.thread_keys import thread_key
+from ...state.agents.actors import Actor
+from ...state.agents.thread_keys import thread_key
 from ..client_history import read_in_order
 from ..known_conversation import known_conversation
 from ..side_call_rules import (

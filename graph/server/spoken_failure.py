@@ -7,9 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from ...nodes.error_facts import error_facts
-from ...state.agents import DEFAULT_AGENT
+from ...state.agents.agents import DEFAULT_AGENT
+from ...state.database.faults import storage_error
 from ...state.errors import DatabaseBusy, StorageError, VoicegraphError
-from ...state.faults import storage_error
 from ...state.usage import Usage
 from .chat_request import ChatRequest
 from .completion_chunks import DONE, Chunks

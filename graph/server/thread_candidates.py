@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ...nodes.same_conversation import Agreement, ThreadItems, agreement
-from ...state.actors import Actor
-from ...state.recent_threads import ThreadEnd
-from ...state.turn_journal import JournaledTurn
+from ...state.agents.actors import Actor
+from ...state.conversations.recent_threads import ThreadEnd
+from ...state.conversations.turn_journal import JournaledTurn
 from ..threads import TurnRun
 from ..turn_graph import TurnGraph
 from .thread_items import journaled_items, running_items, stored_items

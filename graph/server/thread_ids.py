@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator
 from itertools import count
 
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from ...state.errors import InvalidInput, ThreadNotFound, ThreadTaken
-from ...state.names import MAX_NAME, checked_name
+from ...state.tables.names import MAX_NAME, checked_name
 from ..turn_graph import TurnGraph
 
 _DIGITS = 12

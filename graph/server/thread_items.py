@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, AnyMessage
 from ...nodes.items import Item, our_items, spoken_words, their_items
 from ...nodes.same_conversation import ThreadItems
 from ...nodes.speculation import resembles, start_of_latest
+from ...state.conversations.turn_journal import JournaledTurn
 from ...state.schema import ClientMessage, LatestTurn
-from ...state.turn_journal import JournaledTurn
 from ..threads import TurnRun
 from ..turn_config import config_of_key
 from ..turn_graph import TurnGraph

@@ -10,9 +10,9 @@ from langgraph.types import StateSnapshot
 from pydantic import BaseModel, Field
 
 from ...nodes.events import Event, Speech, TurnFailed, TurnFinished
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
+from ...state.conversations.threads import Thread
 from ...state.errors import InvalidInput, ModelError
-from ...state.threads import Thread
 from ..run import interrupt, resume_turn
 from .auth import Acting
 from .errors import RETRY_AFTER, ApiError

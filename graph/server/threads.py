@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator, Field
 
-from ...state.threads import Thread
+from ...state.conversations.threads import Thread
 from .auth import Acting
 from .forgetting import delete_thread_now
 from .key_first import KeyFirst

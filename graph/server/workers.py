@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ...state.database.location import parse_location
 from ...state.errors import InvalidSetting
-from ...state.location import parse_location
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from ...state.actors import Actor
-from ...state.agents import DEFAULT_BLOCKS
-from ...state.blocks import Block
+from ...state.agents.actors import Actor
+from ...state.agents.agents import DEFAULT_BLOCKS
+from ...state.agents.blocks import Block
 from ...state.errors import InvalidInput, StaleVersion
 from ...state.store import Store
 

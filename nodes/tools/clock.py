@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from ...state.time_zones import time_zone
+from ...state.tables.time_zones import time_zone
 from .registry import current_call
 
 

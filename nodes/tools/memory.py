@@ -10,7 +10,7 @@ from typing import Annotated
 
 from langchain_core.tools import ToolException
 
-from ...state.blocks import Block
+from ...state.agents.blocks import Block
 from ...state.errors import Conflict, InvalidInput, InvalidSetting, NotFound
 from .agent_memory import Memory
 from .registry import current_call, voice_tool

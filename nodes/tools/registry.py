@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from langchain_core.tools import BaseTool
 
-from ...state.actors import Actor
+from ...state.agents.actors import Actor
 from .agent_memory import Memory
 from .injection import Injections
 from .safe_text import safe_text

@@ -9,9 +9,9 @@ from functools import partial
 
 from langchain_core.messages import ToolCall, ToolMessage
 
+from ...state.conversations.tool_runs import ToolRun
 from ...state.errors import StorageError
 from ...state.schema import AgentFacts, MadeCall
-from ...state.tool_runs import ToolRun
 from ..context import Context
 from ..events import Event, ToolFinished, ToolStarted
 from ..recall import recall

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from voicegraph.state import Actor, Store, open_store
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.sqlite_search.index_file import index_path
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.sqlite.search.index_file import index_path
 
 ADA = Actor("acme", "ada")
 AGENTS = 100

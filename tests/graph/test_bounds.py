@@ -18,7 +18,7 @@ from voicegraph.state.errors import InvalidSetting
 async def test_of_many_users_the_newest_are_remembered(
     open_voice: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicegraph.state.actors.MOST_KNOWN", 3)
+    monkeypatch.setattr("voicegraph.state.agents.actors.MOST_KNOWN", 3)
     async with open_voice(ScriptedChatModel(["Hi.", "Hi again."])) as resources:
         users = [Actor("acme", f"user-{number}") for number in range(6)]
         for user in users:

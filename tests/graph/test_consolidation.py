@@ -9,7 +9,7 @@ from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.consolidate import Consolidator
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
-from voicegraph.state.due_messages import agents_with_due_messages
+from voicegraph.state.conversations.due_messages import agents_with_due_messages
 from voicegraph.state.errors import ContentFiltered, ModelUnavailable
 
 

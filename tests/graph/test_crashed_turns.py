@@ -14,11 +14,11 @@ from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.reply import Reply
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor, open_store
-from voicegraph.state.crash_records import record_dead
+from voicegraph.state.conversations.crash_records import record_dead
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.conversations.messages import Messages
+from voicegraph.state.conversations.turn_journal import TurnJournal
 from voicegraph.state.errors import StorageError
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.messages import Messages
-from voicegraph.state.turn_journal import TurnJournal
 
 CALL: Any = {"configurable": {"thread_id": "call-1"}}
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -15,7 +15,7 @@ from voicegraph.nodes import Speech, ToolFinished, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError, ThreadLost
-from voicegraph.state.leases import key_of
+from voicegraph.state.postgres.leases import key_of
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
+from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.errors import AgentNotFound, NotFound, ThreadNotFound
-from voicegraph.state.forget import Forgotten, forget_agent, forget_thread, forget_user
-from voicegraph.state.thread_keys import thread_key
-from voicegraph.state.traces import Traces
+from voicegraph.state.upkeep.forget import Forgotten, forget_agent, forget_thread, forget_user
+from voicegraph.state.upkeep.traces import Traces
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError
-from voicegraph.state.forget import forget_thread
+from voicegraph.state.upkeep.forget import forget_thread
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 SECRET = "My PIN is 4711."
@@ -22,8 +22,8 @@ SECRET = "My PIN is 4711."
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a lock for a moment alone."""
     pragmas = ("PRAGMA busy_timeout=20", "PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON")
-    monkeypatch.setattr("voicegraph.state.sqlite._PRAGMAS", pragmas)
-    monkeypatch.setattr("voicegraph.state.sqlite_checkpoints.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("voicegraph.state.sqlite.connection._PRAGMAS", pragmas)
+    monkeypatch.setattr("voicegraph.state.sqlite.checkpoints.BUSY_SECONDS", 0.1)
 
 
 @pytest.fixture

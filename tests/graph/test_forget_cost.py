@@ -16,9 +16,9 @@ from sqlalchemy import insert
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor, open_store
-from voicegraph.state.forget import forget_agent, forget_thread, forget_user
-from voicegraph.state.marked_rows import columns_with_ids
-from voicegraph.state.models import (
+from voicegraph.state.agents.thread_keys import thread_key
+from voicegraph.state.open import open_checkpointer
+from voicegraph.state.tables.tables import (
     AgentBlockRow,
     AgentRow,
     Base,
@@ -30,8 +30,8 @@ from voicegraph.state.models import (
     ToolRunRow,
     UserRow,
 )
-from voicegraph.state.open import open_checkpointer
-from voicegraph.state.thread_keys import thread_key
+from voicegraph.state.upkeep.forget import forget_agent, forget_thread, forget_user
+from voicegraph.state.upkeep.marked_rows import columns_with_ids
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.forget import forget_thread, forget_user
-from voicegraph.state.thread_keys import thread_key
+from voicegraph.state.agents.thread_keys import thread_key
+from voicegraph.state.upkeep.forget import forget_thread, forget_user
 
 ADA = Actor("acme", "ada")
 WORD = "Wolfgangsee"

@@ -14,10 +14,10 @@ from sqlalchemy import text
 
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.forget import INDEX, forget_agent, forget_thread, forget_user
-from voicegraph.state.models import Base
-from voicegraph.state.thread_keys import thread_key
-from voicegraph.state.traces import Traces
+from voicegraph.state.agents.thread_keys import thread_key
+from voicegraph.state.tables.tables import Base
+from voicegraph.state.upkeep.forget import INDEX, forget_agent, forget_thread, forget_user
+from voicegraph.state.upkeep.traces import Traces
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 FORGET: dict[str, Any] = {
@@ -110,7 +110,7 @@ async def test_entries_that_stay_in_the_search_index_are_found(
     async with open_voice(model) as resources:
         await live(resources, ADA)
         if voice_url.startswith("sqlite"):
-            monkeypatch.setattr("voicegraph.state.sqlite_search.indexing._write", lambda *_: None)
+            monkeypatch.setattr("voicegraph.state.sqlite.search.indexing._write", lambda *_: None)
         else:
             with opened(voice_url, tmp_path) as run:
                 for name in ("recall", "archive"):
@@ -129,7 +129,7 @@ async def test_entries_of_messages_that_came_while_it_was_forgotten_are_found(
 
     async with open_voice(model) as resources:
         await live(resources, ADA)
-        monkeypatch.setattr("voicegraph.state.sqlite_search.indexing._write", lambda *_: None)
+        monkeypatch.setattr("voicegraph.state.sqlite.search.indexing._write", lambda *_: None)
         monkeypatch.setattr(type(resources.store.index), "numbers_of", none_yet)
         forgotten = await forget_user(resources.store, resources.checkpointer, ADA)
     assert (forgotten.before[INDEX], forgotten.left[INDEX]) == (0, 6)

@@ -12,9 +12,9 @@ from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import ModelRefused
-from voicegraph.state.export_memory import export_memory
-from voicegraph.state.import_memory import import_memory
-from voicegraph.state.memory_file import read_memory_file
+from voicegraph.state.upkeep.export_memory import export_memory
+from voicegraph.state.upkeep.importing.import_memory import import_memory
+from voicegraph.state.upkeep.memory_file import read_memory_file
 
 CALL: Any = {"configurable": {"thread_id": "call-42", "user": "ada"}}
 ADA = Actor("default", "ada")

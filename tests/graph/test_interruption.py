@@ -11,8 +11,8 @@ from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
+from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.errors import StorageError, ThreadBusy
-from voicegraph.state.messages import Messages
 
 
 @pytest.fixture

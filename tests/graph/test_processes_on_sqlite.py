@@ -14,10 +14,11 @@ from patience import PATIENCE
 from voicegraph.graph import Resources, build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
-from voicegraph.state import Actor, sqlite_checkpoints
+from voicegraph.state import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.errors import InvalidSetting, StorageError, ThreadBusy
-from voicegraph.state.forget import forget_thread
-from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.sqlite import checkpoints as sqlite_checkpoints
+from voicegraph.state.upkeep.forget import forget_thread
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from voicegraph.graph import Settings, build_graph, interrupt, open_resources, s
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
-from voicegraph.state.copy_rows import TABLES
+from voicegraph.state.upkeep.copying.copy_rows import TABLES
 
 ADA = Actor("acme", "ada")
 CALL: Any = {"configurable": {"thread_id": "call-1", "organization": "acme", "user": "ada"}}

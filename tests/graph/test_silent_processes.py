@@ -14,10 +14,10 @@ from psycopg import AsyncConnection
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
 from voicegraph.graph.interrupts import LOOK_AGAIN, InterruptedElsewhere
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadBusy
-from voicegraph.state.leases import Leases, key_of
-from voicegraph.state.location import parse_location
 from voicegraph.state.open import open_leases
+from voicegraph.state.postgres.leases import Leases, key_of
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 HEY: Any = {"messages": [("user", "Hey.")]}
@@ -177,7 +177,7 @@ async def test_a_process_that_stood_still_writes_nothing_until_it_knows_what_bec
         lease = await leases.take("call-42")
         assert lease is not None
         await lease.held(PATIENCE)
-        monkeypatch.setattr("voicegraph.state.postgres_link.SURE_FOR", 0.0)
+        monkeypatch.setattr("voicegraph.state.postgres.link.SURE_FOR", 0.0)
         with pytest.raises(StorageError):
             await lease.held(0.2)
         monkeypatch.undo()

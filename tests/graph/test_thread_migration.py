@@ -18,8 +18,8 @@ from sqlalchemy.pool import NullPool
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.location import parse_location
-from voicegraph.state.upgrade import HEAD, alembic_config
+from voicegraph.state.database.location import parse_location
+from voicegraph.state.migrations.upgrade import HEAD, alembic_config
 
 BEFORE = "0006"
 CALLS = {
@@ -185,7 +185,7 @@ async def test_a_name_that_two_users_have_by_now_survives_an_undone_upgrade(
 DYING = """
 import sqlite3, sys, os, signal, asyncio
 from voicegraph.state.open import open_database
-import voicegraph.state.upgrade, alembic.command, alembic.config, alembic.script
+import voicegraph.state.migrations.upgrade, alembic.command, alembic.config, alembic.script
 
 def count(statement):
     left[0] -= 1

@@ -11,8 +11,8 @@ import pytest
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor
-from voicegraph.state.models import AgentRow
-from voicegraph.state.time_zones import time_zone
+from voicegraph.state.tables.tables import AgentRow
+from voicegraph.state.tables.time_zones import time_zone
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
@@ -75,7 +75,7 @@ async def test_an_agent_of_an_unknown_time_zone_speaks_in_utc(
         assert (await told_time(resources)).endswith("(UTC)")
         await resources.store.recall.index_due()
     [warning] = warnings_of(caplog)
-    assert (warning.time_zone, warning.name) == (name, "voicegraph.state.time_zones")
+    assert (warning.time_zone, warning.name) == (name, "voicegraph.state.tables.time_zones")
 
 
 @pytest.mark.usefixtures("no_time_zone_data")

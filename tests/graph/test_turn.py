@@ -10,8 +10,8 @@ from voicegraph.graph import build_graph, open_resources_sync, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted, TurnFinished
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
+from voicegraph.state.conversations.threads import Threads
 from voicegraph.state.errors import AgentNotFound, InvalidMessage, InvalidSetting, ThreadTaken
-from voicegraph.state.threads import Threads
 
 
 @pytest.fixture

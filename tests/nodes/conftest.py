@@ -10,7 +10,7 @@ from voicegraph.nodes.speech import Speaker
 from voicegraph.nodes.tools.invoke import invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 
 
 class HandClock:

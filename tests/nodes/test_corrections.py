@@ -7,8 +7,8 @@ from conversations import as_history, reconciled, shown, windowed
 
 from voicegraph.nodes.reconcile import Reconciling, reconcile
 from voicegraph.nodes.tools.results import OUTCOME
-from voicegraph.state.neighbours import WITHDRAWN
 from voicegraph.state.schema import ClientMessage
+from voicegraph.state.search.neighbours import WITHDRAWN
 
 CORRECTED = {
     "a decimal point": ("transfer 15 euros", "transfer 1.5 euros"),

@@ -10,8 +10,8 @@ from voicegraph.nodes.prompt import (
     SPEECH_INSTRUCTIONS,
     render_prompt,
 )
-from voicegraph.state.agents import Agent, MemoryCounts
-from voicegraph.state.blocks import Block
+from voicegraph.state.agents.agents import Agent, MemoryCounts
+from voicegraph.state.agents.blocks import Block
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 COUNTS = MemoryCounts(messages=12, passages=3, edited_at=NOON)

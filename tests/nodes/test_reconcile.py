@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from voicegraph.nodes.heard import UNHEARD
 from voicegraph.nodes.reconcile import Reconciling, reconcile
 from voicegraph.nodes.tools.results import OUTCOME
-from voicegraph.state.neighbours import WITHDRAWN
 from voicegraph.state.schema import ClientMessage, LatestTurn
+from voicegraph.state.search.neighbours import WITHDRAWN
 
 OLD = "u:Hi|a:Hello Ada|u:Weather?|a:Sunny today".split("|")
 

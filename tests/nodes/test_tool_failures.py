@@ -20,7 +20,7 @@ from voicegraph.nodes.tools.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.nodes.tools.results import SENTENCES
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 
 Run = Callable[..., Awaitable[tuple[str, str]]]
 SECRET = "the key is sk-12345"
@@ -187,7 +187,7 @@ import asyncio, signal
 from voicegraph.nodes.tools.invoke import invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 
 async def busy() -> str:
     "Be busy."

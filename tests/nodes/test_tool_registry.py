@@ -20,7 +20,7 @@ from voicegraph.nodes.tools.registry import (
     voice_tool,
 )
 from voicegraph.nodes.tools.toolbox import Toolbox
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import InvalidSetting
 
 CLOCK = "voicegraph.nodes.tools.clock:current_time"

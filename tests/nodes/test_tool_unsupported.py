@@ -12,7 +12,7 @@ from voicegraph.nodes.tools.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.nodes.tools.results import SENTENCES
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import InvalidSetting
 
 Run = Callable[..., Awaitable[tuple[str, str]]]

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.agents import Agent
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.sqlite_database import SqliteDatabase
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.agents.agents import Agent
+from voicegraph.state.agents.thread_keys import thread_key
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.sqlite.database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
-from voicegraph.state.thread_keys import thread_key
 
 ADA = Actor("acme", "ada")
 

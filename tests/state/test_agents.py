@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import (
     AgentNotFound,
     AlreadyExists,
@@ -15,8 +15,8 @@ from voicegraph.state.errors import (
     InvalidInput,
     InvalidSetting,
 )
-from voicegraph.state.models import Base
 from voicegraph.state.store import Store
+from voicegraph.state.tables.tables import Base
 
 ADA = Actor("acme", "ada")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from voicegraph.state.actors import KEYS_NEEDED, Actor
-from voicegraph.state.api_keys import bearer, every_key, keys_stamp
+from voicegraph.state.agents.actors import KEYS_NEEDED, Actor
+from voicegraph.state.agents.api_keys import bearer, every_key, keys_stamp
 from voicegraph.state.errors import InvalidInput, NotFound
 from voicegraph.state.store import Store
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.block_undo import undo_line
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.agents.block_undo import undo_line
 from voicegraph.state.errors import (
     BlockNotFound,
     BlockTooLong,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import (
     AlreadyExists,
     BlockNotFound,

@@ -7,8 +7,8 @@ import pytest
 from langgraph.checkpoint.base import id as ids
 from langgraph.checkpoint.base.id import uuid6
 
-from voicegraph.state import checkpoint_clock
-from voicegraph.state.checkpoint_clock import count_on
+from voicegraph.state.checkpoints import checkpoint_clock
+from voicegraph.state.checkpoints.checkpoint_clock import count_on
 
 
 @pytest.fixture(autouse=True)

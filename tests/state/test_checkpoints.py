@@ -13,8 +13,8 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from postgres_databases import PostgresDatabases
 
+from voicegraph.state.database.location import Location, checkpoint_path, parse_location
 from voicegraph.state.errors import StorageError
-from voicegraph.state.location import Location, checkpoint_path, parse_location
 from voicegraph.state.open import open_checkpointer
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from voicegraph.state import Actor, open_store
-from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.conversations.message_rows import MessageRecord
 
 
 def overwrite(file: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 from embedding_fake import FakeEmbedder
 from sqlalchemy import text
 
-from voicegraph.state import embedding as embedding_module
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.errors import MissingExtra, ModelUnavailable
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.sqlite_database import SqliteDatabase
+from voicegraph.state.search import embedding as embedding_module
+from voicegraph.state.sqlite.database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.errors import (
     AgentNotFound,
     BlockTooLong,
@@ -16,11 +17,10 @@ from voicegraph.state.errors import (
     InvalidSetting,
     NothingToUndo,
 )
-from voicegraph.state.export_memory import export_memory
-from voicegraph.state.import_memory import Imported, import_memory
-from voicegraph.state.memory_file import MemoryFile, read_memory_file
-from voicegraph.state.message_rows import MessageRecord
 from voicegraph.state.store import Store
+from voicegraph.state.upkeep.export_memory import export_memory
+from voicegraph.state.upkeep.importing.import_memory import Imported, import_memory
+from voicegraph.state.upkeep.memory_file import MemoryFile, read_memory_file
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.columns import utc_now
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.conversations.tool_runs import ToolRun
 from voicegraph.state.errors import ThreadTaken
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.tool_runs import ToolRun
+from voicegraph.state.tables.columns import utc_now
 
 ADA = Actor("acme", "ada")
 

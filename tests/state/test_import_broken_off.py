@@ -8,16 +8,17 @@ import pytest
 from memory_files import a_block, a_file, an_agent, large_file
 from sqlalchemy import func, select
 
-from voicegraph.state import export_rows, import_agents, import_blocks, portions, staged_rows
-from voicegraph.state.actors import Actor
-from voicegraph.state.due_messages import agents_with_due_messages
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.due_messages import agents_with_due_messages
 from voicegraph.state.errors import AgentNotFound, AlreadyExists, NotFound, ThreadTaken
-from voicegraph.state.export_memory import export_memory
-from voicegraph.state.import_memory import import_memory
-from voicegraph.state.memory_file import FileThread, MemoryFile
-from voicegraph.state.models import Base
 from voicegraph.state.store import Store
-from voicegraph.state.traces import Traces
+from voicegraph.state.tables.tables import Base
+from voicegraph.state.upkeep import export_rows, portions
+from voicegraph.state.upkeep.export_memory import export_memory
+from voicegraph.state.upkeep.importing import import_agents, import_blocks, staged_rows
+from voicegraph.state.upkeep.importing.import_memory import import_memory
+from voicegraph.state.upkeep.memory_file import FileThread, MemoryFile
+from voicegraph.state.upkeep.traces import Traces
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 ROWS = 10

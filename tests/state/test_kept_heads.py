@@ -10,9 +10,9 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from voicegraph.state.checkpoints.kept_heads import KeptHeads
+from voicegraph.state.database.location import Location, parse_location
 from voicegraph.state.errors import StorageError
-from voicegraph.state.kept_heads import KeptHeads
-from voicegraph.state.location import Location, parse_location
 from voicegraph.state.open import open_checkpointer
 
 
@@ -216,7 +216,7 @@ async def test_a_write_that_was_begun_is_waited_for(saver: Any) -> None:
 
 
 async def test_a_disk_that_never_writes_is_told(saver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicegraph.state.checkpoints.LONGEST_WRITE", 0.0)
+    monkeypatch.setattr("voicegraph.state.checkpoints.checkpointer.LONGEST_WRITE", 0.0)
     async with saver.lock:
         writing = asyncio.create_task(write(saver, "call", "hello"))
         await asyncio.sleep(0)

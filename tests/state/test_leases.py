@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from voicegraph.state.leases import Lease, Leases
-from voicegraph.state.location import parse_location
+from voicegraph.state.database.location import parse_location
 from voicegraph.state.open import open_leases
+from voicegraph.state.postgres.leases import Lease, Leases
 
 THREADS = [f"call-{number}" for number in range(8)]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state.postgres_search import lexemes
+from voicegraph.state.postgres.search import lexemes
 
 
 class FakeConnection:

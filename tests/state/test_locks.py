@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import StorageError
 from voicegraph.state.store import Store, open_store
 

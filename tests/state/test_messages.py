@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.conversations.messages import StoredMessage
 from voicegraph.state.errors import AgentNotFound, InvalidInput, ThreadNotFound
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.messages import StoredMessage
 
 ADA = Actor("acme", "ada")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegraph.state.mixing import CANDIDATES, mixed
+from voicegraph.state.search.mixing import CANDIDATES, mixed
 
 
 def test_words_count_four_times_as_much_as_meaning() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.database import Database
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.database.database import Database
 from voicegraph.state.errors import InvalidSetting, MissingExtra, StorageError
 from voicegraph.state.open import open_database
 from voicegraph.state.store import open_store
@@ -102,7 +102,7 @@ async def test_other_urls_are_refused_with_the_forms_that_are_taken_and_no_passw
 
 
 async def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicegraph.state.location.find_spec", lambda name: None)
+    monkeypatch.setattr("voicegraph.state.database.location.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"voicegraph\[postgres\]"):
         await open_database("postgresql://u:hunter2@host/db")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import InvalidInput, NotFound
 
 ADA = Actor("acme", "ada")

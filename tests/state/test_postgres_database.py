@@ -9,13 +9,13 @@ from postgres_databases import PostgresDatabases
 from postgres_server import PostgresServer
 from sqlalchemy import text
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.agents.thread_keys import thread_name
+from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import DatabaseBusy, StorageError
-from voicegraph.state.location import parse_location
 from voicegraph.state.open import open_database
-from voicegraph.state.postgres_database import PostgresDatabase
+from voicegraph.state.postgres.database import PostgresDatabase
 from voicegraph.state.store import Store, open_store
-from voicegraph.state.thread_keys import thread_name
 
 ADA = Actor("acme", "ada")
 

@@ -8,8 +8,8 @@ from embedding_fake import FakeEmbedder
 from patience import PATIENCE
 from sqlalchemy import text
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")

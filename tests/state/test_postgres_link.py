@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from patience import PATIENCE
 
+from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError
-from voicegraph.state.location import parse_location
-from voicegraph.state.postgres_link import Link
+from voicegraph.state.postgres.link import Link
 
 
 class Listener:

@@ -12,13 +12,13 @@ from postgres_databases import PostgresDatabases
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError
-from voicegraph.state.location import parse_location
-from voicegraph.state.models import Base
+from voicegraph.state.migrations.upgrade import HEAD, alembic_config, upgrade
 from voicegraph.state.open import open_database
 from voicegraph.state.store import open_store
-from voicegraph.state.upgrade import HEAD, alembic_config, upgrade
+from voicegraph.state.tables.tables import Base
 
 ADA = Actor("acme", "ada")
 WHEN = "2026-01-02 03:04:05+00"

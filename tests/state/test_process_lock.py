@@ -8,12 +8,12 @@ import pytest
 from forked_python import ForkedPython, run_python
 
 from voicegraph.state.errors import InvalidSetting, StorageError
-from voicegraph.state.process_lock import ProcessLock
+from voicegraph.state.sqlite.process_lock import ProcessLock
 
 HOLD = """
 import sys
 from pathlib import Path
-from voicegraph.state.process_lock import ProcessLock
+from voicegraph.state.sqlite.process_lock import ProcessLock
 
 lock = ProcessLock(Path(sys.argv[1]))
 if "serve" in sys.argv:
@@ -68,7 +68,9 @@ def test_looking_does_not_take_anybodys_token_away(database: Path) -> None:
     other = Process(database)
     assert not first.is_alone()
     # Closing the second one freed no lock of the first: the other process sees it still.
-    looking = "import sys; from pathlib import Path; from voicegraph.state.process_lock import ProcessLock; "
+    looking = (
+        "import sys; from pathlib import Path\nfrom voicegraph.state.sqlite.process_lock import ProcessLock\n"
+    )
     looking += "print(ProcessLock(Path(sys.argv[1]), takes_part=False).is_alive(int(sys.argv[2])))"
     assert run_python(["-c", looking, str(database), str(first.token)]) == (0, "True\n", "")
     other.kill()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voicegraph.state.quick_sqlite import QuickConnection, connect
+from voicegraph.state.sqlite.quick_connection import QuickConnection, connect
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.errors import AgentNotFound, InvalidInput
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.recall import RecallHit
-from voicegraph.state.search import Page
+from voicegraph.state.search.recall import RecallHit
+from voicegraph.state.search.search import Page
 from voicegraph.state.store import Store, open_store
 
 ADA = Actor("acme", "ada")
@@ -236,5 +236,5 @@ async def test_an_unknown_agent_is_refused(home: Any) -> None:
 
 async def test_an_agent_with_many_messages_is_asked_for_the_rarest_words(home: Any, monkeypatch: Any) -> None:
     await tell(home, *(["one two three four five"] * 9), "one two three four five six")
-    monkeypatch.setattr("voicegraph.state.ranking._MANY_ENTRIES", 5)
+    monkeypatch.setattr("voicegraph.state.search.ranking._MANY_ENTRIES", 5)
     assert (await found(home, "one two three four five six"))[0] == "one two three four five six"

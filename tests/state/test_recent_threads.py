@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state import recent_threads
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.agents.thread_keys import thread_key, thread_name
+from voicegraph.state.conversations import recent_threads
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.conversations.recent_threads import ThreadEnd, ThreadEnds
 from voicegraph.state.errors import AgentNotFound
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.neighbours import WITHDRAWN
-from voicegraph.state.recent_threads import ThreadEnd, ThreadEnds
-from voicegraph.state.thread_keys import thread_key, thread_name
+from voicegraph.state.search.neighbours import WITHDRAWN
 
 ADA = Actor("acme", "ada")
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

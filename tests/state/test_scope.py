@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.agents import AgentMemory
-from voicegraph.state.blocks import Block
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.agents.agents import AgentMemory
+from voicegraph.state.agents.blocks import Block
+from voicegraph.state.agents.thread_keys import thread_key
+from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.database.paging import Cut, Slice
 from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
-from voicegraph.state.message_rows import MessageRecord
-from voicegraph.state.models import Base
-from voicegraph.state.paging import Cut, Slice
 from voicegraph.state.store import Store
-from voicegraph.state.thread_keys import thread_key
-from voicegraph.state.traces import Trace, Traces
+from voicegraph.state.tables.tables import Base
+from voicegraph.state.upkeep.traces import Trace, Traces
 
 ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "bob"), Actor("nobody", "nobody")]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from voicegraph.state.shared_answers import SharedAnswers
+from voicegraph.state.database.shared_answers import SharedAnswers
 
 
 class Look:

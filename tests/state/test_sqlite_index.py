@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from patience import PATIENCE
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import StorageError
-from voicegraph.state.sqlite_search import indexing
+from voicegraph.state.sqlite.search import indexing
 from voicegraph.state.store import open_store
 
 ADA = Actor("acme", "ada")
@@ -61,7 +61,7 @@ async def test_a_crash_between_the_index_and_the_note_of_it_indexes_once_more(
         raise StorageError("the process died")
 
     with monkeypatch.context() as patch:
-        patch.setattr("voicegraph.state.sqlite_search.indexing._settle", crash)
+        patch.setattr("voicegraph.state.sqlite.search.indexing._settle", crash)
         with pytest.raises(StorageError):
             await home.store.recall.index_due()
     assert len(indexed(tmp_path)) == 1

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from voicegraph.state.database import Database
+from voicegraph.state.database.database import Database
 from voicegraph.state.errors import StorageError
 from voicegraph.state.open import open_checkpointer, open_database
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.paging import Cut
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.agents.thread_keys import key_of_call, thread_key, thread_name, thread_owner
+from voicegraph.state.database.paging import Cut
 from voicegraph.state.store import Store
-from voicegraph.state.thread_keys import key_of_call, thread_key, thread_name, thread_owner
-from voicegraph.state.traces import Traces
+from voicegraph.state.upkeep.traces import Traces
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
 ACTORS = st.builds(Actor, NAMES, NAMES) | st.just(Actor())

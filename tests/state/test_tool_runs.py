@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state.actors import Actor
+from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import NotFound, ThreadNotFound
 from voicegraph.state.store import open_store
 

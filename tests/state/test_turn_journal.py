@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.conversations.message_rows import MessageRecord
 
 ADA = Actor("acme", "ada")
 BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)

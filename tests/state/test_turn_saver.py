@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
+from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadLost
-from voicegraph.state.leases import Lease, ThreadFacts
-from voicegraph.state.location import parse_location
 from voicegraph.state.open import open_checkpointer
-from voicegraph.state.patience import Patience
-from voicegraph.state.turn_saver import TurnSaver
+from voicegraph.state.postgres.leases import Lease, ThreadFacts
+from voicegraph.state.postgres.patience import Patience
+from voicegraph.state.postgres.turn_saver import TurnSaver
 
 CONFIG: Any = {"configurable": {"thread_id": "call-42", "checkpoint_ns": ""}}
 NOTHING_YET = ThreadFacts(

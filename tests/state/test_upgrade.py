@@ -19,9 +19,9 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from voicegraph.state.errors import StorageError
-from voicegraph.state.models import Base
+from voicegraph.state.migrations.upgrade import HEAD, MIGRATIONS, upgrade
 from voicegraph.state.open import open_database
-from voicegraph.state.upgrade import HEAD, MIGRATIONS, upgrade
+from voicegraph.state.tables.tables import Base
 
 OPEN = """
 import asyncio, sys
@@ -143,7 +143,7 @@ async def test_a_migration_that_fails_leaves_no_table(
     (broken / "versions" / "0001_initial.py").write_text(broken_script)
     begin_migrating(tmp_path / "voice.db")
     with monkeypatch.context() as patch:
-        patch.setattr("voicegraph.state.upgrade.MIGRATIONS", broken)
+        patch.setattr("voicegraph.state.migrations.upgrade.MIGRATIONS", broken)
         with pytest.raises(StorageError, match="syntax error"):
             await open_database(url)
     assert tables(tmp_path / "voice.db") == {}

@@ -7,10 +7,10 @@ from alembic import command
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from voicegraph.state.actors import Actor
-from voicegraph.state.location import parse_location
+from voicegraph.state.agents.actors import Actor
+from voicegraph.state.database.location import parse_location
+from voicegraph.state.migrations.upgrade import alembic_config
 from voicegraph.state.store import open_store
-from voicegraph.state.upgrade import alembic_config
 
 ADA = Actor("acme", "ada")
 WHEN = "2026-01-02 03:04:05.000000"

@@ -12,9 +12,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 import voicegraph.graph.journaling as journaling
 from sweeps import turn
-from voicegraph.state.messages import Messages
-from voicegraph.state.tool_runs import ToolRuns
-from voicegraph.state.turn_journal import TurnJournal
+from voicegraph.state.conversations.messages import Messages
+from voicegraph.state.conversations.tool_runs import ToolRuns
+from voicegraph.state.conversations.turn_journal import TurnJournal
 
 
 def kill_at(when: str, kind: str, number: int) -> None:

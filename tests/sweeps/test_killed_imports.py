@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from voicegraph.state import open_store
-from voicegraph.state.export_memory import export_memory
-from voicegraph.state.import_memory import import_memory
+from voicegraph.state.upkeep.export_memory import export_memory
+from voicegraph.state.upkeep.importing.import_memory import import_memory
 
 from .killed import Killed
 from .killed_import import ADA, FILE

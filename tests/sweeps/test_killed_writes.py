@@ -16,8 +16,8 @@ from voicegraph.graph import Settings, build_graph, open_resources, resume_turn,
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
+from voicegraph.state.conversations.messages import StoredMessage
 from voicegraph.state.errors import NothingToResume, ThreadNotFound
-from voicegraph.state.messages import StoredMessage
 
 from .killed import Killed
 from .turn import assert_no_double_runs, check_thread, reply_by_need, sweep_tools

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-from voicegraph.state.faults import storage_error
+from voicegraph.state.database.faults import storage_error
 
 revision = "0007"
 down_revision = "0006"

@@ -12,9 +12,10 @@ from embedding_fake import FakeEmbedder
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel, calls
-from voicegraph.state import Actor, copy_rows, open_store
-from voicegraph.state.copy_database import compare_tables, open_source
+from voicegraph.state import Actor, open_store
 from voicegraph.state.errors import StorageError
+from voicegraph.state.upkeep.copying import copy_rows
+from voicegraph.state.upkeep.copying.copy_database import compare_tables, open_source
 
 Run = Callable[..., Any]
 ME = Actor()
@@ -147,8 +148,8 @@ def test_a_copy_that_was_stopped_goes_on(
         write_rows(connection, table, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr("voicegraph.state.copy_database.write_rows", stop_later)
-        patch.setattr("voicegraph.state.copy_database._BATCH", 1)
+        patch.setattr("voicegraph.state.upkeep.copying.copy_database.write_rows", stop_later)
+        patch.setattr("voicegraph.state.upkeep.copying.copy_database._BATCH", 1)
         assert run("db", "copy", source, postgres_url).code == 1
     assert asyncio.run(difference(source, postgres_url)) != []
     assert run("db", "copy", source, postgres_url).code == 0

@@ -14,7 +14,7 @@ import pytest
 from voicegraph.graph.cli.log_line import LogLine
 from voicegraph.graph.cli.log_writer import LogWriter
 from voicegraph.nodes.error_facts import error_facts
-from voicegraph.state.api_keys import keys_stamp
+from voicegraph.state.agents.api_keys import keys_stamp
 from voicegraph.state.errors import ModelTimeout, StorageError
 from voicegraph.state.open import open_database
 
@@ -69,11 +69,11 @@ async def test_the_place_of_an_error_of_the_database_is_where_it_was_used(databa
     with pytest.raises(StorageError) as caught:
         await keys_stamp(database)
     await database.close()
-    assert "state/api_keys.py:" in error_facts(caught.value)["at"]
+    assert "state/agents/api_keys.py:" in error_facts(caught.value)["at"]
 
 
 def test_the_place_of_the_error_comes_before_that_of_the_line() -> None:
-    assert line(at="/y/state/faults.py:60").endswith("place=state/faults.py:60")
+    assert line(at="/y/state/database/faults.py:60").endswith("place=state/database/faults.py:60")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from openai_server import OpenAIServer, ToolCall, text, tool_calls
 from patience import PATIENCE
 
 from voicegraph.state import Actor, open_store
-from voicegraph.state.messages import MessageRecord
-from voicegraph.state.neighbours import WITHDRAWN
+from voicegraph.state.conversations.messages import MessageRecord
+from voicegraph.state.search.neighbours import WITHDRAWN
 
 Run = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from voicegraph.graph.server.chat_request import read_chat_request
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
-from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.conversations.message_rows import MessageRecord
 
 DEAD = 7
 """A token that no process holds."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from voicegraph.state import Actor
-from voicegraph.state.message_rows import MessageRecord
+from voicegraph.state.conversations.message_rows import MessageRecord
 
 ME = Actor()
 

@@ -20,7 +20,7 @@ from soaking.restless import APOLOGY, RestlessCaller, Turn
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.messages import StoredMessage
+from voicegraph.state.conversations.messages import StoredMessage
 
 CALLERS = 24
 KILLED_EVERY = 4.0

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.traces import Traces
+from voicegraph.state.upkeep.traces import Traces
 
 ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "eve")]

@@ -1,0 +1,1 @@
+"""Who acts, and what belongs to them: agents, their blocks, API keys."""

@@ -1,0 +1,145 @@
+"""Who acts: every read and write is scoped by an `Actor`."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..database.database import Database
+from ..database.uninterrupted import unbroken
+from ..errors import NotFound
+from ..tables.columns import utc_now
+from ..tables.names import checked_name
+from ..tables.tables import ApiKeyRow, OrganizationRow, UserRow
+
+MOST_KNOWN = 20_000
+"""Actors that a process remembers; of others it asks the database again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A user of an organization: a person or a service."""
+
+    organization_id: str = "default"
+    user_id: str = "default"
+
+
+IMPORTING = "\x1fimport"
+"""Ends the id of the user that owns what is being imported: no caller can choose it, see `checked_name`."""
+
+KEYS_NEEDED = Actor("voicegraph", "deleted-users")
+"""Who stands for users with keys that were deleted."""
+
+
+def importing(actor: Actor) -> Actor:
+    """Return the owner of what is being imported for `actor`, until it is complete: nobody can act as it."""
+    return Actor(actor.organization_id, f"{actor.user_id}{IMPORTING}")
+
+
+def is_importing(actor: Actor) -> bool:
+    """Return whether this is the owner of what is being imported."""
+    return actor.user_id.endswith(IMPORTING)
+
+
+async def add_actor(session: AsyncSession, actor: Actor) -> None:
+    """Write the organization and the user that are not there yet.
+
+    Raises `InvalidInput` for ids that are not 1 to 200 characters or hold control characters.
+    """
+    checked_name("organization id", actor.organization_id)
+    checked_name("user id", actor.user_id)
+    await _add_user(session, actor)
+
+
+async def add_importing(session: AsyncSession, actor: Actor) -> None:
+    """Write the owner of what is being imported for `actor`, if it is not there yet."""
+    await _add_user(session, importing(actor))
+
+
+async def _add_user(session: AsyncSession, actor: Actor) -> None:
+    if await session.get(UserRow, (actor.organization_id, actor.user_id)) is not None:
+        return
+    now = utc_now()
+    if await session.get(OrganizationRow, actor.organization_id) is None:
+        await _add(session, OrganizationRow(id=actor.organization_id, created_at=now))
+    await _add(session, UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
+
+
+async def _keep_keys_needed(session: AsyncSession) -> None:
+    """Write a key that opens nothing: a server that asked for keys asks for them also without their users."""
+    await add_actor(session, KEYS_NEEDED)
+    row = ApiKeyRow(
+        id="key-of-a-deleted-user",
+        organization_id=KEYS_NEEDED.organization_id,
+        user_id=KEYS_NEEDED.user_id,
+        name="keys of deleted users",
+        digest="",
+        created_at=utc_now(),
+        revoked_at=utc_now(),
+    )
+    if await session.get(ApiKeyRow, row.id) is None:
+        await _add(session, row)
+
+
+async def _add(session: AsyncSession, row: OrganizationRow | UserRow | ApiKeyRow) -> None:
+    """Write a row, unless another process has done so since it was looked for, which PostgreSQL allows."""
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        pass
+
+
+class Actors:
+    """The organizations and users that are known."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+        self._known: dict[Actor, None] = {}
+        """Actors that are in the database, in the order in which they were seen first."""
+
+    @unbroken
+    async def ensure(self, actor: Actor) -> None:
+        """Make the organization and the user, if they are new; costs nothing once they were seen.
+
+        Raises `InvalidInput` for ids that are not 1 to 200 characters or hold control characters.
+        """
+        if actor in self._known:
+            return
+        async with self._database.writing() as session:
+            await add_actor(session, actor)
+        self._known[actor] = None
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    @unbroken
+    async def delete(self, actor: Actor) -> None:
+        """Delete the user with all agents, blocks and threads, and the organization with its last user.
+
+        What an import that was broken off left for the user goes too.
+        Raises `NotFound` when there is no such user.
+        """
+        organization, user = actor.organization_id, actor.user_id
+        of_organization = UserRow.organization_id == organization
+        mine = delete(UserRow).where(of_organization, UserRow.id == user)
+        imported = delete(UserRow).where(of_organization, UserRow.id == importing(actor).user_id)
+        others = exists(select(UserRow.id).where(of_organization))
+        self._known.pop(actor, None)
+        async with self._database.erasing() as session:
+            # Before anybody is counted: another process may add a user to the organization just now.
+            await session.get(OrganizationRow, organization, with_for_update=True)
+            keys = select(ApiKeyRow.id).where(
+                ApiKeyRow.organization_id == organization, ApiKeyRow.user_id == user
+            )
+            had_keys = (await session.execute(keys.limit(1))).first() is not None
+            if (await session.execute(mine.returning(UserRow.id))).first() is None:
+                raise NotFound(f"no user '{user}' in organization '{organization}'")
+            await session.execute(imported)
+            await session.execute(
+                delete(OrganizationRow).where(OrganizationRow.id == organization, ~others),
+                execution_options={"synchronize_session": False},
+            )
+            if had_keys and actor != KEYS_NEEDED:
+                await _keep_keys_needed(session)

@@ -1,0 +1,89 @@
+"""Rows of agents as what repositories give out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, or_, select
+
+from ..errors import AgentNotFound
+from ..tables.tables import AgentBlockRow, AgentRow, BlockRow
+from .actors import Actor
+from .blocks import Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent; messages and passages are numbered from its `number`."""
+
+    id: str
+    number: int
+    name: str
+    system: str | None
+    model: str | None
+    model_settings: Mapping[str, Any]
+    tools: tuple[str, ...]
+    time_zone: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentMemory:
+    """An agent with its blocks in the order of the prompt.
+
+    `stamp` changes if and only if the agent, one of the blocks or their order changed.
+    """
+
+    agent: Agent
+    blocks: tuple[Block, ...]
+    stamp: str
+
+
+_AGENT_FIELDS = [field.name for field in fields(Agent)]
+_BLOCK_FIELDS = [field.name for field in fields(Block)]
+IS_AGENT = and_(
+    AgentRow.organization_id == bindparam("organization"),
+    AgentRow.user_id == bindparam("user"),
+    or_(AgentRow.id == bindparam("agent"), AgentRow.name == bindparam("agent")),
+)
+"""What `is_agent` returns, for the values of `given_agent`."""
+# Every turn waits for this one: it is made once, and gives columns, not objects that a session watches.
+_MEMORY = (
+    select(*(getattr(AgentRow, name) for name in _AGENT_FIELDS))
+    .add_columns(*(getattr(BlockRow, name) for name in _BLOCK_FIELDS))
+    .outerjoin(AgentBlockRow, AgentBlockRow.agent_id == AgentRow.id)
+    .outerjoin(BlockRow, BlockRow.id == AgentBlockRow.block_id)
+    .where(IS_AGENT)
+    .order_by(AgentBlockRow.position)
+)
+
+
+def as_agent(row: AgentRow) -> Agent:
+    """Return a row as what repositories give out."""
+    return _agent({name: getattr(row, name) for name in _AGENT_FIELDS})
+
+
+def given_agent(actor: Actor, name_or_id: str) -> dict[str, str]:
+    """Return the values that `IS_AGENT` needs."""
+    return {"organization": actor.organization_id, "user": actor.user_id, "agent": name_or_id}
+
+
+def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentMemory:
+    """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
+    rows = connection.execute(_MEMORY, given_agent(actor, name_or_id)).all()
+    if not rows:
+        raise AgentNotFound(name_or_id)
+    agent = _agent(dict(zip(_AGENT_FIELDS, rows[0], strict=False)))
+    found = [dict(zip(_BLOCK_FIELDS, row[len(_AGENT_FIELDS) :], strict=True)) for row in rows]
+    blocks = tuple(Block(**block) for block in found if block["id"] is not None)
+    stamp = ",".join([f"{agent.id}:{agent.version}", *(f"{block.id}:{block.version}" for block in blocks)])
+    return AgentMemory(agent=agent, blocks=blocks, stamp=stamp)
+
+
+def _agent(values: dict[str, Any]) -> Agent:
+    """Return an agent of its columns; what it holds is its own, not the row's."""
+    own: dict[str, Any] = {"model_settings": dict(values["model_settings"]), "tools": tuple(values["tools"])}
+    return Agent(**{**values, **own})

@@ -1,0 +1,33 @@
+"""What an agent's settings must be, before they are stored."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from ..errors import InvalidSetting
+
+
+async def checked_time_zone(name: str) -> str:
+    """Return `name` when it is an IANA time zone, or raise `InvalidSetting`."""
+    if name == "UTC":
+        return name
+    try:
+        # Reads a file.
+        await asyncio.to_thread(ZoneInfo, name)
+    except (LookupError, ValueError, OSError):
+        raise InvalidSetting(f"unknown time zone {name!r}: use an IANA name such as Europe/Paris") from None
+    return name
+
+
+def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the model settings as a plain dict, or raise `InvalidSetting` when they cannot be stored."""
+    try:
+        json.dumps(plain := dict(settings), allow_nan=False)
+        orjson.dumps(plain)  # Takes no integer of more than 64 bits, and a checkpoint holds none.
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidSetting(f"the model settings cannot be stored as JSON: {error}") from None
+    return plain

@@ -1,0 +1,251 @@
+"""Agents: an identity with a prompt, model settings, tools and memory."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..database.database import Database
+from ..database.paging import Cut, Slice, page_of_rows
+from ..database.shared_answers import SharedAnswers
+from ..database.uninterrupted import unbroken
+from ..errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
+from ..tables.columns import utc_now
+from ..tables.names import checked_name, new_id
+from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
+from .actors import Actor, add_actor
+from .agent_rows import Agent, AgentMemory, as_agent, read_memory
+from .agent_settings import checked_settings, checked_time_zone
+from .blocks import add_block
+from .ownership import is_agent, owned_by
+
+DEFAULT_AGENT = "default"
+"""The name of the agent that answers when none is named."""
+
+DEFAULT_BLOCKS = {
+    "persona": "I am a helpful, friendly voice assistant. I keep my answers short and clear.",
+    "human": "Nothing is known about the user yet.",
+}
+"""The blocks of an agent that is made without any."""
+
+_LOOKS_LIKE_ID = re.compile(r"agent-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCounts:
+    """How much an agent remembers, and when one of its blocks was last edited (`None` without blocks)."""
+
+    messages: int
+    passages: int
+    edited_at: datetime | None
+
+
+class AgentChanges(TypedDict, total=False):
+    """What of an agent may change; its name and id stay, since clients call it by them."""
+
+    system: str | None
+    model: str | None
+    model_settings: Mapping[str, Any]
+    tools: Sequence[str]
+    time_zone: str
+
+
+class Agents:
+    """The agents of users."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+        self._reading = SharedAnswers[AgentMemory]()
+
+    @unbroken
+    async def create(
+        self,
+        actor: Actor,
+        name: str,
+        *,
+        system: str | None = None,
+        model: str | None = None,
+        model_settings: Mapping[str, Any] | None = None,
+        tools: Sequence[str] = (),
+        time_zone: str = "UTC",
+        blocks: Mapping[str, str] | None = None,
+    ) -> Agent:
+        """Make an agent and its blocks in one transaction.
+
+        `blocks` gives texts by label; without it they are `persona` and `human`. Raises `AlreadyExists` for a
+        taken name, `InvalidSetting` for an unknown IANA time zone or settings that JSON cannot hold,
+        `InvalidInput` for a name or label that cannot be used, `BlockTooLong`.
+        """
+        checked_name("agent name", name)
+        if _LOOKS_LIKE_ID.fullmatch(name):
+            raise InvalidInput("an agent name must not look like an agent id")
+        await checked_time_zone(time_zone)
+        now = utc_now()
+        row = AgentRow(
+            id=new_id("agent"),
+            organization_id=actor.organization_id,
+            user_id=actor.user_id,
+            name=name,
+            system=system,
+            model=model,
+            model_settings=checked_settings(model_settings or {}),
+            tools=list(tools),
+            time_zone=time_zone,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            async with self._database.writing() as session:
+                await add_actor(session, actor)
+                session.add(row)
+                await session.flush()
+                await _add_blocks(session, actor, row.id, DEFAULT_BLOCKS if blocks is None else blocks)
+        except IntegrityError as error:
+            raise AlreadyExists(f"an agent '{name}' exists already: choose another name") from error
+        return as_agent(row)
+
+    @unbroken
+    async def ensure_default(self, actor: Actor) -> Agent:
+        """Return the agent named `default`; make it when it is not there."""
+        try:
+            return await self.get(actor, DEFAULT_AGENT)
+        except AgentNotFound:
+            pass
+        try:
+            return await self.create(actor, DEFAULT_AGENT)
+        except AlreadyExists:
+            return await self.get(actor, DEFAULT_AGENT)
+
+    @unbroken
+    async def get(self, actor: Actor, name_or_id: str) -> Agent:
+        """Return the agent, or raise `AgentNotFound`."""
+        async with self._database.reading() as session:
+            return as_agent(await agent_row(session, actor, name_or_id))
+
+    @unbroken
+    async def list(self, actor: Actor) -> tuple[Agent, ...]:
+        """Return all agents of the user, the oldest first."""
+        query = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
+        async with self._database.reading() as session:
+            return tuple(as_agent(row) for row in await session.scalars(query))
+
+    @unbroken
+    async def page(self, actor: Actor, cut: Cut) -> Slice[Agent]:
+        """Return a page of the agents of the user, the oldest first. Raises `InvalidInput`."""
+        query = select(AgentRow).where(owned_by(actor, AgentRow))
+        async with self._database.reading() as session:
+            return await page_of_rows(
+                session, query, cut, lambda row: as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
+            )
+
+    @unbroken
+    async def update(
+        self,
+        actor: Actor,
+        name_or_id: str,
+        changes: AgentChanges,
+        *,
+        expected_version: int | None = None,
+    ) -> Agent:
+        """Change what is given, which makes a new version of the agent; the next step of a turn sees it.
+
+        Raises `AgentNotFound`, `StaleVersion` when it is not at `expected_version` any more, `InvalidSetting`
+        for an unknown time zone or settings that JSON cannot hold.
+        """
+        if "time_zone" in changes:
+            await checked_time_zone(changes["time_zone"])
+        new: dict[str, Any] = {**changes}
+        if "model_settings" in changes:
+            new["model_settings"] = checked_settings(changes["model_settings"])
+        if "tools" in changes:
+            new["tools"] = list(changes["tools"])
+        async with self._database.writing() as session:
+            row = await agent_row(session, actor, name_or_id, lock=True)
+            if expected_version is not None and row.version != expected_version:
+                raise StaleVersion(
+                    f"agent '{row.name}' is at version {row.version}, not {expected_version}: read it again"
+                )
+            for name, value in new.items():
+                setattr(row, name, value)
+            row.version, row.updated_at = row.version + 1, utc_now()
+        return as_agent(row)
+
+    @unbroken
+    async def delete(self, actor: Actor, name_or_id: str) -> None:
+        """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
+        async with self._database.erasing() as session:
+            agent_id = (await agent_row(session, actor, name_or_id, lock=True)).id
+            # Before it is asked who else holds them: another agent may get one of them just now.
+            held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
+            await session.execute(select(BlockRow.id).where(BlockRow.id.in_(held)).with_for_update())
+            await session.execute(
+                delete(BlockRow).where(held_by_none_but(agent_id)),
+                execution_options={"synchronize_session": False},
+            )
+            await session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
+
+    @unbroken
+    async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
+        """Return the agent with its blocks, by one query. Raises `AgentNotFound`.
+
+        Those who ask for the same agent before it is read share the answer: turns that begin together.
+        """
+
+        async def look(begin: Callable[[], None]) -> AgentMemory:
+            def read(connection: Connection) -> AgentMemory:
+                begin()
+                return read_memory(connection, actor, name_or_id)
+
+            return await self._database.read(read)
+
+        return await self._reading.ask((actor, name_or_id), look)
+
+    @unbroken
+    async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
+        """Return how much the agent remembers, by one query. Raises `AgentNotFound`."""
+        messages = select(func.count()).where(MessageRow.agent_id == agent_id).scalar_subquery()
+        passages = select(func.count()).where(PassageRow.agent_id == agent_id).scalar_subquery()
+        edited_at = (
+            select(func.max(BlockRow.updated_at))
+            .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
+            .where(AgentBlockRow.agent_id == agent_id)
+            .scalar_subquery()
+        )
+        query = select(messages, passages, edited_at).where(
+            AgentRow.id == agent_id, owned_by(actor, AgentRow)
+        )
+        async with self._database.reading() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            raise AgentNotFound(agent_id)
+        return MemoryCounts(messages=row[0], passages=row[1], edited_at=row[2])
+
+
+def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
+    """Return the condition that this agent holds the block and no other does."""
+    held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
+    # For each block alone: a list of all that others hold would be made of all users' agents.
+    others = exists().where(AgentBlockRow.block_id == BlockRow.id, AgentBlockRow.agent_id != agent_id)
+    return BlockRow.id.in_(held) & ~others
+
+
+async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
+    """Return the row of an agent of `actor`, locked if asked for, or raise `AgentNotFound`."""
+    query = select(AgentRow).where(is_agent(actor, name_or_id))
+    row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
+    if row is None:
+        raise AgentNotFound(name_or_id)
+    return row
+
+
+async def _add_blocks(session: AsyncSession, actor: Actor, agent_id: str, blocks: Mapping[str, str]) -> None:
+    for position, (label, value) in enumerate(blocks.items()):
+        block = await add_block(session, actor, label, value)
+        session.add(AgentBlockRow(agent_id=agent_id, block_id=block.id, position=position))

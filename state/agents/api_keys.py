@@ -1,0 +1,146 @@
+"""API keys: which user of which organization a bearer of one is.
+
+A key is 256 random bits, so its plain SHA-256 is kept: nobody can guess such a number from its hash, however
+fast the hash is, and a slow one, made for passwords that people choose, would delay every call.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+
+from ..database.database import Database
+from ..database.uninterrupted import unbroken
+from ..errors import NotFound
+from ..tables.columns import utc_now
+from ..tables.names import checked_name, new_id
+from ..tables.tables import ApiKeyRow
+from .actors import Actor, add_actor
+from .ownership import owned_by
+
+PREFIX = "vg-"
+"""What every key begins with, so that scanners of code and logs can tell one."""
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key without its secret; `revoked_at` is `None` while it opens anything."""
+
+    id: str
+    name: str
+    owner: Actor
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeysStamp(NamedTuple):
+    """Changes whenever a key was made, revoked or deleted; `total` counts the revoked ones too."""
+
+    total: int
+    revoked: int
+    newest: datetime | None
+
+
+class ApiKeys:
+    """The API keys of users."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def create(self, actor: Actor, name: str) -> tuple[ApiKey, str]:
+        """Make a key for the actor, who may be new; return it and its secret, which is kept nowhere.
+
+        Raises `InvalidInput` for a name or actor that cannot be used.
+        """
+        checked_name("name of the key", name)
+        secret = PREFIX + secrets.token_urlsafe(32)
+        row = ApiKeyRow(
+            id=new_id("key"),
+            organization_id=actor.organization_id,
+            user_id=actor.user_id,
+            name=name,
+            digest=digest_of(secret),
+            created_at=utc_now(),
+        )
+        async with self._database.writing() as session:
+            await add_actor(session, actor)
+            session.add(row)
+        return _as_key(row), secret
+
+    @unbroken
+    async def list(self, actor: Actor) -> tuple[ApiKey, ...]:
+        """Return the keys of the actor, the oldest first, revoked ones included."""
+        query = select(ApiKeyRow).where(owned_by(actor, ApiKeyRow))
+        async with self._database.reading() as session:
+            rows = await session.scalars(query.order_by(ApiKeyRow.created_at, ApiKeyRow.id))
+            return tuple(_as_key(row) for row in rows)
+
+    @unbroken
+    async def revoke(self, actor: Actor, key_id: str) -> ApiKey:
+        """Let the key open nothing any more; a second time changes nothing. Raises `NotFound`."""
+        query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, owned_by(actor, ApiKeyRow))
+        async with self._database.writing() as session:
+            row = (await session.scalars(query.with_for_update())).one_or_none()
+            if row is None:
+                raise NotFound(
+                    f"no key '{key_id}' of user '{actor.user_id}' in organization '{actor.organization_id}' "
+                    "(see all with: voicegraph keys list --all)"
+                )
+            row.revoked_at = row.revoked_at or utc_now()
+        return _as_key(row)
+
+
+@unbroken
+async def every_key(database: Database) -> tuple[ApiKey, ...]:
+    """Return the keys of all users, the oldest first: for whoever runs the server."""
+    query = select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.id)
+    async with database.reading() as session:
+        return tuple(_as_key(row) for row in await session.scalars(query))
+
+
+@unbroken
+async def keys_stamp(database: Database) -> KeysStamp:
+    """Return the stamp of all keys, by one short query."""
+    query = select(func.count(), func.count(ApiKeyRow.revoked_at), func.max(ApiKeyRow.created_at))
+    async with database.reading() as session:
+        total, revoked, newest = (await session.execute(query.select_from(ApiKeyRow))).one()
+    return KeysStamp(total, revoked, newest)
+
+
+@unbroken
+async def bearer(database: Database, secret: str) -> Actor | None:
+    """Return who the secret of a key belongs to, `None` for one that opens nothing."""
+    if not secret.startswith(PREFIX) or len(secret) > _LONGEST:
+        return None
+    digest = digest_of(secret)
+    query = select(ApiKeyRow).where(ApiKeyRow.digest == digest, ApiKeyRow.revoked_at.is_(None))
+    async with database.reading() as session:
+        row = (await session.scalars(query)).one_or_none()
+    # The index was asked for a hash, of which nobody can choose the first bytes: its time tells nothing of
+    # the secret. The comparison that decides takes the same time for any two hashes.
+    if row is None or not hmac.compare_digest(row.digest, digest):
+        return None
+    return Actor(row.organization_id, row.user_id)
+
+
+def digest_of(secret: str) -> str:
+    """Return the hash that is kept of a secret."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+def _as_key(row: ApiKeyRow) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        owner=Actor(row.organization_id, row.user_id),
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+    )

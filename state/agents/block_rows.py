@@ -1,0 +1,146 @@
+"""What a block is, and the statements on its rows that several functions share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..errors import BlockNotFound, BlockTooLong, InvalidInput, StaleVersion
+from ..tables.columns import encodable, utc_now
+from ..tables.names import checked_name, new_id
+from ..tables.tables import BlockRow, BlockVersionRow
+from .actors import Actor
+from .ownership import owned_by
+
+DEFAULT_LIMIT = 5000
+"""Characters that a block holds unless it is made with another limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A memory block at its newest version; `limit` in characters."""
+
+    id: str
+    label: str
+    value: str
+    limit: int
+    version: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockVersion:
+    """The text that a block had at one version, and who wrote it."""
+
+    version: int
+    value: str
+    changed_by: str
+    changed_at: datetime
+
+
+def as_block(row: BlockRow) -> Block:
+    """Return a row as what repositories give out."""
+    return Block(
+        id=row.id,
+        label=row.label,
+        value=row.value,
+        limit=row.limit,
+        version=row.version,
+        updated_at=row.updated_at,
+    )
+
+
+def as_version(row: BlockVersionRow) -> BlockVersion:
+    """Return a row of the history as what repositories give out."""
+    return BlockVersion(
+        version=row.version, value=row.value, changed_by=row.changed_by, changed_at=row.changed_at
+    )
+
+
+def checked_limit(label: str, limit: int) -> int:
+    """Return `limit`, or raise `InvalidInput` when no character would fit."""
+    if limit < 1:
+        raise InvalidInput(f"the limit of block '{label}' must be at least 1 character")
+    return limit
+
+
+def checked_value(label: str, value: str, limit: int) -> str:
+    """Return `value` as it will be stored.
+
+    Raises `BlockTooLong`, and `InvalidInput` for a text with a NUL character: it stands in the system prompt,
+    and neither providers nor PostgreSQL take one.
+    """
+    if "\0" in value:
+        raise InvalidInput(f"the text of block '{label}' holds a NUL character: leave it out")
+    value = encodable(value)
+    if len(value) > limit:
+        raise BlockTooLong(label, len(value), limit)
+    return value
+
+
+async def add_block(
+    session: AsyncSession, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT
+) -> BlockRow:
+    """Write a new block and its first version.
+
+    Raises `InvalidInput` for a label, limit or text that cannot be used, `BlockTooLong`.
+    """
+    checked_name("block label", label)
+    value = checked_value(label, value, checked_limit(label, limit))
+    row = BlockRow(
+        id=new_id("block"),
+        organization_id=actor.organization_id,
+        user_id=actor.user_id,
+        label=label,
+        limit=limit,
+        version=0,
+        created_at=utc_now(),
+    )
+    session.add(row)
+    await keep_version(session, row, value, "user")
+    return row
+
+
+async def keep_version(session: AsyncSession, row: BlockRow, value: str, changed_by: str) -> None:
+    """Make `value` the block's next version, and keep it in the history."""
+    row.value, row.version, row.updated_at = value, row.version + 1, utc_now()
+    # The block's row must be there before its version refers to it.
+    await session.flush()
+    session.add(
+        BlockVersionRow(
+            block_id=row.id,
+            version=row.version,
+            value=value,
+            changed_by=changed_by,
+            changed_at=row.updated_at,
+        )
+    )
+
+
+async def block_row(session: AsyncSession, actor: Actor, block_id: str) -> BlockRow:
+    """Return the row of a block of `actor`, or raise `BlockNotFound`."""
+    return await _one(session, actor, block_id, lock=False)
+
+
+async def row_to_change(
+    session: AsyncSession, actor: Actor, block_id: str, expected_version: int | None = None
+) -> BlockRow:
+    """Return the row of a block of `actor`, locked until the end of the transaction.
+
+    Raises `BlockNotFound`, and `StaleVersion` when it is not at `expected_version` any more.
+    """
+    row = await _one(session, actor, block_id, lock=True)
+    if expected_version is not None and row.version != expected_version:
+        raise StaleVersion(
+            f"block '{row.label}' is at version {row.version}, not {expected_version}: read it again"
+        )
+    return row
+
+
+async def _one(session: AsyncSession, actor: Actor, block_id: str, *, lock: bool) -> BlockRow:
+    query = select(BlockRow).where(BlockRow.id == block_id, owned_by(actor, BlockRow))
+    row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
+    if row is None:
+        raise BlockNotFound(f"no block '{block_id}'")
+    return row

@@ -1,0 +1,79 @@
+"""An agent again, with the memory that it had at an instant."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..tables.columns import utc_now
+from ..tables.names import MAX_NAME, new_id
+from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, BlockVersionRow, PassageRow
+from .actors import Actor
+from .block_rows import add_block
+from .ownership import numbers_of
+
+
+async def copy_agent(
+    session: AsyncSession, actor: Actor, agent: AgentRow, name: str, moment: datetime
+) -> AgentRow:
+    """Write a copy of an agent of `actor` that remembers what the agent did at `moment`.
+
+    Its blocks are copies of those that the agent holds, with their texts of then, the blocks that are shared
+    with other agents too: nobody else sees what becomes of them. Blocks made later are left out, and so are
+    passages.
+    """
+    now = utc_now()
+    copy = AgentRow(
+        id=new_id("agent"),
+        organization_id=actor.organization_id,
+        user_id=actor.user_id,
+        name=name[:MAX_NAME],
+        system=agent.system,
+        model=agent.model,
+        model_settings=dict(agent.model_settings),
+        tools=list(agent.tools),
+        time_zone=agent.time_zone,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(copy)
+    await session.flush()
+    await _copy_blocks(session, actor, agent, copy, moment)
+    await _copy_passages(session, agent, copy, moment)
+    return copy
+
+
+async def _copy_blocks(
+    session: AsyncSession, actor: Actor, agent: AgentRow, copy: AgentRow, moment: datetime
+) -> None:
+    held = select(BlockRow, AgentBlockRow.position).join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
+    held = held.where(AgentBlockRow.agent_id == agent.id).order_by(AgentBlockRow.position)
+    for block, position in (await session.execute(held)).all():
+        then = select(BlockVersionRow.value).where(
+            BlockVersionRow.block_id == block.id, BlockVersionRow.changed_at <= moment
+        )
+        newest = then.order_by(BlockVersionRow.version.desc()).limit(1)
+        value = (await session.scalars(newest)).one_or_none()
+        if value is None:
+            continue
+        # The limit may have been lowered since.
+        limit = max(block.limit, len(value))
+        row = await add_block(session, actor, block.label, value, limit=limit)
+        session.add(AgentBlockRow(agent_id=copy.id, block_id=row.id, position=position))
+
+
+async def _copy_passages(session: AsyncSession, agent: AgentRow, copy: AgentRow, moment: datetime) -> None:
+    first, _ = numbers_of(copy.number)
+    query = (
+        select(PassageRow.text, PassageRow.context, PassageRow.tags, PassageRow.created_at)
+        .where(PassageRow.agent_id == agent.id, PassageRow.created_at <= moment)
+        .order_by(PassageRow.number)
+    )
+    rows: list[dict[str, Any]] = [
+        {**row, "number": first + place, "id": new_id("passage"), "agent_id": copy.id, "indexed_at": None}
+        for place, row in enumerate((await session.execute(query)).mappings(), start=1)
+    ]
+    if rows:
+        await session.execute(insert(PassageRow), rows)

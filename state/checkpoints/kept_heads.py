@@ -1,0 +1,259 @@
+"""The newest checkpoints of threads, kept as this process wrote them: the next turn need not decode them.
+
+Decoding a window takes longer than all else that stands between a caller's words and the request to the
+model. Only turns are given what is kept here, each once; whoever else looks reads the database.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections import Counter, OrderedDict
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+from ..agents.thread_keys import key_of_call
+from ..errors import StorageError
+from .checkpoint_clock import count_on
+from .keyed_saver import place_of
+
+MOST_MESSAGES = 5_000
+"""Messages of all heads together, about 10 MB; the least recently used go first."""
+_USUAL_MESSAGE = 2_000
+"""Characters that count as one message: a long message, or one with a picture, counts as many."""
+
+_CALM_ROUNDS = 5
+"""Rounds of the event loop in which a write that was asked for begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest checkpoint of a thread; `era` is what the saver knew of the database when it was written."""
+
+    found: CheckpointTuple
+    era: object
+
+    def size(self) -> int:
+        """Return how much memory it takes, in messages of the usual size."""
+        messages: list[Any] = self.found.checkpoint["channel_values"].get("messages", [])
+        return 1 + sum(1 + _characters(message) // _USUAL_MESSAGE for message in messages)
+
+    def copied(self) -> "Head":
+        """Return the head with values of its own: whoever ran the turn has these, and may change them."""
+        checkpoint = self.found.checkpoint
+        values = {name: _copy(value) for name, value in checkpoint["channel_values"].items()}
+        return Head(self.found._replace(checkpoint={**checkpoint, "channel_values": values}), self.era)
+
+
+class KeptHeads:
+    """Heads by thread, given by its key; a turn announces itself, takes its thread's head and leaves one."""
+
+    era: object = None
+    """Heads that are written now get this; for the saver, to tell old ones from new ones."""
+
+    def __init__(self, most_messages: int = MOST_MESSAGES) -> None:
+        self._most = most_messages
+        self._messages = 0
+        self._kept: OrderedDict[str, tuple[Head, int]] = OrderedDict()
+        """Heads and their sizes."""
+        self._awaited: set[str] = set()
+        self._written: dict[str, Head | None] = {}
+        """What the running turns wrote last."""
+        self._writing: Counter[str] = Counter()
+        self._failed: set[str] = set()
+        """Threads whose running turn could not write something."""
+        self._write_ended = asyncio.Event()
+
+    def begin(self, thread_id: str) -> None:
+        """Note that a turn begins on the thread: it is the one who may take the head."""
+        self._awaited.add(thread_id)
+        self._failed.discard(thread_id)
+        self._written[thread_id] = None
+
+    def end(self, thread_id: str, *, whole: bool) -> None:
+        """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
+        self._awaited.discard(thread_id)
+        whole = whole and thread_id not in self._failed
+        self._failed.discard(thread_id)
+        head = self._written.pop(thread_id, None)
+        self.drop(thread_id)
+        if whole and head is not None:
+            self._keep(thread_id, head.copied())
+
+    def take(self, config: RunnableConfig) -> Head | None:
+        """Return the head of the thread to the turn that was announced, `None` to everybody else."""
+        thread_id, named = _place(config)
+        if named or thread_id not in self._awaited:
+            return None
+        self._awaited.discard(thread_id)
+        return self._pop(thread_id)
+
+    def wrote(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> None:
+        """Note that this checkpoint behind the one in `config` is in the database."""
+        thread_id, before = _place(config)
+        if thread_id not in self._written:
+            self.drop(thread_id)
+            return
+        place = {**place_of(thread_id), "checkpoint_ns": ""}
+        head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
+        parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
+        self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
+
+    @contextmanager
+    def noted(self, config: RunnableConfig) -> Generator[None]:
+        """Let `until_written` wait for the write in the body."""
+        thread_id = _place(config)[0]
+        self._writing[thread_id] += 1
+        try:
+            yield
+        except BaseException:
+            if thread_id in self._written:
+                self._failed.add(thread_id)
+            raise
+        finally:
+            self._writing[thread_id] -= 1
+            if not self._writing[thread_id]:
+                del self._writing[thread_id]
+            self._write_ended.set()
+
+    def raise_unless_spoken(self, config: RunnableConfig, error: StorageError) -> None:
+        """Raise the error of a write, unless it is a turn's: on a full disk the caller still gets the reply.
+
+        The turn fails where it waits for what it has written, at its end or before a tool with side effects.
+        """
+        if error.retryable or _place(config)[0] not in self._failed:
+            raise error
+
+    async def until_written(self, thread_id: str) -> None:
+        """Wait until nothing is being written for the thread, nor about to be.
+
+        LangGraph begins its writes in tasks of their own, a checkpoint behind the one before. Raises
+        `StorageError` when one of the running turn has failed.
+        """
+        calm = 0
+        while calm < _CALM_ROUNDS:
+            calm += 1
+            while thread_id in self._writing:
+                calm = 0
+                self._write_ended.clear()
+                await self._write_ended.wait()
+            await asyncio.sleep(0)
+        if thread_id in self._failed:
+            raise StorageError("what the turn did could not be written")
+
+    def drop(self, thread_id: str) -> None:
+        """Forget the head of a thread that somebody else changed."""
+        self._pop(thread_id)
+
+    def _keep(self, thread_id: str, head: Head) -> None:
+        size = head.size()
+        self._kept[thread_id] = head, size
+        self._messages += size
+        while self._messages > self._most:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._messages -= freed
+
+    def _pop(self, thread_id: str) -> Head | None:
+        head, size = self._kept.pop(thread_id, (None, 0))
+        self._messages -= size
+        return head
+
+
+class KeepsHeads(BaseCheckpointSaver[Any]):
+    """What a saver does beside its own work to keep heads; it has `heads` and tells `is_head`."""
+
+    heads: KeptHeads
+
+    @abstractmethod
+    async def is_head(self, head: Head) -> bool:
+        """Tell if this is still the newest checkpoint of its thread, whatever other processes do."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the named checkpoint, or the newest of the thread."""
+        head = self.heads.take(config)
+        if head is not None and await self.is_head(head):
+            return head.found
+        found = await super().aget_tuple(config)
+        if found is not None:
+            count_on(found.checkpoint["id"])
+        return found
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Write a checkpoint; a second time it changes nothing."""
+        try:
+            with self.heads.noted(config):
+                written = await super().aput(config, checkpoint, metadata, new_versions)
+        except StorageError as error:
+            self.heads.raise_unless_spoken(config, error)
+            place = config.get("configurable", {})
+            return RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
+        if not _namespace(config):
+            self.heads.wrote(config, checkpoint, metadata)
+        return written
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
+        self.heads.drop(_place(config)[0])
+        try:
+            with self.heads.noted(config):
+                await super().aput_writes(config, writes, task_id, task_path)
+        except StorageError as error:
+            self.heads.raise_unless_spoken(config, error)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all checkpoints of a thread."""
+        self.heads.drop(thread_id)
+        await super().adelete_thread(thread_id)
+
+
+def _characters(message: Any) -> int:
+    """Return about how many characters the content, the calls and the provider's fields of a message have."""
+    waiting: list[Any] = [message.content, getattr(message, "tool_calls", None), message.additional_kwargs]
+    characters = 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            characters += len(value)
+        elif isinstance(value, dict):
+            waiting += cast(dict[str, Any], value).values()
+        elif isinstance(value, list):
+            waiting += cast(list[Any], value)
+    return characters
+
+
+def _place(config: RunnableConfig) -> tuple[str, str | None]:
+    """Return the key of the thread that a config means, and the checkpoint if it names one."""
+    place = config.get("configurable", {})
+    return key_of_call(place), place.get("checkpoint_id")
+
+
+def _namespace(config: RunnableConfig) -> str:
+    return config.get("configurable", {}).get("checkpoint_ns") or ""
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, list):
+        return [
+            each.model_copy() if isinstance(each, BaseMessage) else deepcopy(each)
+            for each in cast(list[Any], value)
+        ]
+    return deepcopy(value)

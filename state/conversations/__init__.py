@@ -1,0 +1,1 @@
+"""Threads, their messages and tool runs, and the journal of turns that run."""

@@ -1,0 +1,84 @@
+"""Messages that left the window and wait for consolidation: which ones are due is a column, not a queue."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import exists, select, update
+
+from ..agents.actors import Actor, is_importing
+from ..agents.ownership import agent_number, owned_by
+from ..database.database import Database
+from ..database.uninterrupted import unbroken
+from ..search.passages import NewPassage, add_passages
+from ..tables.columns import utc_now
+from ..tables.tables import AgentRow, MessageRow, ThreadRow
+from .messages import MESSAGE_COLUMNS, StoredMessage, stored_message
+
+
+class DueMessages:
+    """The messages of agents that were evicted from the window and are not consolidated yet."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def of_agent(self, actor: Actor, agent_id: str, *, limit: int = 60) -> tuple[StoredMessage, ...]:
+        """Return the oldest `limit` due messages with words in them, the oldest first."""
+        query = (
+            select(*MESSAGE_COLUMNS)
+            .where(MessageRow.agent_id == agent_id, MessageRow.evicted_at.is_not(None))
+            .where(MessageRow.consolidated_at.is_(None))
+            # Not those of a thread that is still being imported.
+            .where(exists().where(ThreadRow.id == MessageRow.thread_id, owned_by(actor, ThreadRow)))
+            .order_by(MessageRow.number)
+            .limit(limit)
+        )
+        async with self._database.reading() as session:
+            await agent_number(session, actor, agent_id)
+            rows = (await session.execute(query)).mappings().all()
+        return tuple(stored_message(row) for row in rows)
+
+    @unbroken
+    async def settle(
+        self, actor: Actor, agent_id: str, numbers: Collection[int], passages: Sequence[NewPassage] = ()
+    ) -> bool:
+        """Mark the messages with these numbers as consolidated and store what was kept of them, or neither.
+
+        Returns false, with nothing changed, when one of them is consolidated already: another process was
+        faster. Raises `AgentNotFound`, `InvalidInput` for a passage that cannot be stored.
+        """
+        for passage in passages:
+            passage.check()
+        settling = (
+            update(MessageRow)
+            .where(MessageRow.agent_id == agent_id, MessageRow.number.in_(numbers))
+            .where(MessageRow.consolidated_at.is_(None))
+            .values(consolidated_at=utc_now())
+            .returning(MessageRow.number)
+            .execution_options(synchronize_session=False)
+        )
+        async with self._database.writing() as session:
+            # Whoever settles other messages of the agent waits here.
+            await agent_number(session, actor, agent_id, lock=True)
+            settled = (await session.scalars(settling)).all()
+            if len(settled) < len(numbers):
+                await session.rollback()
+                return False
+            if passages:
+                await add_passages(session, self._database, actor, agent_id, passages)
+        return True
+
+
+@unbroken
+async def agents_with_due_messages(database: Database) -> tuple[tuple[Actor, str], ...]:
+    """Return all agents that have messages due, each with its actor: what a crash left to do."""
+    due = (
+        select(MessageRow.agent_id)
+        .where(MessageRow.evicted_at.is_not(None), MessageRow.consolidated_at.is_(None))
+        .distinct()
+    )
+    query = select(AgentRow.organization_id, AgentRow.user_id, AgentRow.id).where(AgentRow.id.in_(due))
+    async with database.reading() as session:
+        rows = (await session.execute(query)).all()
+    agents = ((Actor(row.organization_id, row.user_id), row.id) for row in rows)
+    return tuple((actor, agent_id) for actor, agent_id in agents if not is_importing(actor))

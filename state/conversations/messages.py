@@ -1,0 +1,136 @@
+"""Messages: everything that was ever said, whatever the model's window holds."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from ..agents.actors import Actor
+from ..agents.ownership import require_thread
+from ..agents.thread_keys import thread_key, thread_name
+from ..database.database import Database
+from ..database.paging import Cut, Slice, page_of_rows
+from ..database.uninterrupted import unbroken
+from ..errors import InvalidInput
+from ..search.neighbours import WITHDRAWN
+from ..tables.tables import MessageRow
+from .ended_turns import end_turn
+from .message_rows import MessageRecord, evict, save_lost, save_records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage(MessageRecord):
+    """A message as it is stored; `thread_id` is the name of its thread.
+
+    `evicted_at` tells when it left the model's window.
+    """
+
+    number: int
+    thread_id: str
+    evicted_at: datetime | None
+
+
+_STORED = tuple(name.name for name in fields(StoredMessage))
+MESSAGE_COLUMNS = [getattr(MessageRow, name) for name in _STORED]
+
+
+def stored_message(row: RowMapping) -> StoredMessage:
+    """Return the message of a row with `MESSAGE_COLUMNS`."""
+    columns: dict[str, Any] = {**row, "thread_id": thread_name(row["thread_id"])}
+    return StoredMessage(**columns)
+
+
+class Messages:
+    """The messages of threads, in the order in which they were first stored."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def save(
+        self,
+        actor: Actor,
+        agent_id: str,
+        thread_id: str,
+        records: Iterable[MessageRecord],
+        *,
+        evicted: Collection[str] = (),
+        ended: str | None = None,
+    ) -> None:
+        """Store records and mark the messages with ids in `evicted` as out of the window, in one transaction.
+
+        With the id of the turn that `ended` it leaves the journal. A record whose id the thread has keeps its
+        number and changes what is different, so that a replay writes nothing twice. Of several records with
+        one id the last counts. Raises `AgentNotFound` or `ThreadNotFound` when the actor has no such agent
+        with such a thread, `InvalidInput` for a time without time zone.
+        """
+        saved, key = list(records), thread_key(actor, thread_id)
+        if any(record.created_at.tzinfo is None for record in saved):
+            raise InvalidInput("a message's `created_at` needs a time zone")
+
+        def save(connection: Connection) -> None:
+            save_records(connection, actor, agent_id, key, saved)
+            if ended is not None:
+                lost = end_turn(connection, key, ended, [record.id for record in saved])
+                if lost is not None:
+                    save_lost(connection, actor, agent_id, key, ended, lost, saved)
+            evict(connection, key, evicted)
+
+        await self._database.write(save)
+
+    @unbroken
+    async def history(
+        self,
+        actor: Actor,
+        thread_id: str,
+        *,
+        limit: int | None = None,
+        before: int | None = None,
+        withdrawn: bool = True,
+    ) -> tuple[StoredMessage, ...]:
+        """Return the last `limit` messages, all if `None`, with a number below `before`, the oldest first.
+
+        Without `withdrawn`, drafts and the replies to them are left out. Raises `ThreadNotFound`.
+        """
+        if limit is not None and limit < 1:
+            raise InvalidInput(f"the limit must be at least 1, it is {limit}")
+        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_key(actor, thread_id))
+        query = query.order_by(MessageRow.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(MessageRow.number < before)
+        if not withdrawn:
+            query = query.where(MessageRow.status.is_distinct_from(WITHDRAWN))
+        async with self._database.reading() as session:
+            await require_thread(session, actor, thread_id)
+            rows = (await session.execute(query)).mappings().all()
+        return tuple(stored_message(row) for row in reversed(rows))
+
+    @unbroken
+    async def page(self, actor: Actor, thread_id: str, cut: Cut) -> Slice[StoredMessage]:
+        """Return a page of the thread's messages, the newest first.
+
+        Raises `ThreadNotFound`, `InvalidInput`.
+        """
+        query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_key(actor, thread_id))
+        async with self._database.reading() as session:
+            await require_thread(session, actor, thread_id)
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: stored_message(row._mapping),
+                order=[MessageRow.number],
+                by=MessageRow.id,
+                newest_first=True,
+            )
+
+    @unbroken
+    async def count(self, actor: Actor, thread_id: str) -> int:
+        """Return the number of the thread's messages, or raise `ThreadNotFound`."""
+        async with self._database.reading() as session:
+            key = await require_thread(session, actor, thread_id)
+            query = select(func.count()).where(MessageRow.thread_id == key)
+            return (await session.execute(query)).scalar_one()

@@ -1,0 +1,200 @@
+"""Threads: the conversations of agents."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Select, delete, exists, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..agents.actors import Actor
+from ..agents.ownership import owned_by
+from ..agents.thread_keys import thread_key, thread_name
+from ..database.database import Database
+from ..database.paging import Cut, Slice, page_of_rows
+from ..database.uninterrupted import unbroken
+from ..errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
+from ..search.neighbours import WITHDRAWN
+from ..tables.columns import utc_now
+from ..tables.names import checked_name
+from ..tables.tables import AgentRow, JournalRow, MessageRow, ThreadRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """One conversation; `id` is its name among those of its user.
+
+    `messages` is their number without withdrawn drafts, or `None` from `claim`, which does not count them.
+
+    `cut_off` is true when a crash cut its last turn off, and nothing was said since.
+    """
+
+    id: str
+    agent_id: str
+    agent_name: str
+    created_at: datetime
+    updated_at: datetime
+    messages: int | None = None
+    cut_off: bool = False
+
+
+class Threads:
+    """The threads of users. Ids are chosen by callers and unique among those of a user."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
+        """Return the agent's thread of this id, made when the id is free.
+
+        Raises `ThreadTaken` when the thread belongs to another agent of the user or is being imported,
+        `AgentNotFound`, and `InvalidInput` for an id that is not 1 to 200 characters or holds control
+        characters.
+        """
+        checked_name("thread id", thread_id)
+        known = await self._claimed(actor, agent_id, thread_id)
+        if known is not None:
+            return known
+        now = utc_now()
+        row = ThreadRow(
+            id=thread_key(actor, thread_id),
+            organization_id=actor.organization_id,
+            user_id=actor.user_id,
+            agent_id=agent_id,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            async with self._database.writing() as session:
+                agent_name = await _agent_name(session, actor, agent_id)
+                session.add(row)
+            return _as_thread(row, agent_name)
+        except IntegrityError:
+            pass  # Somebody was faster; whether it was this agent is seen below.
+        made = await self._claimed(actor, agent_id, thread_id)
+        if made is None:
+            async with self._database.reading() as session:
+                if await session.get(ThreadRow, row.id) is not None:
+                    raise _taken(thread_id)
+            raise ThreadNotFound(thread_id)
+        return made
+
+    @unbroken
+    async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Return id and name of the agents of those threads that there are, by the ids of the threads."""
+        names = {thread_key(actor, thread_id): thread_id for thread_id in thread_ids}
+        query = (
+            select(ThreadRow.id, AgentRow.id, AgentRow.name)
+            .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+            .where(ThreadRow.id.in_(names), owned_by(actor, ThreadRow))
+        )
+        async with self._database.reading() as session:
+            rows = (await session.execute(query)).all()
+        return {names[key]: (agent_id, name) for key, agent_id, name in rows}
+
+    @unbroken
+    async def get(self, actor: Actor, thread_id: str) -> Thread:
+        """Return the thread with the number of its messages, or raise `ThreadNotFound`."""
+        query = _with_count(actor).where(ThreadRow.id == thread_key(actor, thread_id))
+        async with self._database.reading() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            raise ThreadNotFound(thread_id)
+        return _as_thread(*row)
+
+    @unbroken
+    async def list(self, actor: Actor, *, agent_id: str | None = None, limit: int = 50) -> tuple[Thread, ...]:
+        """Return the `limit` threads that were last used, the newest first; of one agent if given."""
+        if limit < 1:
+            raise InvalidInput(f"the limit must be at least 1, it is {limit}")
+        query = _with_count(actor).order_by(ThreadRow.updated_at.desc(), ThreadRow.id).limit(limit)
+        if agent_id is not None:
+            query = query.where(ThreadRow.agent_id == agent_id)
+        async with self._database.reading() as session:
+            return tuple(_as_thread(*row) for row in await session.execute(query))
+
+    @unbroken
+    async def page(self, actor: Actor, cut: Cut, *, agent_id: str | None = None) -> Slice[Thread]:
+        """Return a page of the threads, the last begun first; of one agent if given. Raises `InvalidInput`.
+
+        By their beginning, since a thread that is used would move in the list while its pages are read.
+        """
+        query = _with_count(actor)
+        if agent_id is not None:
+            query = query.where(ThreadRow.agent_id == agent_id)
+        if cut.after is not None:
+            cut = replace(cut, after=thread_key(actor, cut.after))
+        async with self._database.reading() as session:
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: _as_thread(*row),
+                order=[ThreadRow.created_at, ThreadRow.id],
+                by=ThreadRow.id,
+                newest_first=True,
+            )
+
+    @unbroken
+    async def delete(self, actor: Actor, thread_id: str) -> None:
+        """Delete the thread with its messages and tool runs, or raise `ThreadNotFound`."""
+        key = thread_key(actor, thread_id)
+        query = delete(ThreadRow).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
+        async with self._database.erasing() as session:
+            if (await session.execute(query.returning(ThreadRow.id))).first() is None:
+                raise ThreadNotFound(thread_id)
+
+    async def _claimed(self, actor: Actor, agent_id: str, thread_id: str) -> Thread | None:
+        query = (
+            select(ThreadRow, AgentRow.name)
+            .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+            .where(ThreadRow.id == thread_key(actor, thread_id), owned_by(actor, ThreadRow))
+        )
+        async with self._database.reading() as session:
+            row = (await session.execute(query)).one_or_none()
+        if row is None:
+            return None
+        thread: ThreadRow = row[0]
+        if thread.agent_id != agent_id:
+            raise _taken(thread_id)
+        return _as_thread(thread, row[1])
+
+
+def _taken(thread_id: str) -> ThreadTaken:
+    return ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
+
+
+async def _agent_name(session: AsyncSession, actor: Actor, agent_id: str) -> str:
+    query = select(AgentRow.name).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
+    name = (await session.execute(query)).scalar_one_or_none()
+    if name is None:
+        raise AgentNotFound(agent_id)
+    return name
+
+
+def _with_count(actor: Actor) -> Select[ThreadRow, str, int, bool]:
+    said = MessageRow.status.is_distinct_from(WITHDRAWN)
+    count = select(func.count()).where(MessageRow.thread_id == ThreadRow.id, said).scalar_subquery()
+    cut_off = exists().where(JournalRow.thread_id == ThreadRow.id, JournalRow.recorded_at.is_not(None))
+    return (
+        select(ThreadRow, AgentRow.name, count, cut_off)
+        .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+        .where(owned_by(actor, ThreadRow))
+    )
+
+
+def _as_thread(
+    thread: ThreadRow, agent_name: str, messages: int | None = None, cut_off: bool = False
+) -> Thread:
+    return Thread(
+        id=thread_name(thread.id),
+        agent_id=thread.agent_id,
+        agent_name=agent_name,
+        created_at=thread.created_at,
+        updated_at=thread.updated_at,
+        messages=messages,
+        cut_off=cut_off,
+    )

@@ -1,0 +1,164 @@
+"""Tool runs: which tool calls were begun and how they ended, so that a crash runs nothing twice."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..agents.actors import Actor
+from ..agents.ownership import owned_by, require_thread
+from ..agents.thread_keys import thread_key, thread_name
+from ..database.database import Database
+from ..database.uninterrupted import unbroken
+from ..errors import NotFound
+from ..tables.columns import utc_now
+from ..tables.tables import ThreadRow, ToolRunRow
+
+Status = Literal["started", "finished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRun:
+    """A run of a tool; a `started` one has no `outcome`, `result` and `finished_at`.
+
+    `thread_id` is the name of its thread.
+    """
+
+    thread_id: str
+    message_id: str
+    tool_call_id: str
+    tool: str
+    status: Status
+    outcome: str | None
+    result: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class ToolRuns:
+    """The tool runs of threads, found by the message that asked for them and the id of the call."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def begin(
+        self, actor: Actor, thread_id: str, message_id: str, tool_call_id: str, tool: str
+    ) -> ToolRun | None:
+        """Record that the call is about to run, and return `None`; or return the run that is there already.
+
+        It is committed when this returns. Raises `ThreadNotFound`.
+        """
+        key = (thread_key(actor, thread_id), message_id, tool_call_id)
+        try:
+            async with self._database.writing() as session:
+                await require_thread(session, actor, thread_id)
+                row = await session.get(ToolRunRow, key)
+                if row is None:
+                    session.add(_new_row(key, tool))
+        except IntegrityError:
+            # Begun by another process between the look and the write, which only PostgreSQL allows.
+            async with self._database.reading() as session:
+                await require_thread(session, actor, thread_id)
+                row = await session.get_one(ToolRunRow, key)
+        return None if row is None else _as_run(row)
+
+    @unbroken
+    async def finish(
+        self,
+        actor: Actor,
+        thread_id: str,
+        message_id: str,
+        tool_call_id: str,
+        *,
+        outcome: str,
+        result: str,
+        tool: str | None = None,
+    ) -> None:
+        """Record how the run ended; of two ends the first counts.
+
+        With `tool` a run that was never begun is recorded too; without, it raises `NotFound`. It is committed
+        when this returns. Raises `ThreadNotFound`.
+        """
+        key = (thread_key(actor, thread_id), message_id, tool_call_id)
+        try:
+            await self._finish(actor, key, outcome, result, tool)
+        except IntegrityError:
+            # Begun by another process in between: now it is there.
+            await self._finish(actor, key, outcome, result, tool)
+
+    async def _finish(
+        self, actor: Actor, key: tuple[str, str, str], outcome: str, result: str, tool: str | None
+    ) -> None:
+        async with self._database.writing() as session:
+            await require_thread(session, actor, key[0])
+            row = await session.get(ToolRunRow, key, with_for_update=True)
+            if row is None:
+                row = _begun(session, key, tool)
+            if row.status == "started":
+                row.status, row.outcome, row.result = "finished", outcome, result
+                row.finished_at = utc_now()
+
+    @unbroken
+    async def of_message(self, actor: Actor, thread_id: str, message_id: str) -> dict[str, ToolRun]:
+        """Return the runs that the message asked for, by the id of their call; none for unknown threads."""
+        key = thread_key(actor, thread_id)
+        query = (
+            select(ToolRunRow)
+            .join(ThreadRow, ThreadRow.id == ToolRunRow.thread_id)
+            .where(owned_by(actor, ThreadRow))
+            .where(ToolRunRow.thread_id == key, ToolRunRow.message_id == message_id)
+        )
+        async with self._database.reading() as session:
+            return {row.tool_call_id: _as_run(row) for row in await session.scalars(query)}
+
+    @unbroken
+    async def discard(self, actor: Actor, thread_id: str, message_ids: Collection[str]) -> None:
+        """Delete the runs that these messages asked for: their results are stored as messages now.
+
+        Raises `ThreadNotFound`.
+        """
+        async with self._database.writing() as session:
+            key = await require_thread(session, actor, thread_id)
+            await session.execute(
+                delete(ToolRunRow).where(ToolRunRow.thread_id == key, ToolRunRow.message_id.in_(message_ids))
+            )
+
+
+def _begun(session: AsyncSession, key: tuple[str, str, str], tool: str | None) -> ToolRunRow:
+    if tool is None:
+        raise NotFound(f"no tool run '{key[2]}' in thread '{thread_name(key[0])}'")
+    row = _new_row(key, tool)
+    session.add(row)
+    return row
+
+
+def _new_row(key: tuple[str, str, str], tool: str) -> ToolRunRow:
+    thread_id, message_id, tool_call_id = key
+    return ToolRunRow(
+        thread_id=thread_id,
+        message_id=message_id,
+        tool_call_id=tool_call_id,
+        tool=tool,
+        status="started",
+        started_at=utc_now(),
+    )
+
+
+def _as_run(row: ToolRunRow) -> ToolRun:
+    return ToolRun(
+        thread_id=thread_name(row.thread_id),
+        message_id=row.message_id,
+        tool_call_id=row.tool_call_id,
+        tool=row.tool,
+        status="finished" if row.status == "finished" else "started",
+        outcome=row.outcome,
+        result=row.result,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

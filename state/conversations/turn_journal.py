@@ -1,0 +1,282 @@
+"""The journal of turns: what a caller said and what was spoken, until the turn's messages are stored.
+
+LangGraph's checkpoints are written behind the turn, and what a crash leaves of them may be discarded by the
+next input. A row stands here for each turn that goes on; a crash leaves it behind.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Insert, bindparam, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from ..agents.actors import Actor
+from ..agents.ownership import is_agent
+from ..agents.thread_keys import thread_name
+from ..database.database import Database
+from ..database.uninterrupted import unbroken
+from ..errors import NotFound, ThreadBusy
+from ..tables.columns import utc_now
+from ..tables.tables import AgentRow, JournalRow, MessageRow, ThreadRow
+from .ended_turns import cut_id
+from .journaled_turn import JournaledTurn, as_plain, new_row, turn_of_row
+from .message_rows import MessageRecord, save_records
+
+
+class _GoneOn(Exception):
+    """Somebody else has settled the turn in between."""
+
+
+def _insert(kind: Any) -> Insert:
+    row = kind(JournalRow)
+    same = JournalRow.turn_id == row.excluded.turn_id
+    changed = {name: row.excluded[name] for name in ("process", "messages")}
+    return row.on_conflict_do_update(index_elements=["thread_id"], set_=changed, where=same).returning(
+        JournalRow.turn_id
+    )
+
+
+_BEGIN = {"postgresql": _insert(postgresql.insert), "sqlite": _insert(sqlite.insert)}
+_OF_TURN = (JournalRow.thread_id == bindparam("thread"), JournalRow.turn_id == bindparam("turn"))
+# Whoever took it for one that a crash left, because the lease was away for a moment, was wrong.
+_NOTE = (
+    update(JournalRow)
+    .where(*_OF_TURN)
+    .values(
+        spoken=bindparam("new_spoken"),
+        resumed=or_(JournalRow.resumed, JournalRow.recorded_at.is_not(None)),
+        recorded_at=None,
+    )
+)
+_DELETE = delete(MessageRow).where(
+    MessageRow.thread_id == bindparam("thread"), MessageRow.id == bindparam("of_id")
+)
+_STORED = select(MessageRow.id).where(
+    MessageRow.thread_id == bindparam("thread"), MessageRow.turn_id == bindparam("turn")
+)
+_OWNER = select(ThreadRow.organization_id, ThreadRow.user_id, ThreadRow.agent_id).where(
+    ThreadRow.id == bindparam("thread")
+)
+_FIND = select(JournalRow.__table__, ThreadRow.organization_id, ThreadRow.user_id, ThreadRow.agent_id).join(
+    ThreadRow, ThreadRow.id == JournalRow.thread_id
+)
+
+
+class TurnJournal:
+    """The journal of a database; a thread, given by its key, has one turn at a time in it."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def begin(
+        self,
+        thread_id: str,
+        turn_id: str,
+        process: int,
+        started_at: datetime,
+        messages: Sequence[MessageRecord] = (),
+    ) -> bool:
+        """Write down what the caller said; return false when another turn of the thread is in the journal.
+
+        It is committed when this returns. A turn that is there gets these messages.
+        """
+        row = new_row(thread_id, turn_id, process, started_at, messages)
+        try:
+            return await self._database.write(
+                lambda connection: (
+                    connection.execute(_BEGIN[connection.dialect.name], row).first() is not None
+                )
+            )
+        except IntegrityError:  # The thread was deleted: nobody may hear of it any more.
+            return True
+
+    @unbroken
+    async def keep(
+        self,
+        thread_id: str,
+        turn_id: str,
+        process: int,
+        started_at: datetime,
+        messages: Sequence[MessageRecord],
+        spoken: str,
+        *,
+        after: str | None = None,
+    ) -> None:
+        """Write down a turn that has ended without being written down or stored.
+
+        When the turn `after` which it came is still in the journal, both stand there as one: they come into
+        the window and the record in their order. When a later turn of the thread is there, the words go into
+        the record at once, unless the client told them again with that turn.
+        """
+
+        def write(connection: Connection) -> None:
+            if connection.execute(_STORED, {"thread": thread_id, "turn": turn_id}).first() is not None:
+                return
+            row = {**new_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
+            if connection.execute(_BEGIN[connection.dialect.name], row).first() is None:
+                owner = connection.execute(_OWNER, {"thread": thread_id}).mappings().one()
+                lost, others = turn_of_row({**row, **owner}), _turns(connection, _of_thread(thread_id))
+                for other in others:
+                    if other.turn_id == after:
+                        both = [] if other.is_repeated_in(lost.messages) else other.in_all()
+                        _settle(connection, other, {**row, "messages": as_plain([*both, *lost.messages])})
+                    elif not lost.is_repeated_in(other.messages):
+                        _record(connection, lost)
+
+        with suppress(IntegrityError):  # The thread was deleted.
+            while True:
+                try:
+                    return await self._database.write(write)
+                except _GoneOn:  # Another process has just settled the turn before: look again.
+                    pass
+
+    @unbroken
+    async def note(self, spoken: Iterable[tuple[str, str, str]]) -> None:
+        """Write down what went out by now: thread id, turn id and text of turns that go on."""
+        rows = [{"thread": thread, "turn": turn, "new_spoken": text} for thread, turn, text in spoken]
+        await self._database.write(lambda connection: connection.execute(_NOTE, rows))
+
+    @unbroken
+    async def find(self, thread_id: str) -> JournaledTurn | None:
+        """Return the thread's turn that goes on or was left."""
+        query = _of_thread(thread_id)
+        return next(iter(await self._database.read(lambda connection: _turns(connection, query))), None)
+
+    @unbroken
+    async def unrecorded(self) -> list[JournaledTurn]:
+        """Return the turns that go on, and those that a crash left and that are not in the record yet."""
+        query = _FIND.where(JournalRow.recorded_at.is_(None))
+        return await self._database.read(lambda connection: _turns(connection, query))
+
+    @unbroken
+    async def of_agent(
+        self, actor: Actor, agent: str, *, without: Collection[str], limit: int
+    ) -> list[JournaledTurn]:
+        """Return the newest turns of the agent, a name or an id, but for those of the threads `without`."""
+        query = _FIND.join(AgentRow, AgentRow.id == ThreadRow.agent_id).where(is_agent(actor, agent))
+        query = query.where(JournalRow.thread_id.not_in(without))
+        query = query.order_by(JournalRow.started_at.desc()).limit(limit)
+        return await self._database.read(lambda connection: _turns(connection, query))
+
+    @unbroken
+    async def take(self, turn: JournaledTurn, process: int) -> None:
+        """Make a turn that was left this process's own. Raises `ThreadBusy` when another was faster."""
+        await self._change(turn, {"process": process})
+
+    @unbroken
+    async def record(self, turn: JournaledTurn) -> bool:
+        """Put the words of a turn that was left into the record; return false when it went on meanwhile.
+
+        It stays in the journal, so that it can be gone on with.
+        """
+
+        def write(connection: Connection) -> None:
+            _record(connection, turn)
+            as_it_was = (JournalRow.spoken == turn.spoken, JournalRow.recorded_at.is_(None))
+            _settle(connection, turn, {"recorded_at": utc_now()}, *as_it_was)
+
+        try:
+            await self._database.write(write)
+        except (_GoneOn, NotFound):
+            return False
+        return True
+
+    @unbroken
+    async def go_on(self, turn: JournaledTurn, kept: str, now: datetime) -> None:
+        """Record a turn that was left and goes on now; `kept` is what its window holds of what was spoken.
+
+        Raises `ThreadBusy` when another process does so.
+        """
+        changed = {
+            "lost": turn.rest(kept),
+            "spoken": kept,
+            "started_at": now,
+            "resumed": True,
+            "recorded_at": None,
+        }
+        await self._change(turn, changed, record=True)
+
+    @unbroken
+    async def replace(
+        self, turn: JournaledTurn, records: Sequence[MessageRecord] | None, new_turn_id: str
+    ) -> None:
+        """Store `records` as all that there is of a turn that was left, and begin a new one in its place.
+
+        `None` for what the journal has of it. Raises `ThreadBusy` when another process does so.
+        """
+        new: dict[str, Any] = {
+            "turn_id": new_turn_id,
+            "started_at": utc_now(),
+            "messages": [],
+            "lost": "",
+            "spoken": "",
+            "resumed": False,
+            "recorded_at": None,
+        }
+
+        def write(connection: Connection) -> None:
+            if records is None:
+                _record(connection, turn)
+            else:  # What was recorded of the reply goes behind what else is known now.
+                connection.execute(_DELETE, {"thread": turn.thread_id, "of_id": cut_id(turn.turn_id)})
+                save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
+            _settle(connection, turn, new)
+
+        await self._written(turn, write)
+
+    @unbroken
+    async def drop(self, thread_id: str, turn_id: str, process: int) -> None:
+        """Forget a turn of which nothing was written down but that it had begun."""
+        nothing = delete(JournalRow).where(
+            *_OF_TURN, JournalRow.process == process, JournalRow.spoken == "", JournalRow.lost == ""
+        )
+        place = {"thread": thread_id, "turn": turn_id}
+        await self._database.write(lambda connection: connection.execute(nothing, place))
+
+    async def _change(self, turn: JournaledTurn, changed: dict[str, Any], *, record: bool = False) -> None:
+        def write(connection: Connection) -> None:
+            if record and not turn.recorded_at:
+                _record(connection, turn)
+            _settle(connection, turn, changed)
+
+        await self._written(turn, write)
+
+    async def _written(self, turn: JournaledTurn, write: Any) -> None:
+        try:
+            await self._database.write(write)
+        except _GoneOn:
+            raise ThreadBusy(
+                f"thread '{thread_name(turn.thread_id)}' goes on in another process: try again"
+            ) from None
+
+
+def _record(connection: Connection, turn: JournaledTurn) -> None:
+    if records := turn.in_all():
+        save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
+
+
+def _settle(connection: Connection, turn: JournaledTurn, changed: dict[str, Any], *also: Any) -> None:
+    """Change the row unless another process did since it was read.
+
+    The last statement of its transaction: the row of a turn is locked behind its thread, as when it ends.
+    """
+    as_it_was = (
+        JournalRow.thread_id == turn.thread_id,
+        JournalRow.turn_id == turn.turn_id,
+        JournalRow.process == turn.process,
+    )
+    if connection.execute(update(JournalRow).where(*as_it_was, *also).values(changed)).rowcount != 1:
+        raise _GoneOn
+
+
+def _of_thread(thread_id: str) -> Any:
+    return _FIND.where(JournalRow.thread_id == thread_id)
+
+
+def _turns(connection: Connection, query: Any) -> list[JournaledTurn]:
+    return [turn_of_row(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,1 @@
+"""What both databases promise: short transactions, and errors that say what to do."""

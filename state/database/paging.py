@@ -1,0 +1,77 @@
+"""Lists in pages that follow each other, whatever is added or deleted in between."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, TypeVarTuple
+
+from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from ..errors import InvalidInput
+
+T = TypeVar("T")
+Columns = TypeVarTuple("Columns")
+MOST_ENTRIES = 100
+"""Entries that a page of a list has at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """Some entries of a list in its order, and whether more follow."""
+
+    entries: tuple[T, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Which page is wanted: at most `limit` entries, behind the one with the id `after`."""
+
+    limit: int = 20
+    after: str | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for a limit outside 1 to 100."""
+        if not 1 <= self.limit <= MOST_ENTRIES:
+            raise InvalidInput(f"the limit must be between 1 and {MOST_ENTRIES}, it is {self.limit}")
+
+
+async def page_of_rows(
+    session: AsyncSession,
+    query: Select[*Columns],
+    cut: Cut,
+    made: Callable[[Any], T],
+    *,
+    order: Sequence[InstrumentedAttribute[Any]],
+    by: ColumnElement[Any] | InstrumentedAttribute[Any],
+    newest_first: bool = False,
+) -> Slice[T]:
+    """Return the page of `query`, each row `made` into what is given out.
+
+    `order` are the columns by which the list is ordered, none of two entries alike in all of them; `by` is
+    the column with the ids. Raises `InvalidInput` when the list has no entry `cut.after`.
+    """
+    cut.check()
+    page = query
+    if cut.after is not None:
+        anchor = (await session.execute(query.with_only_columns(*order).where(by == cut.after))).first()
+        if anchor is None:
+            raise InvalidInput("`after` is no id of this list: begin again without it")
+        page = query.where(_behind(order, anchor, newest_first=newest_first))
+    columns = [column.desc() if newest_first else column for column in order]
+    rows = (await session.execute(page.order_by(*columns).limit(cut.limit + 1))).all()
+    return Slice(tuple(made(row) for row in rows[: cut.limit]), len(rows) > cut.limit)
+
+
+def _behind(order: Sequence[InstrumentedAttribute[Any]], anchor: Sequence[Any], *, newest_first: bool) -> Any:
+    """Return the condition that a row stands behind `anchor` in the order of the columns."""
+    pairs = list(zip(order, anchor, strict=True))
+    ways = [
+        and_(
+            *(column == value for column, value in pairs[:place]),
+            pairs[place][0] < pairs[place][1] if newest_first else pairs[place][0] > pairs[place][1],
+        )
+        for place in range(len(pairs))
+    ]
+    return or_(*ways)

@@ -1,0 +1,110 @@
+"""A PostgreSQL database: one bounded pool of connections, everything on the event loop."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import TypeVar
+from uuid import uuid4
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from ..database.database import Database, Undone
+from ..database.location import Location
+from ..database.uninterrupted import unbroken
+from ..tables.columns import json_for_postgres, storable
+from .connection import connection_arguments
+
+T = TypeVar("T")
+
+WAIT_SECONDS = 5.0
+"""How long a caller waits for a free connection before `DatabaseBusy` is raised."""
+
+_RECYCLE_SECONDS = 1800
+
+_TRIAL_ROW = "INSERT INTO organizations (id, created_at) VALUES (%(id)s, now())"
+_TRIAL_FILE = "SELECT count(*) FROM generate_series(1, 20000)"
+"""More rows than fit into `work_mem`: PostgreSQL writes them to a file of about 300 KB."""
+
+
+class PostgresDatabase(Database):
+    """An open PostgreSQL database; any number of processes may have it open.
+
+    Each session has a connection of the pool: they never wait for each other but for a row that one changes.
+    """
+
+    def __init__(self, url: str, location: Location, connections: int, *, wait: float = WAIT_SECONDS) -> None:
+        """Open a pool of at most so many `connections`, which are made when they are needed.
+
+        Whoever gets none within `wait` seconds gets `DatabaseBusy`.
+        """
+        super().__init__(url, location)
+        self.engine: AsyncEngine = create_async_engine(
+            location.engine_url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=wait,
+            pool_recycle=_RECYCLE_SECONDS,
+            # The server may have been restarted since a connection was last used.
+            pool_pre_ping=True,
+            connect_args=connection_arguments(location.engine_url),
+            json_serializer=json_for_postgres,
+            use_native_hstore=False,
+            hide_parameters=True,
+        )
+        # All statements of a transaction see what the first one saw.
+        self._reader = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to read; see `Database`."""
+        return self._transaction(self._reader)
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to write; see `Database`."""
+        return self._transaction(self.engine)
+
+    def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Give a session to write: deleted rows go when PostgreSQL next cleans the table up."""
+        return self._transaction(self.engine)
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Call `function` on the event loop, which goes on while a statement runs."""
+        return await self._run(self._reader, function)
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """Call `function` on the event loop, which goes on while a statement runs."""
+        return await self._run(self.engine, function)
+
+    @unbroken
+    async def try_write(self) -> None:
+        """Write a row and a temporary file, then roll back; see `Database`."""
+
+        def attempt(connection: Connection) -> None:
+            connection.exec_driver_sql(_TRIAL_ROW, {"id": uuid4().hex})
+            # The row nearly always fits into a page that the disk has already.
+            connection.exec_driver_sql("SET LOCAL work_mem = '64kB'")
+            connection.exec_driver_sql(_TRIAL_FILE)
+            raise Undone
+
+        with suppress(Undone):
+            await self.write(attempt)
+
+    def kept(self, text: str) -> str:
+        """Return `text` as it will be read back."""
+        return storable(text)
+
+    async def empty_log(self) -> int:
+        """Do nothing: PostgreSQL looks after itself."""
+        return 0
+
+    @unbroken
+    async def close(self) -> None:
+        """Close all connections; the second time it does nothing."""
+        await self.engine.dispose()
+
+    async def _run(self, engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
+        self.opened_in.check()
+        with self.faults():
+            async with engine.begin() as connection:
+                return await connection.run_sync(function)

@@ -1,0 +1,294 @@
+"""Two connections to PostgreSQL that link a process with the others.
+
+The pair is not of a pool: locks end with the connection that took them, and notices come at any time.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
+
+from ..database.location import Location
+from ..database.uninterrupted import unbroken
+from ..errors import StorageError
+from .connection import connection_arguments, conninfo
+from .faults import postgres_faults
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Connection = AsyncConnection[tuple[Any, ...]]
+Notice = dict[str, Any]
+
+LONGEST_OUTAGE = 5.0
+"""Seconds that a question waits for the connections to come back; a caller waits for it in silence."""
+
+_FIRST_RETRY, _LONGEST_RETRY = 0.05, 1.0
+_HEARTBEAT = 1.0
+_CLOCKS_PART = 1.01
+"""How much less exact a comparison of clocks becomes with each heartbeat, until a slower one is better."""
+SURE_FOR = 3.0
+"""Seconds after the last answer of the server in which a process counts on its locks.
+
+Others end the session of a process that has been silent for longer (`end_holder`), and take its threads.
+"""
+_ANSWER_WITHIN = 15.0
+"""Seconds; a server that is gone is noticed earlier, by the system, and a process may be slow for a while."""
+
+_QUICK: dict[str, Any] = {
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
+# The server finds out within seconds that the machine at the other end is gone, and frees its locks.
+_PREPARE = """
+    SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false),
+        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '5000', false),
+        set_config('idle_session_timeout', '0', false)
+"""
+
+_SESSION = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END_SESSION = """
+    SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s
+"""
+
+
+class Listener(Protocol):
+    """Who is told what becomes of a link."""
+
+    async def link_made(self, connection: Connection) -> None:
+        """Nobody else uses the new `connection` yet; what was locked by an earlier one is not any more."""
+        ...
+
+    def link_broken(self) -> None:
+        """What was locked is free for others."""
+        ...
+
+    def hear(self, notice: Notice) -> None:
+        """Another process says something."""
+        ...
+
+
+class Link:
+    """Two connections of a process, made anew when they break: for short questions, and to hear notices.
+
+    `address` is where other processes can send notices to.
+    """
+
+    def __init__(self, location: Location, listener: Listener) -> None:
+        self.address = 0
+        self._location, self._listener = location, listener
+        self._connection: Connection | None = None
+        self._answered_at = 0.0
+        self._up = asyncio.Event()
+        self._broken = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._ahead, self._clock_error = 0.0, math.inf
+        self._session: tuple[Any, ...] | None = None
+        self._asking: asyncio.Task[Any] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """False while the server is away."""
+        return self._up.is_set()
+
+    @property
+    def is_sure(self) -> bool:
+        """False when the server said nothing for a while, perhaps because this process stood still."""
+        return time.monotonic() - self._answered_at < SURE_FOR
+
+    def at(self, moment: float) -> float:
+        """Return `moment` of `time.monotonic()` in seconds since the epoch, by the server's clock."""
+        return moment + self._ahead
+
+    async def open(self) -> None:
+        """Connect. Raises `StorageError` when the server cannot be reached."""
+        with postgres_faults(self._location.shown):
+            pair = await self._connect()
+        self._keeping = asyncio.create_task(self._keep(*pair))
+        await self._up.wait()
+
+    async def close(self) -> None:
+        """Disconnect; what was locked is free then."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping})
+
+    @unbroken
+    async def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what `question` returns of the connection, which it has for itself.
+
+        Waits for one that is broken to come back. Raises `StorageError`.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_OUTAGE):
+                await self._up.wait()
+        except TimeoutError:
+            error = StorageError(f"database {self._location.shown}: the server is away; try again")
+            error.retryable = True
+            raise error from None
+        async with self._one_at_a_time:
+            connection = self._connection
+            with postgres_faults(self._location.shown):
+                if connection is None:
+                    raise psycopg.OperationalError("the connection broke")
+                self._asking = asyncio.current_task()  # Nobody else's: each question is `unbroken`.
+                try:
+                    return await question(connection)
+                except psycopg.Error:
+                    if connection.closed and connection is self._connection:
+                        self._broken.set()  # A question of the link before says nothing of this one.
+                    raise
+                except asyncio.CancelledError:
+                    if not connection.closed:
+                        raise
+                    raise psycopg.OperationalError("the connection broke") from None
+                finally:
+                    self._asking = None
+
+    async def _keep(self, talking: Connection, hearing: Connection) -> None:
+        pause = _FIRST_RETRY
+        while True:
+            try:
+                await self._use(talking, hearing)
+            except (psycopg.Error, TimeoutError) as error:
+                log.warning("the link to the database broke", extra={"error": type(error).__name__})
+            pair = None
+            while pair is None:
+                await asyncio.sleep(pause)
+                try:
+                    pair = await self._connect()
+                    pause = _FIRST_RETRY
+                except (psycopg.Error, StorageError):
+                    pause = min(2 * pause, _LONGEST_RETRY)
+            talking, hearing = pair
+
+    async def _use(self, talking: Connection, hearing: Connection) -> None:
+        """Use a new pair until it breaks."""
+        try:
+            self.address = await self._replace_session(talking)
+            await hearing.execute(SQL("LISTEN {}").format(Identifier(_channel(self.address))))
+            await self._listener.link_made(talking)
+            self._connection = talking
+            self._broken.clear()
+            self._up.set()
+            hearing_on = asyncio.create_task(self._hear(hearing))
+            broken = asyncio.create_task(self._broken.wait())
+            try:
+                await asyncio.wait({hearing_on, broken}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (hearing_on, broken):
+                    task.cancel()
+                await asyncio.wait({hearing_on, broken})
+            if not hearing_on.cancelled():
+                await hearing_on
+        finally:
+            self._up.clear()
+            self._connection = None
+            self._listener.link_broken()
+            await talking.close()
+            if self._asking is not None:
+                self._asking.cancel()  # From a closed socket no answer comes, and no error either.
+            await hearing.close()
+
+    async def _replace_session(self, talking: Connection) -> int:
+        """End the session before this one, and return the process of the server that serves this one.
+
+        The server may not know yet that the one before broke, and keeps its locks.
+        """
+        if self._session is not None:
+            try:
+                await talking.execute(_END_SESSION, self._session)
+            except psycopg.Error as error:  # Old servers wait for no end; then the locks go by themselves.
+                log.info("the last session was not ended", extra={"error": type(error).__name__})
+        cursor = await talking.execute(_SESSION)
+        [self._session] = await cursor.fetchall()
+        return self._session[0]
+
+    async def _hear(self, hearing: Connection) -> None:
+        while True:
+            async for notice in hearing.notifies(timeout=_HEARTBEAT):
+                try:
+                    self._listener.hear(json.loads(notice.payload))
+                except Exception:  # Whatever somebody sends, the next notice must be heard.
+                    log.exception("a notice of another process could not be understood")
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await hearing.execute("SELECT 1")
+                async with self._one_at_a_time:
+                    if self._connection is not None:
+                        await self._set_clock(self._connection)
+
+    async def _connect(self) -> tuple[Connection, Connection]:
+        talking = await self._connected("voicegraph locks")
+        try:
+            self._clock_error = math.inf  # Another server may have another clock.
+            await self._set_clock(talking)
+            hearing = await self._connected("voicegraph notices")
+            try:
+                await self._require_sessions(talking, hearing)
+            except BaseException:
+                await hearing.close()
+                raise
+            return talking, hearing
+        except BaseException:
+            await talking.close()
+            raise
+
+    async def _require_sessions(self, talking: Connection, hearing: Connection) -> None:
+        """Raise `StorageError` unless each connection has a process of the server to itself."""
+        seen: list[set[int]] = [set(), set()]
+        for _ in range(2):
+            for connection, processes in zip((talking, hearing), seen, strict=True):
+                [[process]] = await (await connection.execute("SELECT pg_backend_pid()")).fetchall()
+                processes.add(process)
+        if any(len(processes) > 1 for processes in seen) or seen[0] & seen[1]:
+            raise StorageError(
+                f"database {self._location.shown}: a pooler lends connections for single transactions, which "
+                "keep no locks: set its pool_mode to session, or connect to PostgreSQL itself"
+            )
+
+    async def _connected(self, name: str) -> Connection:
+        given: dict[str, Any] = {
+            **connection_arguments(self._location.engine_url),
+            **_QUICK,
+            "application_name": name,
+        }
+        connection = await AsyncConnection.connect(conninfo(self._location), autocommit=True, **given)
+        try:
+            await connection.execute(_PREPARE)
+        except psycopg.Error as error:  # Old servers do not know all of it.
+            log.info("the server keeps its own keepalives", extra={"error": type(error).__name__})
+        return connection
+
+    async def _set_clock(self, connection: Connection) -> None:
+        """Compare clocks; the quickest answers tell most exactly what the server's shows."""
+        before = time.monotonic()
+        cursor = await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        [[shown]] = await cursor.fetchall()
+        after = time.monotonic()
+        self._answered_at = before
+        self._clock_error *= _CLOCKS_PART
+        if (after - before) / 2 <= self._clock_error:
+            self._clock_error = (after - before) / 2
+            self._ahead = shown - (before + after) / 2
+
+
+def _channel(address: int) -> str:
+    return f"voicegraph_{address}"
+
+
+async def send(connection: Connection, address: int, notices: Sequence[Notice]) -> None:
+    """Send notices to a process; nobody may hear them."""
+    await connection.execute(
+        "SELECT pg_notify(%s, part) FROM unnest(%s::text[]) AS part",
+        (_channel(address), [json.dumps(notice) for notice in notices]),
+    )

@@ -1,0 +1,94 @@
+"""Searches on PostgreSQL: of an agent's messages, and of its passages."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, func, select
+
+from ...agents.actors import Actor
+from ...agents.ownership import owned_by
+from ...errors import AgentNotFound
+from ...search.embedder import Meaning
+from ...search.neighbours import RecallHit, heard_words, hits_of
+from ...search.query_words import Wanted
+from ...search.ranking import Found
+from ...search.search import Page, Wish, find, page_of
+from ...tables.columns import storable
+from ...tables.tables import AgentRow
+from .likeness import alike
+from .neighbours import around, said, searchable
+from .ranking import best, listed, newest
+from .scope import Scope
+
+# Until the transaction ends. Compiling a statement costs more than it takes, and reading all entries of a
+# small table, which the planner likes to do, more than the index for the few of one agent.
+_SETTINGS = (func.set_config("jit", "off", True), func.set_config("enable_seqscan", "off", True))
+
+
+class PostgresFinder:
+    """Finds rows of a scope; see `Finder`."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+        """Return the rows that answer best."""
+        return best(self._scope, query, limit, offset)
+
+    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+        """Return the rows that mean the same."""
+        return alike(self._scope, meaning, most, also)
+
+    def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
+        """Return the rows that have one of the words."""
+        return newest(self._scope, words, limit, offset)
+
+    def listed(self, sought: str, limit: int, offset: int) -> Found:
+        """Return the rows that hold what is sought as it is."""
+        if sought:
+            words = heard_words("row") if self._scope.table == "messages" else "row.text"
+            self._scope.add(f"position(:sought IN {words}) > 0", sought=storable(sought))
+        return listed(self._scope, limit, offset)
+
+
+def find_messages(connection: Connection, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+    """Return the messages of an agent that answer the wish. Raises `AgentNotFound`."""
+    scope = _scope(connection, "messages", _owned_agent(connection, actor, agent_id), wish)
+    if wish.role is not None:
+        scope.add("row.role = :role", role=wish.role)
+    if wish.thread_id is not None:
+        scope.add("row.thread_id = :thread_id", thread_id=storable(wish.thread_id))
+    if not wish.ranked:
+        scope.add(searchable("row"))
+    found = find(PostgresFinder(scope), wish)
+    shown = found[: wish.limit]
+    messages = said(connection, [number for number, _ in shown])
+    return page_of(wish, found, hits_of(shown, messages, around(connection, messages)))
+
+
+def find_passages(connection: Connection, actor: Actor, agent_id: str, wish: Wish) -> Found:
+    """Return the numbers of an agent's passages that answer the wish. Raises `AgentNotFound`."""
+    scope = _scope(connection, "passages", _owned_agent(connection, actor, agent_id), wish)
+    for place, tag in enumerate(wish.tags):
+        name = f"tag_{place}"
+        has_tag = f"SELECT 1 FROM json_array_elements_text(row.tags) AS tag WHERE tag = :{name}"
+        scope.add(f"EXISTS ({has_tag})", **{name: storable(tag)})
+    return find(PostgresFinder(scope), wish)
+
+
+def _scope(connection: Connection, table: str, agent: int, wish: Wish) -> Scope:
+    """Return the rows of an agent from the wish's start on and before its end."""
+    scope = Scope(connection, table, agent)
+    if wish.start is not None:
+        scope.add("row.created_at >= :start", start=wish.start)
+    if wish.end is not None:
+        scope.add("row.created_at < :end", end=wish.end)
+    return scope
+
+
+def _owned_agent(connection: Connection, actor: Actor, agent_id: str) -> int:
+    """Return the number of an agent of `actor`, or raise `AgentNotFound`."""
+    query = select(AgentRow.number, *_SETTINGS).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise AgentNotFound(agent_id)
+    return row[0]

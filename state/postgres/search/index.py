@@ -1,0 +1,124 @@
+"""The search index of a PostgreSQL database."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, TextClause, text
+
+from ...agents.actors import Actor
+from ...database.database import Database
+from ...database.uninterrupted import unbroken
+from ...search.likeness import Due
+from ...search.neighbours import RecallHit
+from ...search.ranking import Found
+from ...search.search import Numbers, Page, Wish
+from .finding import find_messages, find_passages
+from .indexing import index_some
+from .scope import TABLES
+from .vectors import count_due, give_back, keep, made, take_due, want, wanted_model
+
+_NUMBERS = {
+    "messages": text("SELECT number FROM messages WHERE thread_id = ANY(CAST(:ids AS text[]))"),
+    "passages": text("SELECT number FROM passages WHERE id = ANY(CAST(:ids AS text[]))"),
+}
+_ENTRIES = (
+    "(SELECT count(*) FROM {name}_{kind} AS entry WHERE entry.number = ANY(CAST(:{table} AS bigint[])){and_})"
+)
+_DELETED = " AND NOT EXISTS (SELECT 1 FROM {table} AS row WHERE row.number = entry.number)"
+
+
+def _counting(and_: str) -> TextClause:
+    counts = (
+        _ENTRIES.format(name=name, kind=kind, table=table, and_=and_.format(table=table))
+        for table, name in TABLES.items()
+        for kind in ("entries", "vectors")
+    )
+    return text("SELECT " + " + ".join(counts))
+
+
+_COUNT, _ORPHANS = _counting(""), _counting(_DELETED)
+
+
+class PostgresIndex:
+    """Entries and vectors in tables of the database; see `SearchIndex`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @unbroken
+    async def messages(self, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+        """Return the messages that answer a wish."""
+        return await self._database.read(lambda connection: find_messages(connection, actor, agent_id, wish))
+
+    @unbroken
+    async def passages(self, actor: Actor, agent_id: str, wish: Wish) -> Found:
+        """Return the passages that answer a wish."""
+        return await self._database.read(lambda connection: find_passages(connection, actor, agent_id, wish))
+
+    @unbroken
+    async def index_some(self, numbers: tuple[int, int]) -> int:
+        """Take in some of what is due and no other process works on."""
+        return await index_some(self._database, numbers)
+
+    async def erase_deleted(self, numbers: Numbers) -> int:
+        """Count what is left of deleted rows: it went with them, in the same transaction."""
+        return await self._count(_ORPHANS, numbers)
+
+    @unbroken
+    async def numbers_of(self, threads: Collection[str], passages: Collection[str]) -> Numbers:
+        """Return the numbers of messages and passages."""
+        given = {"messages": list(threads), "passages": list(passages)}
+
+        def read(connection: Connection) -> Numbers:
+            return {
+                table: list(connection.execute(query, {"ids": given[table]}).scalars())
+                for table, query in _NUMBERS.items()
+            }
+
+        return await self._database.read(read)
+
+    async def count_entries(self, numbers: Numbers) -> int:
+        """Count what there is with these numbers."""
+        return await self._count(_COUNT, numbers)
+
+    @unbroken
+    async def _count(self, query: TextClause, numbers: Numbers) -> int:
+        given = {table: list(numbers.get(table, ())) for table in TABLES}
+        return await self._database.read(lambda connection: connection.execute(query, given).scalar_one())
+
+    @unbroken
+    async def wanted_model(self) -> str | None:
+        """Return the name of the model whose vectors are wanted."""
+        return await self._database.read(wanted_model)
+
+    @unbroken
+    async def want(self, model: str) -> None:
+        """Want the vectors of this model."""
+        await self._database.write(lambda connection: want(connection, model))
+
+    @unbroken
+    async def take_due(self, model: str, most: int) -> list[Due]:
+        """Take entries without a vector, for two minutes."""
+        return await self._database.write(lambda connection: take_due(connection, model, most))
+
+    @unbroken
+    async def give_back(self, due: Sequence[Due]) -> None:
+        """Let anybody take these entries."""
+        await self._database.write(lambda connection: give_back(connection, due))
+
+    @unbroken
+    async def count_due(self) -> int:
+        """Return how many entries wait for a vector."""
+        return await self._database.read(count_due)
+
+    @unbroken
+    async def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> None:
+        """Keep vectors."""
+        await self._database.write(lambda connection: keep(connection, model, vectors))
+
+    @unbroken
+    async def made(self, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:
+        """Return vectors."""
+        return await self._database.read(lambda connection: made(connection, table, after, most))
+
+    async def close(self) -> None:
+        """Do nothing: all is in the database."""

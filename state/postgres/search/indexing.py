@@ -1,0 +1,157 @@
+"""Bring PostgreSQL's search index up to date, in short steps of one transaction each.
+
+An agent's entries are written by one process at a time, which holds a lock in the name of the agent until
+its step ends; the others go on with other agents. That lock is no row's, so that no turn waits for it. Rows
+that are taken in are locked too, and those that a turn changes just now are left for the next step.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ...agents.ownership import numbers_of
+from ...database.database import Database
+from ...search.entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
+from ...search.neighbours import heard_words
+from ...tables.tables import SEQUENCE_BITS
+from .lexemes import CONTEXT, TEXT, as_tsvector, stems_of, words_of
+from .neighbours import numbers_around, searchable
+from .scope import TABLES
+from .vectors import entry_text, note_changes, note_new
+
+_BATCH = 16
+_LOCKS = 0x76676978
+"""The name space of the locks of agents."""
+
+_DUE = "FROM {table} AS row WHERE row.indexed_at IS NULL AND row.number BETWEEN :first AND :last"
+_NEXT = text(
+    "SELECT least("
+    + ", ".join(f"(SELECT min(row.number) {_DUE.format(table=table)})" for table in TABLES)
+    + ")"
+)
+_LOCK = text("SELECT pg_try_advisory_xact_lock(:locks, :agent)")
+_TAKE = {
+    table: text(
+        f"SELECT row.number {_DUE.format(table=table)} "
+        "ORDER BY row.number LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED"
+    )
+    for table in TABLES
+}
+# Whoever deletes a thread waits for a step; a step that waited for him would do so for ever.
+_STAYING = text(
+    "SELECT number FROM messages WHERE number = ANY(CAST(:numbers AS bigint[])) FOR KEY SHARE SKIP LOCKED"
+)
+_MESSAGES = text(
+    f"SELECT row.number, {heard_words('row')} AS text, row.name, row.created_at, agents.time_zone "
+    "FROM messages AS row JOIN agents ON agents.id = row.agent_id "
+    f"WHERE row.number = ANY(CAST(:numbers AS bigint[])) AND {searchable('row')}"
+)
+_PASSAGES = text(
+    "SELECT number, text, context, tags FROM passages WHERE number = ANY(CAST(:numbers AS bigint[]))"
+)
+_NEW = (
+    "unnest(CAST(:numbers AS bigint[]), CAST(:texts AS text[]), CAST(:words AS text[])) "
+    "AS new(number, text, words)"
+)
+
+Words = dict[str, list[str]]
+"""The words of an entry, by `TEXT` and `CONTEXT`."""
+Entry = tuple[int, str, Words]
+"""An entry's number, its text as far as an embedder takes it, and its words."""
+
+
+async def index_some(database: Database, numbers: tuple[int, int]) -> int:
+    """Take in some of what is due between two numbers and nobody else works on; return how much it was.
+
+    Use it in an `unbroken` function.
+    """
+    return await database.write(lambda connection: _step(connection, *numbers))
+
+
+def _step(connection: Connection, first: int, last: int) -> int:
+    while True:
+        number = connection.execute(_NEXT, {"first": first, "last": last}).scalar_one()
+        if number is None:
+            return 0
+        agent: int = number >> SEQUENCE_BITS
+        if connection.execute(_LOCK, {"locks": _LOCKS, "agent": agent}).scalar_one():
+            done = sum(_take_in(connection, agent, table, (first, last)) for table in TABLES)
+            if done:
+                return done
+        first = (agent + 1) << SEQUENCE_BITS
+
+
+def _take_in(connection: Connection, agent: int, table: str, numbers: tuple[int, int]) -> int:
+    own = numbers_of(agent)
+    window = {"first": max(numbers[0], own[0]), "last": min(numbers[1], own[1]), "batch": _BATCH}
+    due = list(connection.execute(_TAKE[table], window).scalars())
+    if due:
+        affected, entries = (_messages if table == "messages" else _passages)(connection, due)
+        _write(connection, agent, table, affected, entries)
+        done = text(f"UPDATE {table} SET indexed_at = now() WHERE number = ANY(CAST(:numbers AS bigint[]))")
+        connection.execute(done, {"numbers": due})
+    return len(due)
+
+
+def _messages(connection: Connection, due: Sequence[int]) -> tuple[set[int], list[Entry]]:
+    """Return the numbers of the entries to write anew, and those of them that there are."""
+    # A message is also the context of those beside it.
+    beside = numbers_around(connection, due)
+    beside_them = [near for each in beside.values() for near in each]
+    affected = set(connection.execute(_STAYING, {"numbers": [*due, *beside_them]}).scalars())
+    near = numbers_around(connection, affected)
+    wanted = affected.union(*near.values())
+    rows = {row.number: row for row in connection.execute(_MESSAGES, {"numbers": list(wanted)})}
+    context = {number: words_of(row.text[:CONTEXT_CHARACTERS]) for number, row in rows.items()}
+    return affected, [
+        _entry(
+            number,
+            message_entry(
+                rows[number].text, rows[number].name, rows[number].created_at, rows[number].time_zone
+            ),
+            (word for each in near[number] if each in rows for word in context[each]),
+        )
+        for number in sorted(affected & rows.keys())
+    ]
+
+
+def _passages(connection: Connection, due: Sequence[int]) -> tuple[set[int], list[Entry]]:
+    rows = connection.execute(_PASSAGES, {"numbers": list(due)})
+    return set(due), [
+        _entry(row.number, passage_entry(row.text, row.tags), words_of(row.context or "")) for row in rows
+    ]
+
+
+def _entry(number: int, words: str, context: Iterable[str]) -> Entry:
+    return number, entry_text(words), {TEXT: words_of(words), CONTEXT: list(context)}
+
+
+def _write(
+    connection: Connection, agent: int, table: str, affected: set[int], entries: Sequence[Entry]
+) -> None:
+    name = TABLES[table]
+    stems = stems_of(connection, (word for entry in entries for each in entry[2].values() for word in each))
+    new: Mapping[str, Any] = {
+        "numbers": [number for number, _, _ in entries],
+        "texts": [words for _, words, _ in entries],
+        "words": [
+            as_tsvector(agent, {column: [stems[word] for word in each] for column, each in words.items()})
+            for _, _, words in entries
+        ],
+    }
+    with_vectors = note_changes(connection, name, new["numbers"], new["texts"])
+    connection.execute(
+        text(
+            f"INSERT INTO {name}_entries AS old (number, text, words) "
+            f"SELECT number, text, CAST(words AS tsvector) FROM {_NEW} "
+            "ON CONFLICT (number) DO UPDATE SET text = excluded.text, words = excluded.words "
+            "WHERE old.text <> excluded.text OR old.words <> excluded.words"
+        ),
+        new,
+    )
+    if with_vectors:
+        note_new(connection, name, new["numbers"])
+    gone = text(f"DELETE FROM {name}_entries WHERE number = ANY(CAST(:numbers AS bigint[]))")
+    if gone_numbers := list(affected - set(new["numbers"])):
+        connection.execute(gone, {"numbers": gone_numbers})

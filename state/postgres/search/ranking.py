@@ -1,0 +1,108 @@
+"""Which entries of PostgreSQL's search index answer a query best."""
+
+from collections.abc import Sequence
+
+from ...search.query_words import Wanted
+from ...search.ranking import MOST_BETWEEN, Found, Gain, gains, rarities
+from .lexemes import CONTEXT, TEXT, lexeme, stems_of, words_of
+from .scope import Scope
+
+_UNIT = 1_000_000_000
+"""Gains are whole numbers here: sums of them are the same in any order, and equals stay equal."""
+
+_COUNTS = """
+    SELECT
+        (SELECT max(number) FROM {table} WHERE number BETWEEN :first AND :last),
+        ARRAY(
+            SELECT (SELECT count(*) FROM {entries} WHERE words @@ CAST(query AS tsquery))
+            FROM unnest(CAST(:queries AS text[])) WITH ORDINALITY AS given(query, place) ORDER BY place
+        )
+"""
+_BEST = """
+    SELECT entry.number, sum(given.gain) AS score
+    FROM unnest(CAST(:queries AS text[]), CAST(:gains AS bigint[])) AS given(query, gain)
+    JOIN {entries} AS entry ON entry.words @@ CAST(given.query AS tsquery)
+    GROUP BY entry.number
+"""
+
+
+def best(scope: Scope, query: Wanted, limit: int, offset: int) -> Found:
+    """Return the rows that answer best, the best first; of equals what was said first."""
+    stems = _stems(scope, query.words)
+    wanted = gains(_rarities(scope, stems), query.pairs)
+    if not wanted:
+        return []
+    found = _BEST.format(entries=scope.entries)
+    if scope.conditions:
+        found = (
+            f"SELECT found.number, found.score FROM ({found}) AS found JOIN {scope.table} AS row "
+            f"ON row.number = found.number WHERE {' AND '.join(scope.conditions)}"
+        )
+    given = {
+        "queries": [_match(scope.agent, stems, gain) for gain in wanted],
+        "gains": [round(gain.worth * _UNIT) for gain in wanted],
+        "limit": limit,
+        "offset": offset,
+    }
+    rows = scope.rows(f"{found} ORDER BY 2 DESC, 1 LIMIT :limit OFFSET :offset", given)
+    return [(number, float(score) / _UNIT) for number, score in rows]
+
+
+def newest(scope: Scope, words: tuple[str, ...], limit: int, offset: int) -> Found:
+    """Return the rows whose own text has one of the words, the newest first; their score is 0."""
+    stems = _stems(scope, words)
+    any_word = " | ".join(lexeme(scope.agent, TEXT, stems[word]) for word in words)
+    scope.add(
+        f"row.number IN (SELECT number FROM {scope.entries} WHERE words @@ CAST(:any_word AS tsquery))",
+        any_word=any_word,
+    )
+    return listed(scope, limit, offset)
+
+
+def listed(scope: Scope, limit: int, offset: int) -> Found:
+    """Return the rows of the scope, the newest first; their score is 0."""
+    conditions = " AND ".join(["row.number BETWEEN :first AND :last", *scope.conditions])
+    rows = scope.rows(
+        f"SELECT row.number FROM {scope.table} AS row WHERE {conditions} "
+        "ORDER BY row.created_at DESC, row.number DESC LIMIT :limit OFFSET :offset",
+        {"limit": limit, "offset": offset},
+    )
+    return [(row.number, 0.0) for row in rows]
+
+
+def _stems(scope: Scope, words: Sequence[str]) -> dict[str, str]:
+    """Return the stem of each word of a query."""
+    plain = {word: "".join(words_of(word)) for word in words}
+    stems = stems_of(scope.connection, plain.values())
+    return {word: stems[each] for word, each in plain.items()}
+
+
+def _rarities(scope: Scope, stems: dict[str, str]) -> dict[str, float]:
+    queries = [_anywhere(scope.agent, stem) for stem in stems.values()]
+    statement = _COUNTS.format(table=scope.table, entries=scope.entries)
+    ((greatest, counts),) = scope.rows(statement, {"queries": queries})
+    # Numbers count from the first one up: the greatest tells how many there are, or were.
+    entries = (greatest or scope.values["first"]) - scope.values["first"]
+    return rarities(dict(zip(stems, counts, strict=True)), entries)
+
+
+def _match(agent: int, stems: dict[str, str], gain: Gain) -> str:
+    """Return the `tsquery` for what an entry gains by."""
+    stem = stems[gain.word]
+    if gain.near is not None:
+        return _near(agent, stem, stems[gain.near])
+    return lexeme(agent, TEXT, stem) if gain.in_text else _anywhere(agent, stem)
+
+
+def _anywhere(agent: int, stem: str) -> str:
+    return f"{lexeme(agent, TEXT, stem)} | {lexeme(agent, CONTEXT, stem)}"
+
+
+def _near(agent: int, one: str, other: str) -> str:
+    """Return the `tsquery` for two stems with a few others between them, in any order and either column."""
+    return " | ".join(
+        f"({lexeme(agent, column, first)} <{distance}> {lexeme(agent, column, second)})"
+        for column in (TEXT, CONTEXT)
+        for first, second in ((one, other), (other, one))
+        for distance in range(1, MOST_BETWEEN + 2)
+    )

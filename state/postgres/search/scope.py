@@ -1,0 +1,48 @@
+"""Which rows a search on PostgreSQL looks at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ...agents.ownership import numbers_of
+
+TABLES = {"messages": "recall", "passages": "archive"}
+"""What the names of the index's tables begin with, for each table that is searched."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """The rows of `table` that belong to the agent with this number and meet the conditions.
+
+    Conditions call the row `row`.
+    """
+
+    connection: Connection
+    table: str
+    agent: int
+    conditions: list[str] = field(default_factory=list[str])
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self.values["first"], self.values["last"] = numbers_of(self.agent)
+
+    def add(self, condition: str, **values: Any) -> None:
+        """Add a condition with its values."""
+        self.conditions.append(condition)
+        self.values |= values
+
+    @property
+    def entries(self) -> str:
+        """The name of the table of entries."""
+        return f"{TABLES[self.table]}_entries"
+
+    @property
+    def vectors(self) -> str:
+        """The name of the table of vectors."""
+        return f"{TABLES[self.table]}_vectors"
+
+    def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """Return the rows of a statement, which may use the values of the scope and others."""
+        return self.connection.execute(text(statement), {**self.values, **(values or {})}).all()

@@ -1,0 +1,1 @@
+"""Finding what was said and kept: by words, by meaning, in pages."""

@@ -1,0 +1,232 @@
+"""Passages: what an agent keeps for good in its archival memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..agents.actors import Actor
+from ..agents.ownership import agent_number, numbers_of, owned_by
+from ..database.database import Database
+from ..database.paging import Cut, Slice, page_of_rows
+from ..database.uninterrupted import unbroken
+from ..errors import InvalidInput, NotFound
+from ..tables.columns import utc_now
+from ..tables.names import new_id
+from ..tables.tables import AgentRow, PassageRow
+from .cutting import cut_text
+from .embedding import Embedding
+from .search import Order, Page, Wish, page_of
+from .search_index import SearchIndex
+
+MOST_CHARACTERS = 1_000_000
+"""Characters that a text for archival memory holds at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A text of archival memory; `context` tells where it comes from."""
+
+    id: str
+    number: int
+    text: str
+    context: str | None
+    tags: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPassage:
+    """A text for archival memory, of any length; `created_at` is now unless given."""
+
+    text: str
+    context: str | None = None
+    tags: tuple[str, ...] = ()
+    created_at: datetime | None = None
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for an empty text, one of over a million characters, a time without zone."""
+        if not self.text.strip():
+            raise InvalidInput("the passage is empty")
+        if len(self.text) > MOST_CHARACTERS:
+            raise InvalidInput(
+                f"archival memory takes texts of at most {MOST_CHARACTERS} characters, "
+                f"this has {len(self.text)}"
+            )
+        if self.created_at is not None and self.created_at.tzinfo is None:
+            raise InvalidInput("a passage's `created_at` needs a time zone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageHit:
+    """A passage that was found; a higher `score` answers better, it is 0 where nothing was ranked."""
+
+    passage: Passage
+    score: float
+
+
+class Passages:
+    """The passages of agents."""
+
+    def __init__(self, database: Database, index: SearchIndex, embedding: Embedding) -> None:
+        """Work on `database`; search in its `index`, with the vectors of `embedding` if it has any."""
+        self._database = database
+        self._index = index
+        self._embedding = embedding
+
+    @unbroken
+    async def insert(
+        self,
+        actor: Actor,
+        agent_id: str,
+        text: str,
+        *,
+        tags: Sequence[str] = (),
+        context: str | None = None,
+        created_at: datetime | None = None,
+    ) -> tuple[Passage, ...]:
+        """Store a text, cut at the ends of sentences into passages of at most 1,000 characters.
+
+        All have the same tags, context and time, which is now unless given. Raises `AgentNotFound`, and
+        `InvalidInput` for an empty text, one of over a million characters and a time without time zone.
+        """
+        new = NewPassage(text=text, tags=tuple(tags), context=context, created_at=created_at)
+        new.check()
+        async with self._database.writing() as session:
+            rows = await add_passages(session, self._database, actor, agent_id, [new])
+        return tuple(_as_passage(row) for row in rows)
+
+    async def search(
+        self,
+        actor: Actor,
+        agent_id: str,
+        query: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        tags: Sequence[str] = (),
+        order: Order = "best",
+        limit: int = 10,
+        offset: int = 0,
+    ) -> Page[PassageHit]:
+        """Return the passages about `query` from `start` on and before `end` that have all of `tags`.
+
+        Any text is taken as plain words; words of the tags and of the context are found too. Passages are
+        found once `Recall.index_due` has run. Raises what `Recall.search` does.
+        """
+        wish = Wish(
+            query=query,
+            start=start,
+            end=end,
+            order=order,
+            limit=limit,
+            offset=offset,
+            tags=tuple(tags),
+        )
+        wish.check()
+        if wish.ranked:
+            # Not in the unbroken part: whoever does not want the answer any more must not wait for this.
+            wish = replace(wish, meaning=await self._embedding.meaning_of(query))
+        return await self._search(actor, agent_id, wish)
+
+    @unbroken
+    async def _search(self, actor: Actor, agent_id: str, wish: Wish) -> Page[PassageHit]:
+        found = await self._index.passages(actor, agent_id, wish)
+        numbers = [number for number, _ in found[: wish.limit]]
+        async with self._database.reading() as session:
+            rows = await session.scalars(select(PassageRow).where(PassageRow.number.in_(numbers)))
+            passages = {row.number: _as_passage(row) for row in rows}
+        hits = [
+            PassageHit(passage=passages[number], score=score)
+            for number, score in found[: wish.limit]
+            if number in passages  # Deleted, and still in the index.
+        ]
+        return page_of(wish, found, hits)
+
+    @unbroken
+    async def list(
+        self, actor: Actor, agent_id: str, *, limit: int | None = None, before: int | None = None
+    ) -> tuple[Passage, ...]:
+        """Return the last `limit` passages, all if `None`, with a number below `before`, the oldest first."""
+        if limit is not None and limit < 1:
+            raise InvalidInput(f"the limit must be at least 1, it is {limit}")
+        query = select(PassageRow).where(PassageRow.agent_id == agent_id)
+        query = query.order_by(PassageRow.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(PassageRow.number < before)
+        async with self._database.reading() as session:
+            await agent_number(session, actor, agent_id)
+            rows = (await session.scalars(query)).all()
+        return tuple(_as_passage(row) for row in reversed(rows))
+
+    @unbroken
+    async def page(self, actor: Actor, agent_id: str, cut: Cut) -> Slice[Passage]:
+        """Return a page of the agent's passages, the newest first. Raises `AgentNotFound`, `InvalidInput`."""
+        query = select(PassageRow).where(PassageRow.agent_id == agent_id)
+        async with self._database.reading() as session:
+            await agent_number(session, actor, agent_id)
+            return await page_of_rows(
+                session,
+                query,
+                cut,
+                lambda row: _as_passage(row[0]),
+                order=[PassageRow.number],
+                by=PassageRow.id,
+                newest_first=True,
+            )
+
+    @unbroken
+    async def delete(self, actor: Actor, passage_id: str) -> None:
+        """Delete the passage, or raise `NotFound`."""
+        mine = select(AgentRow.id).where(owned_by(actor, AgentRow))
+        query = delete(PassageRow).where(PassageRow.id == passage_id, PassageRow.agent_id.in_(mine))
+        async with self._database.erasing() as session:
+            if (await session.execute(query.returning(PassageRow.id))).first() is None:
+                raise NotFound(f"no passage '{passage_id}'")
+
+    @unbroken
+    async def count(self, actor: Actor, agent_id: str) -> int:
+        """Return the number of the agent's passages, or raise `AgentNotFound`."""
+        async with self._database.reading() as session:
+            await agent_number(session, actor, agent_id)
+            query = select(func.count()).where(PassageRow.agent_id == agent_id)
+            return (await session.execute(query)).scalar_one()
+
+
+async def add_passages(
+    session: AsyncSession, database: Database, actor: Actor, agent_id: str, texts: Sequence[NewPassage]
+) -> list[PassageRow]:
+    """Store texts, cut into passages, in the transaction of `session`. Raises `AgentNotFound`."""
+    agent = await agent_number(session, actor, agent_id, lock=True)
+    first, last = numbers_of(agent)
+    greatest = select(func.max(PassageRow.number)).where(PassageRow.number.between(first, last))
+    number = (await session.execute(greatest)).scalar_one() or first
+    kept, now = database.kept, utc_now()
+    pieces = [(new, piece) for new in texts for piece in cut_text(kept(new.text))]
+    rows = [
+        PassageRow(
+            number=number + place,
+            id=new_id("passage"),
+            agent_id=agent_id,
+            text=piece,
+            context=None if new.context is None else kept(new.context),
+            tags=[kept(tag) for tag in new.tags],
+            created_at=new.created_at or now,
+        )
+        for place, (new, piece) in enumerate(pieces, start=1)
+    ]
+    session.add_all(rows)
+    return rows
+
+
+def _as_passage(row: PassageRow) -> Passage:
+    return Passage(
+        id=row.id,
+        number=row.number,
+        text=row.text,
+        context=row.context,
+        tags=tuple(row.tags),
+        created_at=row.created_at,
+    )

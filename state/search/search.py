@@ -1,0 +1,113 @@
+"""What every search takes and gives: a checked wish, and hits in pages."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Literal, Protocol, TypeVar
+
+from ..errors import InvalidInput
+from .embedder import Meaning
+from .mixing import CANDIDATES, mixed
+from .neighbours import SEARCHED_ROLES
+from .query_words import Wanted, wanted
+from .ranking import Found
+
+Order = Literal["best", "newest"]
+Numbers = Mapping[str, Collection[int]]
+"""Numbers of rows by their table, `messages` or `passages`; entries have the same numbers."""
+T = TypeVar("T")
+
+MOST_HITS = 100
+"""Hits that a page has at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some hits, and the `offset` that gives the next ones (`None` when there are no more)."""
+
+    hits: tuple[T, ...]
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A search as it was asked for; only messages have roles and threads, only passages have tags.
+
+    `thread_id` is the key of a thread.
+    """
+
+    query: str
+    start: datetime | None
+    end: datetime | None
+    order: str
+    limit: int
+    offset: int
+    role: str | None = None
+    thread_id: str | None = None
+    tags: tuple[str, ...] = ()
+    meaning: Meaning | None = None
+
+    @property
+    def ranked(self) -> bool:
+        """True when the answers come best first, not newest first."""
+        return self.order == "best" and bool(wanted(self.query).words)
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for what cannot be searched."""
+        if self.order not in ("best", "newest"):
+            raise InvalidInput(f"the order must be 'best' or 'newest', it is '{self.order[:40]}'")
+        if not 1 <= self.limit <= MOST_HITS:
+            raise InvalidInput(f"the limit must be between 1 and {MOST_HITS}, it is {self.limit}")
+        if self.offset < 0:
+            raise InvalidInput(f"the offset must not be negative, it is {self.offset}")
+        for name, instant in (("start", self.start), ("end", self.end)):
+            if instant is not None and instant.tzinfo is None:
+                raise InvalidInput(f"the {name} of a search needs a time zone")
+        if self.role is not None and self.role not in SEARCHED_ROLES:
+            raise InvalidInput(f"the role must be 'user' or 'assistant', it is '{self.role[:40]}'")
+
+
+class Finder(Protocol):
+    """The rows of one agent in a window, and the ways to find some of them."""
+
+    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+        """Return the rows that answer best, the best first; of equals what was stored first."""
+        ...
+
+    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+        """Return the rows whose vectors are most like that of the query, the likest first.
+
+        Those with the numbers `also` come on top of the `most` rows. The score is the cosine.
+        """
+        ...
+
+    def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
+        """Return the rows whose own text has one of the words, the newest first; their score is 0."""
+        ...
+
+    def listed(self, sought: str, limit: int, offset: int) -> Found:
+        """Return the rows whose text holds `sought` as it is, the newest first; their score is 0."""
+        ...
+
+
+def find(finder: Finder, wish: Wish) -> Found:
+    """Return the rows that answer the wish, and one more than its limit.
+
+    An empty query asks for all, the newest first; one without letters and digits, such as an emoji, for the
+    texts that hold it as it is.
+    """
+    query, limit, offset = wanted(wish.query), wish.limit + 1, wish.offset
+    if wish.ranked and wish.meaning is not None:
+        worded = finder.best(query, max(CANDIDATES, offset + limit), 0)
+        also = {number for number, _ in worded[:CANDIDATES]}
+        return mixed(worded, finder.alike(wish.meaning, CANDIDATES, also))[offset:][:limit]
+    if wish.ranked:
+        return finder.best(query, limit, offset)
+    if query.words:
+        return finder.newest(query.words, limit, offset)
+    return finder.listed(wish.query.strip(), limit, offset)
+
+
+def page_of(wish: Wish, found: Found, hits: Sequence[T]) -> Page[T]:
+    """Return the page of `hits`, which were made of the first ones of `found`."""
+    return Page(tuple(hits), wish.offset + wish.limit if len(found) > wish.limit else None)

@@ -1,0 +1,181 @@
+"""Which processes have an SQLite database open: each locks a byte of a file beside it, `NAME.db.lock`.
+
+The kernel frees the byte when the process ends, also by SIGKILL. Processes see each other across containers
+of one machine, not across machines: for those there is PostgreSQL.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from ..database.faults import storage_error
+from ..database.location import Location
+from ..errors import InvalidSetting, StorageError
+from .file_locks import lock_bytes, unlock_bytes
+
+_OPENING = 0
+"""Locked while a process takes its byte; the file grows by one byte then."""
+_SERVER = 1
+"""Locked by the process that serves the database over HTTP."""
+_FIRST, _LAST = 2, 2**31 - 2
+"""The bytes that processes take at random: their tokens."""
+_LONGEST_OPENING = 5.0
+
+
+class _LockFile:
+    """The file as this process has it open, once: closing any copy would free all of its locks."""
+
+    def __init__(self, path: str, file: int) -> None:
+        self.path, self.file, self.process = path, file, os.getpid()
+        self.users = 0
+        self.tokens: set[int] = set()
+        self.serving = False
+
+
+_files: dict[str, _LockFile] = {}
+_guard = threading.Lock()
+
+
+class ProcessLock:
+    """A token of this process, held until `close`. One process may have several, on one file too."""
+
+    def __init__(self, database: Path, *, takes_part: bool = True) -> None:
+        """Take a token, unless this process only looks. Raises `StorageError` when it cannot be."""
+        with _guard:
+            try:
+                self._file = _opened(database)
+                try:
+                    self.token = _take_token(self._file) if takes_part else 0
+                except BaseException:
+                    _release(self._file)
+                    raise
+            except OSError as error:
+                raise storage_error(f"{database}.lock", error) from error
+        self._serves = False
+        self._open = True
+
+    def is_alive(self, token: int) -> bool:
+        """Tell if a process, this one included, holds the token."""
+        with _guard:
+            if token in self._file.tokens:
+                return True
+            if not lock_bytes(self._file.file, token, kind="probe"):
+                return True
+            unlock_bytes(self._file.file, token)
+            return False
+
+    def is_alone(self) -> bool:
+        """Tell if nobody else holds a token: no other process, and no one else in this process."""
+        with _guard:
+            if len(self._file.tokens) > 1:
+                return False
+            ours = self.token
+            return all(
+                self._is_free(first, count)
+                for first, count in ((_FIRST, ours - _FIRST), (ours + 1, _LAST + 1 - ours))
+                if count
+            )
+
+    def openings(self) -> int:
+        """Return a number that grows when a process opens the database."""
+        return os.fstat(self._file.file).st_size
+
+    def serve(self) -> None:
+        """Be the one process that serves the database. Raises `InvalidSetting` when another one is."""
+        with _guard:
+            if self._file.serving or not lock_bytes(self._file.file, _SERVER):
+                raise InvalidSetting(
+                    f"another server has {self._file.path.removesuffix('.lock')} open, and SQLite is for one "
+                    "server process: use its port, another --db, or PostgreSQL for several (postgresql://...)"
+                )
+            self._file.serving = self._serves = True
+
+    def close(self) -> None:
+        """Give the token back; the second time it does nothing."""
+        with _guard:
+            if not self._open:
+                return
+            self._open = False
+            with suppress(OSError):
+                if self.token:
+                    unlock_bytes(self._file.file, self.token)
+                if self._serves:
+                    unlock_bytes(self._file.file, _SERVER)
+            self._file.serving = self._file.serving and not self._serves
+            self._file.tokens.discard(self.token)
+            _release(self._file)
+
+    def _is_free(self, first: int, count: int) -> bool:
+        free = lock_bytes(self._file.file, first, count, kind="probe")
+        if free:
+            unlock_bytes(self._file.file, first, count)
+        return free
+
+
+@asynccontextmanager
+async def process_lock(location: Location) -> AsyncGenerator[ProcessLock | None]:
+    """Hold a token of an SQLite file in the body; `None` for a database in memory or on PostgreSQL."""
+    lock = None if location.path is None else await asyncio.to_thread(ProcessLock, location.path)
+    try:
+        yield lock
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _opened(database: Path) -> _LockFile:
+    path = f"{os.path.realpath(database)}.lock"
+    known = _files.get(path)
+    if known is None or known.process != os.getpid():  # A forked process has none of its parent's locks.
+        known = _files[path] = _LockFile(path, _open(path, database))
+    known.users += 1
+    return known
+
+
+def _open(path: str, database: Path) -> int:
+    """Open the file; a new one may be opened by those who may open the database, as SQLite has it."""
+    try:
+        return os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    kind = os.stat(database)
+    with suppress(OSError, AttributeError):
+        if os.geteuid() == 0:
+            os.fchown(file, kind.st_uid, kind.st_gid)
+        os.fchmod(file, kind.st_mode & 0o666)
+    return file
+
+
+def _release(known: _LockFile) -> None:
+    known.users -= 1
+    if not known.users:
+        os.close(known.file)
+        del _files[known.path]
+
+
+def _take_token(known: _LockFile) -> int:
+    deadline = time.monotonic() + _LONGEST_OPENING
+    while not lock_bytes(known.file, _OPENING):
+        if time.monotonic() > deadline:
+            raise StorageError(f"the lock file {known.path} is not free: delete it and try again")
+        time.sleep(0.002)
+    try:
+        token = _free_token(known)
+        os.ftruncate(known.file, os.fstat(known.file).st_size + 1)
+    finally:
+        unlock_bytes(known.file, _OPENING)
+    known.tokens.add(token)
+    return token
+
+
+def _free_token(known: _LockFile) -> int:
+    while True:
+        token = _FIRST + secrets.randbelow(_LAST - _FIRST)
+        if token not in known.tokens and lock_bytes(known.file, token):
+            return token
+        time.sleep(0.001)  # Somebody looks who is there.

@@ -1,0 +1,87 @@
+"""Searches on SQLite: of an agent's messages, and of its passages."""
+
+import sqlite3
+from collections.abc import Collection
+
+from ...agents.actors import Actor
+from ...agents.ownership import numbers_of
+from ...errors import AgentNotFound
+from ...search.embedder import Meaning
+from ...search.neighbours import RecallHit, heard_words, hits_of
+from ...search.query_words import Wanted
+from ...search.ranking import Found
+from ...search.search import Page, Wish, find, page_of
+from ...tables.columns import as_stored, encodable
+from .neighbours import around, said, searchable
+from .ranking import Scope, best, listed, newest
+from .vectors import alike
+
+
+class SqliteFinder:
+    """Finds rows of a scope; see `Finder`."""
+
+    def __init__(self, connection: sqlite3.Connection, scope: Scope) -> None:
+        self._connection, self._scope = connection, scope
+
+    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+        """Return the rows that answer best."""
+        return best(self._connection, self._scope, query, limit, offset)
+
+    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+        """Return the rows that mean the same."""
+        return alike(self._connection, self._scope, meaning, most, also)
+
+    def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
+        """Return the rows that have one of the words."""
+        return newest(self._connection, self._scope, words, limit, offset)
+
+    def listed(self, sought: str, limit: int, offset: int) -> Found:
+        """Return the rows that hold what is sought as it is."""
+        if sought:
+            words = heard_words("row") if self._scope.table == "messages" else "row.text"
+            self._scope.add(f"instr({words}, ?) > 0", encodable(sought))
+        return listed(self._connection, self._scope, limit, offset)
+
+
+def find_messages(connection: sqlite3.Connection, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+    """Return the messages of an agent that answer the wish. Raises `AgentNotFound`."""
+    scope = _scope("messages", _owned_agent(connection, actor, agent_id), wish)
+    if wish.role is not None:
+        scope.add("row.role = ?", wish.role)
+    if wish.thread_id is not None:
+        scope.add("row.thread_id = ?", encodable(wish.thread_id))
+    if not wish.ranked:
+        scope.add(searchable("row"))
+    found = find(SqliteFinder(connection, scope), wish)
+    shown = found[: wish.limit]
+    messages = said(connection, (number for number, _ in shown))
+    return page_of(wish, found, hits_of(shown, messages, around(connection, messages)))
+
+
+def find_passages(connection: sqlite3.Connection, actor: Actor, agent_id: str, wish: Wish) -> Found:
+    """Return the numbers of an agent's passages that answer the wish. Raises `AgentNotFound`."""
+    scope = _scope("passages", _owned_agent(connection, actor, agent_id), wish)
+    for tag in wish.tags:
+        scope.add("EXISTS (SELECT 1 FROM json_each(row.tags) WHERE value = ?)", encodable(tag))
+    return find(SqliteFinder(connection, scope), wish)
+
+
+def _scope(table: str, agent: int, wish: Wish) -> Scope:
+    """Return the rows of an agent from the wish's start on and before its end."""
+    scope = Scope(table, *numbers_of(agent))
+    if wish.start is not None:
+        scope.add("row.created_at >= ?", as_stored(wish.start))
+    if wish.end is not None:
+        scope.add("row.created_at < ?", as_stored(wish.end))
+    return scope
+
+
+def _owned_agent(connection: sqlite3.Connection, actor: Actor, agent_id: str) -> int:
+    """Return the number of an agent of `actor`, or raise `AgentNotFound`."""
+    row = connection.execute(
+        "SELECT number FROM agents WHERE id = ? AND organization_id = ? AND user_id = ?",
+        tuple(map(encodable, (agent_id, actor.organization_id, actor.user_id))),
+    ).fetchone()
+    if row is None:
+        raise AgentNotFound(agent_id)
+    return row[0]

@@ -1,0 +1,1 @@
+"""Taking memory out, in and away: export, import, copies, forgetting."""

@@ -1,0 +1,181 @@
+"""Copy everything that is remembered from one database to another, in steps that a crash may part.
+
+Rows go in the order of their keys, a transaction for some of them. What is there already and is the same is
+left as it is, so that a copy that was broken off goes on, and one that is complete can be brought up to date.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import IntegrityError
+
+from ...database.database import Database
+from ...database.location import parse_location
+from ...database.uninterrupted import unbroken
+from ...errors import InvalidInput
+from ...migrations.upgrade import HEAD, revision_of
+from ...open import open_database
+from .copy_rows import TABLES, Key, canonical, count_rows, keys_behind, rows_behind, write_rows
+
+_BATCH = 200
+_KEYS = 2000
+
+Progress = Callable[[str, int, int], None]
+"""Is told a table, how many of its rows are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a table holds on both sides."""
+
+    table: str
+    rows: int
+    copied: int
+    same: bool
+
+
+async def open_source(url: str) -> Database:
+    """Open the database that is copied, which is only read.
+
+    Raises `InvalidInput` when there is none or its tables are not those of this version.
+    """
+    path = parse_location(url).path
+    if path is not None and not await asyncio.to_thread(path.exists):
+        raise InvalidInput(f"there is no database {path}: nothing to copy")
+    database = await open_database(url, migrate=False)
+    try:
+        revision = await database.read(revision_of)
+    except BaseException:
+        await database.close()
+        raise
+    if revision != HEAD:
+        await database.close()
+        raise InvalidInput(
+            f"the tables of {database.location.shown} are not those of this version "
+            f"({revision or 'none'} instead of {HEAD}): run voicegraph db upgrade --db on it first"
+        )
+    return database
+
+
+async def refuse_other_data(source: Database, target: Database) -> None:
+    """Raise `InvalidInput` when `target` holds anything that `source` has not."""
+    for table in TABLES:
+        after: Key | None = None
+        while there := await _keys(target, table, after):
+            known = await _known(source, table, after, there)
+            if not known.issuperset(there):
+                raise _other_data(target, table)
+            after = there[-1]
+
+
+def _other_data(target: Database, table: Table) -> InvalidInput:
+    return InvalidInput(
+        f"{target.location.shown} holds other data in its table '{table.name}': choose an empty database"
+    )
+
+
+async def copy_tables(source: Database, target: Database, progress: Progress) -> None:
+    """Write all rows that `target` has not, or has otherwise."""
+    for table in TABLES:
+        total = await source.read(lambda connection, table=table: count_rows(connection, table))
+        done, after = 0, None
+        while some := await _copy_some(source, target, table, after):
+            number, after = some
+            done += number
+            progress(table.name, done, total)
+    await _settle_numbers(source, target)
+
+
+async def compare_tables(source: Database, target: Database) -> list[Compared]:
+    """Return the number of rows of each table on both sides, and whether their checksums are the same."""
+    compared: list[Compared] = []
+    for table in TABLES:
+        (rows, one), (copied, other) = await _checksum(source, table), await _checksum(target, table)
+        compared.append(Compared(table=table.name, rows=rows, copied=copied, same=one == other))
+    return compared
+
+
+@unbroken
+async def _copy_some(
+    source: Database, target: Database, table: Table, after: Key | None
+) -> tuple[int, Key] | None:
+    rows = await source.read(lambda connection: rows_behind(connection, table, after, limit=_BATCH))
+    if not rows:
+        return None
+    last = next(reversed(rows))
+
+    def write(connection: Connection) -> None:
+        there = rows_behind(connection, table, after, up_to=last)
+        wanted = [
+            row
+            for key, row in rows.items()
+            if key not in there or canonical(table, there[key]) != canonical(table, row)
+        ]
+        if wanted:
+            write_rows(connection, table, wanted)
+
+    try:
+        await target.write(write)
+    except IntegrityError as error:
+        raise _other_data(target, table) from error
+    return len(rows), last
+
+
+@unbroken
+async def _keys(database: Database, table: Table, after: Key | None) -> list[Key]:
+    return await database.read(lambda connection: keys_behind(connection, table, after, _KEYS))
+
+
+@unbroken
+async def _known(database: Database, table: Table, after: Key | None, wanted: list[Key]) -> set[Key]:
+    """Return the keys behind `after` up to the last of those that are wanted."""
+    known: set[Key] = set()
+    while not known or max(known) < wanted[-1]:
+        some = await _keys(database, table, max(known, default=after) if known else after)
+        if not some:
+            break
+        known.update(some)
+    return known
+
+
+async def _checksum(database: Database, table: Table) -> tuple[int, str]:
+    number, digest, after = 0, hashlib.sha256(), None
+    while rows := await _rows(database, table, after):
+        for row in rows.values():
+            digest.update(canonical(table, row).encode())
+        number, after = number + len(rows), next(reversed(rows))
+    return number, digest.hexdigest()
+
+
+@unbroken
+async def _rows(database: Database, table: Table, after: Key | None) -> dict[Key, dict[str, object]]:
+    return await database.read(lambda connection: rows_behind(connection, table, after, limit=_BATCH))
+
+
+_LAST_NUMBER = {
+    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'agents'",
+    "postgresql": "SELECT CASE WHEN is_called THEN last_value END FROM agents_number_seq",
+}
+_SET_NUMBER = {
+    "sqlite": "UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = 'agents'",
+    "postgresql": "SELECT setval('agents_number_seq', greatest(last_value, :number)) FROM agents_number_seq",
+}
+
+
+@unbroken
+async def _settle_numbers(source: Database, target: Database) -> None:
+    """Let new agents get numbers that no agent had, deleted ones included."""
+
+    def last(connection: Connection) -> int | None:
+        return connection.execute(text(_LAST_NUMBER[connection.dialect.name])).scalar()
+
+    number = await source.read(last)
+    if number is not None:
+        await target.write(
+            lambda connection: connection.execute(
+                text(_SET_NUMBER[connection.dialect.name]), {"number": number}
+            )
+        )

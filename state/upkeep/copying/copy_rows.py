@@ -1,0 +1,98 @@
+"""Rows as a copy of a database sees them: in the order of their keys, alike on every database."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, and_, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ...tables.columns import json_for_postgres, storable
+from ...tables.tables import Base, MessageRow, PassageRow, RemovalRow
+
+TABLES = tuple(table for table in Base.metadata.sorted_tables if table is not RemovalRow.__table__)
+"""What is copied, those that others refer to first. Of the search index nothing is: it is made anew."""
+
+Key = tuple[Any, ...]
+Row = dict[str, Any]
+
+# Each database has an index of its own, which takes everything in once more.
+_DUE_AGAIN = {MessageRow.__table__: {"indexed_at": None}, PassageRow.__table__: {"indexed_at": None}}
+_INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def count_rows(connection: Connection, table: Table) -> int:
+    """Return the number of rows."""
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def rows_behind(
+    connection: Connection,
+    table: Table,
+    after: Key | None,
+    *,
+    up_to: Key | None = None,
+    limit: int | None = None,
+) -> dict[Key, Row]:
+    """Return rows whose keys come behind `after`, up to the key `up_to` itself, in the order of keys."""
+    keys = list(table.primary_key)
+    query = select(table).order_by(*keys).limit(limit)
+    if after is not None:
+        query = query.where(_behind(keys, after))
+    if up_to is not None:
+        query = query.where(~_behind(keys, up_to))
+    return {_key(table, row): dict(row) for row in connection.execute(query).mappings()}
+
+
+def keys_behind(connection: Connection, table: Table, after: Key | None, limit: int) -> list[Key]:
+    """Return the next keys."""
+    keys = list(table.primary_key)
+    query = select(*keys).order_by(*keys).limit(limit)
+    if after is not None:
+        query = query.where(_behind(keys, after))
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def write_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Write rows; those with the key of one that is there replace it."""
+    insert = _INSERTS[connection.dialect.name](table)
+    others = [column.name for column in table.columns if not column.primary_key]
+    upsert = insert.on_conflict_do_update(
+        index_elements=list(table.primary_key), set_={name: insert.excluded[name] for name in others}
+    )
+    again = _DUE_AGAIN.get(table, {})
+    connection.execute(upsert, [{**row, **again} for row in rows])
+
+
+def canonical(table: Table, row: Row) -> str:
+    """Return a row as text that is the same on both databases when nothing was lost."""
+    again = _DUE_AGAIN.get(table, {})
+    values = {name: _plain(value) for name, value in row.items() if name not in again}
+    return json.dumps(values, sort_keys=True)
+
+
+def _key(table: Table, row: Any) -> Key:
+    return tuple(row[column.name] for column in table.primary_key)
+
+
+def _behind(columns: Sequence[Column[Any]], key: Key) -> Any:
+    pairs = list(zip(columns, key, strict=True))
+    return or_(
+        *(
+            and_(*(column == value for column, value in pairs[:place]), pairs[place][0] > pairs[place][1])
+            for place in range(len(pairs))
+        )
+    )
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case dict() | list():
+            return json.loads(json_for_postgres(value))
+        case _:
+            return value

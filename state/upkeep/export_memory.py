@@ -1,0 +1,160 @@
+"""Export all that is remembered for a user, or for one agent, as it is at one instant."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..agents.actors import Actor
+from ..agents.agents import agent_row
+from ..agents.ownership import owned_by
+from ..database.uninterrupted import unbroken
+from ..store import Store
+from ..tables.columns import utc_now
+from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow, ThreadRow
+from .export_rows import (
+    agent_of,
+    block_of,
+    by_key,
+    counts_by,
+    held_blocks,
+    messages,
+    passages,
+    rows_in_order,
+    thread_of,
+    versions,
+)
+from .memory_file import PARTS, FileMessage, MemoryFile, read_memory_file, write_part
+from .memory_json import MemoryJson
+from .portions import portions
+
+_Thread = tuple[ThreadRow, AsyncIterable[FileMessage]]
+
+
+@dataclass(slots=True)
+class Exported:
+    """How many agents and blocks an export holds."""
+
+    agents: int = 0
+    blocks: int = 0
+
+
+@unbroken
+async def export_to(
+    store: Store, actor: Actor, write: Callable[[bytes], object], *, agent: str | None = None
+) -> Exported:
+    """Give a memory file to `write`, piece by piece, and return how much it holds.
+
+    It holds the agents of the user, or the one of this name or id, with blocks, threads and passages. With
+    one agent, blocks are those that it holds; without, all. Raises `AgentNotFound` before it writes. Not in
+    it: what is made anew, such as checkpoints and search indexes, and the records of running tools.
+
+    The rows that are read at once are bounded, however much an agent or a thread holds; all small agents
+    among them share their queries. `write` must not wait for long: until the end, the database keeps what
+    changes meanwhile.
+    """
+    async with store.database.reading() as session:
+        only = None if agent is None else (await agent_row(session, actor, agent)).id
+        return await _Export(session, actor, MemoryJson(write), only).run()
+
+
+async def export_memory(store: Store, actor: Actor, *, agent: str | None = None) -> MemoryFile:
+    """Return what `export_to` writes."""
+    content = bytearray()
+    await export_to(store, actor, content.extend, agent=agent)
+    return read_memory_file(bytes(content))
+
+
+class _Export:
+    """One export, of all agents or of the one with the id `only`."""
+
+    def __init__(self, session: AsyncSession, actor: Actor, out: MemoryJson, only: str | None) -> None:
+        self._session, self._actor, self._out, self._only = session, actor, out, only
+        self._done = Exported()
+
+    async def run(self) -> Exported:
+        """Write the file."""
+        self._begin(MemoryFile(exported_at=utc_now(), agents=(), blocks=()))
+        self._out.begin_list("agents")
+        mine = select(AgentRow.number).where(owned_by(self._actor, AgentRow))
+        if self._only is not None:
+            mine = mine.where(AgentRow.id == self._only)
+        async for rows in rows_in_order(self._session, mine.order_by(AgentRow.number), AgentRow.number):
+            ids = [row.id for row in rows]
+            parts = (ThreadRow.agent_id, MessageRow.agent_id, PassageRow.agent_id)
+            counts = [await counts_by(self._session, column, ids) for column in parts]
+            for some in portions(rows, partial(_weight, counts)):
+                await self._agents(some)
+        self._out.end_list()
+        self._out.begin_list("blocks")
+        await self._blocks()
+        self._out.end_list()
+        self._out.end_part()
+        return self._done
+
+    def _begin(self, part: BaseModel) -> None:
+        self._out.begin_part(part, PARTS[type(part)])
+
+    async def _parts(self, name: str, parts: AsyncIterable[BaseModel]) -> None:
+        self._out.begin_list(name)
+        async for part in parts:
+            write_part(self._out, part)
+        self._out.end_list()
+
+    async def _agents(self, rows: Sequence[AgentRow]) -> None:
+        """Write agents of few rows, or a large one."""
+        ids = [row.id for row in rows]
+        blocks = await held_blocks(self._session, self._actor, ids)
+        threads = await by_key(ids, self._threads(ids))
+        kept = await by_key(ids, passages(self._session, ids))
+        for row in rows:
+            self._begin(agent_of(row, blocks.get(row.id, ())))
+            self._out.begin_list("threads")
+            async for thread, said in threads[row.id]:
+                self._begin(thread_of(thread))
+                await self._parts("messages", said)
+                self._out.end_part()
+            self._out.end_list()
+            await self._parts("passages", kept[row.id])
+            self._out.end_part()
+        self._done.agents += len(rows)
+
+    async def _threads(self, ids: Sequence[str]) -> AsyncGenerator[tuple[str, _Thread]]:
+        """Yield the threads of agents with their messages, the oldest first of each agent."""
+        keys = select(ThreadRow.id).join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+        keys = keys.where(ThreadRow.agent_id.in_(ids))
+        keys = keys.order_by(AgentRow.number, ThreadRow.created_at, ThreadRow.id)
+        async for rows in rows_in_order(self._session, keys, ThreadRow.id):
+            # Not those of an import that goes on. As a condition it would have SQLite read all of the user's.
+            mine = [row for row in rows if row.user_id == self._actor.user_id]
+            counts = await counts_by(self._session, MessageRow.thread_id, [row.id for row in mine])
+            for some in portions(mine, partial(_weight, [counts])):
+                said = await by_key(
+                    [row.id for row in some], messages(self._session, [row.id for row in some])
+                )
+                for row in some:
+                    yield row.agent_id, (row, said[row.id])
+
+    async def _blocks(self) -> None:
+        mine = select(BlockRow.id).where(owned_by(self._actor, BlockRow))
+        if self._only is not None:
+            held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == self._only)
+            mine = mine.where(BlockRow.id.in_(held))
+        mine = mine.order_by(BlockRow.created_at, BlockRow.id)
+        async for rows in rows_in_order(self._session, mine, BlockRow.id):
+            # A block has as many versions as the number of its newest one.
+            for some in portions(rows, lambda row: 1 + row.version):
+                ids = [row.id for row in some]
+                history = await by_key(ids, versions(self._session, ids))
+                for row in some:
+                    self._begin(block_of(row))
+                    await self._parts("versions", history[row.id])
+                    self._out.end_part()
+            self._done.blocks += len(rows)
+
+
+def _weight(counts: Sequence[Mapping[str, int]], row: AgentRow | ThreadRow) -> int:
+    return 1 + sum(count.get(row.id, 0) for count in counts)

@@ -1,0 +1,1 @@
+"""Import a memory file in short transactions."""

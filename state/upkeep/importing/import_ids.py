@@ -1,0 +1,111 @@
+"""Under which ids imported things are kept: their own where these are free, else ids made from them.
+
+The functions raise `LeftOver` when an import that was broken off left rows with such ids.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...agents.actors import Actor, importing
+from ...agents.thread_keys import thread_key
+from ...tables.tables import AgentRow, BlockRow, PassageRow, ThreadRow
+from .staged_rows import LeftOver, Staged
+
+_NAMESPACE = UUID("6a0c2f0e-5d0a-4f4e-9d5c-0f6f6d656d6f")
+_PORTION = 1_000
+"""Ids that are looked up at once, each twice in a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something of the file is or will be; `there` tells that the user has it already."""
+
+    id: str
+    there: bool
+
+
+async def block_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+    """Return the places of blocks by their ids in the file."""
+    return await _owned_places(session, actor, BlockRow, await _renamed(actor, "block", ids))
+
+
+async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+    """Return the places of agents by their ids in the file."""
+    return await _owned_places(session, actor, AgentRow, await _renamed(actor, "agent", ids))
+
+
+async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+    """Return the places of threads, by their keys, by their ids in the file."""
+
+    def named() -> tuple[dict[str, str], dict[str, str]]:
+        keys = {wanted: thread_key(actor, wanted) for wanted in ids}
+        # An earlier version had one name space for all users: what it renamed has this name.
+        return keys, {key: thread_key(actor, _earlier(actor, wanted)) for wanted, key in keys.items()}
+
+    keys, renamed = await asyncio.to_thread(named) if len(ids) > _PORTION else named()
+    places = await _owned_places(session, actor, ThreadRow, renamed)
+    return {wanted: places[key] for wanted, key in keys.items()}
+
+
+def _earlier(actor: Actor, wanted: str) -> str:
+    return f"{wanted[:180]}-{_hash(actor, wanted)[:12]}"
+
+
+async def passage_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+    """Return the places of passages by their ids in the file."""
+    owners = select(PassageRow.id, AgentRow.organization_id, AgentRow.user_id)
+    owners = owners.join(AgentRow, AgentRow.id == PassageRow.agent_id)
+    renamed = await _renamed(actor, "passage", ids)
+    return _places(actor, renamed, await _owners(session, owners, PassageRow.id, renamed))
+
+
+async def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, str]:
+    def renamed() -> dict[str, str]:
+        return {wanted: f"{kind}-{_hash(actor, wanted)}" for wanted in ids}
+
+    return await asyncio.to_thread(renamed) if len(ids) > _PORTION else renamed()
+
+
+def _hash(actor: Actor, wanted: str) -> str:
+    # Made from what it stands for, so that a second import finds what the first one made.
+    return uuid5(_NAMESPACE, "\0".join((actor.organization_id, actor.user_id, wanted))).hex
+
+
+async def _owned_places(
+    session: AsyncSession, actor: Actor, table: Staged, renamed: Mapping[str, str]
+) -> dict[str, Place]:
+    query = select(table.id, table.organization_id, table.user_id)
+    owners = await _owners(session, query, table.id, renamed)
+    left_over = [id_ for id_, owner in owners.items() if owner == importing(actor)]
+    if left_over:
+        raise LeftOver(table, left_over)
+    return _places(actor, renamed, owners)
+
+
+async def _owners(
+    session: AsyncSession, query: Select[Any, Any, Any], key: Any, renamed: Mapping[str, str]
+) -> dict[str, Actor]:
+    """Return who has the ids that are taken."""
+    wanted, owners = list(renamed), dict[str, Actor]()
+    for start in range(0, len(wanted), _PORTION):
+        some = wanted[start : start + _PORTION]
+        both = [*some, *(renamed[each] for each in some)]
+        for id_, organization, user in await session.execute(query.where(key.in_(both))):
+            owners[id_] = Actor(organization, user)
+    return owners
+
+
+def _places(actor: Actor, renamed: Mapping[str, str], owners: Mapping[str, Actor]) -> dict[str, Place]:
+    places: dict[str, Place] = {}
+    for each, other in renamed.items():
+        # The made one first: the other may have become free since it was made.
+        known = next((id_ for id_ in (other, each) if owners.get(id_) == actor), None)
+        free = other if each in owners else each
+        places[each] = Place(known or free, there=known is not None)
+    return places

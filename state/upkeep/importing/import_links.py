@@ -1,0 +1,58 @@
+"""Let agents hold imported blocks."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...tables.tables import AgentBlockRow, AgentRow, BlockRow
+from ..portions import portions
+from .import_rows import insert_rows
+from .staged_rows import ChangedMeanwhile
+
+
+async def lock_agents(session: AsyncSession, ids: Collection[str]) -> dict[str, int]:
+    """Return the numbers of agents by their ids; other transactions that number rows of these wait.
+
+    Raises `ChangedMeanwhile` when one is not there.
+    """
+    query = select(AgentRow.id, AgentRow.number).where(AgentRow.id.in_(ids)).order_by(AgentRow.number)
+    rows = await session.execute(query.with_for_update(key_share=True))
+    numbers = {row.id: row.number for row in rows}
+    if len(numbers) < len(ids):
+        raise ChangedMeanwhile
+    return numbers
+
+
+async def add_links(session: AsyncSession, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Let agents, which the caller has locked, hold blocks after those that they have.
+
+    A block whose label an agent has already is left out. Raises `ChangedMeanwhile` for one that is not there.
+    """
+    ids = {block_id for block_ids in wanted.values() for block_id in block_ids}
+    labels: dict[str, str] = {}
+    for some in portions(sorted(ids)):
+        query = select(BlockRow.id, BlockRow.label).where(BlockRow.id.in_(some))
+        labels |= {row.id: row.label for row in await session.execute(query)}
+    if len(labels) < len(ids):
+        raise ChangedMeanwhile
+    held = select(AgentBlockRow.agent_id, AgentBlockRow.position, BlockRow.label)
+    held = held.join(BlockRow, BlockRow.id == AgentBlockRow.block_id)
+    known: dict[str, dict[str, int]] = {agent_id: {} for agent_id in wanted}
+    for agent_id, position, label in await session.execute(held.where(AgentBlockRow.agent_id.in_(wanted))):
+        known[agent_id][label] = position
+    await insert_rows(session, AgentBlockRow, _rows(wanted, labels, known))
+
+
+def _rows(
+    wanted: Mapping[str, Sequence[str]], labels: Mapping[str, str], known: Mapping[str, dict[str, int]]
+) -> Iterator[dict[str, Any]]:
+    for agent_id, block_ids in wanted.items():
+        positions = known[agent_id]
+        last = max(positions.values(), default=-1)
+        for block_id in block_ids:
+            if labels[block_id] not in positions:
+                last += 1
+                positions[labels[block_id]] = last
+                yield {"agent_id": agent_id, "block_id": block_id, "position": last}

@@ -1,0 +1,124 @@
+"""The rows of imported agents: threads with their messages, passages, numbered after what there is."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...agents.actors import Actor
+from ...agents.ownership import numbers_of
+from ...tables.tables import Base, MessageRow, PassageRow
+from ..memory_file import FileAgent, FileMessage, FilePassage, FileThread
+from ..portions import weight
+from .import_ids import Place
+
+_AT_ONCE = 200
+"""Rows that are inserted at once: making a statement's values for more would hold up the event loop."""
+
+Spoken = tuple[FileMessage, str]
+"""A message with the key of its thread."""
+
+
+async def insert_rows(session: AsyncSession, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows of a table in their order, some at a time."""
+    waiting = iter(rows)
+    while some := list(islice(waiting, _AT_ONCE)):
+        await session.execute(insert(table), some)
+
+
+async def insert_numbered(
+    session: AsyncSession,
+    table: type[MessageRow] | type[PassageRow],
+    agent: int,
+    rows: Iterable[dict[str, Any]],
+) -> None:
+    """Insert rows in their order, with the numbers after the last one of the agent with this number."""
+    first, last = numbers_of(agent)
+    greatest = select(func.max(table.number)).where(table.number.between(first, last))
+    start = (await session.execute(greatest)).scalar_one() or first
+    await insert_rows(session, table, numbered(start, rows))
+
+
+def numbered(start: int, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield rows with the numbers after `start`."""
+    return ({"number": start + place, **row} for place, row in enumerate(rows, start=1))
+
+
+def agent_row(owner: Actor, agent: FileAgent, agent_id: str, name: str) -> dict[str, Any]:
+    """Return the row of a new agent."""
+    return {
+        "id": agent_id,
+        "organization_id": owner.organization_id,
+        "user_id": owner.user_id,
+        "name": name,
+        "system": agent.system,
+        "model": agent.model,
+        "model_settings": agent.model_settings,
+        "tools": list(agent.tools),
+        "time_zone": agent.time_zone,
+        "version": 1,
+        "created_at": agent.created_at,
+        "updated_at": agent.updated_at,
+    }
+
+
+def thread_row(owner: Actor, agent_id: str, thread: FileThread, key: str) -> dict[str, Any]:
+    """Return the row of a new thread."""
+    return {
+        "id": key,
+        "organization_id": owner.organization_id,
+        "user_id": owner.user_id,
+        "agent_id": agent_id,
+        "created_at": thread.created_at,
+        "updated_at": thread.updated_at,
+    }
+
+
+def spoken(threads: Iterable[FileThread], places: Mapping[str, Place]) -> list[Spoken]:
+    """Return the messages of the threads that the user has not, in the order of all threads."""
+    fresh = (thread for thread in threads if not places[thread.id].there)
+    said = [(message, places[thread.id].id) for thread in fresh for message in thread.messages]
+    said.sort(key=lambda one: one[0].sequence)
+    return said
+
+
+def message_rows(agent_id: str, said: Iterable[Spoken]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of messages, without their numbers."""
+    for message, key in said:
+        yield {**message.model_dump(exclude={"sequence"}), "thread_id": key, "agent_id": agent_id}
+
+
+def passage_rows(
+    agent_id: str, passages: Iterable[FilePassage], places: Mapping[str, Place]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the passages that the user has not, without their numbers."""
+    for passage in passages:
+        place = places[passage.id]
+        if not place.there:
+            own = {"id": place.id, "tags": list(passage.tags), "agent_id": agent_id}
+            yield {**passage.model_dump(), **own}
+
+
+def weight_of_message(message: FileMessage) -> int:
+    """Return as how many rows a message counts."""
+    return weight(message.text, message.unheard, message.spoken, _text_of(message.tool_calls))
+
+
+def weight_of_passage(passage: FilePassage) -> int:
+    """Return as how many rows a passage counts."""
+    return weight(passage.text, passage.context, *passage.tags)
+
+
+def weight_of_agent(agent: FileAgent) -> int:
+    """Return as how many rows an agent counts, with all that is its own."""
+    threads = len(agent.threads) + sum(
+        weight_of_message(message) for thread in agent.threads for message in thread.messages
+    )
+    passages = sum(map(weight_of_passage, agent.passages))
+    return weight(agent.system) + len(agent.blocks) + threads + passages
+
+
+def _text_of(calls: Collection[Any] | None) -> str | None:
+    return None if calls is None else str(calls)

@@ -1,0 +1,129 @@
+"""Rows of an import that do not fit into one transaction: nobody sees them before all are there.
+
+They belong to a user that no caller can name, see `importing`. In the last transaction they get their owner.
+A row that an import left when it was broken off is removed by the next import that finds it in its way.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...agents.actors import IMPORTING, Actor, importing
+from ...agents.ownership import owned_by
+from ...database.database import Database
+from ...tables.tables import (
+    AgentBlockRow,
+    AgentRow,
+    BlockRow,
+    BlockVersionRow,
+    MessageRow,
+    PassageRow,
+    ThreadRow,
+    UserRow,
+)
+from ..portions import MOST_ROWS, rest
+
+_UNWATCHED = {"synchronize_session": False}
+
+Staged = type[AgentRow] | type[BlockRow] | type[ThreadRow]
+
+
+class LeftOver(Exception):
+    """Raised in a transaction that finds rows of an import that was broken off: they are removed first."""
+
+    def __init__(self, table: Staged, ids: Collection[str]) -> None:
+        """Name the rows."""
+        super().__init__(table.__tablename__)
+        self.table, self.ids = table, ids
+
+
+class ChangedMeanwhile(Exception):
+    """Raised when what is being imported is not as the import left it: somebody else changed it."""
+
+
+async def publish(
+    session: AsyncSession, actor: Actor, table: Staged, ids: Sequence[str], *also: Any, **changes: Any
+) -> None:
+    """Give rows that are complete to `actor`, with other changes.
+
+    Raises `ChangedMeanwhile` unless all are there and meet the conditions `also`.
+    """
+    staged = update(table).where(table.id.in_(ids), owned_by(importing(actor), table), *also)
+    published = staged.values(user_id=actor.user_id, **changes).returning(table.id)
+    done = await session.scalars(published, execution_options=_UNWATCHED)
+    if len(done.all()) < len(ids):
+        raise ChangedMeanwhile
+
+
+async def remove(database: Database, table: Staged, ids: Collection[str]) -> None:
+    """Delete staged rows with all that hangs on them, a portion in each transaction.
+
+    If the import goes on after all, it finds that out when it publishes them: an agent or block has version
+    0, a thread has fewer messages. One that was published meanwhile stays.
+    """
+    for id_ in ids:
+        steps: list[Any] = [*_hiding(table, id_), *_deleting(table, id_)]
+        if issubclass(table, AgentRow | BlockRow):
+            steps.insert(0, update(table).where(table.id == id_, table.version > 0).values(version=0))
+        for step in (*steps, delete(table).where(table.id == id_)):
+            while await _carry_out(database, table, id_, step) == MOST_ROWS:
+                pass
+
+
+async def _carry_out(database: Database, table: Staged, id_: str, step: Any) -> int:
+    """Carry out a step while the row is staged; return how many rows it changed."""
+    began = time.monotonic()
+    staged = select(table.id).where(table.id == id_, table.user_id.endswith(IMPORTING)).with_for_update()
+    async with database.erasing() as session:
+        changed = 0
+        if (await session.execute(staged)).first() is not None:
+            key = step.table.primary_key.columns[0]
+            changed = len((await session.scalars(step.returning(key), execution_options=_UNWATCHED)).all())
+    await rest(database, began)
+    return changed
+
+
+def _hiding(table: Staged, id_: str) -> list[Any]:
+    """Return what takes back the threads of an agent that were published already."""
+    if table is not AgentRow:
+        return []
+    owner = select(AgentRow.user_id).where(AgentRow.id == id_).scalar_subquery()
+    visible = select(ThreadRow.id).where(ThreadRow.agent_id == id_, ThreadRow.user_id != owner)
+    return [update(ThreadRow).where(ThreadRow.id.in_(visible.limit(MOST_ROWS))).values(user_id=owner)]
+
+
+def _deleting(table: Staged, id_: str) -> list[Any]:
+    """Return what deletes the rows that refer to a row."""
+    if table is ThreadRow:
+        return [_some(MessageRow.number, MessageRow.thread_id == id_)]
+    if table is BlockRow:
+        return [
+            _some(BlockVersionRow.version, BlockVersionRow.block_id == id_),
+            _some(AgentBlockRow.agent_id, AgentBlockRow.block_id == id_),
+        ]
+    return [
+        _some(MessageRow.number, MessageRow.agent_id == id_),
+        _some(PassageRow.number, PassageRow.agent_id == id_),
+        _some(ThreadRow.id, ThreadRow.agent_id == id_),
+        _some(AgentBlockRow.block_id, AgentBlockRow.agent_id == id_),
+    ]
+
+
+def _some(key: Any, of_one: Any) -> Any:
+    return delete(key.class_).where(of_one, key.in_(select(key).where(of_one).limit(MOST_ROWS)))
+
+
+async def remove_owner(session: AsyncSession, actor: Actor) -> None:
+    """Delete the user that owned staged rows of `actor`, unless there are some of another import."""
+    who = importing(actor)
+    # An import that stages a row at the same time waits here, then fails as the user is gone.
+    if await session.get(UserRow, (who.organization_id, who.user_id), with_for_update=True) is None:
+        return
+    some = [exists(select(table.id).where(owned_by(who, table))) for table in (AgentRow, BlockRow, ThreadRow)]
+    none = delete(UserRow).where(
+        UserRow.organization_id == who.organization_id, UserRow.id == who.user_id, *(~each for each in some)
+    )
+    await session.execute(none, execution_options=_UNWATCHED)

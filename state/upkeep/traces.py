@@ -1,0 +1,119 @@
+"""Traces: by what all of a user, an agent or a thread can be told, so that forgetting can be proved."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..agents.actors import Actor, importing
+from ..agents.agents import agent_row, held_by_none_but
+from ..agents.ownership import owned_by, require_thread
+from ..agents.thread_keys import thread_key, thread_name
+from ..database.database import Database
+from ..database.uninterrupted import unbroken
+from ..errors import NotFound
+from ..tables.tables import AgentRow, BlockRow, Owned, PassageRow, ThreadRow, UserRow
+from .marked_rows import count_marked
+
+What = Literal["user", "agent", "thread"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The ids of something and of all that hangs on it; `name` is its own id."""
+
+    actor: Actor
+    what: What
+    name: str
+    threads: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+
+    @property
+    def thread_keys(self) -> tuple[str, ...]:
+        """What the threads are stored under, checkpoints included."""
+        return tuple(thread_key(self.actor, name) for name in self.threads)
+
+    @property
+    def ids(self) -> list[str]:
+        """All ids: whatever row belongs to the thing holds one of them, or the user himself."""
+        return [*self.thread_keys, *self.agents, *self.blocks, *self.passages]
+
+
+class Traces:
+    """Finds traces, and counts what is left of them. Changes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`."""
+        self._database = database
+
+    @unbroken
+    async def of_user(self, actor: Actor) -> Trace:
+        """Return the trace of the user, or raise `NotFound` when nothing is kept of one."""
+        async with self._database.reading() as session:
+            if await session.get(UserRow, (actor.organization_id, actor.user_id)) is None:
+                raise NotFound(
+                    f"no user '{actor.user_id}' in organization '{actor.organization_id}': nothing is kept"
+                )
+            agents = select(AgentRow.id).where(_all_of(actor, AgentRow))
+            return Trace(
+                actor=actor,
+                what="user",
+                name=actor.user_id,
+                agents=await _all(session, agents),
+                blocks=await _all(session, select(BlockRow.id).where(_all_of(actor, BlockRow))),
+                threads=await _names(session, _all_of(actor, ThreadRow)),
+                passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id.in_(agents))),
+            )
+
+    @unbroken
+    async def of_agent(self, actor: Actor, name_or_id: str) -> Trace:
+        """Return the trace of an agent, or raise `AgentNotFound`. Blocks that others hold are none of it."""
+        async with self._database.reading() as session:
+            agent_id = (await agent_row(session, actor, name_or_id)).id
+            blocks = select(BlockRow.id).where(held_by_none_but(agent_id))
+            return Trace(
+                actor=actor,
+                what="agent",
+                name=agent_id,
+                agents=(agent_id,),
+                blocks=await _all(session, blocks),
+                threads=await _names(session, ThreadRow.agent_id == agent_id),
+                passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id == agent_id)),
+            )
+
+    @unbroken
+    async def of_thread(self, actor: Actor, thread_id: str) -> Trace:
+        """Return the trace of a thread, or raise `ThreadNotFound`."""
+        async with self._database.reading() as session:
+            name = thread_name(await require_thread(session, actor, thread_id))
+        return Trace(actor=actor, what="thread", name=name, threads=(name,))
+
+    @unbroken
+    async def left(self, actor: Actor, trace: Trace) -> dict[str, int]:
+        """Return how many rows of each table of the database hold anything of the trace.
+
+        Raises `NotFound` for the trace of another user.
+        """
+        if trace.actor != actor:
+            raise NotFound("this is the trace of another user")
+        user = actor if trace.what == "user" else None
+        async with self._database.reading() as session:
+            connection = await session.connection()
+            return await connection.run_sync(count_marked, trace.ids, user)
+
+
+def _all_of(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to the actor, or is being imported for it."""
+    return owned_by(actor, table) | owned_by(importing(actor), table)
+
+
+async def _all(session: AsyncSession, query: Select[str]) -> tuple[str, ...]:
+    return tuple(await session.scalars(query))
+
+
+async def _names(session: AsyncSession, condition: ColumnElement[bool]) -> tuple[str, ...]:
+    keys = await session.scalars(select(ThreadRow.id).where(condition))
+    return tuple(map(thread_name, keys))
