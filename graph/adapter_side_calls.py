@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
-from ..nodes.events import Event, Speech, encode_event
-from ..nodes.words import bare_words
+from ..nodes.text.words import bare_words
+from ..nodes.turn.events import Event, Speech, encode_event
 from ..state.agents.thread_keys import actor_of_call, key_of_call
 from .client_history import is_history
 from .client_tools import legal_tools

@@ -7,10 +7,10 @@ from contextlib import aclosing
 from typing import Any
 
 from ..nodes.context import Context
-from ..nodes.error_facts import error_facts
-from ..nodes.events import Event, Speech, TurnFailed, encode_event
-from ..nodes.failed_step import is_worth_a_retry
-from ..nodes.turn_facts import begin_facts
+from ..nodes.replies.failed_step import is_worth_a_retry
+from ..nodes.turn.error_facts import error_facts
+from ..nodes.turn.events import Event, Speech, TurnFailed, encode_event
+from ..nodes.turn.turn_facts import begin_facts
 from ..state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
 from ..state.usage import Usage
 from .stream_parts import stream_part

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage
 from langgraph.types import StateSnapshot
 
-from ..nodes.heard import spoken_text
+from ..nodes.window.barge_in.heard import spoken_text
 from ..state.agents.actors import Actor
 from ..state.agents.thread_keys import thread_key
 from ..state.errors import InvalidInput

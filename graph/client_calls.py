@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import orjson
 
-from ..nodes.client_messages import stable_call_id
-from ..nodes.plain_json import plain_json
+from ..nodes.text.plain_json import plain_json
+from ..nodes.window.client_messages import stable_call_id
 from ..state.schema import ClientMessage
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from langchain_core.messages import BaseMessage, convert_to_messages
 
-from ..nodes.characters import whole_characters
+from ..nodes.text.characters import whole_characters
 from ..state.schema import ClientMessage
 from .client_calls import pair_results, read_calls, text_of_id
 from .content_parts import read_content, result_words, spoken_words

@@ -7,8 +7,8 @@ fields that mean a provider's own model or account, which the client does not kn
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from ..nodes.characters import whole_characters
-from ..nodes.plain_json import plain_json
+from ..nodes.text.characters import whole_characters
+from ..nodes.text.plain_json import plain_json
 from .client_tools import tool_choice
 
 _LEGAL_STOPS = 4

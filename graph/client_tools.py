@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import orjson
 
-from ..nodes.characters import whole_characters
-from ..nodes.plain_json import DEEPEST, plain_json
+from ..nodes.text.characters import whole_characters
+from ..nodes.text.plain_json import DEEPEST, plain_json
 from ..nodes.tools.names import offered_names
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from ..nodes.consolidation import (
+from ..nodes.context import ModelSource
+from ..nodes.memory.consolidation import (
     ConsolidationContext,
     ConsolidationState,
     after_keeping,
@@ -20,8 +21,7 @@ from ..nodes.consolidation import (
     settle,
     think,
 )
-from ..nodes.context import ModelSource
-from ..nodes.limits import TurnLimits
+from ..nodes.turn.limits import TurnLimits
 from ..state.agents.actors import Actor
 from ..state.conversations.due_messages import agents_with_due_messages
 from ..state.errors import InvalidSetting, VoicegraphError

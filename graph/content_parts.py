@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..nodes.characters import whole_characters
-from ..nodes.tools.result_text import result_text
+from ..nodes.text.characters import whole_characters
+from ..nodes.tools.results.result_text import result_text
 
 _TEXTS = frozenset({"text", "input_text", "output_text", "refusal", "summary_text", "plaintext"})
 _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "non_standard"})

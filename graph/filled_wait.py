@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from ..nodes.context import Context
-from ..nodes.filler import filled_silence
+from ..nodes.replies.filler import filled_silence
 from .stream_parts import stream_part
 from .threads import TurnRun
 

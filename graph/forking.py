@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 
-from ..nodes.records import as_records
+from ..nodes.window.records import as_records
 from ..state.agents.actors import Actor
 from ..state.agents.agents import Agent
 from ..state.agents.thread_keys import thread_key

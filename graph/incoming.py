@@ -15,14 +15,14 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 
-from ..nodes.characters import whole_characters
-from ..nodes.client_messages import speaker_name, stable_call_id
-from ..nodes.heard import UNHEARD
-from ..nodes.limits import TurnLimits
-from ..nodes.plain_json import plain_json
-from ..nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN
+from ..nodes.replies.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN
+from ..nodes.text.characters import whole_characters
+from ..nodes.text.plain_json import plain_json
 from ..nodes.tools.names import legal_name
-from ..nodes.tools.results import OUTCOME
+from ..nodes.tools.results.results import OUTCOME
+from ..nodes.turn.limits import TurnLimits
+from ..nodes.window.barge_in.heard import UNHEARD
+from ..nodes.window.client_messages import speaker_name, stable_call_id
 from ..state.errors import InvalidMessage, MessageTooLong
 from ..state.schema import Turn, VoiceInput, new_turn
 from .client_history import ClientHistory, is_history, read_history

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from ..nodes.items import our_items, their_items
-from ..nodes.words import bare_words
+from ..nodes.text.words import bare_words
+from ..nodes.window.matching.items import our_items, their_items
 from .side_call_rules import RECENTLY, Known
 from .turn_config import config_of_key
 

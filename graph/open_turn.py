@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from langchain_core.messages import AnyMessage
 
 from ..nodes.context import Background, Context
-from ..nodes.records import as_records
+from ..nodes.window.records import as_records
 from ..state.agents.thread_keys import thread_name
 from ..state.conversations.journaled_turn import JournaledTurn
 from ..state.conversations.message_rows import MessageRecord

@@ -7,8 +7,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from ..nodes.records import as_records
-from ..nodes.tools.results import OUTCOME, SENTENCES
+from ..nodes.tools.results.results import OUTCOME, SENTENCES
+from ..nodes.window.records import as_records
 from ..state.agents.actors import Actor
 from ..state.conversations.message_rows import MessageRecord
 from ..state.conversations.tool_runs import ToolRun

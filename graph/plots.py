@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from ..nodes.limits import TurnLimits
+from ..nodes.turn.limits import TurnLimits
 from ..state.errors import InvalidInput
 from .pictures import Plot
 from .plotting import BLUE, GREY, RED, SERIES, explain, label, new_axes

@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
-from ..nodes.events import Event, TurnFailed, TurnFinished, decode_event
-from ..nodes.tools.results import OUTCOME
+from ..nodes.tools.results.results import OUTCOME
+from ..nodes.turn.events import Event, TurnFailed, TurnFinished, decode_event
 from ..state.agents.actors import Actor
 from ..state.errors import NotFound
 from ..state.schema import Turn

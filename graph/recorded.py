@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..nodes.events import (
+from ..nodes.turn.events import (
     Event,
     Speech,
     ToolFinished,

@@ -21,12 +21,12 @@ from anyio.from_thread import BlockingPortal
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
-from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Background
-from ..nodes.embedder import open_embedder
-from ..nodes.model import LOCAL_MODEL, Models, default_model
-from ..nodes.tools.built_in import COMMON_TOOLS
+from ..nodes.model.catalog import LOCAL_MODEL, Models, default_model
+from ..nodes.model.embedder import open_embedder
+from ..nodes.tools.built_in.catalog import COMMON_TOOLS
 from ..nodes.tools.toolbox import Toolbox, ToolSource
+from ..nodes.turn.clock import Clock, SystemClock
 from ..state.agents.actors import Actor
 from ..state.agents.agents import DEFAULT_AGENT
 from ..state.agents.thread_keys import thread_key, thread_name

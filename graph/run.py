@@ -8,10 +8,10 @@ from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite
 
-from ..nodes.events import Event, TurnFailed, TurnFinished, decode_event
-from ..nodes.heard import audible, cut_turn
-from ..nodes.records import as_records
-from ..nodes.speculation import confirmed
+from ..nodes.turn.events import Event, TurnFailed, TurnFinished, decode_event
+from ..nodes.window.barge_in.heard import audible, cut_turn
+from ..nodes.window.matching.speculation import confirmed
+from ..nodes.window.records import as_records
 from ..state.agents.actors import Actor
 from ..state.agents.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from ..state.errors import NothingToResume, ThreadBusy

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ..nodes.limits import TurnLimits
+from ..nodes.turn.limits import TurnLimits
 from ..state.errors import InvalidSetting
 
 _PREFIX = "VOICEGRAPH_"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..nodes.words import bare_words
+from ..nodes.text.words import bare_words
 
 _CALLER = "user|human|caller|customer|client"
 _AGENT = "assistant|agent|ai|bot|model"

@@ -7,9 +7,9 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, SystemMessage
 
-from ..nodes.client_messages import as_message
-from ..nodes.events import Event, ToolRequested
-from ..nodes.side_call import SideCall, answer_side_call
+from ..nodes.replies.side_call import SideCall, answer_side_call
+from ..nodes.turn.events import Event, ToolRequested
+from ..nodes.window.client_messages import as_message
 from ..state.agents.actors import Actor
 from ..state.agents.agents import DEFAULT_AGENT
 from ..state.errors import AgentNotFound, InvalidMessage

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from typing import Any, Literal
 
-from ..nodes.clock import Clock, SystemClock
 from ..nodes.context import Failure
-from ..nodes.error_facts import error_facts
-from ..nodes.interruption import Interruption
-from ..nodes.speech import Speaker
+from ..nodes.speech.speech import Speaker
+from ..nodes.turn.clock import Clock, SystemClock
+from ..nodes.turn.error_facts import error_facts
+from ..nodes.turn.interruption import Interruption
 from ..state.agents.thread_keys import thread_name
 from ..state.errors import ModelError, ThreadBusy
 from ..state.schema import ClientMessage

@@ -16,7 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import BaseModel, Field
 
 from ..nodes.context import Context
-from ..nodes.turn_facts import note_facts
+from ..nodes.turn.turn_facts import note_facts
 from ..state.agents.thread_keys import actor_of_call, thread_key
 from ..state.checkpoints.checkpointer import Checkpointer
 from ..state.database.faults import storage_error

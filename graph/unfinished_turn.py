@@ -10,7 +10,7 @@ from langgraph.graph import END, START
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from ..nodes.context import Context
-from ..nodes.records import as_message, not_stored
+from ..nodes.window.records import as_message, not_stored
 from ..state.checkpoints.keyed_saver import KeyedSaver
 from ..state.conversations.ended_turns import cut_id
 from ..state.conversations.journaled_turn import JournaledTurn

@@ -6,9 +6,9 @@ from ..state.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .context import CallContext, Context
-    from .events import Event, Speech, ToolFinished, ToolRequested, ToolStarted, TurnFailed, TurnFinished
-    from .limits import TurnLimits
     from .tools.registry import ToolCallInfo, current_call, voice_tool
+    from .turn.events import Event, Speech, ToolFinished, ToolRequested, ToolStarted, TurnFailed, TurnFinished
+    from .turn.limits import TurnLimits
 
 __all__ = [
     "CallContext",
@@ -29,15 +29,15 @@ __all__ = [
 _HOMES = {
     "CallContext": "context",
     "Context": "context",
-    "Event": "events",
-    "Speech": "events",
+    "Event": "turn.events",
+    "Speech": "turn.events",
     "ToolCallInfo": "tools.registry",
-    "ToolFinished": "events",
-    "ToolRequested": "events",
-    "ToolStarted": "events",
-    "TurnFailed": "events",
-    "TurnFinished": "events",
-    "TurnLimits": "limits",
+    "ToolFinished": "turn.events",
+    "ToolRequested": "turn.events",
+    "ToolStarted": "turn.events",
+    "TurnFailed": "turn.events",
+    "TurnFinished": "turn.events",
+    "TurnLimits": "turn.limits",
     "current_call": "tools.registry",
     "voice_tool": "tools.registry",
 }

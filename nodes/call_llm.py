@@ -9,16 +9,16 @@ from langgraph.runtime import Runtime
 from ..state.errors import ModelError, ModelUnavailable
 from ..state.schema import Turn, VoiceState, VoiceUpdate
 from ..state.usage import Usage
-from .client_tools import client_arguments, client_calls, client_tools, offer, own_name
-from .completion import Request
 from .context import Context, writer_of
-from .events import ToolRequested, encode_event
-from .failed_step import ends_turn_on_error
-from .fallbacks import usable_models
-from .narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
-from .reply import Reply
-from .reply_end import end_reply
-from .reply_stream import stream_reply
+from .model.completion import Request
+from .replies.client_tools import client_arguments, client_calls, client_tools, offer, own_name
+from .replies.failed_step import ends_turn_on_error
+from .replies.fallbacks import usable_models
+from .replies.reply import Reply
+from .replies.reply_end import end_reply
+from .replies.reply_stream import stream_reply
+from .turn.events import ToolRequested, encode_event
+from .window.narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
 
 log = logging.getLogger(__name__)
 

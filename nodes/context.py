@@ -19,12 +19,12 @@ from ..state.agents.thread_keys import thread_key
 from ..state.errors import VoicegraphError
 from ..state.schema import Turn
 from ..state.store import Store
-from .clock import Clock
-from .interruption import Interruption
-from .limits import TurnLimits
-from .model import VoiceModel
-from .speech import Speaker
+from .model.catalog import VoiceModel
+from .speech.speech import Speaker
 from .tools.toolbox import Toolbox
+from .turn.clock import Clock
+from .turn.interruption import Interruption
+from .turn.limits import TurnLimits
 
 log = logging.getLogger(__name__)
 

@@ -11,16 +11,16 @@ from langgraph.types import Overwrite
 
 from ..state.conversations.tool_runs import ToolRun
 from ..state.schema import VoiceState, VoiceUpdate
-from .client_tools import client_calls
+from .calls.run_call import CallRun
 from .context import CallContext, Context, writer_of
-from .events import Event, encode_event
-from .failed_step import ends_turn_on_error
-from .filler import filled_silence
-from .reply import BAD_ARGUMENTS, SPOKEN
+from .replies.client_tools import client_calls
+from .replies.failed_step import ends_turn_on_error
+from .replies.filler import filled_silence
+from .replies.reply import BAD_ARGUMENTS, SPOKEN
 from .tools.injection import Surroundings
 from .tools.registry import VoiceTool
-from .tools.results import OWN_NAME, tool_message
-from .tools.run_call import CallRun
+from .tools.results.results import OWN_NAME, tool_message
+from .turn.events import Event, encode_event
 
 log = logging.getLogger(__name__)
 

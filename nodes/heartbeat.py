@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from ..state.schema import VoiceState, VoiceUpdate
 from .context import Context
-from .failed_step import ends_turn_on_error
+from .replies.failed_step import ends_turn_on_error
 
 FINISHED = "The tools have finished. Tell the user what came of it, briefly, or call another tool if needed."
 FAILED = "A tool did not succeed. Tell the user plainly, or try another way."

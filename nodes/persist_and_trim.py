@@ -9,14 +9,14 @@ from langgraph.types import Overwrite
 
 from ..state.schema import LatestTurn, Turn, VoiceState, VoiceUpdate
 from .context import Context, writer_of
-from .events import TurnFailed, TurnFinished, encode_event
-from .heard import audible, cut_turn
-from .mend import unanswered
-from .narrowing import without_refused
-from .old_pictures import without_old_pictures
-from .records import as_records, not_stored
-from .speculation import confirmed
-from .trim import trim
+from .turn.events import TurnFailed, TurnFinished, encode_event
+from .window.barge_in.heard import audible, cut_turn
+from .window.matching.speculation import confirmed
+from .window.mend import unanswered
+from .window.narrowing import without_refused
+from .window.old_pictures import without_old_pictures
+from .window.records import as_records, not_stored
+from .window.trim import trim
 
 
 async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:

@@ -11,11 +11,11 @@ from ..state.conversations.tool_runs import ToolRun
 from ..state.errors import StorageError
 from ..state.schema import AgentFacts, VoiceState, VoiceUpdate
 from .context import Context
-from .failed_step import ends_turn_on_error
-from .mend import has_orphans, mend, unanswered
-from .prompt import render_prompt
-from .tools.results import SENTENCES, Outcome, tool_message
-from .turn_start import begin, behind
+from .memory.prompt import render_prompt
+from .replies.failed_step import ends_turn_on_error
+from .tools.results.results import SENTENCES, Outcome, tool_message
+from .window.mend import has_orphans, mend, unanswered
+from .window.turn_start import begin, behind
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from ..state.errors import ModelRefused
-from .preamble import PREAMBLE
+from .speech.preamble import PREAMBLE
 
 
 class ScriptEnded(ModelRefused):

@@ -8,8 +8,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from voicegraph.nodes.items import digests_of, their_items
-from voicegraph.nodes.reconcile import Reconciled, Reconciling, reconcile
+from voicegraph.nodes.window.matching.items import digests_of, their_items
+from voicegraph.nodes.window.reconcile import Reconciled, Reconciling, reconcile
 from voicegraph.state.schema import ClientMessage, LatestTurn
 
 

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from voicegraph.graph.server.chat_request import read_chat_request
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedReply
-from voicegraph.nodes.words import bare_words
+from voicegraph.nodes.text.words import bare_words
 from voicegraph.state import Actor
 
 WORDS = (

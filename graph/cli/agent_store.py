@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...nodes.model import check_model_name
-from ...nodes.tools.built_in import COMMON_TOOLS
+from ...nodes.model.catalog import check_model_name
+from ...nodes.tools.built_in.catalog import COMMON_TOOLS
 from ...nodes.tools.toolbox import Toolbox
 from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_BLOCKS

@@ -106,7 +106,7 @@ async def _recall(data: Path, embedder: str | None, url: str | None) -> dict[str
 @asynccontextmanager
 async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenerator[tuple["Store", "Actor"]]:
     """Give a store, and an actor of its own: behind the body nothing of him is left."""
-    from ...nodes.embedder import open_embedder
+    from ...nodes.model.embedder import open_embedder
     from ...state.agents.actors import Actor
     from ...state.store import open_store
     from ...state.tables.names import new_id

@@ -13,7 +13,7 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal
 
-from ...nodes.model import LOCAL_MODEL
+from ...nodes.model.catalog import LOCAL_MODEL
 from ...state.conversations.messages import StoredMessage
 from ...state.errors import VoicegraphError
 from ..resources import open_resources_sync

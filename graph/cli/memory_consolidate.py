@@ -22,7 +22,7 @@ def consolidate(
 
 
 async def _consolidate(caller: Caller, agent: str, model: str | None, url: str | None) -> None:
-    from ...nodes.model import Models, default_model
+    from ...nodes.model.catalog import Models, default_model
     from ...state.agents.actors import Actor
     from ...state.open import open_leases
     from ..consolidate import Consolidator

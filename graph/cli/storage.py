@@ -37,7 +37,7 @@ async def reading(url: str | None) -> AsyncGenerator[Store]:
 @asynccontextmanager
 async def searching(url: str | None, embedder: str | None = None) -> AsyncGenerator[Store]:
     """Open the database to search it, with this embedder or that of the settings if there is one."""
-    from ...nodes.embedder import open_embedder
+    from ...nodes.model.embedder import open_embedder
 
     settings = load_settings(embedder=embedder)
     async with open_embedder(settings.embedder) as model:

@@ -116,7 +116,7 @@ async def _history(
 
 
 def _lines(message: "StoredMessage") -> list[str]:
-    from ...nodes.preamble import PREAMBLE
+    from ...nodes.speech.preamble import PREAMBLE
     from ...state.conversations.ended_turns import CUT
     from ...state.search.neighbours import WITHDRAWN
     from .output import printable, shown_arguments

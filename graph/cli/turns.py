@@ -10,8 +10,8 @@ from datetime import datetime
 
 from langchain_core.runnables import RunnableConfig
 
-from ...nodes.events import Event, TurnFailed
-from ...nodes.model import LOCAL_MODEL, VoiceModel
+from ...nodes.model.catalog import LOCAL_MODEL, VoiceModel
+from ...nodes.turn.events import Event, TurnFailed
 from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_AGENT, Agent
 from ...state.conversations.threads import Thread

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...nodes.model import check_model_name
-from ...nodes.tools.built_in import BUILT_IN
+from ...nodes.model.catalog import check_model_name
+from ...nodes.tools.built_in.catalog import BUILT_IN
 from ...state.errors import InvalidSetting
 from ..resources import Resources
 

@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...nodes.json_work import MOST_WORK, SMALL, JsonWork
+from ...nodes.text.json_work import MOST_WORK, SMALL, JsonWork
 from .errors import ApiError, error_response
 
 _CLOSE = {"Connection": "close"}

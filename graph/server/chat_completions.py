@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from ...nodes.events import Speech, ToolRequested, TurnFailed, TurnFinished
+from ...nodes.turn.events import Speech, ToolRequested, TurnFailed, TurnFinished
 from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_AGENT
 from ...state.errors import AgentNotFound, MessageTooLong, VoicegraphError

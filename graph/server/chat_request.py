@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import orjson
 from starlette.datastructures import Headers
 
-from ...nodes.characters import whole_characters
+from ...nodes.text.characters import whole_characters
 from ..client_settings import read_settings
 from ..client_tools import read_tools
 from .errors import ApiError

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from ...nodes.same_conversation import continued_one
+from ...nodes.window.matching.same_conversation import continued_one
 from ...state.agents.actors import Actor
 from ...state.errors import AgentNotFound
 from ..turn_graph import TurnGraph

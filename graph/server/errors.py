@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...nodes.error_facts import error_facts
+from ...nodes.turn.error_facts import error_facts
 from ...state.errors import (
     AgentNotFound,
     AlreadyExists,

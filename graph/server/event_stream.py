@@ -8,7 +8,7 @@ from typing import Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ...nodes.events import Event, Speech, ToolRequested, TurnFailed, TurnFinished
+from ...nodes.turn.events import Event, Speech, ToolRequested, TurnFailed, TurnFinished
 from ...state.errors import VoicegraphError
 from .completion_chunks import DONE, PING, Chunks
 from .errors import ApiError, response_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ...nodes.events import Event, ToolFinished, TurnFailed, TurnFinished
+from ...nodes.turn.events import Event, ToolFinished, TurnFailed, TurnFinished
 from ...state.errors import StorageError
 from ...state.usage import Usage
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
-from ...nodes.error_facts import error_facts
-from ...nodes.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
+from ...nodes.turn.error_facts import error_facts
+from ...nodes.turn.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
 from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import thread_key, thread_name
 from ...state.errors import StorageError

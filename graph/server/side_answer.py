@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from ...nodes.events import Event
+from ...nodes.turn.events import Event
 from ...state.agents.actors import Actor
 from ...state.errors import ContextTooLong, RequestRefused
 from ..client_tools import legal_tools

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from ...nodes.items import spoken_words
-from ...nodes.words import bare_words
+from ...nodes.text.words import bare_words
+from ...nodes.window.matching.items import spoken_words
 from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import thread_key
 from ..client_history import read_in_order

@@ -6,7 +6,7 @@ import sqlite3
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from ...nodes.error_facts import error_facts
+from ...nodes.turn.error_facts import error_facts
 from ...state.agents.agents import DEFAULT_AGENT
 from ...state.database.faults import storage_error
 from ...state.errors import DatabaseBusy, StorageError, VoicegraphError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ...nodes.same_conversation import Agreement, ThreadItems, agreement
+from ...nodes.window.matching.same_conversation import Agreement, ThreadItems, agreement
 from ...state.agents.actors import Actor
 from ...state.conversations.recent_threads import ThreadEnd
 from ...state.conversations.turn_journal import JournaledTurn

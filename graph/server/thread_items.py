@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from ...nodes.items import Item, our_items, spoken_words, their_items
-from ...nodes.same_conversation import ThreadItems
-from ...nodes.speculation import resembles, start_of_latest
+from ...nodes.window.matching.items import Item, our_items, spoken_words, their_items
+from ...nodes.window.matching.same_conversation import ThreadItems
+from ...nodes.window.matching.speculation import resembles, start_of_latest
 from ...state.conversations.turn_journal import JournaledTurn
 from ...state.schema import ClientMessage, LatestTurn
 from ..threads import TurnRun

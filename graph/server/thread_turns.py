@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from pydantic import BaseModel, Field
 
-from ...nodes.events import Event, Speech, TurnFailed, TurnFinished
+from ...nodes.turn.events import Event, Speech, TurnFailed, TurnFinished
 from ...state.agents.actors import Actor
 from ...state.conversations.threads import Thread
 from ...state.errors import InvalidInput, ModelError

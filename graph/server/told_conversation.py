@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ...nodes.items import Item, spoken_words, their_items
-from ...nodes.same_conversation import ToldItems
+from ...nodes.window.matching.items import Item, spoken_words, their_items
+from ...nodes.window.matching.same_conversation import ToldItems
 from ...state.schema import ClientMessage
 from ..client_history import read_history
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, create_model
 
 from .failures import ToolRaised, comes_from_outside
 from .injection import Injections
-from .result_text import result_text
+from .results.result_text import result_text
 
 _injected: ContextVar[Mapping[str, Any]] = ContextVar("voicegraph_injected", default={})  # noqa: B039
 

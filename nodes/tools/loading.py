@@ -10,15 +10,15 @@ from langchain_core.tools import BaseTool, StructuredTool, Tool
 from langgraph.types import Command
 
 from ...state.errors import InvalidSetting
-from .built_in import BUILT_IN
+from .built_in.catalog import BUILT_IN
 from .failures import comes_from_outside
 from .guard import guarded, is_async
 from .injection import annotations_of, injections_of
-from .json_schema import UnusableSchema
 from .names import legal_name
 from .registry import VoiceTool, options_of
-from .safe_text import safe_text
-from .schema import read_arguments
+from .results.safe_text import safe_text
+from .schemas.json_schema import UnusableSchema
+from .schemas.schema import read_arguments
 
 ToolSource = BaseTool | Callable[..., Any] | str
 
@@ -127,7 +127,7 @@ def _from_function(source: Any) -> BaseTool:
 
 def _import(path: str) -> Any:
     if path in BUILT_IN:
-        return getattr(importlib.import_module(BUILT_IN[path], __package__), path)
+        return getattr(importlib.import_module(f".built_in.{BUILT_IN[path]}", __package__), path)
     module_name, _, attribute = path.partition(":")
     if not (module_name and attribute):
         names = ", ".join(BUILT_IN)

@@ -11,9 +11,9 @@ from langchain_core.tools import BaseTool
 from ...state.agents.actors import Actor
 from .agent_memory import Memory
 from .injection import Injections
-from .safe_text import safe_text
-from .schema import describe_tool
-from .schema_keywords import Schema
+from .results.safe_text import safe_text
+from .schemas.schema import describe_tool
+from .schemas.schema_keywords import Schema
 
 _OPTIONS = "voice_tool_options"
 _T = TypeVar("_T", bound=Callable[..., Any] | BaseTool)

@@ -7,8 +7,8 @@ import pytest
 from voicegraph.graph import build_graph
 from voicegraph.graph.interrupts import Interrupts
 from voicegraph.graph.threads import Threads
-from voicegraph.nodes.model import VoiceModel, check_model_name
-from voicegraph.nodes.request_form import LANGCHAIN
+from voicegraph.nodes.model.catalog import VoiceModel, check_model_name
+from voicegraph.nodes.model.request.request_form import LANGCHAIN
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.nodes.tools.toolbox import Toolbox
 from voicegraph.state import Actor
@@ -66,7 +66,7 @@ def test_interrupts_whose_rest_never_comes_are_forgotten() -> None:
 
 
 def test_bound_tools_of_clients_are_bounded_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicegraph.nodes.model.MOST_TOOL_CHARACTERS", 10_000)
+    monkeypatch.setattr("voicegraph.nodes.model.catalog.MOST_TOOL_CHARACTERS", 10_000)
     chat = ScriptedChatModel([])
     model = VoiceModel(name="m", chat=chat)
     for number in range(50):

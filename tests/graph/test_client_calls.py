@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegraph.graph.client_history import read_history
-from voicegraph.nodes.plain_json import plain_json
-from voicegraph.nodes.reply import acceptable_id
+from voicegraph.nodes.replies.reply import acceptable_id
+from voicegraph.nodes.text.plain_json import plain_json
 from voicegraph.state.schema import ClientMessage
 
 IDS = st.sampled_from(["", "c", "d", "call_" + "x" * 60, "call_" + "x" * 61, "вызов", "c\ud83d", None, 0, 1])

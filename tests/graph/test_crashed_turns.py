@@ -11,7 +11,7 @@ import pytest
 import voicegraph.graph.journaling as journaling
 from voicegraph.graph import Resources, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, voice_tool
-from voicegraph.nodes.reply import Reply
+from voicegraph.nodes.replies.reply import Reply
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor, open_store
 from voicegraph.state.conversations.crash_records import record_dead

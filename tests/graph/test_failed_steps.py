@@ -7,8 +7,8 @@ import pytest
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel, calls
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}
@@ -93,7 +93,7 @@ async def test_what_was_spoken_before_a_step_broke_down_stays(open_voice: Any) -
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("voicegraph.nodes.tools.run_call.CallRun.result", broken)
+            patch.setattr("voicegraph.nodes.calls.run_call.CallRun.result", broken)
             events = [event async for event in stream_turn(graph, "The weather?", CALL)]
         later = [event async for event in stream_turn(graph, "And now?", CALL)]
         history = await resources.store.messages.history(Actor(), "call-42")

@@ -10,7 +10,7 @@ from tool_turns import CALL, result_of, two_turns
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import ToolFinished, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, calls
-from voicegraph.nodes.tools.results import SENTENCES
+from voicegraph.nodes.tools.results.results import SENTENCES
 from voicegraph.state import Actor
 
 BASE_ERRORS = [

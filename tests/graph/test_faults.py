@@ -26,7 +26,7 @@ from openai_server import (
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}

@@ -16,8 +16,8 @@ from forked_python import ForkedPython
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 from voicegraph.graph.server.app import create_app
 from voicegraph.nodes import Speech
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
 pytestmark = pytest.mark.skipif(

@@ -8,8 +8,8 @@ from patience import PATIENCE
 
 from voicegraph.graph import Resources, build_graph, checkpoints, fork, interrupt, stream_turn
 from voicegraph.nodes import Speech, voice_tool
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 from voicegraph.state.errors import ModelRefused
 from voicegraph.state.upkeep.export_memory import export_memory

@@ -7,8 +7,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from voicegraph.graph.incoming import incoming_messages, turn_input
-from voicegraph.nodes.limits import TurnLimits
-from voicegraph.nodes.reply import CREATED_AT
+from voicegraph.nodes.replies.reply import CREATED_AT
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state.errors import InvalidMessage
 
 LIMITS = TurnLimits(max_message_chars=20)

@@ -11,8 +11,8 @@ from patience import PATIENCE
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}

@@ -18,8 +18,8 @@ from openai_server import OpenAIServer, Reply, text
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.tools.registry import voice_tool
+from voicegraph.nodes.turn.limits import TurnLimits
 
 APOLOGY, BROKEN = TurnLimits().apology, TurnLimits().broken_reply
 LIMITS: dict[str, Any] = {"model_attempts": 2, "latency_budget": 20.0, "first_token_timeout": 10.0}

@@ -26,8 +26,8 @@ from voicegraph.graph import (
     stream_turn,
 )
 from voicegraph.nodes import Event, Speech, ToolFinished, ToolStarted, TurnFinished
-from voicegraph.nodes.events import encode_event
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptItem, calls
+from voicegraph.nodes.turn.events import encode_event
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidInput, MissingExtra, NotFound, ThreadNotFound
 

@@ -32,7 +32,7 @@ from patience import PATIENCE
 
 from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, ToolStarted, TurnFailed, TurnFinished
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 from voicegraph.state.errors import ModelRefused
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from voicegraph.graph.side_call_rules import Asked, Known, is_side_call, is_transcript
-from voicegraph.nodes.heard import bare_words
+from voicegraph.nodes.window.barge_in.heard import bare_words
 
 
 def asked(*said: str, prompt: str = "", notes: tuple[str, ...] = (), **signs: Any) -> Asked:

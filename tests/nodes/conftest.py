@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from langchain_core.runnables.config import var_child_runnable_config
 
-from voicegraph.nodes.speech import Speaker
-from voicegraph.nodes.tools.invoke import invoke_tool
+from voicegraph.nodes.calls.invoke import invoke_tool
+from voicegraph.nodes.speech.speech import Speaker
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.state.agents.actors import Actor

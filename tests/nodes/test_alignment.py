@@ -5,8 +5,8 @@ from counted import events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.alignment import Match, any_match, best_match, unbroken_match
-from voicegraph.nodes.items import Item
+from voicegraph.nodes.window.matching.alignment import Match, any_match, best_match, unbroken_match
+from voicegraph.nodes.window.matching.items import Item
 
 
 def items(words: str, *, own: bool = True) -> list[Item]:

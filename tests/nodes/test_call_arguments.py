@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.call_arguments import call_arguments
-from voicegraph.nodes.call_assembly import GatheredCall
+from voicegraph.nodes.model.stream.call_arguments import call_arguments
+from voicegraph.nodes.model.stream.call_assembly import GatheredCall
 
 ROME = '{"city": "Rome"}'
 

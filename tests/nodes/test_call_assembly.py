@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.call_arguments import call_arguments
-from voicegraph.nodes.call_assembly import CallAssembly
-from voicegraph.nodes.delta import CallFragment
+from voicegraph.nodes.model.stream.call_arguments import call_arguments
+from voicegraph.nodes.model.stream.call_assembly import CallAssembly
+from voicegraph.nodes.model.stream.delta import CallFragment
 
 OFFERED = ("get_weather", "transfer", "now")
 ROME, OSLO = '{"city": "Rome"}', '{"city": "Oslo"}'

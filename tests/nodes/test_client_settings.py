@@ -6,7 +6,7 @@ import pytest
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_openai import ChatOpenAI
 
-from voicegraph.nodes.client_settings import with_client_settings, with_format_in_body
+from voicegraph.nodes.model.request.client_settings import with_client_settings, with_format_in_body
 from voicegraph.nodes.testing import ScriptedChatModel
 
 OWN = ScriptedChatModel([])

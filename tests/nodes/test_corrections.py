@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from conversations import as_history, reconciled, shown, windowed
 
-from voicegraph.nodes.reconcile import Reconciling, reconcile
-from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.nodes.tools.results.results import OUTCOME
+from voicegraph.nodes.window.reconcile import Reconciling, reconcile
 from voicegraph.state.schema import ClientMessage
 from voicegraph.state.search.neighbours import WITHDRAWN
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.cumulative import NewText
+from voicegraph.nodes.model.stream.cumulative import NewText
 
 
 def new_in(pieces: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from embedding_fake import FakeEmbeddings, vector
 from openai_server import OpenAIServer
 
-from voicegraph.nodes.embedder import open_embedder
+from voicegraph.nodes.model.embedder import open_embedder
 from voicegraph.state.errors import InvalidSetting, ModelRefused, ModelUnavailable
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegraph.nodes.enclosing import enclosed
+from voicegraph.nodes.text.enclosing import enclosed
 
 
 def test_a_text_without_the_tag_is_not_changed() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.nodes.events import (
+from voicegraph.nodes.turn.events import (
     Event,
     Speech,
     ToolFinished,

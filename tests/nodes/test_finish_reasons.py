@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.nodes.finish_reasons import FAILED, failure, finish_reason
+from voicegraph.nodes.model.stream.finish_reasons import FAILED, failure, finish_reason
 
 MEANINGS: dict[str | None, list[Any]] = {
     None: [None, "", " ", "null", "NULL", "none", "None", "FINISH_REASON_UNSPECIFIED", 3, True, [], {}],

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from voicegraph.nodes.heard import UNHEARD, audible, cut_turn, spoken_text
-from voicegraph.nodes.preamble import PREAMBLE
-from voicegraph.nodes.reply import SPOKEN
+from voicegraph.nodes.replies.reply import SPOKEN
+from voicegraph.nodes.speech.preamble import PREAMBLE
+from voicegraph.nodes.window.barge_in.heard import UNHEARD, audible, cut_turn, spoken_text
 
 USER = HumanMessage("?")
 RESULT = ToolMessage("ok", tool_call_id="call_1")

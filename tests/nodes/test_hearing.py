@@ -6,8 +6,8 @@ from counted import events
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.hearing import hear
-from voicegraph.nodes.words import bare_words
+from voicegraph.nodes.text.words import bare_words
+from voicegraph.nodes.window.barge_in.hearing import hear
 
 REWRITTEN = {
     "a number in words": ("You owe 25 euros today.", "You owe twenty-five euros", "You owe 25 euros"),

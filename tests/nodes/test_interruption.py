@@ -1,6 +1,6 @@
 """How a turn is told to stop: whether it was dropped stays known, however often it is told."""
 
-from voicegraph.nodes.interruption import Interruption
+from voicegraph.nodes.turn.interruption import Interruption
 
 
 def test_a_turn_that_was_dropped_stays_dropped_when_a_newer_turn_stops_it_too() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.json_work import MOST_WORK, JsonWork, is_too_much
+from voicegraph.nodes.text.json_work import MOST_WORK, JsonWork, is_too_much
 
 texts = st.text('a\\"[]{},é', max_size=6)
 values = st.recursive(

@@ -6,8 +6,8 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 
-from voicegraph.nodes.delta import CallFragment, Delta
-from voicegraph.nodes.langchain_chunks import read_chunk
+from voicegraph.nodes.model.stream.delta import CallFragment, Delta
+from voicegraph.nodes.model.stream.langchain_chunks import read_chunk
 from voicegraph.state.usage import Usage
 
 THINKING = {"type": "thinking", "thinking": "hm", "index": 0}

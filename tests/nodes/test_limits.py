@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 
 
 def test_the_defaults_are_those_of_the_design() -> None:

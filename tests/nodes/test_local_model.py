@@ -11,8 +11,8 @@ import httpx
 import pytest
 from patience import PATIENCE
 
-from voicegraph.nodes import local_model
-from voicegraph.nodes.local_model import LocalServer
+from voicegraph.nodes.model import local_model
+from voicegraph.nodes.model.local_model import LocalServer
 from voicegraph.state.errors import MissingExtra
 
 
@@ -104,7 +104,7 @@ def test_it_lives_until_the_last_holder_lets_go(url: str, client: httpx.Client) 
 
 ALONE = """
 import httpx, signal, sys
-from voicegraph.nodes.local_model import LocalServer
+from voicegraph.nodes.model.local_model import LocalServer
 first = LocalServer()
 if sys.argv[1] == "stopped at once":
     first.start()

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from voicegraph.nodes.heard import UNHEARD
-from voicegraph.nodes.items import our_items, their_items
-from voicegraph.nodes.longer_replies import lengthened
-from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.nodes.tools.results.results import OUTCOME
+from voicegraph.nodes.window.barge_in.heard import UNHEARD
+from voicegraph.nodes.window.matching.items import our_items, their_items
+from voicegraph.nodes.window.matching.longer_replies import lengthened
 
 
 def reply(text: str, unheard: str = "", status: str | None = None) -> AIMessage:

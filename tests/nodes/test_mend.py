@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from voicegraph.nodes.mend import mend, unanswered
-from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.nodes.tools.results.results import OUTCOME
+from voicegraph.nodes.window.mend import mend, unanswered
 
 
 def calling(*ids: str, id: str = "reply") -> AIMessage:

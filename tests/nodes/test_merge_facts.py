@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.merge_facts import merge_facts
+from voicegraph.nodes.memory.merge_facts import merge_facts
 
 facts = st.lists(st.from_regex(r"[a-z]{3,8}( [a-z]{3,8}){0,4}\.", fullmatch=True), max_size=8)
 

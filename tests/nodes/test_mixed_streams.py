@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 
-from voicegraph.nodes.completion import Request
-from voicegraph.nodes.limits import TurnLimits
-from voicegraph.nodes.model import VoiceModel
-from voicegraph.nodes.reply import Reply
-from voicegraph.nodes.reply_stream import stream_reply
+from voicegraph.nodes.model.catalog import VoiceModel
+from voicegraph.nodes.model.completion import Request
+from voicegraph.nodes.replies.reply import Reply
+from voicegraph.nodes.replies.reply_stream import stream_reply
 from voicegraph.nodes.tools.loading import load_tool
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state.errors import ModelError
 
 

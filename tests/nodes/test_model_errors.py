@@ -7,7 +7,7 @@ import httpx2
 import openai
 import pytest
 
-from voicegraph.nodes.model_errors import as_model_error, error_inside
+from voicegraph.nodes.model.errors.model_errors import as_model_error, error_inside
 from voicegraph.state.errors import (
     ContentFiltered,
     ContextTooLong,

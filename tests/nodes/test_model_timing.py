@@ -13,11 +13,11 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from virtual_time import run
 
-from voicegraph.nodes.completion import Request
-from voicegraph.nodes.limits import TurnLimits
-from voicegraph.nodes.model import VoiceModel
-from voicegraph.nodes.reply import Reply
-from voicegraph.nodes.reply_stream import stream_reply
+from voicegraph.nodes.model.catalog import VoiceModel
+from voicegraph.nodes.model.completion import Request
+from voicegraph.nodes.replies.reply import Reply
+from voicegraph.nodes.replies.reply_stream import stream_reply
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state.errors import ModelTimeout, ModelUnavailable
 
 Step = tuple[float, AIMessageChunk | Exception]

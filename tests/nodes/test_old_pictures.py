@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from voicegraph.nodes import old_pictures
-from voicegraph.nodes.items import our_items
-from voicegraph.nodes.old_pictures import LEFT_OUT, PICTURE_TURNS, without_old_pictures
+from voicegraph.nodes.window import old_pictures
+from voicegraph.nodes.window.matching.items import our_items
+from voicegraph.nodes.window.old_pictures import LEFT_OUT, PICTURE_TURNS, without_old_pictures
 
 
 def shown(words: str, size: int = 10) -> HumanMessage:

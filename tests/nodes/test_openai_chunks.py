@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.nodes.delta import CallFragment, Delta
-from voicegraph.nodes.openai_chunks import ChunkReader
+from voicegraph.nodes.model.stream.delta import CallFragment, Delta
+from voicegraph.nodes.model.stream.openai_chunks import ChunkReader
 from voicegraph.state.errors import ContextTooLong, ModelProtocolError, ModelRefused, ModelUnavailable
 from voicegraph.state.usage import Usage
 

@@ -18,10 +18,10 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI
 from openai_server import OpenAIServer, Reply, error, rate_limited, text
 
-from voicegraph.nodes.completion import Request, stream_completion
-from voicegraph.nodes.delta import Delta
-from voicegraph.nodes.model import VoiceModel
-from voicegraph.nodes.request_form import OPENAI, LearnedForm
+from voicegraph.nodes.model.catalog import VoiceModel
+from voicegraph.nodes.model.completion import Request, stream_completion
+from voicegraph.nodes.model.request.request_form import OPENAI, LearnedForm
+from voicegraph.nodes.model.stream.delta import Delta
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.state.errors import ModelUnavailable
 
@@ -288,7 +288,7 @@ async def test_without_a_private_attribute_langchain_answers_and_one_line_says_s
     name: str, calls: Calls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     chat = await calls.model()
-    monkeypatch.setattr("voicegraph.nodes.openai_request._missed", set())
+    monkeypatch.setattr("voicegraph.nodes.model.request.openai_request._missed", set())
     original = inspect.getattr_static(ChatOpenAI, name)
     monkeypatch.setattr(ChatOpenAI, name, Gone(original), raising=False)
     assert [spoken(await calls.ask(chat)) for _ in range(2)] == ["Hello there."] * 2
@@ -300,7 +300,7 @@ async def test_without_the_client_inside_a_client_langchain_answers(
     calls: Calls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     chat = await calls.model()
-    monkeypatch.setattr("voicegraph.nodes.openai_request._missed", set())
+    monkeypatch.setattr("voicegraph.nodes.model.request.openai_request._missed", set())
     client = chat.async_client
     chat.async_client = SimpleNamespace(create=client.create, with_raw_response=client.with_raw_response)
     assert spoken(await calls.ask(chat)) == "Hello there."

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.outline import Outline
+from voicegraph.nodes.text.outline import Outline
 
 texts = st.text(st.sampled_from('a"\\{}[]:, \n'), max_size=8)
 values = st.recursive(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.pasted_values import checked_token, checked_url, cleaned
+from voicegraph.nodes.text.pasted_values import checked_token, checked_url, cleaned
 from voicegraph.state.errors import InvalidSetting
 
 AROUND = st.text(" \t\r\n\"'`“”‘’„«»\ufeff\u200b\u00a0\u2028", max_size=6)

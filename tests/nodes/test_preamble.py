@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes import preamble
-from voicegraph.nodes.preamble import HEARTBEAT, PREAMBLE, PreambleReader
+from voicegraph.nodes.speech import preamble
+from voicegraph.nodes.speech.preamble import HEARTBEAT, PREAMBLE, PreambleReader
 
 CITY = "city"
 texts = st.text(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from voicegraph.nodes.prompt import (
+from voicegraph.nodes.memory.prompt import (
     MOST_BLOCK_CHARACTERS,
     SMALL_MODEL_INSTRUCTIONS,
     SPEECH_INSTRUCTIONS,

@@ -9,10 +9,10 @@ import pytest
 from openai_server import OpenAIServer, text
 
 from voicegraph.graph import Settings, build_graph, open_resources
-from voicegraph.nodes import provider_access
-from voicegraph.nodes.embedder import open_embedder
-from voicegraph.nodes.model import Models, default_model
-from voicegraph.nodes.provider_access import openai_access
+from voicegraph.nodes.model.access import provider_access
+from voicegraph.nodes.model.access.provider_access import openai_access
+from voicegraph.nodes.model.catalog import Models, default_model
+from voicegraph.nodes.model.embedder import open_embedder
 from voicegraph.state.errors import InvalidSetting, ModelUnavailable
 
 MODEL = "openai:gpt-4.1-mini"
@@ -225,7 +225,7 @@ def test_two_equal_addresses_are_not_worth_a_line(monkeypatch: pytest.MonkeyPatc
 
 async def test_models_of_many_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "good")
-    monkeypatch.setattr("voicegraph.nodes.model.MOST_MODELS", 3)
+    monkeypatch.setattr("voicegraph.nodes.model.catalog.MOST_MODELS", 3)
     models = Models(MODEL)
     kept: Any = object()
     models.add("openai:mine", kept)

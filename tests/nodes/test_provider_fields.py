@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from voicegraph.nodes.delta import CallFragment, Delta
-from voicegraph.nodes.provider_fields import LONGEST, PROVIDER, ProviderFields
-from voicegraph.nodes.reply import Reply
+from voicegraph.nodes.model.stream.delta import CallFragment, Delta
+from voicegraph.nodes.model.stream.provider_fields import LONGEST, PROVIDER, ProviderFields
+from voicegraph.nodes.replies.reply import Reply
 
 
 def merged(*pieces: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegraph.nodes.proxies import is_loopback, proxy_for
+from voicegraph.nodes.model.access.proxies import is_loopback, proxy_for
 from voicegraph.state.errors import InvalidSetting
 
 PROXY = "http://proxy.example:3128"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from voicegraph.nodes.reconcile import Reconciled, Reconciling, reconcile
+from voicegraph.nodes.window.reconcile import Reconciled, Reconciling, reconcile
 from voicegraph.state.schema import LatestTurn
 
 NAMES = "amber birch coral delta ember flint grove hazel jade kite lilac maple north olive pearl".split()

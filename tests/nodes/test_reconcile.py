@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from voicegraph.nodes.heard import UNHEARD
-from voicegraph.nodes.reconcile import Reconciling, reconcile
-from voicegraph.nodes.tools.results import OUTCOME
+from voicegraph.nodes.tools.results.results import OUTCOME
+from voicegraph.nodes.window.barge_in.heard import UNHEARD
+from voicegraph.nodes.window.reconcile import Reconciling, reconcile
 from voicegraph.state.schema import ClientMessage, LatestTurn
 from voicegraph.state.search.neighbours import WITHDRAWN
 

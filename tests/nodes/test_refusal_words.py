@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegraph.nodes.refusal_words import (
+from voicegraph.nodes.model.errors.refusal_words import (
     concerns_access,
     concerns_length,
     concerns_order,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.delta import CallFragment, Delta
-from voicegraph.nodes.preamble import PREAMBLE
-from voicegraph.nodes.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, Reply
+from voicegraph.nodes.model.stream.delta import CallFragment, Delta
+from voicegraph.nodes.replies.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, Reply
+from voicegraph.nodes.speech.preamble import PREAMBLE
 from voicegraph.state.usage import Usage
 
 sentences = st.text('aé🙂"\\{}:,', min_size=1, max_size=12) | st.sampled_from(["Let me look.", "Rome first."])

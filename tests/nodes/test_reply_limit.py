@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.delta import CallFragment, Delta
-from voicegraph.nodes.reply import BAD_ARGUMENTS, Reply
+from voicegraph.nodes.model.stream.delta import CallFragment, Delta
+from voicegraph.nodes.replies.reply import BAD_ARGUMENTS, Reply
 
 
 @given(st.lists(st.text("ab ", max_size=9)), st.integers(0, 30))

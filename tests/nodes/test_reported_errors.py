@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.nodes.reported_errors import is_error_event, reported_error
+from voicegraph.nodes.model.errors.reported_errors import is_error_event, reported_error
 
 
 @pytest.mark.parametrize(

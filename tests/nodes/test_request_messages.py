@@ -2,8 +2,8 @@
 
 from langchain_core.messages import HumanMessage
 
-from voicegraph.nodes.request_form import PLAINEST
-from voicegraph.nodes.request_messages import request_messages
+from voicegraph.nodes.model.request.request_form import PLAINEST
+from voicegraph.nodes.model.request.request_messages import request_messages
 
 
 def test_speakers_are_told_apart_where_their_messages_are_joined() -> None:

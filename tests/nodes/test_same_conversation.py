@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from voicegraph.nodes.items import our_items, their_items
-from voicegraph.nodes.same_conversation import (
+from voicegraph.nodes.window.matching.items import our_items, their_items
+from voicegraph.nodes.window.matching.same_conversation import (
     Agreement,
     ThreadItems,
     ToldItems,

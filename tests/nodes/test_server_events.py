@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from voicegraph.nodes.server_events import MOST_BYTES, EventReader, ServerEvent
+from voicegraph.nodes.model.stream.server_events import MOST_BYTES, EventReader, ServerEvent
 from voicegraph.state.errors import ModelProtocolError
 
 

@@ -6,10 +6,10 @@ import pytest
 from conversations import as_history, reconciled, shown
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
-from voicegraph.nodes.heard import audible, cut_replies
-from voicegraph.nodes.items import digest_of, their_items
-from voicegraph.nodes.reconcile import Reconciling, reconcile
-from voicegraph.nodes.speculation import confirmed
+from voicegraph.nodes.window.barge_in.heard import audible, cut_replies
+from voicegraph.nodes.window.matching.items import digest_of, their_items
+from voicegraph.nodes.window.matching.speculation import confirmed
+from voicegraph.nodes.window.reconcile import Reconciling, reconcile
 from voicegraph.state.schema import LatestTurn
 
 GREETINGS = {"the client greets": ["c:Welcome."], "the agent greets": ["a:Welcome."], "nobody greets": []}

@@ -196,7 +196,7 @@ async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Any)
 async def test_a_disk_that_keeps_nothing_leaves_nobody_in_silence(
     ear: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicegraph.nodes.speech.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("voicegraph.nodes.speech.speech.LONGEST_WAIT", 0.0)
     speaker = await ear.listen()
     speaker.hold_until(asyncio.Event())
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.markup import find_tag, tag_beginning
-from voicegraph.nodes.spoken_text import SpokenText
+from voicegraph.nodes.speech.markup import find_tag, tag_beginning
+from voicegraph.nodes.speech.spoken_text import SpokenText
 
 cuts = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from voicegraph.nodes.delta import CallFragment, Delta
-from voicegraph.nodes.stream_reading import Reading
+from voicegraph.nodes.model.stream.delta import CallFragment, Delta
+from voicegraph.nodes.model.stream.stream_reading import Reading
 
 ROME = CallFragment(0, "a", "get_weather", '{"city": "Rome"}')
 WRITTEN = '<tool_call>{"name": "get_weather", "arguments": {"city": "Rome"}}</tool_call>'

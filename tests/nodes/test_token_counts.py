@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.token_counts import usage_of
+from voicegraph.nodes.model.stream.token_counts import usage_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from voicegraph.nodes.tools.result_text import result_text
+from voicegraph.nodes.tools.results.result_text import result_text
 
 DATA = base64.b64encode(bytes(12_345)).decode()
 

@@ -15,11 +15,11 @@ import pytest
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools.base import ToolException
 
+from voicegraph.nodes.calls.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.failures import comes_from_outside
-from voicegraph.nodes.tools.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
-from voicegraph.nodes.tools.results import SENTENCES
+from voicegraph.nodes.tools.results.results import SENTENCES
 from voicegraph.state.agents.actors import Actor
 
 Run = Callable[..., Awaitable[tuple[str, str]]]
@@ -184,7 +184,7 @@ def test_a_coroutine_that_is_closed_is_told_from_an_exception_of_the_same_name()
 
 PRESSED = """
 import asyncio, signal
-from voicegraph.nodes.tools.invoke import invoke_tool
+from voicegraph.nodes.calls.invoke import invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.state.agents.actors import Actor

@@ -10,7 +10,7 @@ from langchain_core.tools.base import ToolException
 from pydantic import BaseModel, TypeAdapter
 
 from voicegraph.nodes.tools.loading import load_tool
-from voicegraph.nodes.tools.results import SENTENCES
+from voicegraph.nodes.tools.results.results import SENTENCES
 
 Run = Callable[..., Awaitable[tuple[str, str]]]
 SECRET = "the key is sk-12345"

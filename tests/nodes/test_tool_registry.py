@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from langchain_core.tools import BaseTool, tool
 
-from voicegraph.nodes.tools.built_in import BUILT_IN
-from voicegraph.nodes.tools.clock import current_time
+from voicegraph.nodes.tools.built_in.catalog import BUILT_IN
+from voicegraph.nodes.tools.built_in.clock import current_time
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import (
     ToolCallInfo,
@@ -23,7 +23,7 @@ from voicegraph.nodes.tools.toolbox import Toolbox
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import InvalidSetting
 
-CLOCK = "voicegraph.nodes.tools.clock:current_time"
+CLOCK = "voicegraph.nodes.tools.built_in.clock:current_time"
 
 
 def get_weather(city: str) -> str:
@@ -94,9 +94,9 @@ def test_functions_langchain_tools_and_paths_are_tools(source: Any, name: str, d
         ("", "write package.module:function"),
         ("no_such_package.tools:run", "cannot be imported: No module named 'no_such_package'"),
         (".relative:run", "cannot be imported"),
-        ("voicegraph.nodes.tools.clock:no_such", "has no 'no_such'"),
-        ("voicegraph.nodes.tools.clock:datetime", "type is not a tool"),
-        ("voicegraph.nodes.preamble:PREAMBLE", "str is not a tool"),
+        ("voicegraph.nodes.tools.built_in.clock:no_such", "has no 'no_such'"),
+        ("voicegraph.nodes.tools.built_in.clock:datetime", "type is not a tool"),
+        ("voicegraph.nodes.speech.preamble:PREAMBLE", "str is not a tool"),
         (42, "int is not a tool"),
         (functools.partial(get_weather, "Rome"), "partial is not a tool"),
         (no_docstring, "'no_docstring' needs a docstring"),

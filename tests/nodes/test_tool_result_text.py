@@ -22,10 +22,10 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command, Send
 from pydantic import BaseModel, SecretStr
 
-from voicegraph.nodes.characters import whole_characters
+from voicegraph.nodes.text.characters import whole_characters
 from voicegraph.nodes.tools.failures import Unsupported
-from voicegraph.nodes.tools.result_text import result_text
-from voicegraph.nodes.tools.safe_text import cut, safe_text
+from voicegraph.nodes.tools.results.result_text import result_text
+from voicegraph.nodes.tools.results.safe_text import cut, safe_text
 
 
 class Colour(Enum):

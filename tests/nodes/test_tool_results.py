@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from langchain_core.messages import ToolCall
 
-from voicegraph.nodes.tools.results import OUTCOME, OWN_NAME, SENTENCES, Outcome, tool_message
+from voicegraph.nodes.tools.results.results import OUTCOME, OWN_NAME, SENTENCES, Outcome, tool_message
 
 CALL = ToolCall(name="get_weather", args={"city": "Rome"}, id="call_1")
 

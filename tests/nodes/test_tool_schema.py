@@ -11,7 +11,7 @@ import pytest
 from openai_server.tool_schemas import validate_tools
 from pydantic import BaseModel, Field, HttpUrl
 
-from voicegraph.nodes.preamble import HEARTBEAT, PREAMBLE
+from voicegraph.nodes.speech.preamble import HEARTBEAT, PREAMBLE
 from voicegraph.nodes.tools.arguments import drop_nulls
 from voicegraph.nodes.tools.loading import load_tool
 

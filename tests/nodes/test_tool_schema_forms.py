@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from langchain_core.tools import StructuredTool
 from openai_server.tool_schemas import validate_tools
 
-from voicegraph.nodes.preamble import PREAMBLE
+from voicegraph.nodes.speech.preamble import PREAMBLE
 from voicegraph.nodes.tools.arguments import drop_nulls
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import VoiceTool

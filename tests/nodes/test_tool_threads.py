@@ -13,9 +13,9 @@ import pytest
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 from patience import PATIENCE
 
-from voicegraph.nodes.tools.in_thread import in_thread
+from voicegraph.nodes.calls.in_thread import in_thread
 from voicegraph.nodes.tools.registry import current_call
-from voicegraph.nodes.tools.results import SENTENCES
+from voicegraph.nodes.tools.results.results import SENTENCES
 
 Run = Callable[..., Awaitable[tuple[str, str]]]
 
@@ -159,7 +159,7 @@ async def test_slow_sync_tools_do_not_wait_for_each_other(run: Run) -> None:
 def test_a_sync_tool_that_hangs_does_not_hold_the_process_at_its_exit() -> None:
     program = """
         import asyncio, threading
-        from voicegraph.nodes.tools.in_thread import in_thread
+        from voicegraph.nodes.calls.in_thread import in_thread
 
         async def main():
             started = threading.Event()

@@ -8,10 +8,10 @@ import pytest
 from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.types import Command, interrupt
 
-from voicegraph.nodes.tools.invoke import Ended, invoke_tool
+from voicegraph.nodes.calls.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
-from voicegraph.nodes.tools.results import SENTENCES
+from voicegraph.nodes.tools.results.results import SENTENCES
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import InvalidSetting
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
-from voicegraph.nodes.trim import trim, turn_starts
+from voicegraph.nodes.window.trim import trim, turn_starts
 
 users = st.integers(1, 3)
 groups = st.lists(st.integers(1, 3), max_size=5)

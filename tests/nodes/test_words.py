@@ -5,7 +5,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.nodes.words import bare_words, caller_words, without_tags, words_of
+from voicegraph.nodes.text.words import bare_words, caller_words, without_tags, words_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from voicegraph.nodes.written_calls import written_calls
+from voicegraph.nodes.model.stream.written_calls import written_calls
 
 OFFERED = ("get_weather", "now")
 ROME = '{"city": "Rome"}'

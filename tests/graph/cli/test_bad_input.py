@@ -41,7 +41,7 @@ BEFORE_THE_DATABASE = {
             "create",
             "a",
             "--tool",
-            "voicegraph.nodes.tools.clock:current_time",
+            "voicegraph.nodes.tools.built_in.clock:current_time",
             "--tool",
             "my_clock:current_time",
         ],

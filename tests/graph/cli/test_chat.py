@@ -163,7 +163,7 @@ def test_a_failed_turn_does_not_end_the_conversation(
 
 
 def test_the_embedded_model_says_what_it_is(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voicegraph.nodes import model
+    from voicegraph.nodes.model import catalog as model
 
     embedded = model.VoiceModel(
         name=model.LOCAL_MODEL, chat=ScriptedChatModel([]), small=True, calls_tools=False

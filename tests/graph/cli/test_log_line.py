@@ -13,7 +13,7 @@ import pytest
 
 from voicegraph.graph.cli.log_line import LogLine
 from voicegraph.graph.cli.log_writer import LogWriter
-from voicegraph.nodes.error_facts import error_facts
+from voicegraph.nodes.turn.error_facts import error_facts
 from voicegraph.state.agents.api_keys import keys_stamp
 from voicegraph.state.errors import ModelTimeout, StorageError
 from voicegraph.state.open import open_database
@@ -24,14 +24,14 @@ SECRET = "my PIN is 9999"
 def line(
     message: str = "the model failed",
     *args: object,
-    name: str = "voicegraph.nodes.reply",
+    name: str = "voicegraph.nodes.replies.reply",
     level: int = logging.WARNING,
     facts: dict[str, str] | None = None,
     raises: BaseException | None = None,
     **extra: Any,
 ) -> str:
     trace = (type(raises), raises, raises.__traceback__) if raises else None
-    record = logging.LogRecord(name, level, "/x/nodes/reply.py", 7, message, args, trace)
+    record = logging.LogRecord(name, level, "/x/nodes/replies/reply.py", 7, message, args, trace)
     vars(record).update(extra, created=1_764_356_400.25)
     return LogLine(lambda: facts or {}).format(record)
 
@@ -46,8 +46,8 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
 def test_a_line_tells_when_what_and_where() -> None:
     known = {"thread_id": "call-42", "agent": "nina", "model": "openai:m", "error": "model_timeout"}
     assert line(**known, attempt=2) == (
-        "2025-11-28T19:00:00.250+00:00 WARNING voicegraph.nodes.reply: the model failed thread_id=call-42 "
-        "agent=nina model=openai:m error=model_timeout attempt=2 place=nodes/reply.py:7"
+        "2025-11-28T19:00:00.250+00:00 WARNING voicegraph.nodes.replies.reply: the model failed "
+        "thread_id=call-42 agent=nina model=openai:m error=model_timeout attempt=2 place=replies/reply.py:7"
     )
 
 
@@ -73,7 +73,7 @@ async def test_the_place_of_an_error_of_the_database_is_where_it_was_used(databa
 
 
 def test_the_place_of_the_error_comes_before_that_of_the_line() -> None:
-    assert line(at="/y/state/database/faults.py:60").endswith("place=state/database/faults.py:60")
+    assert line(at="/y/state/database/faults.py:60").endswith("place=database/faults.py:60")
 
 
 @pytest.mark.parametrize(

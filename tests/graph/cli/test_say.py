@@ -11,7 +11,7 @@ from forked_python import ForkedPython
 from openai_server import OpenAIServer, ToolCall, invalid_key, text, tool_calls
 from patience import PATIENCE
 
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 
 Run = Callable[..., Any]
 Start = Callable[..., ForkedPython]

@@ -12,7 +12,7 @@ from soaking.model_process import ModelProcess, model_process
 
 from voicegraph.graph import Resources, build_graph
 from voicegraph.graph.server.app import create_app
-from voicegraph.nodes.request_form import OPENAI
+from voicegraph.nodes.model.request.request_form import OPENAI
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 
@@ -69,7 +69,7 @@ def serve(open_voice: Any) -> Serve:
 def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     """A server that stands for OpenAI's own, behind every model `openai:NAME`."""
     with OpenAIServer(default=text("Hello.")) as server:
-        monkeypatch.setattr("voicegraph.nodes.request_form._HOSTS", {"127.0.0.1": OPENAI})
+        monkeypatch.setattr("voicegraph.nodes.model.request.request_form._HOSTS", {"127.0.0.1": OPENAI})
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "key")
         yield server

@@ -15,7 +15,7 @@ from openai_server import OpenAIServer, text
 from patience import PATIENCE
 from serving import Process, serving
 
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state.errors import StorageError
 
 CHAT = "/v1/chat/completions"

@@ -11,8 +11,8 @@ import pytest
 from voicegraph.graph.server import rates as rates_module
 from voicegraph.graph.server.rates import Rates
 from voicegraph.graph.server.running_turns import RunningTurns, TooManyTurns
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
 ADA, EVE = Actor("acme", "ada"), Actor("other", "eve")

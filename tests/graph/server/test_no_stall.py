@@ -13,7 +13,7 @@ from serving_here import Here, serving_here
 from voicegraph.graph import build_graph
 from voicegraph.graph.server.app import create_app
 from voicegraph.nodes import voice_tool
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 
 NoStall = Callable[[], AbstractAsyncContextManager[object]]
 

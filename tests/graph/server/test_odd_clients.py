@@ -15,7 +15,7 @@ from openai_server import OpenAIServer, Reply
 from patience import PATIENCE
 from serving import Process, serving
 
-from voicegraph.nodes.heard import bare_words
+from voicegraph.nodes.window.barge_in.heard import bare_words
 
 WORDS = (
     "yes no maybe book a table for two please what is it thanks hello 😀 مرحبا 你好 ice-cream don't".split()

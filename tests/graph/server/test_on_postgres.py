@@ -9,8 +9,8 @@ from postgres_outage import Outage
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
-from voicegraph.nodes.limits import TurnLimits
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+from voicegraph.nodes.turn.limits import TurnLimits
 
 BODY: Any = {
     "model": "default",

@@ -10,7 +10,7 @@ import pytest
 from openai_server import OpenAIServer, Reply, ToolCall, bad_request, error, invalid_key, text, tool_calls
 from serving import serving
 
-from voicegraph.nodes.limits import TurnLimits
+from voicegraph.nodes.turn.limits import TurnLimits
 
 APOLOGY, FILTERED = TurnLimits().apology, TurnLimits().filtered_reply
 JSON = {"content-type": "application/json"}

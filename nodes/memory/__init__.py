@@ -1,0 +1,1 @@
+"""Recall, consolidation, and the prompt that holds what is remembered."""

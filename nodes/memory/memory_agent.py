@@ -1,0 +1,58 @@
+"""The memory agent: a model call of its own that turns what was recalled into notes about the user."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import Runnable
+
+from ..model.catalog import VoiceModel
+from ..model.errors.model_errors import as_model_error
+from ..text.enclosing import enclosed
+from .merge_facts import OUTDATED
+
+INSTRUCTIONS = """\
+You keep the notes that a voice assistant has about a person. You get the notes as they are, what the \
+assistant wants to know, and old messages that a search found.
+
+Write the notes anew, so that they hold what these messages tell about it:
+- One fact a line, short, in plain words, with dates where they matter. At most {limit} characters in all.
+- Keep every note that still holds. Add only what the messages say.
+- For a note that is no longer true write a line `{outdated} ` followed by that note, word for word.
+- Answer with the notes alone."""
+
+# The call must not be heard in any stream of the turn.
+_DETACHED: Any = {"callbacks": [], "tags": ["nostream"]}
+
+
+async def compose_notes(model: VoiceModel, notes: str, query: str, recalled: str, limit: int) -> str:
+    """Return what the model makes of the notes (`limit` characters at most) and the recalled messages.
+
+    Raises `ModelError`. The answer is the model's word: `merge_facts` decides what becomes of the notes.
+    """
+    answer = await ask_memory_model(
+        model,
+        model.chat,
+        [
+            SystemMessage(INSTRUCTIONS.format(limit=limit, outdated=OUTDATED)),
+            HumanMessage(
+                "\n\n".join(
+                    [enclosed("notes", notes), enclosed("wanted", query), enclosed("messages", recalled)]
+                )
+            ),
+        ],
+    )
+    return str(answer.text)
+
+
+async def ask_memory_model(
+    model: VoiceModel, chat: Runnable[Any, Any], messages: Sequence[BaseMessage]
+) -> BaseMessage:
+    """Return what the model answers, or raise `ModelError`; nothing of it is streamed.
+
+    `chat` is the model's chat, with the tools that it is offered bound to it.
+    """
+    try:
+        return await chat.ainvoke(list(messages), _DETACHED, **model.settings)
+    except Exception as error:
+        raise as_model_error(error, model.name) from error

@@ -1,0 +1,1 @@
+"""How model servers are reached: addresses, keys, proxies, certificates."""

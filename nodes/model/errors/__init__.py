@@ -1,0 +1,1 @@
+"""What model servers mean by their errors."""

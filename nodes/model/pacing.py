@@ -1,0 +1,71 @@
+"""How long a model's stream may be silent, and how long it may think before it says a word."""
+
+import asyncio
+
+from ...state.errors import ModelTimeout
+from ..turn.limits import TurnLimits
+from .stream.delta import Delta
+
+_STEP = 0.05
+"""Seconds that a limit may last longer: it is moved on so often, not at each token."""
+AFTER_REASON = 2.0
+"""Seconds that more is waited for after a finish reason: usage, or words of a server that gives it early."""
+
+
+class Pace:
+    """The limit on the next piece of one stream; use it as the context of the loop over the pieces."""
+
+    def __init__(self, model: str, limits: TurnLimits, first: float | None = None) -> None:
+        """Wait `first` seconds for the first sign of life, when there was none yet; `model` is for errors."""
+        self._model = model
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._first = first
+        self._moved = self._loop.time()
+        self._thinking_since: float | None = None
+        self._thinks_too_long = False
+        self._timeout = asyncio.timeout(limits.stall_timeout if first is None else first)
+
+    async def __aenter__(self) -> "Pace":
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        try:
+            await self._timeout.__aexit__(*error)  # pyright: ignore[reportArgumentType]
+        except TimeoutError as late:
+            raise ModelTimeout(f"{self._model}: {self._complaint()}") from late
+
+    def moved(self, delta: Delta) -> None:
+        """Take note of a piece: words, calls and thoughts show that the model is at work."""
+        now = self._loop.time()
+        if delta.begins:
+            self._thinking_since = None
+        elif not (delta.thinking or delta.text):
+            return
+        elif self._thinking_since is None:
+            self._thinking_since = now
+        if self._first is not None or now - self._moved > _STEP:
+            self._first = None
+            self._reschedule(now, self._limits.stall_timeout)
+
+    def ending(self) -> None:
+        """Wait only a little longer: the model gave its reason to end."""
+        self._reschedule(self._loop.time(), min(AFTER_REASON, self._limits.stall_timeout))
+        self._moved = 0.0  # The next word, if there is one, moves the limit at once.
+
+    def _reschedule(self, now: float, wait: float) -> None:
+        self._moved = now
+        until = now + wait + _STEP
+        if self._thinking_since is not None:
+            longest = self._thinking_since + self._limits.thinking_timeout
+            self._thinks_too_long = longest < until
+            until = min(until, longest)
+        self._timeout.reschedule(until)
+
+    def _complaint(self) -> str:
+        if self._first is not None:
+            return f"no first token within {self._first:.1f} seconds"
+        if self._thinking_since is not None and self._thinks_too_long:
+            return f"no word within {self._limits.thinking_timeout:g} seconds of thoughts"
+        return f"nothing more came for {self._limits.stall_timeout:g} seconds"

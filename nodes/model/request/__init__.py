@@ -1,0 +1,1 @@
+"""Writing a request that the model server takes."""

@@ -1,0 +1,59 @@
+"""Decide how a model's reply ended: what the caller must still hear, and which message is kept."""
+
+import logging
+from functools import partial
+
+from langchain_core.messages import AIMessage
+
+from ...state.errors import ContentFiltered, ModelError
+from ...state.schema import Turn, VoiceState
+from ..context import Context
+from ..turn.error_facts import error_facts
+from .called_tools import called_name
+from .reply import Reply
+
+log = logging.getLogger(__name__)
+
+
+async def end_reply(
+    state: VoiceState, context: Context, turn: Turn, reply: Reply, error: ModelError | None
+) -> AIMessage | None:
+    """Decide how the step ended, say what the caller must hear, and return the message to keep."""
+    now, model, limits = context.clock.now(), turn.get("model", ""), context.limits
+    if turn["outcome"] == "interrupted":
+        return reply.spoken_message(model, now)
+    if error is not None:
+        known = {"thread_id": context.thread_id, "model": model}
+        log.debug("why the model failed", exc_info=error)
+        if isinstance(error, ContentFiltered) and not reply.said:
+            log.warning("a reply was filtered", extra={**known, **error_facts(error)})
+            turn.update(outcome="finished", finish_reason="content_filter")
+            await reply.add_sentence(limits.filtered_reply)
+            return reply.spoken_message(model, now)
+        turn.update(outcome="failed", finish_reason="error", error=error.code)
+        log.warning("the model failed", extra={**known, **error_facts(error)})
+        context.failure.error = error
+        await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
+        return reply.spoken_message(model, now)
+    may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
+    if reply.has_calls and may_call:
+        used = {
+            call["id"] or "" for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls
+        }
+        return reply.message(model, now, used, partial(called_name, state, context, turn))
+    turn.update(outcome="finished", finish_reason=_final_reason(reply.finish_reason))
+    if reply.finish_reason == "content_filter":
+        extra = {"thread_id": context.thread_id, "model": model, "error": "content_filter"}
+        log.warning("a reply was filtered", extra=extra)
+        await reply.add_sentence(limits.filtered_reply)
+    elif not reply.said.strip():
+        await reply.add_sentence(limits.apology)
+        turn.update(outcome="failed", error="model_protocol")
+        extra = {"model": model, "thread_id": context.thread_id, "error": "model_protocol"}
+        log.warning("the model failed", extra=extra)
+    return reply.spoken_message(model, now)
+
+
+def _final_reason(reason: str | None) -> str:
+    """Return the turn's finish reason; a stream that ends without one, or with a new one, has stopped."""
+    return reason if reason in ("length", "content_filter") else "stop"

@@ -1,0 +1,66 @@
+"""Feed a reply from a model's stream, from the first request to the last usage."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+from ...state.errors import ModelError
+from ...state.schema import Turn
+from ..context import Context
+from ..model.attempts import start_completion
+from ..model.catalog import VoiceModel
+from ..model.completion import BURST, Request
+from ..model.pacing import Pace
+from ..model.stream.delta import Delta
+from ..turn.limits import TurnLimits
+from .filler import filled_silence
+from .reply import Reply
+
+log = logging.getLogger(__name__)
+
+
+async def stream_reply(
+    context: Context,
+    turn: Turn,
+    reply: Reply,
+    models: Sequence[VoiceModel],
+    request: Callable[[VoiceModel], Request],
+) -> None:
+    """Speak the answer of the first of the models that gives one; `turn` gets its name.
+
+    Raises the `ModelError` that kept all from answering, or that broke the answer off.
+    """
+    async with filled_silence(context, until=lambda: bool(reply.said)):
+        started = await start_completion(models, request, context.limits, context.thread_id)
+        name = turn["model"] = started.model.name
+        async with aclosing(started.rest) as rest:
+            for place, delta in enumerate(started.first, start=1):
+                await reply.feed(delta)
+                if place % BURST == 0:  # Thoughts before the first word may be thousands of deltas.
+                    await asyncio.sleep(0)
+            try:
+                await _follow(rest, reply, context.limits, name)
+            except ModelError as error:
+                if reply.finish_reason is None or reply.went_on:
+                    raise
+                log.info("the answer was whole, its end was not", extra={"model": name, "error": error.code})
+    await reply.close()
+
+
+async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> None:
+    """Feed the reply until the stream ends.
+
+    After a finish reason little is waited for, unless words came after an earlier one: then only the end
+    of the stream counts.
+    """
+    async with Pace(model, limits) as pace:
+        if reply.finish_reason is not None and not reply.went_on:
+            pace.ending()
+        async for delta in rest:
+            await reply.feed(delta)
+            if reply.is_full:
+                return
+            pace.moved(delta)
+            if delta.finish_reason is not None and not reply.went_on:
+                pace.ending()

@@ -1,0 +1,108 @@
+"""Decode the sentence spoken before a tool runs out of the JSON arguments that are still streaming.
+
+The model writes its preamble as the argument `pre_exec_msg`, first by the schema. It is spoken while the
+other arguments are still coming: only decoded characters that can no longer change go out, never a byte of
+JSON. Each character is looked at once, however small the fragments are.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jiter
+import regex
+
+from ..text.outline import Outline
+
+PREAMBLE = "pre_exec_msg"
+LONGEST = 2_000
+"""Characters of a preamble that are spoken at most."""
+_LONGEST_GAP = 1_000
+"""Blanks between the preamble's key and its text."""
+_LONGEST_ESCAPE = 12
+r"""Characters of an escaped character outside of Unicode's first plane: `\ud83d\ude42`."""
+HEARTBEAT = "request_heartbeat"
+_KEY = f'"{PREAMBLE}"'
+_VALUE = re.compile(r"\s*:\s*(\S)")
+# Not `re`, whose possessive groups give back what they took before Python 3.11.4.
+_CHARACTERS = regex.compile(
+    r'(?:[^"\\\x00-\x1f\ud800-\udfff]++|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}'
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
+)
+"""The whole characters that a JSON string begins with: no escape is cut in the middle."""
+
+
+class PreambleReader:
+    """Feed argument fragments of one tool call, get the speakable text that each one adds.
+
+    Text comes in the order of its characters, whatever the fragmentation. `finished` is true once the
+    preamble is complete: nothing more will come, so the next call's preamble may be spoken.
+    """
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._outline = Outline(_KEY)
+        self._is_json = True
+        self._after_key: str | None = None
+        self._in_text = False
+        self._given = ""
+
+    def feed(self, fragment: str) -> str:
+        """Return the new speakable text that `fragment` completes; empty when there is none."""
+        if self.finished or not self._is_json:
+            return ""
+        if self._after_key is None:
+            self._find_key(fragment)
+        else:
+            self._after_key += fragment
+        return "" if self._after_key is None else self._advance(self._after_key)
+
+    def close(self, arguments: Mapping[str, Any] | None = None) -> str:
+        """Take note that all arguments have come; return what of the preamble only they show.
+
+        That is all of it when the arguments are no plain JSON, such as JSON within JSON.
+        """
+        self.finished = True
+        text = (arguments or {}).get(PREAMBLE)
+        if not isinstance(text, str) or not text.startswith(self._given):
+            return ""
+        fresh = text[len(self._given) : LONGEST]
+        self._given += fresh
+        return fresh
+
+    def _find_key(self, fragment: str) -> None:
+        """Look for the preamble's key; values and nested objects may hold the same name."""
+        outline = self._outline
+        outline.feed(fragment)
+        if outline.key_at is not None:
+            self._is_json = isinstance(_parse(f"{outline.text[: outline.key_at]}{_KEY}:0", "on"), dict)
+            if self._is_json:
+                self._after_key = outline.text[outline.key_at + len(_KEY) :]
+        elif outline.ended_at is not None:
+            self.finished = self._is_json = isinstance(_parse(outline.text[: outline.ended_at], False), dict)
+
+    def _advance(self, rest: str) -> str:
+        if not self._in_text:
+            found = _VALUE.match(rest)
+            if found is None or found[1] != '"':  # A model may loop in blanks, or give another type.
+                self.finished = found is not None or len(rest) > _LONGEST_GAP
+                return ""
+            self._in_text, rest = True, rest[found.end() :]
+        found = _CHARACTERS.match(rest)
+        size = found.end() if found else 0
+        text = _parse(f'"{rest[:size]}"', False)
+        self._after_key = rest = rest[size:]
+        fresh = text[: LONGEST - len(self._given)] if isinstance(text, str) else ""
+        self._given += fresh
+        # A model that loops in here would be heard without end.
+        is_whole = rest[:1] == '"' or len(self._given) >= LONGEST
+        self.finished = is_whole or len(rest) >= _LONGEST_ESCAPE
+        return fresh
+
+
+def _parse(partial_json: str, mode: Any) -> Any:
+    """Return the value that the text begins with, `None` when it is no JSON."""
+    try:
+        return jiter.from_json(partial_json.encode("utf-8", "surrogatepass"), partial_mode=mode)
+    except ValueError:
+        return None

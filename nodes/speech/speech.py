@@ -1,0 +1,158 @@
+"""What the caller hears: speech events in `custom` mode, message chunks in `messages` mode."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any, cast
+from uuid import uuid4
+
+from langchain_core.callbacks import AsyncCallbackManager
+from langchain_core.callbacks.manager import AsyncCallbackManagerForLLMRun
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
+from langgraph.config import get_config
+from langgraph.types import StreamWriter
+
+from ..turn.clock import Clock
+from ..turn.events import Speech, encode_event
+from ..turn.model_callbacks import only, streams_runs
+
+LONGEST_WAIT = 1.0
+"""Seconds that a first word waits until the caller's words are kept."""
+
+
+class Speaker:
+    """The one way to the caller's ear in a run: every word that goes out passes here.
+
+    It joins separate sentences with a blank, remembers all that was spoken in the turn, and when. One
+    object serves one run; each step that speaks attaches its stream to it first.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._writer: StreamWriter | None = None
+        self._listener: AsyncCallbackManagerForLLMRun | None = None
+        self._reply_id = ""
+        self._attached_at = 0
+        self._ahead_id: str | None = None
+        self._new_sentence = False
+        self.spoken = ""
+        """All text of the turn so far."""
+        self.answered = 0
+        """Characters of `spoken` up to the last word that is no filler."""
+        self.first_speech_at: float | None = None
+        """Seconds since the epoch."""
+        self.quiet_since = time.monotonic()
+        """When the last text went out, or the run began; in seconds of the monotonic clock."""
+        self._filled = False
+        self._kept: asyncio.Event | None = None
+
+    def hold_until(self, kept: asyncio.Event) -> None:
+        """Say nothing before the caller's words are `kept`: a crash behind the first word must not lose them.
+
+        They nearly always are by then: a model thinks longer than a write takes. A slow disk makes nobody
+        wait for longer than a second.
+        """
+        self._kept = kept
+
+    def resume(self, spoken: str, first_speech_at: float | None) -> None:
+        """Go on after a crash: `spoken` is what the turn had said by its last checkpoint."""
+        self.spoken, self.answered, self.first_speech_at = spoken, len(spoken), first_speech_at
+        self._new_sentence = True
+
+    async def attach(self, writer: StreamWriter, reply_id: str) -> None:
+        """Send what is said from now on to this step's streams, as parts of the message `reply_id`."""
+        self._writer, self._reply_id, self._new_sentence = writer, reply_id, True
+        self._attached_at = len(self.spoken)
+        self._listener = await _messages_listener()
+        if reply_id == self._ahead_id and self._listener is not None:
+            # LangGraph must know the id, or a message that nothing is added to would be streamed once more.
+            await self._token(self._listener, "")
+        self._ahead_id = None
+
+    def attach_ahead(self, writer: StreamWriter, reply_id: str) -> None:
+        """Send what is said before the first step to `writer`, as the beginning of the first reply."""
+        self._writer, self._ahead_id = writer, reply_id
+
+    def begin_reply(self) -> tuple[str, int]:
+        """Return the id of a new reply and its place in `spoken`; what was said ahead of it is part of it."""
+        if self._ahead_id is not None and self.spoken:
+            return self._ahead_id, 0
+        return str(uuid4()), len(self.spoken)
+
+    async def detach(self) -> None:
+        """Close the step's message stream; nothing may be said until the next `attach`."""
+        if self._listener is not None:
+            said = AIMessage(self.spoken[self._attached_at :], id=self._reply_id)
+            result = LLMResult(generations=[[ChatGeneration(message=said)] if said.content else []])
+            await self._listener.on_llm_end(result)
+        self._writer = self._listener = None
+
+    def begin_sentence(self) -> None:
+        """Put a blank between what was said and what comes next."""
+        self._new_sentence = True
+
+    async def fill(self, sentence: str) -> None:
+        """Speak a filler sentence, once until the next word that is not one."""
+        before = len(self.spoken)
+        if self._kept is not None:
+            await self._until_kept(self._kept)
+        if not self._filled and len(self.spoken) == before:  # No word came meanwhile.
+            self.begin_sentence()
+            answered = self.answered
+            await self.say(sentence)
+            self.answered = answered
+            self.begin_sentence()
+            self._filled = True
+
+    def note(self, text: str) -> None:
+        """Remember words that reach the caller by no step's stream."""
+        self.spoken += text
+
+    async def say(self, text: str) -> str:
+        """Speak `text` at once; return what went out, with the blank before it when one was needed."""
+        if not text or self._writer is None:
+            return ""
+        if self._kept is not None:
+            await self._until_kept(self._kept)
+        if self._new_sentence and self.spoken and not (self.spoken[-1].isspace() or text[0].isspace()):
+            text = " " + text
+        self._new_sentence = False
+        self.spoken += text
+        self.answered = len(self.spoken)
+        self._filled = False
+        self.quiet_since = time.monotonic()
+        if self.first_speech_at is None:
+            self.first_speech_at = self._clock.now()
+        self._writer(encode_event(Speech(content=text)))
+        if self._listener is not None:
+            await self._token(self._listener, text)
+        return text
+
+    async def _until_kept(self, kept: asyncio.Event) -> None:
+        if not kept.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(kept.wait(), LONGEST_WAIT)
+        self._kept = None
+
+    async def _token(self, listener: AsyncCallbackManagerForLLMRun, text: str) -> None:
+        chunk = ChatGenerationChunk(message=AIMessageChunk(content=text, id=self._reply_id))
+        await listener.on_llm_new_token(text, chunk=chunk)
+
+
+async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:
+    """Return where spoken text goes for `messages` mode and `astream_events`, `None` without listeners.
+
+    The model's own callbacks cannot serve: they carry thoughts and no preambles. All speech of a turn is
+    announced as `call_llm`'s, the one node that hosts speak, fillers during a tool included.
+    """
+    config = get_config()
+    callbacks: Any = only(config.get("callbacks"), streams_runs)
+    if not getattr(callbacks, "handlers", callbacks):
+        return None
+    metadata = {**(config.get("metadata") or {}), "langgraph_node": "call_llm"}
+    manager = AsyncCallbackManager.configure(inheritable_callbacks=callbacks, inheritable_metadata=metadata)
+    runs = await cast(AsyncCallbackManager, only(manager, streams_runs)).on_chat_model_start(
+        {"name": "speech"}, [[]]
+    )
+    return runs[0]

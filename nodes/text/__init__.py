@@ -1,0 +1,1 @@
+"""Characters, words and JSON values, as everything else reads them."""

@@ -1,0 +1,1 @@
+"""What the model is told of what a tool returned."""

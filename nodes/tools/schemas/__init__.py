@@ -1,0 +1,1 @@
+"""The arguments of tools as JSON schemas that providers take."""

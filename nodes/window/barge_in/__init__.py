@@ -1,0 +1,1 @@
+"""Finding how far a reply was heard, and cutting it there."""

@@ -1,0 +1,1 @@
+"""Finding where the client's history and the window hold the same conversation."""
