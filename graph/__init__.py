@@ -5,21 +5,27 @@ from typing import TYPE_CHECKING
 from ..state.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .block_diff import BlockDiff, diff_block
-    from .build_graph import build_graph
-    from .checkpoint_table import Checkpoint, CheckpointTable, checkpoints, list_checkpoints, prune
-    from .draw import draw_ascii, draw_graph, draw_mermaid, draw_png, draw_svg
-    from .forking import Fork, fork
-    from .pictures import Picture, Plot
-    from .plots import plot_latency, plot_window
-    from .record import last_turn, record_turn
-    from .recorded import RecordedTurn
+    from .pictures.block_diff import BlockDiff, diff_block
+    from .pictures.draw import draw_ascii, draw_graph, draw_mermaid, draw_png, draw_svg
+    from .pictures.picture import Picture, Plot
+    from .pictures.plots import plot_latency, plot_window
+    from .pictures.recorded import RecordedTurn
+    from .pictures.turn_picture import draw_turn
+    from .pictures.waterfall import plot_turn
     from .resources import Resources, open_resources, open_resources_sync
-    from .run import interrupt, resume_turn, stream_turn
     from .settings import Settings, load_settings
-    from .turn_graph import TurnGraph
-    from .turn_picture import draw_turn
-    from .waterfall import plot_turn
+    from .time_travel.checkpoint_table import (
+        Checkpoint,
+        CheckpointTable,
+        checkpoints,
+        list_checkpoints,
+        prune,
+    )
+    from .time_travel.forking import Fork, fork
+    from .turns.build_graph import build_graph
+    from .turns.record import last_turn, record_turn
+    from .turns.run import interrupt, resume_turn, stream_turn
+    from .turns.turn_graph import TurnGraph
 
 __all__ = [
     "BlockDiff",
@@ -58,39 +64,39 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BlockDiff": "block_diff",
-    "Checkpoint": "checkpoint_table",
-    "CheckpointTable": "checkpoint_table",
-    "Fork": "forking",
-    "Picture": "pictures",
-    "Plot": "pictures",
-    "RecordedTurn": "recorded",
+    "BlockDiff": "pictures.block_diff",
+    "Checkpoint": "time_travel.checkpoint_table",
+    "CheckpointTable": "time_travel.checkpoint_table",
+    "Fork": "time_travel.forking",
+    "Picture": "pictures.picture",
+    "Plot": "pictures.picture",
+    "RecordedTurn": "pictures.recorded",
     "Resources": "resources",
     "Settings": "settings",
-    "TurnGraph": "turn_graph",
-    "build_graph": "build_graph",
-    "checkpoints": "checkpoint_table",
-    "diff_block": "block_diff",
-    "draw_ascii": "draw",
-    "draw_graph": "draw",
-    "draw_mermaid": "draw",
-    "draw_png": "draw",
-    "draw_svg": "draw",
-    "draw_turn": "turn_picture",
-    "fork": "forking",
-    "interrupt": "run",
-    "last_turn": "record",
-    "list_checkpoints": "checkpoint_table",
+    "TurnGraph": "turns.turn_graph",
+    "build_graph": "turns.build_graph",
+    "checkpoints": "time_travel.checkpoint_table",
+    "diff_block": "pictures.block_diff",
+    "draw_ascii": "pictures.draw",
+    "draw_graph": "pictures.draw",
+    "draw_mermaid": "pictures.draw",
+    "draw_png": "pictures.draw",
+    "draw_svg": "pictures.draw",
+    "draw_turn": "pictures.turn_picture",
+    "fork": "time_travel.forking",
+    "interrupt": "turns.run",
+    "last_turn": "turns.record",
+    "list_checkpoints": "time_travel.checkpoint_table",
     "load_settings": "settings",
     "open_resources": "resources",
     "open_resources_sync": "resources",
-    "plot_latency": "plots",
-    "plot_turn": "waterfall",
-    "plot_window": "plots",
-    "prune": "checkpoint_table",
-    "record_turn": "record",
-    "resume_turn": "run",
-    "stream_turn": "run",
+    "plot_latency": "pictures.plots",
+    "plot_turn": "pictures.waterfall",
+    "plot_window": "pictures.plots",
+    "prune": "time_travel.checkpoint_table",
+    "record_turn": "turns.record",
+    "resume_turn": "turns.run",
+    "stream_turn": "turns.run",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

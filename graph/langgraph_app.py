@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
-from .build_graph import build_graph
 from .resources import open_resources
-from .turn_graph import TurnGraph
+from .turns.build_graph import build_graph
+from .turns.turn_graph import TurnGraph
 
 _opened: WeakKeyDictionary[AbstractEventLoop, Future[TurnGraph]] = WeakKeyDictionary()
 _holders: set[asyncio.Task[None]] = set()

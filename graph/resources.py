@@ -35,15 +35,15 @@ from ..state.errors import StorageError
 from ..state.open import open_checkpointer, open_leases
 from ..state.sqlite.process_lock import process_lock
 from ..state.store import Store, open_store
-from .consolidate import Consolidator
-from .crashed_turns import CrashedTurns
-from .embedding import BackgroundEmbedding
-from .indexing import BackgroundIndexing
-from .journaling import Journaling
-from .loop_thread import loop_thread
-from .other_processes import OtherProcesses
+from .background.consolidate import Consolidator
+from .background.embedding import BackgroundEmbedding
+from .background.indexing import BackgroundIndexing
+from .background.loop_thread import loop_thread
 from .settings import Settings, load_settings
-from .threads import Threads, TurnRun
+from .threads.crashed_turns import CrashedTurns
+from .threads.journaling import Journaling
+from .threads.other_processes import OtherProcesses
+from .threads.running import Threads, TurnRun
 
 log = logging.getLogger(__name__)
 

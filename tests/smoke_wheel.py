@@ -48,7 +48,8 @@ def check_extras() -> None:
 
 async def check_turn(folder: Path) -> None:
     """One turn with the scripted model answers and is remembered."""
-    from voicegraph.graph import build_graph, open_resources, stream_turn
+    from voicegraph.graph import open_resources, stream_turn
+    from voicegraph.graph.turns import build_graph
     from voicegraph.nodes.testing import ScriptedChatModel
 
     model = ScriptedChatModel(["Hello, Ada."])

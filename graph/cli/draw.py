@@ -73,7 +73,7 @@ def _by_name(out: Path | None) -> Format:
 
 
 def _draw(kind: Format) -> bytes:
-    from ..draw import draw_ascii, draw_mermaid, draw_png, draw_svg
+    from ..pictures.draw import draw_ascii, draw_mermaid, draw_png, draw_svg
 
     if kind is Format.PNG:
         return draw_png()
@@ -83,8 +83,8 @@ def _draw(kind: Format) -> bytes:
 
 async def _draw_last(caller: Caller, thread: str, kind: Format, url: str | None) -> bytes:
     from ...state.agents.actors import Actor
-    from ..record import last_turn
-    from ..turn_picture import draw_turn
+    from ..pictures.turn_picture import draw_turn
+    from ..turns.record import last_turn
     from .travelling import travelling
 
     async with travelling(url) as graph:

@@ -17,8 +17,8 @@ from ...nodes.model.catalog import LOCAL_MODEL
 from ...state.conversations.messages import StoredMessage
 from ...state.errors import VoicegraphError
 from ..resources import open_resources_sync
-from ..run import interrupt, stream_turn
 from ..settings import Settings, load_settings
+from ..turns.run import interrupt, stream_turn
 from .failures import report, say_error
 from .options import Wish
 from .output import SpokenView, console, printable

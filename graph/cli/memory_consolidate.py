@@ -25,7 +25,7 @@ async def _consolidate(caller: Caller, agent: str, model: str | None, url: str |
     from ...nodes.model.catalog import Models, default_model
     from ...state.agents.actors import Actor
     from ...state.open import open_leases
-    from ..consolidate import Consolidator
+    from ..background.consolidate import Consolidator
     from ..settings import load_settings
     from .output import console
     from .storage import reading

@@ -10,7 +10,7 @@ import typer
 from .options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ..checkpoint_table import CheckpointTable
+    from ..time_travel.checkpoint_table import CheckpointTable
 
 Past = Annotated[str, typer.Argument(metavar="THREAD", help="Its id, as `voicegraph threads` shows it.")]
 NewThread = Annotated[
@@ -83,8 +83,8 @@ async def _checkpoints(
     import orjson
 
     from ...state.agents.actors import Actor
-    from ..checkpoint_table import TITLES, cells
-    from ..checkpoint_table import checkpoints as table_of
+    from ..time_travel.checkpoint_table import TITLES, cells
+    from ..time_travel.checkpoint_table import checkpoints as table_of
     from .output import write_rows
     from .travelling import travelling
 
@@ -112,8 +112,8 @@ async def _fork(
     import orjson
 
     from ...state.agents.actors import Actor
-    from ..checkpoint_table import checkpoints as table_of
-    from ..forking import fork as make_fork
+    from ..time_travel.checkpoint_table import checkpoints as table_of
+    from ..time_travel.forking import fork as make_fork
     from .output import console
     from .travelling import travelling
 

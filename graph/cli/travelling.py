@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from ..build_graph import build_graph
 from ..resources import open_resources
 from ..settings import load_settings
-from ..turn_graph import TurnGraph
+from ..turns.build_graph import build_graph
+from ..turns.turn_graph import TurnGraph
 from .storage import url_to_read
 
 _NOT_ASKED = "openai:none"

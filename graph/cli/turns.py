@@ -16,14 +16,14 @@ from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_AGENT, Agent
 from ...state.conversations.threads import Thread
 from ...state.errors import InvalidMessage, InvalidSetting, NothingToResume, ThreadNotFound
-from ..build_graph import build_graph
-from ..checkpoint_table import checkpoints
-from ..forking import fork
-from ..incoming import incoming_messages
+from ..clients.incoming import incoming_messages
 from ..resources import Resources, open_resources
-from ..run import resume_turn, stream_turn
 from ..settings import Settings, load_settings
-from ..turn_graph import TurnGraph
+from ..time_travel.checkpoint_table import checkpoints
+from ..time_travel.forking import fork
+from ..turns.build_graph import build_graph
+from ..turns.run import resume_turn, stream_turn
+from ..turns.turn_graph import TurnGraph
 from .failures import say_error
 from .options import Caller, Wish
 from .output import JsonView, SpokenView, View, console

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from ..turn_graph import TurnGraph
+from ..turns.turn_graph import TurnGraph
 from . import (
     agent_blocks,
     agents,

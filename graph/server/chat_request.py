@@ -10,8 +10,8 @@ import orjson
 from starlette.datastructures import Headers
 
 from ...nodes.text.characters import whole_characters
-from ..client_settings import read_settings
-from ..client_tools import read_tools
+from ..clients.client_settings import read_settings
+from ..clients.client_tools import read_tools
 from .errors import ApiError
 
 HeaderEncoding = Literal["utf-8", "latin-1"]

@@ -7,7 +7,7 @@ from typing import Any
 from ...nodes.window.matching.same_conversation import continued_one
 from ...state.agents.actors import Actor
 from ...state.errors import AgentNotFound
-from ..turn_graph import TurnGraph
+from ..turns.turn_graph import TurnGraph
 from .thread_candidates import Candidates, look
 from .told_conversation import ToldConversation
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..content_parts import spoken_words
-from ..side_call_rules import RECENTLY, Known
+from ..clients.content_parts import spoken_words
+from ..clients.side_call_rules import RECENTLY, Known
 from .chat_request import ChatRequest
 
 _MOST_THREADS = 4096

@@ -6,8 +6,8 @@ from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import thread_key
 from ...state.upkeep.forget import Forgotten, forget_agent, forget_thread, forget_user
 from ...state.upkeep.traces import Traces, What
-from ..run import interrupt, is_running
-from ..turn_graph import TurnGraph
+from ..turns.run import interrupt, is_running
+from ..turns.turn_graph import TurnGraph
 
 
 async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> None:

@@ -13,9 +13,9 @@ from types import FrameType
 
 import uvicorn
 
-from ..build_graph import build_graph
 from ..resources import Resources
 from ..settings import Settings
+from ..turns.build_graph import build_graph
 from .app import create_app
 from .auth import refuse_open_door
 from .bounded_protocol import Bounds, bounded_protocol

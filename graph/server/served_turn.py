@@ -14,10 +14,10 @@ from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import thread_key, thread_name
 from ...state.errors import StorageError
 from ...state.usage import Usage
-from ..broken_turn import failed_turn
-from ..run import events_of
-from ..threads import TurnRun
-from ..turn_graph import TurnGraph
+from ..threads.running import TurnRun
+from ..turns.broken_turn import failed_turn
+from ..turns.run import events_of
+from ..turns.turn_graph import TurnGraph
 from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
 from .continued_thread import ContinuedThreads

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ...state.database.paging import MOST_ENTRIES, Cut, Slice
 from ...state.store import Store
-from ..turn_graph import TurnGraph
+from ..turns.turn_graph import TurnGraph
 
 T = TypeVar("T")
 

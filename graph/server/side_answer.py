@@ -8,9 +8,9 @@ from contextlib import aclosing
 from ...nodes.turn.events import Event
 from ...state.agents.actors import Actor
 from ...state.errors import ContextTooLong, RequestRefused
-from ..client_tools import legal_tools
+from ..clients.client_tools import legal_tools
+from ..clients.side_events import side_events
 from ..resources import Resources
-from ..side_events import side_events
 from .chat_request import ChatRequest
 from .errors import ApiError
 

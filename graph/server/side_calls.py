@@ -8,9 +8,8 @@ from ...nodes.text.words import bare_words
 from ...nodes.window.matching.items import spoken_words
 from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import thread_key
-from ..client_history import read_in_order
-from ..known_conversation import known_conversation
-from ..side_call_rules import (
+from ..clients.client_history import read_in_order
+from ..clients.side_call_rules import (
     LONGEST_TEXT,
     Asked,
     Known,
@@ -19,7 +18,8 @@ from ..side_call_rules import (
     may_be_second_model,
     may_quote,
 )
-from ..turn_graph import TurnGraph
+from ..turns.known_conversation import known_conversation
+from ..turns.turn_graph import TurnGraph
 from .chat_request import ChatRequest
 from .conversation_style import Style, Styles, first_prompt, has_history, is_special
 from .thread_ids import known_thread, own_name

@@ -8,8 +8,8 @@ from ...nodes.window.matching.same_conversation import Agreement, ThreadItems, a
 from ...state.agents.actors import Actor
 from ...state.conversations.recent_threads import ThreadEnd
 from ...state.conversations.turn_journal import JournaledTurn
-from ..threads import TurnRun
-from ..turn_graph import TurnGraph
+from ..threads.running import TurnRun
+from ..turns.turn_graph import TurnGraph
 from .thread_items import journaled_items, running_items, stored_items
 from .told_conversation import ToldConversation
 

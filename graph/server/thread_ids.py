@@ -7,7 +7,7 @@ from itertools import count
 from ...state.agents.actors import Actor
 from ...state.errors import InvalidInput, ThreadNotFound, ThreadTaken
 from ...state.tables.names import MAX_NAME, checked_name
-from ..turn_graph import TurnGraph
+from ..turns.turn_graph import TurnGraph
 
 _DIGITS = 12
 

@@ -11,9 +11,9 @@ from ...nodes.window.matching.same_conversation import ThreadItems
 from ...nodes.window.matching.speculation import resembles, start_of_latest
 from ...state.conversations.turn_journal import JournaledTurn
 from ...state.schema import ClientMessage, LatestTurn
-from ..threads import TurnRun
-from ..turn_config import config_of_key
-from ..turn_graph import TurnGraph
+from ..threads.running import TurnRun
+from ..turns.turn_config import config_of_key
+from ..turns.turn_graph import TurnGraph
 
 
 async def stored_items(graph: TurnGraph, thread_id: str) -> ThreadItems:

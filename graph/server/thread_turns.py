@@ -13,7 +13,7 @@ from ...nodes.turn.events import Event, Speech, TurnFailed, TurnFinished
 from ...state.agents.actors import Actor
 from ...state.conversations.threads import Thread
 from ...state.errors import InvalidInput, ModelError
-from ..run import interrupt, resume_turn
+from ..turns.run import interrupt, resume_turn
 from .auth import Acting
 from .errors import RETRY_AFTER, ApiError
 from .key_first import KeyFirst

@@ -7,7 +7,7 @@ from typing import Any, Self
 from ...nodes.window.matching.items import Item, spoken_words, their_items
 from ...nodes.window.matching.same_conversation import ToldItems
 from ...state.schema import ClientMessage
-from ..client_history import read_history
+from ..clients.client_history import read_history
 
 _HEAD = 24
 """Letters of two replies that are compared at first."""

@@ -11,7 +11,8 @@ import sys
 from livekit.agents import Agent, AgentSession
 from livekit.plugins.langchain import LLMAdapter
 
-from voicegraph.graph import build_graph, open_resources
+from voicegraph.graph import open_resources
+from voicegraph.graph.turns import build_graph
 
 DATABASE = os.environ.get("VOICEGRAPH_DATABASE_URL", "sqlite:///voice.db")
 

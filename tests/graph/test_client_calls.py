@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.graph.client_history import read_history
+from voicegraph.graph.clients.client_history import read_history
 from voicegraph.nodes.replies.reply import acceptable_id
 from voicegraph.nodes.text.plain_json import plain_json
 from voicegraph.state.schema import ClientMessage

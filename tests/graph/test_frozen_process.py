@@ -13,8 +13,9 @@ import httpx
 import pytest
 from forked_python import ForkedPython
 
-from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
+from voicegraph.graph import Settings, open_resources, stream_turn
 from voicegraph.graph.server.app import create_app
+from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.nodes.turn.limits import TurnLimits
@@ -110,7 +111,7 @@ async def test_a_client_over_http_hears_the_filler_too(speaking: ForkedPython, p
 async def test_a_wait_that_ends_in_an_error_ends_in_one_apology(
     speaking: ForkedPython, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicegraph.graph.other_processes._MOST_ENDED", 0)
+    monkeypatch.setattr("voicegraph.graph.threads.other_processes._MOST_ENDED", 0)
     os.kill(speaking.pid, signal.SIGSTOP)
     answer = await ask_over_http(postgres_url, ScriptedChatModel([]))
     assert spoken(answer.text) == [FILLER, f" {TurnLimits().apology}"]

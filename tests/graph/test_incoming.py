@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from voicegraph.graph.incoming import incoming_messages, turn_input
+from voicegraph.graph.clients.incoming import incoming_messages, turn_input
 from voicegraph.nodes.replies.reply import CREATED_AT
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state.errors import InvalidMessage

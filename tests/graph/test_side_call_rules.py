@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph.side_call_rules import Asked, Known, is_side_call, is_transcript
+from voicegraph.graph.clients.side_call_rules import Asked, Known, is_side_call, is_transcript
 from voicegraph.nodes.window.barge_in.heard import bare_words
 
 

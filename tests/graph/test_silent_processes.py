@@ -11,8 +11,9 @@ import pytest
 from patience import PATIENCE
 from psycopg import AsyncConnection
 
-from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
-from voicegraph.graph.interrupts import LOOK_AGAIN, InterruptedElsewhere
+from voicegraph.graph import TurnGraph, interrupt, open_resources, stream_turn
+from voicegraph.graph.threads.interrupts import LOOK_AGAIN, InterruptedElsewhere
+from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadBusy
@@ -83,8 +84,8 @@ def start(postgres_url: str) -> Any:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take who answers nothing at once to be stuck."""
-    monkeypatch.setattr("voicegraph.graph.other_processes.LONGEST_SILENCE", 0.0)
-    monkeypatch.setattr("voicegraph.graph.interrupts.LONGEST_SILENCE", 0.0)
+    monkeypatch.setattr("voicegraph.graph.threads.other_processes.LONGEST_SILENCE", 0.0)
+    monkeypatch.setattr("voicegraph.graph.threads.interrupts.LONGEST_SILENCE", 0.0)
 
 
 def held(after: int) -> ScriptedReply:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from voicegraph.graph.threads import Threads, TurnRun
+from voicegraph.graph.threads.running import Threads, TurnRun
 from voicegraph.state.errors import ThreadBusy
 
 

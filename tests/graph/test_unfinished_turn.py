@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from voicegraph.graph.unfinished_turn import with_told
+from voicegraph.graph.turns.unfinished_turn import with_told
 
 
 def messages(ids: str) -> list[AnyMessage]:

@@ -10,7 +10,7 @@ from typing import Any
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-import voicegraph.graph.journaling as journaling
+import voicegraph.graph.threads.journaling as journaling
 from sweeps import turn
 from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.conversations.tool_runs import ToolRuns

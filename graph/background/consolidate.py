@@ -1,0 +1,148 @@
+"""Consolidation as a small graph of its own, and the background runs of it: at most one an agent."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from ...nodes.context import ModelSource
+from ...nodes.memory.consolidation import (
+    ConsolidationContext,
+    ConsolidationState,
+    after_keeping,
+    after_reading,
+    keep,
+    read_due,
+    settle,
+    think,
+)
+from ...nodes.turn.limits import TurnLimits
+from ...state.agents.actors import Actor
+from ...state.conversations.due_messages import agents_with_due_messages
+from ...state.errors import InvalidSetting, VoicegraphError
+from ...state.store import Store
+
+if TYPE_CHECKING:
+    from ...state.postgres.leases import Leases
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY = 30.0
+"""Seconds to the second attempt when the model failed; doubled each time, up to `LONGEST_RETRY`."""
+LONGEST_RETRY = 3600.0
+
+
+_LOOK_AGAIN = 1.0
+"""Seconds between two tries to begin, while another process consolidates the agent."""
+_WHAT = "consolidation"
+_NOTHING = ConsolidationState(due=[], messages=[], rounds=0, finished=False, kept=[], settled=True)
+
+
+@lru_cache  # It takes 10 ms to compile, and holds nothing of a process.
+def build_consolidation() -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the graph that consolidates one portion of an agent's due messages."""
+    graph = StateGraph(ConsolidationState, ConsolidationContext)
+
+    graph.add_node("read_due", read_due)
+    graph.add_node("think", think)
+    graph.add_node("keep", keep)
+    graph.add_node("settle", settle)
+
+    graph.add_edge(START, "read_due")
+    graph.add_conditional_edges("read_due", after_reading)
+    graph.add_edge("think", "keep")
+    graph.add_conditional_edges("keep", after_keeping)
+    graph.add_edge("settle", END)
+
+    return graph.compile(name="consolidation")
+
+
+class Consolidator:
+    """Consolidates behind the turns of a process; it never disturbs one.
+
+    With `leases` it does so while no other process consolidates the same agent. Without, two processes on one
+    SQLite file may ask their models the same, and only the first answer counts.
+    """
+
+    def __init__(
+        self, store: Store, models: ModelSource, limits: TurnLimits, leases: "Leases | None" = None
+    ) -> None:
+        self._store, self._models, self._limits, self._leases = store, models, limits, leases
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def wake(self, actor: Actor, agent_id: str) -> None:
+        """Consolidate what is due of the agent in the background, unless that goes on already."""
+        if agent_id not in self._running:
+            task = asyncio.create_task(self._until_done(actor, agent_id))
+            self._running[agent_id] = task
+            task.add_done_callback(lambda _: self._running.pop(agent_id, None))
+
+    async def wake_all(self) -> None:
+        """Go on with what an earlier process left due."""
+        for actor, agent_id in await agents_with_due_messages(self._store.database):
+            self.wake(actor, agent_id)
+
+    async def consolidate(
+        self, actor: Actor, agent_id: str, progress: Callable[[int], None] = lambda _: None
+    ) -> int:
+        """Consolidate all that is due of an agent now, and return how many messages that were.
+
+        `progress` is told the number so far after each portion. Raises `ModelError`, `InvalidSetting` when
+        the memory model calls no tools.
+        """
+        agent = await self._store.agents.get(actor, agent_id)
+        model = self._models.get(self._limits.memory_model or agent.model)
+        context = ConsolidationContext(store=self._store, model=model, actor=actor, agent_id=agent.id)
+        if not model.calls_tools:
+            raise InvalidSetting(
+                f"'{model.name}' calls no tools, so it cannot consolidate: set memory_model to one that does"
+            )
+        async with self._alone(agent.id):
+            done = 0
+            while True:
+                result: dict[str, Any] = await build_consolidation().ainvoke(_NOTHING, context=context)
+                if not result["due"]:
+                    return done
+                if result["settled"]:
+                    done += len(result["due"])
+                    progress(done)
+
+    @asynccontextmanager
+    async def _alone(self, agent_id: str) -> AsyncGenerator[None]:
+        """Wait until no other process consolidates the agent, and keep all from it during the body."""
+        if self._leases is None:
+            yield
+            return
+        while not await self._leases.lock(_WHAT, agent_id):  # noqa: ASYNC110 - Another process frees it.
+            await asyncio.sleep(_LOOK_AGAIN)
+        try:
+            yield
+        finally:
+            await self._leases.unlock(_WHAT, agent_id)
+
+    async def close(self) -> None:
+        """Stop; what is left is due at the next start."""
+        tasks = set(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _until_done(self, actor: Actor, agent_id: str) -> None:
+        wait = FIRST_RETRY
+        await asyncio.sleep(self._limits.consolidate_after)
+        while True:
+            try:
+                await self.consolidate(actor, agent_id)
+                return
+            except VoicegraphError as error:
+                log.warning("consolidation failed", extra={"agent_id": agent_id, "error": error.code})
+                if not error.retryable:
+                    return
+            await asyncio.sleep(wait)
+            wait = min(LONGEST_RETRY, wait * 2)

@@ -1,0 +1,1 @@
+"""What clients send: histories, tools, settings, in all their forms."""

@@ -1,0 +1,146 @@
+"""Tools that a client runs itself, in every form in which clients describe them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from ...nodes.text.characters import whole_characters
+from ...nodes.text.plain_json import DEEPEST, plain_json
+from ...nodes.tools.names import offered_names
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LegalTools:
+    """Tools under names that providers take; `own_names` are the client's of those that have others."""
+
+    tools: list[dict[str, Any]]
+    own_names: dict[str, str]
+
+    def with_legal_choice(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings in which a choice of a tool names it as it is offered."""
+        choice = settings.get("tool_choice")
+        if not isinstance(choice, Mapping):
+            return dict(settings)
+        own = cast(Mapping[str, Mapping[str, str]], choice)["function"]["name"]
+        name = next((name for name, theirs in self.own_names.items() if theirs == own), own)
+        return {**settings, "tool_choice": {"type": "function", "function": {"name": name}}}
+
+
+def read_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools of a request in OpenAI's form, under the client's own names.
+
+    `tools` may hold the flat form of the Responses API too, `functions` is OpenAI's first protocol. What is
+    no function is left out, with a line in the log; `tool_choice` may leave out some or all.
+    """
+    choice = tool_choice(fields)
+    if choice == "none":
+        return []
+    named: dict[str, dict[str, Any]] = {}
+    for raw in (*_list(fields.get("tools")), *_list(fields.get("functions"))):
+        function = _function(raw)
+        if function is None:
+            log.info("a tool of the client is no function and cannot be offered")
+        else:
+            named[function["name"]] = {"type": "function", "function": function}
+    allowed = _allowed(fields.get("tool_choice"))
+    if allowed:
+        named = {name: tool for name, tool in named.items() if name in allowed}
+    return list(named.values())
+
+
+def tool_choice(fields: Mapping[str, Any]) -> str | dict[str, Any] | None:
+    """Return the choice of tools: `none`, `required` or a function in OpenAI's form; `None` for any other."""
+    choice = fields.get("tool_choice", fields.get("function_call"))
+    if isinstance(choice, str):
+        return {"any": "required"}.get(choice, choice) if choice in ("none", "required", "any") else None
+    if not isinstance(choice, Mapping):
+        return None
+    wanted = cast(Mapping[str, Any], choice)
+    allowed = _mapping(wanted.get("allowed_tools", wanted))
+    if wanted.get("type") == "allowed_tools" and allowed.get("mode") == "required":
+        return "required"
+    if wanted.get("type") == "any":
+        return "required"
+    name = _mapping(wanted.get("function")).get("name") or wanted.get("name")
+    return {"type": "function", "function": {"name": name}} if isinstance(name, str) else None
+
+
+def legal_tools(tools: Sequence[Mapping[str, Any]]) -> LegalTools:
+    """Return the tools under names that every provider takes, each a name of its own."""
+    names = offered_names(tool["function"]["name"] for tool in tools)
+    return LegalTools(
+        [
+            {"type": "function", "function": {**tool["function"], "name": names[tool["function"]["name"]]}}
+            for tool in tools
+        ],
+        {name: own for own, name in names.items() if name != own},
+    )
+
+
+def _allowed(choice: object) -> set[str]:
+    """Return the names that `allowed_tools` leaves, empty when it is not that choice."""
+    wanted = _mapping(choice)
+    if wanted.get("type") != "allowed_tools":
+        return set()
+    functions = map(_function, _list(_mapping(wanted.get("allowed_tools", wanted)).get("tools")))
+    return {function["name"] for function in functions if function is not None}
+
+
+def _function(raw: object) -> dict[str, Any] | None:
+    """Return a function's description, `None` for what is none or has no name."""
+    tool = _mapping(raw)
+    if tool.get("type", "function") != "function":
+        return None
+    fields = _mapping(tool.get("function", tool))
+    name = fields.get("name")
+    if not isinstance(name, str) or not name.strip():
+        return None
+    function: dict[str, Any] = {"name": whole_characters(name)}
+    if isinstance(fields.get("description"), str):
+        function["description"] = whole_characters(fields["description"])
+    function["parameters"] = _parameters(fields.get("parameters", fields.get("input_schema")))
+    if isinstance(fields.get("strict"), bool):
+        function["strict"] = fields["strict"]
+    return function
+
+
+def _parameters(raw: object) -> dict[str, Any]:
+    """Return a schema that can be sent; one that is none, or is nested without end, takes any object."""
+    schema = _plain_schema(cast(object, raw)) if isinstance(raw, Mapping) else None
+    if schema is not None and "type" in schema:
+        return schema
+    return {"type": "object", "properties": {}, **(schema or {})}
+
+
+def _plain_schema(raw: object) -> dict[str, Any] | None:
+    """Return a copy that can be sent, `None` for a schema that is nested too deeply."""
+    try:
+        written = orjson.dumps(raw)
+    except TypeError:  # Half a character, a long number, a value of a program, or too many levels.
+        return None if _is_deeper(raw, DEEPEST) else plain_json(raw)
+    # Counting is much quicker than looking, and nearly all schemas are small.
+    shallow = written.count(b"{") + written.count(b"[") <= DEEPEST
+    return orjson.loads(written) if shallow or not _is_deeper(raw, DEEPEST) else None
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    if isinstance(value, Mapping):
+        inner = list(cast(Mapping[str, object], value).values())
+    elif isinstance(value, list):
+        inner = cast(list[object], value)
+    else:
+        return False
+    return depth <= 0 or any(_is_deeper(item, depth - 1) for item in inner)
+
+
+def _list(value: object) -> list[Any]:
+    return cast(list[Any], value) if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}

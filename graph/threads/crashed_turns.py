@@ -1,0 +1,71 @@
+"""Turns that a crash left: their words go into the record, and into the window before the next turn."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ...state.conversations.crash_records import record_left
+from ...state.conversations.journaled_turn import JournaledTurn
+from ...state.errors import StorageError
+from .journaling import Journaling
+from .running import Threads
+
+if TYPE_CHECKING:
+    from ...state.postgres.leases import Leases
+
+LOOK_SECONDS = 10.0
+"""Pause between two looks for turns that other processes left: a query or two, however many turns go on."""
+
+
+class CrashedTurns:
+    """Finds turns whose process has died, and puts their words into the record."""
+
+    def __init__(self, journaling: Journaling, threads: Threads, leases: "Leases | None") -> None:
+        self.recorded = 0
+        """Turns that this process has put into the record."""
+        self._journaling, self._threads, self._leases = journaling, threads, leases
+        self._looking: asyncio.Task[None] | None = None
+        self._tell: Callable[[int], object] = lambda _: None
+
+    def tell(self, tell: Callable[[int], object]) -> None:
+        """Call `tell` with the number of turns that were recorded, now and each time."""
+        self._tell = tell
+        tell(self.recorded)
+
+    def start(self, index: Callable[[], object]) -> None:
+        """Look now, and every ten seconds; `index` is called when words came into the record."""
+        self._looking = asyncio.create_task(self._look(index))
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+
+    async def record(self) -> int:
+        """Put the words of all turns that a crash left into the record; return how many it was.
+
+        Raises `StorageError`.
+        """
+        await self._journaling.flush()
+        recorded = await record_left(self._journaling.journal, self._going_on)
+        self.recorded += recorded
+        self._tell(recorded)
+        return recorded
+
+    async def _look(self, index: Callable[[], object]) -> None:
+        while True:
+            with suppress(StorageError):
+                if await self.record():
+                    index()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _going_on(self, turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
+        running = [turn for turn in turns if self._threads.running(turn.thread_id) is not None]
+        if self._leases is not None:
+            held = await self._leases.held(turn.thread_id for turn in turns)
+            return [*running, *(turn for turn in turns if turn.thread_id in held)]
+        lock, ours = self._journaling.lock, self._journaling.token
+        others = (turn for turn in turns if turn.process != ours)
+        return [*running, *(turn for turn in others if lock is not None and lock.is_alive(turn.process))]

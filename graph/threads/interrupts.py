@@ -1,0 +1,169 @@
+"""Interrupts across processes: told until the process that runs the turn answers, and carried out once."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .running import Threads
+
+if TYPE_CHECKING:
+    from ...state.postgres.leases import Leases
+
+Notice = dict[str, Any]
+
+LOOK_AGAIN = 0.1
+"""Seconds between two tries to reach a thread's holder, should a notice be lost."""
+LONGEST_SILENCE = 4.0
+"""Seconds after which a holder that answers nothing is taken to be stuck; a caller hears the filler."""
+_PART = 400
+"""Characters of what was heard in one notice."""
+_MOST_BYTES = 7_900
+"""Bytes of a notice: PostgreSQL takes fewer than 8,000. The key of a thread may need most of them."""
+_MOST_OF_CHARACTER = 12
+"""Bytes that one character may need."""
+_MOST_HANDLED = 1000
+"""Interrupts that are known when they come again: many more than wait for an answer at any time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptedElsewhere:
+    """What another process did: if a turn `ran` there, which has ended now, and if its reply was `cut`."""
+
+    ran: bool
+    cut: bool
+
+
+@dataclass(kw_only=True)
+class _Asked:
+    """An interrupt that waits for its answer."""
+
+    answer: asyncio.Future[InterruptedElsewhere]
+    heard_at: float = field(default_factory=time.monotonic)
+    """When its receiver last showed that he lives."""
+
+
+class Reply(Protocol):
+    """Answers a notice, in the background."""
+
+    def __call__(self, notice: Notice, kind: str, **more: Any) -> None:
+        """Send `kind` and `more` to whoever sent the notice."""
+        ...
+
+
+class Interrupts:
+    """Interrupts that this process sends to the holders of threads, and those that it gets as a holder.
+
+    `taken` tells when this process took a thread that it has, by `time.monotonic()`.
+    """
+
+    def __init__(
+        self, leases: "Leases", threads: Threads, reply: Reply, taken: Callable[[str], float | None]
+    ) -> None:
+        self._leases, self._threads, self._reply, self._taken = leases, threads, reply, taken
+        self._asked: dict[str, _Asked] = {}
+        self._parts: dict[str, dict[int, str | None]] = {}
+        self._handled: dict[str, InterruptedElsewhere | None] = {}
+
+    async def send(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
+        """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
+
+        A process that does not answer is ended, as the database sees it. Raises `StorageError`.
+        """
+        id_, asked = token_hex(6), _Asked(answer=asyncio.get_running_loop().create_future())
+        notices = self._notices(thread_id, id_, heard)
+        self._asked[id_] = asked
+        try:
+            if not await self._leases.tell_holder(thread_id, notices):
+                return None
+            while not asked.answer.done():
+                await asyncio.wait({asked.answer}, timeout=LOOK_AGAIN)
+                # The address is another one after a break of our link.
+                again = [{**notice, "again": True, "from": self._leases.address} for notice in notices]
+                if not asked.answer.done() and not await self._leases.tell_holder(thread_id, again):
+                    return InterruptedElsewhere(ran=True, cut=False)
+                if not asked.answer.done() and time.monotonic() - asked.heard_at > LONGEST_SILENCE:
+                    await self._leases.end_holder(thread_id)
+                    return InterruptedElsewhere(ran=True, cut=False)
+            return asked.answer.result()
+        finally:
+            del self._asked[id_]
+
+    def hear(self, notice: Notice) -> None:
+        """Interrupt the turn that a notice is for, or tell again what became of that."""
+        id_ = notice["id"]
+        if id_ not in self._handled and notice["again"] and self._came_later(notice):
+            self._remember(id_, InterruptedElsewhere(ran=True, cut=False))
+        if id_ in self._handled:
+            if notice["part"] == 0:
+                self._answer(notice)
+            return
+        parts = self._parts.setdefault(id_, {})
+        parts[notice["part"]] = notice["heard"]
+        if len(self._parts) > _MOST_HANDLED:  # Their senders died, or will send all parts again.
+            del self._parts[next(iter(self._parts))]
+        if len(parts) < notice["of"]:
+            return
+        del self._parts[id_]
+        self._interrupt(
+            notice, None if parts[0] is None else "".join(parts[at] or "" for at in sorted(parts))
+        )
+
+    def hear_answer(self, notice: Notice) -> None:
+        """Take in what became of an interrupt of ours."""
+        asked = self._asked.get(notice["to"])
+        if asked is None:
+            return
+        asked.heard_at = time.monotonic()
+        if notice["kind"] == "interrupted" and not asked.answer.done():
+            asked.answer.set_result(InterruptedElsewhere(ran=notice["ran"], cut=notice["cut"]))
+
+    def _notices(self, thread_id: str, id_: str, heard: str | None) -> list[Notice]:
+        common = {
+            "kind": "interrupt",
+            "thread": thread_id,
+            "from": self._leases.address,
+            "id": id_,
+            "at": self._leases.at(time.monotonic()),
+            "again": False,
+        }
+        parts: list[str | None] = [None]
+        if heard is not None:
+            size = min(_PART, (_MOST_BYTES - len(json.dumps(common))) // _MOST_OF_CHARACTER)
+            parts = [heard[at : at + size] for at in range(0, len(heard), size)] or [""]
+        return [{**common, "part": at, "of": len(parts), "heard": part} for at, part in enumerate(parts)]
+
+    def _came_later(self, notice: Notice) -> bool:
+        """Tell if the thread was taken after the interrupt was asked for: then a turn before was meant."""
+        taken = self._taken(notice["thread"])
+        return taken is None or self._leases.at(taken) > notice["at"]
+
+    def _interrupt(self, notice: Notice, heard: str | None) -> None:
+        id_, run = notice["id"], self._threads.meant(notice["thread"], heard)
+        if run is None:
+            self._remember(id_, InterruptedElsewhere(ran=False, cut=False))
+            self._answer(notice)
+            return
+        self._remember(id_, None)
+        run.stop.request(heard)
+
+        def ended() -> None:
+            self._remember(id_, InterruptedElsewhere(ran=True, cut=run.stop.heard_applied))
+            self._answer(notice)
+
+        run.when_done(ended)
+
+    def _remember(self, id_: str, found: InterruptedElsewhere | None) -> None:
+        self._handled[id_] = found
+        if len(self._handled) > _MOST_HANDLED:
+            del self._handled[next(iter(self._handled))]
+
+    def _answer(self, notice: Notice) -> None:
+        found = self._handled[notice["id"]]
+        if found is None:
+            self._reply(notice, "interrupting")
+        else:
+            self._reply(notice, "interrupted", ran=found.ran, cut=found.cut)

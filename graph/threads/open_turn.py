@@ -1,0 +1,203 @@
+"""A turn of this process and its row in the journal."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from langchain_core.messages import AnyMessage
+
+from ...nodes.context import Background, Context
+from ...nodes.window.records import as_records
+from ...state.agents.thread_keys import thread_name
+from ...state.conversations.journaled_turn import JournaledTurn
+from ...state.conversations.message_rows import MessageRecord
+from ...state.errors import StorageError, VoicegraphError
+from ...state.schema import Turn
+
+if TYPE_CHECKING:
+    from ...state.postgres.leases import ThreadFacts
+    from .journaling import Journaling
+
+Known = Literal["warm", "cold", "new"]
+
+log = logging.getLogger(__name__)
+
+_RESUMED = "resumed"
+"""Stands for the id of a turn that goes on, before that is known."""
+LONGEST_WAIT = 5.0
+"""Seconds that a tool with side effects waits until the caller's words are written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """How a turn began."""
+
+    started_at: datetime
+    messages: list[MessageRecord]
+
+
+class OpenTurn:
+    """A turn of this process and its row in the journal; `thread_id` is the key of its thread."""
+
+    def __init__(
+        self,
+        journaling: "Journaling",
+        live: Context,
+        background: Background,
+        turn_id: str | None,
+        *,
+        enabled: bool,
+    ) -> None:
+        self.speaker, self.thread_id, self.turn_id = live.speaker, live.thread_key, turn_id or ""
+        self.noted = 0
+        """Characters of what was spoken that are written down."""
+        self.has_failed = False
+        self._journaling, self._background, self._enabled = journaling, background, enabled
+        self._storing, self._written = live.storing, live.written
+        self._begun: _Begun | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._has_claimed = False
+
+    @property
+    def is_due(self) -> bool:
+        """True when something was spoken that is not written down."""
+        return len(self.speaker.spoken) != self.noted and self._is_written
+
+    @property
+    def is_lost(self) -> bool:
+        """True when the turn has ended and nothing of it is written down."""
+        return self.has_failed and not self._is_written and self._begun is not None
+
+    @property
+    def _is_written(self) -> bool:
+        writing = self._writing
+        return bool(writing and writing.done() and not writing.cancelled() and writing.exception() is None)
+
+    async def keep(self, *, after: str | None) -> None:
+        """Write down all of a turn that was lost, after the turn with that id. Raises `StorageError`."""
+        if self._begun is not None:
+            spoken, token = self.speaker.spoken, self._journaling.token
+            began, said = self._begun.started_at, self._begun.messages
+            journal = self._journaling.journal
+            await journal.keep(self.thread_id, self.turn_id, token, began, said, spoken, after=after)
+        self._begun, self.noted = None, len(self.speaker.spoken)
+
+    def context(self, live: Context) -> Context:
+        """Return the context whose turn is written down."""
+        if not self._enabled:
+            return live
+        return replace(live, begun=self.begun, storing=self._store, written=self._until_written)
+
+    async def take(self, known: Known, facts: "ThreadFacts | None") -> tuple[Known, JournaledTurn | None]:
+        """Take the thread; return how well it is known then, and the turn that was left on it, if any.
+
+        `facts` are those of the thread's lease on PostgreSQL. Raises `ThreadBusy` when another process runs
+        a turn on the thread of an SQLite file.
+        """
+        journaling = self._journaling
+        if not self._enabled:
+            return known, None
+        if facts is not None:
+            any_left = facts.left or journaling.has_unwritten(self.thread_id)
+            left = await journaling.find(self.thread_id) if any_left else None
+            return known if left is None else "cold", left
+        if known == "warm" and journaling.has_company:
+            known = "cold"
+        if known != "cold" and self.turn_id and not journaling.has_company:
+            return known, None
+        left = await journaling.claim(self.thread_id, self.turn_id or _RESUMED)
+        self._has_claimed = True
+        return known, left
+
+    async def replace(self, left: JournaledTurn, turn: Turn, said: Sequence[AnyMessage]) -> None:
+        """Store all of the turn that was left, and begin this one in its place."""
+        await self._journaling.journal.replace(left, as_records(said, turn), self.turn_id)
+        self._has_claimed = True
+
+    async def go_on(self, left: JournaledTurn, kept: str, now: float) -> None:
+        """Go on with the turn that was left; `kept` is what its window holds of what was spoken."""
+        await self._journaling.journal.go_on(left, kept, datetime.fromtimestamp(now, UTC))
+        self.turn_id, self.noted = left.turn_id, len(kept)
+        self._writing = asyncio.create_task(_done())
+        self._journaling.follow(self)
+
+    def __enter__(self) -> None:
+        """Do nothing yet."""
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Follow the turn no more; of one that failed the last words are still written down."""
+        self.has_failed = error is not None
+        if not self.has_failed:
+            self._journaling.unfollow(self)
+        if self._has_claimed and self._writing is None:
+            self._background.start(self._drop())
+
+    def begun(self, turn: Turn, messages: Sequence[AnyMessage]) -> None:
+        """Write down what the caller said, while the model is asked."""
+        self.turn_id = turn["id"]
+        written = asyncio.Event()
+        self.speaker.hold_until(written)
+        self._writing = self._background.start(self._begin(turn, messages))
+        self._writing.add_done_callback(lambda _: written.set())
+        self._writing.add_done_callback(self._tell_failure)
+        self._journaling.follow(self)
+
+    async def _begin(self, turn: Turn, messages: Sequence[AnyMessage]) -> None:
+        journaling = self._journaling
+        started_at = datetime.fromtimestamp(turn["started_at"], UTC)
+        records = as_records(messages, turn)
+        self._begun = _Begun(started_at=started_at, messages=records)
+
+        async def begin() -> None:
+            journal = journaling.journal
+            while not await journal.begin(self.thread_id, turn["id"], journaling.token, started_at, records):
+                left = await journal.find(self.thread_id)
+                if left is not None and left.turn_id != turn["id"]:
+                    journaling.refuse_if_alive(left)
+                    again = left.recorded_at is None and left.is_repeated_in(records)
+                    await journal.replace(left, () if again else None, turn["id"])
+
+        await self._storing(begin)
+
+    def _tell_failure(self, writing: "asyncio.Task[None]") -> None:
+        error = None if writing.cancelled() else writing.exception()
+        if error is not None:
+            code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
+            place = {"thread_id": thread_name(self.thread_id), "error": code}
+            log.warning("what the caller said could not be written down at once", extra=place)
+
+    async def _store(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Store behind the first write: else that would bring a turn back that has left the journal.
+
+        On SQLite also behind the checkpoints, which are in a file of their own: should writing them fail, the
+        journal tells the next turn what they lack.
+        """
+        if self._writing is not None and not self._writing.done():
+            await asyncio.wait({self._writing})
+        if self._journaling.lock is not None:
+            await self._journaling.checkpointer.until_written(self.thread_id, within=None)
+        await self._storing(write)
+
+    async def _until_written(self) -> None:
+        """Wait until a crash would not undo what was decided so far, nor what was said of it."""
+        writing = self._writing
+        if writing is not None:
+            await asyncio.wait({writing}, timeout=LONGEST_WAIT)
+            if not writing.done() or writing.cancelled() or writing.exception() is not None:
+                raise StorageError("what the caller said could not be written down")
+        with suppress(StorageError):
+            await self._journaling.flush()
+        await self._written()
+
+    async def _drop(self) -> None:
+        with suppress(StorageError):
+            place = (self.thread_id, self.turn_id or _RESUMED)
+            await self._journaling.journal.drop(*place, self._journaling.token)
+
+
+async def _done() -> None:
+    pass

@@ -1,0 +1,1 @@
+"""Going back to a checkpoint of a thread, and on from there."""

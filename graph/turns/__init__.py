@@ -1,0 +1,1 @@
+"""One turn on one thread: started, streamed, interrupted, gone on with."""

@@ -1,0 +1,93 @@
+"""Side calls of LiveKit's `LLMAdapter`, which come as turns do: they run beside the conversation.
+
+A session summarizes, detects voicemail and so on through the same adapter. Of its requests only the messages
+come through, so their words alone tell: see `side_call_rules`.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+
+from ...nodes.text.words import bare_words
+from ...nodes.turn.events import Event, Speech, encode_event
+from ...state.agents.thread_keys import actor_of_call, key_of_call
+from ..clients.client_history import is_history
+from ..clients.client_tools import legal_tools
+from ..clients.content_parts import spoken_words
+from ..clients.side_call_rules import LONGEST_TEXT, Asked, is_side_call, may_quote
+from ..clients.side_events import side_events
+from .known_conversation import known_conversation
+
+if TYPE_CHECKING:
+    from .turn_graph import TurnGraph
+
+_MODES = {"custom", "messages"}
+
+
+async def side_answer(
+    graph: "TurnGraph", graph_input: Any, call: Mapping[str, Any], options: Mapping[str, Any]
+) -> AsyncGenerator[Any] | None:
+    """Return the stream of a side call's answer, `None` when the input is a turn's.
+
+    `call` is what is configured of the call, `options` are those of the stream. Raises `AgentNotFound` and
+    `StorageError`; the stream raises `ModelError` when no model answers.
+    """
+    messages = _messages(graph_input)
+    modes = _modes(options)
+    asked = _asked(messages)
+    if asked is None or not modes:
+        return None
+    key, actor, agent = key_of_call(call), actor_of_call(call), str(call.get("agent") or "default")
+    is_known = graph.resources.owner_ids(key) is not None
+    if not is_known and not any(map(may_quote, asked.texts)):
+        return None  # The first turn of a call waits for nothing.
+    if not is_side_call(asked, await known_conversation(graph, key)):
+        return None
+    events = await side_events(graph.resources, actor, agent, messages, legal_tools(()), {})
+    return _stream(events, modes, several=not isinstance(options["stream_mode"], str))
+
+
+def _messages(graph_input: Any) -> list[BaseMessage]:
+    raw = cast(Mapping[str, Any], graph_input).get("messages") if isinstance(graph_input, Mapping) else None
+    messages = cast(list[Any], raw) if isinstance(raw, list) else []
+    return messages if all(isinstance(message, BaseMessage) for message in messages) else []
+
+
+def _asked(messages: Sequence[BaseMessage]) -> Asked | None:
+    """Return the signs of a request of the adapter, `None` for another one, or a history."""
+    said = [message for message in messages if not isinstance(message, SystemMessage)]
+    if len(said) != 1 or len(messages) < 2 or not isinstance(messages[0], SystemMessage):
+        return None
+    if not isinstance(said[0], HumanMessage) or not is_history(said):
+        return None
+    prompt, *others = [spoken_words(message.content) for message in messages]
+    return Asked(
+        streamed=True,
+        prompt=prompt,
+        caller=[bare_words(spoken_words(said[0].content))],
+        texts=[text[:LONGEST_TEXT] for text in others],
+    )
+
+
+def _modes(options: Mapping[str, Any]) -> Sequence[str]:
+    """Return the stream modes when they are those of the adapter, else none."""
+    mode = options.get("stream_mode") or ()
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    plain = not options.get("subgraphs") and "version" not in options
+    return modes if plain and _MODES.issuperset(modes) else ()
+
+
+async def _stream(
+    events: AsyncGenerator[Event], modes: Sequence[str], *, several: bool
+) -> AsyncGenerator[Any]:
+    async with aclosing(events):
+        async for event in events:
+            for mode in modes:
+                part: Any = encode_event(event)
+                if mode == "messages":
+                    if not isinstance(event, Speech):
+                        continue
+                    part = (AIMessageChunk(content=event.content), {"langgraph_node": "call_llm"})
+                yield (mode, part) if several else part

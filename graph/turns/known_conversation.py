@@ -1,0 +1,50 @@
+"""What is known of a thread's conversation, to tell the side calls of its client from turns."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+
+from ...nodes.text.words import bare_words
+from ...nodes.window.matching.items import our_items, their_items
+from ..clients.side_call_rules import RECENTLY, Known
+from .turn_config import config_of_key
+
+if TYPE_CHECKING:
+    from .turn_graph import TurnGraph
+
+
+async def known_conversation(graph: "TurnGraph", thread_id: str) -> Known | None:
+    """Return what the thread's state and its running turns tell, `None` when nothing was said there.
+
+    `thread_id` is the key of the thread. Raises `StorageError`.
+    """
+    resources = graph.resources
+    for run in resources.threads.chain(thread_id):
+        if run.kept:  # Its reply, which may hand the call over, is on its way to the last checkpoint.
+            await run.done.wait()
+    values = (await graph.aget_state(config_of_key(thread_id))).values
+    window: Sequence[AnyMessage] = values.get("messages", ())
+    running = resources.threads.chain(thread_id)
+    items = our_items(window)
+    for run in running:
+        items += their_items(run.history)
+    if not items and not running:
+        return None
+    turn = values.get("turn")
+    prompts = [run.instructions for run in running] + ([turn.get("client_instructions", "")] if turn else [])
+    appended = resources.settings.client_instructions == "append"
+    return Known(
+        caller=[bare_words(item.text) for item in items if item.role == "user"],
+        replies=[item.words for item in items if item.role == "assistant"],
+        prompt=prompts[0] if prompts and appended else None,
+        recent=turn is None or resources.clock.now() - turn["started_at"] < RECENTLY,
+        running=any(not run.kept for run in running),
+        hands_over=_called_last(window),
+    )
+
+
+def _called_last(window: Sequence[AnyMessage]) -> bool:
+    """Return whether the last reply called a tool and said nothing after it."""
+    last = next((message for message in reversed(window) if not isinstance(message, ToolMessage)), None)
+    return isinstance(last, AIMessage) and bool(last.tool_calls)

@@ -1,0 +1,173 @@
+"""Thin functions over the graph: stream a turn as typed events, resume one, interrupt one."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Overwrite
+
+from ...nodes.turn.events import Event, TurnFailed, TurnFinished, decode_event
+from ...nodes.window.barge_in.heard import audible, cut_turn
+from ...nodes.window.matching.speculation import confirmed
+from ...nodes.window.records import as_records
+from ...state.agents.actors import Actor
+from ...state.agents.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
+from ...state.errors import NothingToResume, ThreadBusy
+from ..threads.interrupts import InterruptedElsewhere
+from ..threads.running import TurnRun
+from .turn_config import call_of, config_of, config_of_call, turn_config
+from .turn_graph import TurnGraph
+
+
+async def stream_turn(
+    graph: TurnGraph,
+    message: str | AnyMessage | list[AnyMessage],
+    config: RunnableConfig,
+    *,
+    context: Any = None,
+) -> AsyncGenerator[Event]:
+    """Run a turn and yield its events, `TurnFinished` or `TurnFailed` last.
+
+    The last event comes when the last word has left; the stream ends once the turn is stored, and whoever
+    will not wait for that may leave then. Leaving earlier interrupts the turn; use `contextlib.aclosing` to
+    leave at once. `message` is what the user said. Raises what `TurnGraph.astream` raises.
+    """
+    words = [("user", message)] if isinstance(message, str) else message
+    async for event in _events(graph, {"messages": words}, config, context):
+        yield event
+
+
+async def resume_turn(
+    graph: TurnGraph, config: RunnableConfig, *, context: Any = None
+) -> AsyncGenerator[Event]:
+    """Go on with a turn that a crash left in the middle, and yield its events as `stream_turn` does.
+
+    Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
+    """
+    call = call_of(turn_config(graph.config, config)[0], context)
+    name = thread_name(key_of_call(call))
+    if await is_running(graph, name, actor=actor_of_call(call)):
+        raise ThreadBusy(f"the turn of thread '{name}' is still running")
+    if not (await graph.aget_state(config_of_call(config, call))).tasks:
+        raise NothingToResume(f"thread '{name}' has nothing to resume: its last turn has ended")
+    async for event in _events(graph, None, config, context):
+        yield event
+
+
+async def _events(
+    graph: TurnGraph, turn_input: Any, config: RunnableConfig, context: Any
+) -> AsyncGenerator[Event]:
+    run = await graph.begin_turn(turn_input, config, context=context, stream_mode="custom")
+    async with aclosing(events_of(run)) as events:
+        async for event in events:
+            if event is not None:
+                yield event
+
+
+async def events_of(run: TurnRun, tick: float | None = None) -> AsyncGenerator[Event | None]:
+    """Yield the events of a run that was begun with the stream mode `custom`, from its beginning to its end.
+
+    `None` comes after each `tick` seconds of silence. Once `TurnFinished` or `TurnFailed` came, the run goes
+    on by itself. Raises what the run raised.
+    """
+    async with aclosing(run.listen(tick)) as parts:
+        async for part in parts:
+            event = None if part is None else decode_event(part)
+            if isinstance(event, TurnFinished | TurnFailed):
+                run.kept = True  # Only storing is left.
+            if event is not None or part is None:
+                yield event
+
+
+async def is_running(graph: TurnGraph, thread_id: str, *, actor: Actor | None = None) -> bool:
+    """Return whether a turn runs on the actor's thread, here or in another process."""
+    key = thread_key(actor or Actor(), thread_id)
+    if graph.resources.threads.running(key) is not None:
+        return True
+    others = graph.resources.others
+    return others is not None and await others.have(key)
+
+
+async def interrupt(
+    graph: TurnGraph, thread_id: str, heard: str | None = None, *, actor: Actor | None = None
+) -> bool:
+    """Stop the reply of the actor's thread and keep what the caller `heard` of it: a prefix by words.
+
+    Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
+    and is still being played. Returns true when a turn was running, here or in another process, and then once
+    it has ended.
+    """
+    graph.resources.store.database.opened_in.check()
+    threads, key = graph.resources.threads, thread_key(actor or Actor(), thread_id)
+    run = threads.meant(key, heard)
+    if run is not None:
+        run.stop.request(heard)
+        await run.done.wait()
+        # Once a newer turn has begun, its request was made with the reply as it was.
+        if heard is not None and not run.stop.heard_applied and threads.running(key) is None:
+            await _cut_behind_the_turns(graph, key, heard)
+        return True
+    if heard is not None:
+        return await _cut_behind_the_turns(graph, key, heard)
+    return (await _stop_elsewhere(graph, key, heard)).ran
+
+
+async def _stop_elsewhere(graph: TurnGraph, key: str, heard: str | None) -> InterruptedElsewhere:
+    """Stop the turn that another process runs on the thread, if there is one, and wait for its end."""
+    others = graph.resources.others
+    found = None if others is None else await others.interrupt(key, heard)
+    return found or InterruptedElsewhere(ran=False, cut=False)
+
+
+async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
+    """Cut the thread's last reply as a run of its own, which a new turn waits for.
+
+    Returns true when a turn was running in another process.
+    """
+    run = TurnRun(key)
+    run.kept = True
+
+    async def cut() -> AsyncGenerator[bool]:
+        elsewhere = await _stop_elsewhere(graph, key, heard)
+        if not elsewhere.cut:
+            async with graph.resources.owning(run):
+                await _cut_last_reply(graph, key, heard)
+        yield elsewhere.ran
+
+    graph.resources.threads.enter(run)
+    work = graph.resources.background.start(run.drive(cut))
+    work.add_done_callback(lambda _: graph.resources.threads.leave(run))
+    return [ran async for ran in run.listen()][-1]
+
+
+async def _cut_last_reply(graph: TurnGraph, key: str, heard: str) -> None:
+    """Cut the last stored reply of a thread to what was heard, in the record and in the window."""
+    actor, thread_id = thread_owner(key), thread_name(key)
+    config = config_of(actor, thread_id)
+    values = (await graph.aget_state(config)).values
+    if not values.get("messages") or "turn" not in values:
+        return
+    before: list[AnyMessage] = values["messages"]
+    said = cut_turn(before, heard)
+    changed = [new for new, old in zip(said, before, strict=True) if new is not old]
+    # What was heard was no draft, whatever is said next.
+    latest = confirmed(values["latest"], heard) if "latest" in values else None
+    if not changed and latest == values.get("latest"):
+        return
+    await graph.resources.store.threads.get(actor, thread_id)
+    window = audible(said)
+    # Should storing fail, the next turn does it.
+    amended = {message.id: message for message in (*values.get("amended", ()), *changed)}
+    update: dict[str, Any] = {
+        "messages": Overwrite(window),
+        "stored_through": window[-1].id,
+        "amended": list(amended.values()),
+    }
+    if latest is not None:
+        update["latest"] = latest
+    await graph.aupdate_state(config, update, as_node="persist_and_trim")
+    await graph.resources.store.messages.save(
+        actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
+    )

@@ -1,0 +1,301 @@
+"""LangGraph's compiled graph, of which every run is a turn of a thread, one at a time."""
+
+import logging
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self, cast
+
+from anyio.from_thread import BlockingPortal
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.graph.state import CompiledStateGraph
+from pydantic import BaseModel, Field
+
+from ...nodes.context import Context
+from ...nodes.turn.turn_facts import note_facts
+from ...state.agents.thread_keys import actor_of_call, thread_key
+from ...state.checkpoints.checkpointer import Checkpointer
+from ...state.database.faults import storage_error
+from ...state.database.location import checkpoint_path
+from ...state.errors import InvalidInput, InvalidSetting
+from ...state.schema import VoiceInput, VoiceOutput, VoiceState
+from ..clients.incoming import turn_input
+from ..resources import Resources
+from ..threads.running import TurnRun
+from .adapter_side_calls import side_answer
+from .broken_turn import ended_in_words
+from .filled_wait import filled_wait
+from .held_thread import HeldThread, held_thread, unheld
+from .turn_config import call_of, config_of_call, new_messages_only, turn_config
+from .unfinished_turn import close_crashed, go_on
+
+log = logging.getLogger(__name__)
+
+
+class ToolInput(BaseModel):
+    """What a tool that is made of the graph takes."""
+
+    messages: list[Any] = Field(
+        description='What is said to the agent, such as [{"role": "user", "content": "Hello"}].'
+    )
+
+
+class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
+    """A compiled graph whose runs are turns.
+
+    Use it as any LangGraph graph: `ainvoke`, `astream`, `aget_state`, `aget_state_history` (`invoke`,
+    `stream` and so on when the resources were opened by `open_resources_sync`). A run that its listener
+    leaves, by `break` or by cancelling its task, is interrupted and stored.
+    """
+
+    def __init__(self, *, resources: Resources, **compiled: Any) -> None:
+        super().__init__(**compiled)
+        self.resources = resources
+
+    @classmethod
+    def over(cls, graph: CompiledStateGraph[Any, Any, Any, Any], resources: Resources) -> Self:
+        """Return `graph` with its runs as turns over these resources."""
+        return cls(resources=resources, **{**vars(graph), "checkpointer": resources.checkpointer})
+
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """Return a copy with some attributes changed; a turn always has a checkpointer, ours if no other.
+
+        `langgraph dev` takes it away for runs without a thread.
+        """
+        changed = dict(update or {})
+        if changed.get("checkpointer") is None:
+            changed.pop("checkpointer", None)
+        return super().copy(changed)
+
+    async def astream(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        input: Any,
+        config: RunnableConfig | None = None,
+        *,
+        context: Any = None,
+        **options: Any,
+    ) -> AsyncGenerator[Any]:
+        """Run a turn and yield its stream, in any of LangGraph's stream modes.
+
+        `input` is `{"messages": [...]}` with the user's words, or `None` to go on with a turn that a crash
+        left. A turn goes on from the end of its thread: `checkpoint_id` may only name that (`InvalidInput`),
+        see `fork` for earlier ones. As a node of another graph, or inside one, `messages` are those that the
+        turn has added, which suits `add_messages`; else they are the whole window.
+
+        Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy` before anything is kept. A model
+        that fails is spoken of and ends the turn as failed; its error is raised after that only with the
+        setting `raise_errors`.
+        """
+        config, nested = turn_config(self.config, config)
+        if nested and not options.get("stream_mode"):
+            options["stream_mode"] = "values"  # As LangGraph does: it is what the node returns.
+        side = None if nested else await side_answer(self, input, call_of(config, context), options)
+        parts = side or (await self._begin(input, config, context=context, **options)).listen()
+        async with aclosing(parts):
+            async for part in parts:
+                yield new_messages_only(part) if nested else part
+
+    async def begin_turn(
+        self,
+        input: Any,
+        config: RunnableConfig | None = None,
+        *,
+        context: Any = None,
+        watch: Callable[[Any], None] | None = None,
+        **options: Any,
+    ) -> TurnRun:
+        """Start a turn as a task of its own and return it; listen to it by `TurnRun.listen`.
+
+        `watch` is called with each part of its stream, whoever listens.
+        """
+        config, _ = turn_config(self.config, config)
+        return await self._begin(input, config, context=context, watch=watch, **options)
+
+    async def _begin(
+        self,
+        input: Any,
+        config: RunnableConfig,
+        *,
+        context: Any,
+        watch: Callable[[Any], None] | None = None,
+        **options: Any,
+    ) -> TurnRun:
+        resources = self.resources
+        resources.store.database.opened_in.check()
+        now = resources.clock.now()
+        call = call_of(config, context)
+        thread_id = str(call.get("thread_id") or "")
+        if not thread_id:
+            raise InvalidSetting('a turn needs a thread: {"configurable": {"thread_id": "call-42"}}')
+        config, actor = config_of_call(config, call), actor_of_call(call)
+        await self._require_head(config)
+        if input is not None:
+            input = turn_input(input, resources.settings, now)
+        agent = str(call.get("agent") or "")
+        await resources.admit(actor, agent, thread_id)
+        key, history = thread_key(actor, thread_id), input.get("history", ()) if input else ()
+        run = TurnRun(key, history, watch, resources.clock)
+        run.instructions = input["turn"].get("client_instructions", "") if input else ""
+        live = Context(
+            store=resources.store,
+            models=resources.models,
+            toolbox=resources.toolbox,
+            limits=resources.settings,
+            clock=resources.clock,
+            speaker=run.speaker,
+            background=resources.background,
+            actor=actor,
+            agent=agent,
+            thread_id=thread_id,
+            resumed=input is None,
+            firm_at=now + resources.settings.speculative_grace if run.history else 0.0,
+            writer=run.tell if options == {"stream_mode": "custom"} else None,
+            consolidate=resources.consolidator.wake,
+            stop=run.stop,
+            failure=run.failure,
+        )
+        run.waiting = partial(filled_wait, run, live, config, options)
+        resources.threads.enter(run)
+        work = run.drive(
+            lambda: ended_in_words(self._turn(run, live, input, config, **options), live, options)
+        )
+        resources.background.start(work).add_done_callback(lambda _: resources.threads.leave(run))
+        return run
+
+    async def _turn(
+        self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
+    ) -> AsyncGenerator[Any]:
+        """Yield the parts of LangGraph's own run, with the thread for itself."""
+        self.resources.look_around()
+        agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        note_facts(agent=agent)
+        run.claimed.set()
+        graph = self
+        ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` brings one of its own.
+        async with held_thread(self.resources, run, live) as held:
+            if held is not None:
+                agent, known = await held.known(self.resources, live, known)
+                live, graph = held.context(live), self._with_saver(held.saver)
+            elif ours:
+                live = unheld(self.resources, run, live)
+            live = replace(live, agent=agent)
+            turn = self.resources.journaling.open(live, input["turn"]["id"] if input else None, enabled=ours)
+            known, left = await turn.take(known, held and held.lease.facts)
+            live = turn.context(live)
+            if input is None:
+                await go_on(graph, live, config, held, turn, left)
+            elif known != "warm":
+                await close_crashed(graph, config, known, held, turn, left)
+            self.resources.begun(run.thread_id)
+            memory = live.read_ahead()
+            steps = 4 * live.limits.max_steps + 10
+            config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
+            with self.resources.checkpointer.turn_on(run.thread_id), turn:
+                if held is not None:
+                    await held.read(config)
+                    memory.add_done_callback(
+                        lambda done: done.cancelled() or done.exception() or run.begun.set()
+                    )
+                async for part in graph._parts(live, input, config, held, **options):
+                    yield part
+        if live.failure.error is not None and live.limits.raise_errors:
+            raise live.failure.error
+
+    def _with_saver(self, saver: Checkpointer) -> Self:
+        """Return the graph with a saver for one turn. LangGraph's own `copy` takes ten times as long."""
+        graph = copy(self)
+        graph.checkpointer = saver
+        return graph
+
+    async def _parts(
+        self, live: Context, input: Any, config: RunnableConfig, held: HeldThread | None, **options: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the parts of LangGraph's own run, and clear up behind it."""
+        try:
+            async for part in super().astream(input, config, context=live, **options):
+                yield part
+            self.resources.index()
+            if held is None:
+                await self.resources.prune(live.thread_key)
+            else:
+                await held.end(self.resources)
+        except BaseException as error:
+            self.resources.forget_thread(live.thread_key)
+            if isinstance(error, sqlite3.Error):
+                raise storage_error(checkpoint_path(self.resources.store.database.path), error) from error
+            raise
+
+    async def _require_head(self, config: RunnableConfig) -> None:
+        """Raise `InvalidInput` for a run from an old checkpoint.
+
+        LangGraph would run it on the same thread: tools with side effects would run again, and what the
+        thread said since would be lost from its window.
+        """
+        named = config.get("configurable", {}).pop("checkpoint_id", None)
+        if not named:
+            return
+        head = (await self.aget_state(config)).config.get("configurable", {})
+        if named != head.get("checkpoint_id"):
+            raise InvalidInput(
+                "a turn goes on from the end of its thread, not from an old checkpoint: make a new thread "
+                "from that with fork(graph, thread_id, checkpoint_id)"
+            )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show the graph in a notebook, drawn on this machine: LangGraph would ask a server for a picture."""
+        from ..pictures.draw import draw_graph
+
+        picture = draw_graph(self)
+        drawn = picture._repr_svg_()  # pyright: ignore[reportPrivateUsage]
+        text = {"text/plain": repr(picture)}
+        return text if drawn is None else {**text, "image/svg+xml": drawn}
+
+    def as_tool(
+        self,
+        args_schema: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: dict[str, type] | None = None,
+    ) -> BaseTool:
+        """Return a LangChain tool that runs a turn on the thread of its config or of the graph around it."""
+        if args_schema is None and arg_types is None:
+            # LangChain would make one of the state's messages, which takes no message at all.
+            args_schema = ToolInput
+        return super().as_tool(args_schema, name=name, description=description, arg_types=arg_types)
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Run a turn from a script without asyncio; see `ainvoke`."""
+        portal = self._portal()
+
+        async def run() -> Any:
+            return cast(Any, await self.ainvoke(input, config, **options))
+
+        return portal.call(run)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Run a turn from a script without asyncio and yield its stream; see `astream`."""
+        portal = self._portal()
+        parts = self.astream(input, config, **options)
+        end = object()
+
+        async def following() -> Any:
+            return await anext(parts, end)
+
+        try:
+            while (part := portal.call(following)) is not end:
+                yield part
+        finally:
+            portal.call(parts.aclose)
+
+    def _portal(self) -> BlockingPortal:
+        self.resources.store.database.opened_in.check_process()
+        if self.resources.portal is None:
+            raise InvalidSetting(
+                "invoke and stream need open_resources_sync; with asyncio use ainvoke and astream"
+            )
+        return self.resources.portal
