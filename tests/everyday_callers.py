@@ -11,7 +11,7 @@ from typing import Any, Literal
 from langchain_core.messages import BaseMessage
 from starlette.datastructures import Headers
 
-from voicegraph.graph.server.chat_request import read_chat_request
+from voicegraph.graph.server.chat.chat_request import read_chat_request
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedReply
 from voicegraph.nodes.text.words import bare_words

@@ -10,31 +10,20 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from ..turns.turn_graph import TurnGraph
-from . import (
-    agent_blocks,
-    agents,
-    blocks,
-    chat_completions,
-    documentation,
-    health,
-    memory,
-    models,
-    passages,
-    search,
-    thread_turns,
-    threads,
-)
-from .body_limit import BodyLimit
-from .client_paths import BrowserAccess, ClientPaths
-from .conversation_style import Styles
+from .access.body_limit import BodyLimit
+from .access.client_paths import BrowserAccess, ClientPaths
+from .access.keyring import Keyring
+from .access.rates import Rates
+from .api import agent_blocks, agents, blocks, memory, models, passages, search, thread_turns, threads
+from .chat import chat_completions
+from .chat.conversation_style import Styles
+from .chat.served_turn import ServedTurns
+from .chat.side_calls import SideCalls
+from .chat.spoken_failure import speak_failures
 from .errors import answer_errors
-from .keyring import Keyring
-from .metrics import Metrics
-from .rates import Rates
-from .readiness import Storing
-from .served_turn import ServedTurns
-from .side_calls import SideCalls
-from .spoken_failure import speak_failures
+from .operation import documentation, health
+from .operation.metrics import Metrics
+from .operation.readiness import Storing
 
 _ABOUT = """
 Voice agents that remember. Voice clients talk to them by OpenAI's chat completions; this API also manages

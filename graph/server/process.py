@@ -16,9 +16,9 @@ import uvicorn
 from ..resources import Resources
 from ..settings import Settings
 from ..turns.build_graph import build_graph
+from .access.auth import refuse_open_door
+from .access.bounded_protocol import Bounds, bounded_protocol
 from .app import create_app
-from .auth import refuse_open_door
-from .bounded_protocol import Bounds, bounded_protocol
 from .listening import listen_at
 
 try:

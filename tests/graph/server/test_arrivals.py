@@ -1,6 +1,6 @@
 """Requests begin their turns in the order in which they came, however long it takes to find their threads."""
 
-from voicegraph.graph.server.arrivals import Arrivals
+from voicegraph.graph.server.chat.arrivals import Arrivals
 
 
 def test_a_request_whose_thread_was_found_after_that_of_a_newer_one_is_overtaken() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from voicegraph.graph.server.auth import refuse_open_door
-from voicegraph.graph.server.keyring import TRUSTED_FOR, Keyring
-from voicegraph.graph.server.local_access import is_loopback
-from voicegraph.graph.server.rates import Rates
+from voicegraph.graph.server.access.auth import refuse_open_door
+from voicegraph.graph.server.access.keyring import TRUSTED_FOR, Keyring
+from voicegraph.graph.server.access.local_access import is_loopback
+from voicegraph.graph.server.access.rates import Rates
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidSetting, StorageError
 from voicegraph.state.store import Store
@@ -198,7 +198,7 @@ async def test_while_the_database_is_away_nobody_is_let_in(serve: Any, monkeypat
         time = Time()
         served.app.state.keyring = Keyring(served.resources.store.database, time)
         assert (await agents(client)).status_code == 200
-        monkeypatch.setattr("voicegraph.graph.server.keyring.keys_stamp", away)
+        monkeypatch.setattr("voicegraph.graph.server.access.keyring.keys_stamp", away)
         time.seconds += TRUSTED_FOR + 0.1
         answer = await agents(client)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

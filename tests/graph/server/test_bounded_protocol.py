@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from voicegraph.graph.server.bounded_protocol import Bounds, bounded_protocol
+from voicegraph.graph.server.access.bounded_protocol import Bounds, bounded_protocol
 
 BOUNDS = {"head_bytes": 2_000, "head_seconds": 60.0, "body_seconds": 60.0, "idle_seconds": 60.0}
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.config import get_stream_writer
 from starlette.datastructures import Headers
 
-from voicegraph.graph.server.chat_request import read_chat_request
+from voicegraph.graph.server.chat.chat_request import read_chat_request
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.graph.server.client_paths import usual_path
+from voicegraph.graph.server.access.client_paths import usual_path
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 
 from voicegraph.graph import Resources, open_resources
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.server.chat_request import read_chat_request
+from voicegraph.graph.server.chat.chat_request import read_chat_request
 from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from voicegraph.graph.server import thread_candidates
-from voicegraph.graph.server.chat_request import read_chat_request
+from voicegraph.graph.server.chat.chat_request import read_chat_request
+from voicegraph.graph.server.thread_lookup import thread_candidates
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

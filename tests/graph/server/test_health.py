@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph.server.metrics import Metrics
+from voicegraph.graph.server.operation.metrics import Metrics
 from voicegraph.nodes import Event, Speech, ToolFinished, TurnFailed, TurnFinished
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError
@@ -41,7 +41,7 @@ async def test_a_process_without_its_database_is_not_ready(
         raise StorageError("away")
 
     async with serve() as served, served.client() as client:
-        monkeypatch.setattr("voicegraph.graph.server.keyring.keys_stamp", away)
+        monkeypatch.setattr("voicegraph.graph.server.access.keyring.keys_stamp", away)
         answer = await client.get("/ready")
         assert answer.status_code == 503
         assert answer.json() == {"status": "no database", "reason": "the database failed"}

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from voicegraph.graph.server import rates as rates_module
-from voicegraph.graph.server.rates import Rates
-from voicegraph.graph.server.running_turns import RunningTurns, TooManyTurns
+from voicegraph.graph.server.access import rates as rates_module
+from voicegraph.graph.server.access.rates import Rates
+from voicegraph.graph.server.access.running_turns import RunningTurns, TooManyTurns
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
@@ -108,7 +108,7 @@ def test_processes_that_share_a_folder_count_together(tmp_path: Path) -> None:
 def test_users_who_meet_in_the_same_slots_of_a_shared_folder_are_all_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicegraph.graph.server.shared_rates.SLOTS", 8)
+    monkeypatch.setattr("voicegraph.graph.server.access.shared_rates.SLOTS", 8)
     rates = Rates(1, lambda: 1_000.0, shared=tmp_path)
     assert [rates.take(Actor("acme", f"user-{number}")) for number in range(100)] == [0.0] * 100
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from voicegraph.graph import Resources
-from voicegraph.graph.server.readiness import AFTER_A_FAILURE, EVERY, Storing
+from voicegraph.graph.server.operation.readiness import AFTER_A_FAILURE, EVERY, Storing
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import StorageError
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph.server.forgetting import forget_now
-from voicegraph.graph.server.request_bounds import MOST_MESSAGES, first_tools, recent_messages
+from voicegraph.graph.server.api.forgetting import forget_now
+from voicegraph.graph.server.chat.request_bounds import MOST_MESSAGES, first_tools, recent_messages
 from voicegraph.state import Actor
 
 NOTE: Any = {"role": "system", "content": "Be kind."}
@@ -91,7 +91,7 @@ async def test_users_are_forgotten_one_after_the_other(serve: Any, monkeypatch: 
         finally:
             running -= 1
 
-    monkeypatch.setattr("voicegraph.graph.server.memory.forget_now", forget)
+    monkeypatch.setattr("voicegraph.graph.server.api.memory.forget_now", forget)
     async with serve() as served, served.client() as client:
         for name in ("nina", "omar", "rosa"):
             await served.resources.store.agents.create(Actor(), name)

@@ -4,7 +4,7 @@ from typing import IO, Any
 
 import pytest
 
-from voicegraph.graph.server.spooled import SpooledResponse, spool
+from voicegraph.graph.server.api.spooled import SpooledResponse, spool
 
 CONTENT = b"0123456789" * 300_000
 SCOPE: dict[str, Any] = {"type": "http", "asgi": {"spec_version": "2.4"}, "extensions": {}}

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from voicegraph.graph.server.thread_ids import own_name
+from voicegraph.graph.server.thread_lookup.thread_ids import own_name
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

@@ -8,7 +8,7 @@ import pytest
 
 from voicegraph.graph import stream_turn
 from voicegraph.graph.clients.incoming import incoming_messages
-from voicegraph.graph.server.keyring import Keyring
+from voicegraph.graph.server.access.keyring import Keyring
 from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

@@ -1,0 +1,69 @@
+"""Refuse request bodies over a limit: in bytes, or in the number of values of their JSON."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ....nodes.text.json_work import MOST_WORK, SMALL, JsonWork
+from ..errors import ApiError, error_response
+
+_CLOSE = {"Connection": "close"}
+
+
+class BodyLimit:
+    """Answers 413 with an error object; the framework's own limit answers in plain text."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        """Pass requests on to `app` whose body has at most `limit` bytes."""
+        self.app, self.limit = app, limit
+        self._message = f"the body is too large: at most {limit:,} bytes are taken"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a body that is said to be too long at once, another when it gets too long."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        told = Headers(scope=scope).get("content-length", "")
+        if told.isdecimal() and int(told[:20]) > self.limit:
+            response = error_response(413, self._message, headers=_CLOSE)
+            await response(scope, receive, send)
+            return
+        size, values = 0, _Values()
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > self.limit:
+                raise ApiError(413, self._message, code="body_too_large", headers=_CLOSE)
+            if part and values.are_too_many(part):
+                await _read_away(receive, message, self.limit - size)
+                raise ApiError(413, "the body holds too many values", code="body_too_large", headers=_CLOSE)
+            return message
+
+        await self.app(scope, counted, send)
+
+
+async def _read_away(receive: Receive, message: Message, most: int) -> None:
+    """Read the rest of a body: a client that is still sending would not read the response."""
+    while message.get("more_body") and most >= 0:
+        message = await receive()
+        most -= len(message.get("body", b""))
+
+
+class _Values:
+    """Counts the values of a body once it is large."""
+
+    def __init__(self) -> None:
+        self._work = JsonWork()
+        self._uncounted: list[bytes] = []
+        self._size = 0
+
+    def are_too_many(self, part: bytes) -> bool:
+        """Add a part of the body; return whether the whole would take too long to decode."""
+        self._size += len(part)
+        self._uncounted.append(part)
+        if self._size <= SMALL:
+            return False
+        parts, self._uncounted = self._uncounted, []
+        return any(self._work.feed(part) > MOST_WORK for part in parts)

@@ -1,0 +1,1 @@
+"""The management of what is kept: agents, blocks, threads, passages."""

@@ -1,0 +1,65 @@
+"""Deleting and forgetting in a process that serves: what runs is ended first, what is known here goes too."""
+
+from collections.abc import Iterable
+
+from ....state.agents.actors import Actor
+from ....state.agents.thread_keys import thread_key
+from ....state.upkeep.forget import Forgotten, forget_agent, forget_thread, forget_user
+from ....state.upkeep.traces import Traces, What
+from ...turns.run import interrupt, is_running
+from ...turns.turn_graph import TurnGraph
+
+
+async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> None:
+    """End the thread's turn and delete the thread. Raises `ThreadNotFound`."""
+    resources = graph.resources
+    await resources.store.threads.get(actor, thread_id)
+    key = thread_key(actor, thread_id)
+    await _end_turns(graph, actor, [thread_id])
+    # First: a new thread with this id must never find its words.
+    await resources.checkpointer.erase([key])
+    await resources.store.threads.delete(actor, thread_id)
+    resources.forget_thread(key)
+    resources.index()
+
+
+async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> str:
+    """End the agent's turns, delete it with all that is its own and return its id. Raises `AgentNotFound`."""
+    resources = graph.resources
+    trace = await Traces(resources.store.database).of_agent(actor, name_or_id)
+    await _end_turns(graph, actor, trace.threads)
+    await resources.checkpointer.erase(trace.thread_keys)
+    await resources.store.agents.delete(actor, trace.name)
+    for key in trace.thread_keys:
+        resources.forget_thread(key)
+    resources.index()
+    return trace.name
+
+
+async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> Forgotten:
+    """End the turns of the user, agent or thread, forget it, and return the proof. Raises `NotFound`.
+
+    Of users only the actor himself can be forgotten, whatever the name.
+    """
+    resources = graph.resources
+    store, saver = resources.store, resources.checkpointer
+    match what:
+        case "user":
+            await _end_turns(graph, actor, (await Traces(store.database).of_user(actor)).threads)
+            forgotten = await forget_user(store, saver, actor)
+        case "agent":
+            await _end_turns(graph, actor, (await Traces(store.database).of_agent(actor, name)).threads)
+            forgotten = await forget_agent(store, saver, actor, name)
+        case "thread":
+            await _end_turns(graph, actor, (await Traces(store.database).of_thread(actor, name)).threads)
+            forgotten = await forget_thread(store, saver, actor, name)
+    for key in forgotten.trace.thread_keys:
+        resources.forget_thread(key)
+    return forgotten
+
+
+async def _end_turns(graph: TurnGraph, actor: Actor, thread_ids: Iterable[str]) -> None:
+    """Stop what runs on these threads, anywhere, and wait for its end: it would store its words anew."""
+    for thread_id in thread_ids:
+        while await is_running(graph, thread_id, actor=actor):
+            await interrupt(graph, thread_id, actor=actor)

@@ -1,0 +1,101 @@
+"""Answer in words a chat request whose turn could not begin: on an error the client would fall silent."""
+
+import logging
+import sqlite3
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from ....nodes.turn.error_facts import error_facts
+from ....state.agents.agents import DEFAULT_AGENT
+from ....state.database.faults import storage_error
+from ....state.errors import DatabaseBusy, StorageError, VoicegraphError
+from ....state.usage import Usage
+from ..errors import ApiError, answer_error
+from ..operation.metrics import Metrics
+from .chat_request import ChatRequest
+from .completion_chunks import DONE, Chunks
+from .request_body import read_request
+
+log = logging.getLogger(__name__)
+
+_NOTHING_USED = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
+
+
+def speak_failures(app: FastAPI) -> None:
+    """Make `app` answer a chat request in words when the database fails."""
+    app.add_exception_handler(StorageError, _of_storage)
+    app.add_exception_handler(sqlite3.Error, _of_checkpoints)
+
+
+async def spoken_failure(request: Request, error: Exception) -> Response:
+    """Return an apology as the whole reply, streamed or not as the request asks. Raises `ApiError`."""
+    answer = await _apology(request, logging.ERROR, "a turn could not begin", error_facts(error))
+    log.debug("why the turn could not begin", exc_info=error)
+    return answer
+
+
+async def is_for_a_caller(request: Request) -> bool:
+    """Return whether somebody listens to the reply, who would hear nothing of an error.
+
+    That is a request for a stream that is no side call. Programs that ask for a whole reply, and so read
+    what came back, get the status. Raises `ApiError`.
+    """
+    settings = request.app.state.graph.resources.settings
+    asked = await read_request(request, settings.max_message_chars)
+    return asked.stream and not asked.side_call and not is_side_call(request)
+
+
+async def spoken_limit(request: Request, error: ApiError | VoicegraphError) -> Response:
+    """Return an apology as the reply to a request that is over a limit; it is counted as a failed turn."""
+    # Who is over a limit of requests is over it many times: the limit itself writes to the log.
+    return await _apology(request, logging.INFO, "a turn was refused in words", {"error": error.code})
+
+
+async def _apology(request: Request, level: int, line: str, facts: dict[str, str]) -> Response:
+    """Return the apology as the reply; write a line to the log and count a failed turn."""
+    settings = request.app.state.graph.resources.settings
+    asked = await read_request(request, settings.max_message_chars)
+    agent = str(request.path_params.get("agent") or asked.model or DEFAULT_AGENT)
+    log.log(level, line, extra={"thread_id": asked.thread_id, "agent": agent, **facts})
+    metrics: Metrics = request.app.state.metrics
+    metrics.turn_failed(facts["error"])
+    return _spoken(settings.apology, agent, asked)
+
+
+def mark_side_call(request: Request) -> None:
+    """Note that a request is a side call: its client would take an apology for the result."""
+    request.state.is_side_call = True
+
+
+def is_side_call(request: Request) -> bool:
+    """Return whether `mark_side_call` was called for the request."""
+    return getattr(request.state, "is_side_call", False)
+
+
+def is_away(error: StorageError) -> bool:
+    """Return whether the database cannot be reached for now."""
+    return error.retryable and not isinstance(error, DatabaseBusy)
+
+
+def _spoken(words: str, agent: str, asked: ChatRequest) -> Response:
+    chunks = Chunks(agent)
+    if not asked.stream:
+        return JSONResponse(chunks.whole(words, None, _NOTHING_USED))
+    usage = chunks.usage(_NOTHING_USED) if asked.include_usage else b""
+    whole = chunks.text(words) + chunks.finish(None) + usage + DONE
+    return Response(whole, media_type="text/event-stream; charset=utf-8")
+
+
+async def _of_storage(request: Request, error: Exception) -> Response:
+    in_chat = request.method == "POST" and request.url.path.rstrip("/").endswith("/chat/completions")
+    # When all connections are in use, the client's next attempt finds one, here or in another process.
+    if in_chat and not is_side_call(request) and not isinstance(error, DatabaseBusy):
+        return await spoken_failure(request, error)
+    return answer_error(request, error)
+
+
+async def _of_checkpoints(request: Request, error: Exception) -> Response:
+    mapped = storage_error("checkpoints", error)
+    mapped.__cause__ = error
+    return await _of_storage(request, mapped)

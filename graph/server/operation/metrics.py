@@ -1,0 +1,141 @@
+"""What an operator wants to see in a graph: how fast turns are, what they cost, how they end."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ....nodes.turn.events import Event, ToolFinished, TurnFailed, TurnFinished
+from ....state.errors import StorageError
+from ....state.usage import Usage
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# A caller notices from about 0.3 s on and is lost after a few seconds: that is where steps must be small.
+_FIRST_SPEECH = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0)
+_TURN = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 30.0, 60.0, 120.0)
+_TOOL = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+
+
+class Metrics:
+    """The metrics of one application, or the sums of several that share a folder."""
+
+    def __init__(self, running: Callable[[], int], shared: Path | None = None) -> None:
+        """Count from now on; `running` tells how many turns are going on.
+
+        `shared` is the folder in which this process and others count together. It must have been in the
+        environment, where the library looks for it, before this module was imported.
+        """
+        self._running, self._shared = running, shared
+        registry = self._registry = CollectorRegistry()
+        self._first_speech = Histogram(
+            "voicegraph_first_speech_seconds",
+            "From the user's message to the first word.",
+            buckets=_FIRST_SPEECH,
+            registry=registry,
+        )
+        self._turn = Histogram(
+            "voicegraph_turn_seconds",
+            "From the user's message to the last word.",
+            ["outcome"],
+            buckets=_TURN,
+            registry=registry,
+        )
+        self._tool = Histogram(
+            "voicegraph_tool_seconds",
+            "How long tools ran.",
+            ["tool", "status"],
+            buckets=_TOOL,
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "voicegraph_tokens",
+            "Tokens of the models; cached ones are input too.",
+            ["kind"],
+            registry=registry,
+        )
+        self._failures = Counter(
+            "voicegraph_failures",
+            "Turns that ended badly, by the kind of error.",
+            ["error"],
+            registry=registry,
+        )
+        self._crashed = Counter(
+            "voicegraph_crashed_turns",
+            "Turns that a crash cut off, found and put into the record.",
+            registry=registry,
+        )
+        self._answers = Counter(
+            "voicegraph_http_responses", "Responses by status.", ["status"], registry=registry
+        )
+        self._storing = Counter(
+            "voicegraph_storage_failures",
+            "Reads and writes of the database that failed, by the kind of error.",
+            ["error"],
+            registry=registry,
+        )
+        self._going_on = Gauge(
+            "voicegraph_running_turns",
+            "Turns that are going on.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    async def watch(self) -> None:
+        """Tell the other processes each second how many turns are going on here."""
+        while self._shared is not None:
+            self._going_on.set(self._running())
+            await asyncio.sleep(1)
+
+    def note(self, event: Event) -> None:
+        """Count an event of a turn; those that say nothing of time or cost are passed over."""
+        match event:
+            case ToolFinished():
+                # A name that the model invented would be a label for ever.
+                name = "unknown" if event.status == "unknown" else event.name
+                self._tool.labels(name, event.status).observe(event.seconds)
+            case TurnFinished():
+                self._note_turn(event.finish_reason, event)
+            case TurnFailed():
+                self.turn_failed(event.error)
+                self._note_turn("failed", event)
+            case _:
+                pass
+
+    def note_crashed(self, turns: int) -> None:
+        """Count turns that a crash cut off."""
+        self._crashed.inc(turns)
+
+    def turn_failed(self, error: str) -> None:
+        """Count a turn that failed, before it began or later; `error` is a code."""
+        self._failures.labels(error).inc()
+
+    def answered(self, status: int) -> None:
+        """Count a response."""
+        self._answers.labels(str(status)).inc()
+
+    def storage_failed(self, error: StorageError) -> None:
+        """Count a read or write of the database that failed."""
+        self._storing.labels(error.code).inc()
+
+    def text(self) -> bytes:
+        """Return all of it in the text format of Prometheus."""
+        self._going_on.set(self._running())
+        if self._shared is None:
+            return generate_latest(self._registry)
+        sums = CollectorRegistry()
+        MultiProcessCollector(sums, str(self._shared))
+        return generate_latest(sums)
+
+    def _note_turn(self, outcome: str, event: TurnFinished | TurnFailed) -> None:
+        self._turn.labels(outcome).observe(event.seconds)
+        if event.first_speech_seconds is not None:
+            self._first_speech.observe(event.first_speech_seconds)
+        self._note_usage(event.usage)
+
+    def _note_usage(self, usage: Usage) -> None:
+        self._tokens.labels("input").inc(usage["input_tokens"])
+        self._tokens.labels("output").inc(usage["output_tokens"])
+        self._tokens.labels("cached").inc(usage["cached_tokens"])

@@ -1,0 +1,1 @@
+"""Which thread a request belongs to."""

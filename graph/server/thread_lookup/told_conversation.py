@@ -1,0 +1,110 @@
+"""What a client tells of its conversation, and what a thread must end with to be continued by it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ....nodes.window.matching.items import Item, spoken_words, their_items
+from ....nodes.window.matching.same_conversation import ToldItems
+from ....state.schema import ClientMessage
+from ...clients.client_history import read_history
+
+_HEAD = 24
+"""Letters of two replies that are compared at first."""
+_FURTHEST = 2
+"""How far apart words may be told that follow each other on the thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldConversation:
+    """A client's history, and its parts that are looked for.
+
+    `answered` are the last words of the caller before its last reply, `unanswered` those after it but for the
+    newest. `reply` is the text of the last reply, `reply_words` all of it for comparison.
+    """
+
+    items: ToldItems
+    answered: str | None
+    unanswered: Sequence[str]
+    reply: str
+    reply_words: str
+    said: Sequence[str]
+    """All words of the caller but for the newest."""
+    newest: str
+    """The newest words, empty when results of tools come after them."""
+
+    @classmethod
+    def read(cls, messages: Sequence[Any], limit: int) -> Self | None:
+        """Return what the last `limit` messages tell, `None` when they tell nothing that could be ours."""
+        # Notes are none of them, and few.
+        history = read_history(messages[-4 * limit :]).messages[-limit:]
+        said = [place for place, message in enumerate(history) if message["role"] == "user"]
+        newest, replied = said[-1] if said else -1, _last(history, _is_reply)
+        results = {message["call_id"] for message in history if "call_id" in message}
+        new = {message["call_id"] for message in history[max(newest, replied) + 1 :] if "call_id" in message}
+        if (replied < 0 and not results) or (newest <= replied and not new):
+            return None
+        items = their_items(history)
+        before = [place for place in said if place < replied]
+        after = [place for place in said if place > replied]
+        unanswered = after if new else after[:-1]
+        return cls(
+            items=ToldItems(items=items, answered=frozenset(new or results), results_last=bool(new)),
+            answered=history[before[-1]]["text"] if before else None,
+            unanswered=[history[place]["text"] for place in unanswered],
+            reply=history[replied]["text"] if replied >= 0 else "",
+            reply_words=_last_reply(items),
+            said=[history[place]["text"] for place in (said if new else said[:-1])],
+            newest="" if new else history[newest]["text"],
+        )
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the caller of which a thread's last must be one."""
+        return [*self.unanswered, *([] if self.answered is None else [self.answered])]
+
+    @property
+    def first_reply(self) -> str:
+        """The last reply when no words of the caller come before it, else nothing."""
+        return self.reply if self.answered is None else ""
+
+    def may_follow(self, words: str | None, replies: Sequence[str] | None = None) -> bool:
+        """Return whether a thread may be meant whose last words and replies to them these are.
+
+        The replies are `None` when not all that was spoken is known.
+        """
+        if words and words in self.unanswered:
+            return True
+        if (words or None) != self.answered and not (words and self.first_reply):
+            return False
+        if replies is None or not self.reply_words:
+            return True
+        ours, theirs = "".join(map(spoken_words, replies)), self.reply_words
+        return bool(ours) and (
+            ours.startswith(theirs[:_HEAD]) or theirs.startswith(ours[:_HEAD]) or ours[:_HEAD] in theirs
+        )
+
+    def may_be_said(self, words: Sequence[str], *, whole: bool) -> bool:
+        """Return whether the history may hold these last words of a thread, all of them if `whole`."""
+        place, far = len(self.said), len(self.words)
+        for word in reversed(words):
+            if not place:
+                return self.items.may_lack_beginning
+            near = range(place - 1, max(place - 1 - far, -1), -1)
+            place = next((at for at in near if self.said[at] == word), -1)
+            if place < 0:
+                return False
+            far = _FURTHEST
+        return not whole or place <= _FURTHEST
+
+
+def _last(history: Sequence[ClientMessage], is_one: Callable[[ClientMessage], bool]) -> int:
+    return next((place for place in range(len(history) - 1, -1, -1) if is_one(history[place])), -1)
+
+
+def _is_reply(message: ClientMessage) -> bool:
+    return message["role"] == "assistant" and bool(message["text"].strip())
+
+
+def _last_reply(items: Sequence[Item]) -> str:
+    return next((item.words for item in reversed(items) if item.role == "assistant"), "")
