@@ -12,17 +12,18 @@ from typing import Annotated
 
 import typer
 
-from . import agents, database, evaluate, keys, memory
-from .chat import chat
+from . import agents, database, evaluate, keys
 from .draw import draw
-from .failures import INTERRUPTED, report
-from .logs import set_logs
-from .options import Caller, Quiet, Verbose
-from .say import say
+from .memory import commands as memory
 from .serve import serve
-from .streams import flush_streams, open_streams
-from .threads import history, resume, threads
-from .time_travel import checkpoints, fork
+from .talk.chat import chat
+from .talk.say import say
+from .talk.threads import history, resume, threads
+from .talk.time_travel import checkpoints, fork
+from .terminal.failures import INTERRUPTED, report
+from .terminal.logs import set_logs
+from .terminal.options import Caller, Quiet, Verbose
+from .terminal.streams import flush_streams, open_streams
 
 _EPILOG = (
     "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command "

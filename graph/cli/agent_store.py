@@ -12,9 +12,9 @@ from ...state.agents.agents import DEFAULT_BLOCKS
 from ...state.errors import InvalidInput
 from ...state.open import open_checkpointer
 from ...state.upkeep.forget import forget_agent
-from .options import Caller
-from .output import console
-from .storage import reading, writing
+from .terminal.options import Caller
+from .terminal.output import console
+from .terminal.storage import reading, writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .failures import FAILED
-from .options import Caller, Database, caller_of
+from .terminal.failures import FAILED
+from .terminal.options import Caller, Database, caller_of
 
 commands = typer.Typer(help="List, show, create and delete agents.")
 
@@ -97,8 +97,8 @@ def delete(
 
 async def _list(caller: Caller, url: str | None) -> None:
     from ...state.agents.actors import Actor
-    from .output import write_rows
-    from .storage import reading
+    from .terminal.output import write_rows
+    from .terminal.storage import reading
 
     async with reading(url) as store:
         found = await store.agents.list(Actor(caller.organization, caller.user))
@@ -111,8 +111,8 @@ async def _list(caller: Caller, url: str | None) -> None:
 
 async def _show(caller: Caller, name: str, url: str | None) -> None:
     from ...state.agents.actors import Actor
-    from .output import console, printable
-    from .storage import reading
+    from .terminal.output import console, printable
+    from .terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:

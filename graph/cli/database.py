@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Database
+from .terminal.options import Database
 
 commands = typer.Typer(help="Look after the database.")
 
@@ -43,7 +43,7 @@ async def _upgrade(url: str | None) -> None:
     from ...state.migrations.upgrade import upgrade
     from ...state.open import open_database
     from ..settings import load_settings
-    from .output import console
+    from .terminal.output import console
 
     database = await open_database(url or load_settings().url(), migrate=False)
     try:

@@ -19,7 +19,7 @@ from ...state.upkeep.copying.copy_database import (
     refuse_other_data,
 )
 from ...state.upkeep.copying.copy_vectors import copy_vectors
-from .output import console, write_rows
+from .terminal.output import console, write_rows
 
 _EVERYTHING = (0, (1 << 63) - 1)
 _SHOW_EVERY = 1.0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Caller, Database, caller_of
+from .terminal.options import Caller, Database, caller_of
 
 _TURN_WIDTH = 1600
 """Pixels: a turn is drawn from left to right."""
@@ -85,7 +85,7 @@ async def _draw_last(caller: Caller, thread: str, kind: Format, url: str | None)
     from ...state.agents.actors import Actor
     from ..pictures.turn_picture import draw_turn
     from ..turns.record import last_turn
-    from .travelling import travelling
+    from .talk.travelling import travelling
 
     async with travelling(url) as graph:
         turn = await last_turn(graph, thread, actor=Actor(caller.organization, caller.user))

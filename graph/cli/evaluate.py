@@ -78,14 +78,14 @@ def recall(
 
         sys.stdout.write(orjson.dumps(figures).decode() + "\n")
         return
-    from .output import write_rows
+    from .terminal.output import write_rows
 
     write_rows(["figure", "value"], [[name, f"{value:g}"] for name, value in figures.items()], nothing="")
 
 
 async def _recall(data: Path, embedder: str | None, url: str | None) -> dict[str, float]:
     from .locomo import read_locomo
-    from .output import console
+    from .terminal.output import console
 
     progress, measured = console(errors=True), _Measured()
     conversations = await asyncio.to_thread(read_locomo, data)

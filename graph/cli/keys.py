@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Caller, Database, caller_of
+from .terminal.options import Caller, Database, caller_of
 
 commands = typer.Typer(help="Make, list and revoke the keys of the server.")
 
@@ -49,8 +49,8 @@ def revoke(
 
 async def _create(caller: Caller, name: str, url: str | None) -> None:
     from ...state.agents.actors import Actor
-    from .output import console, printable
-    from .storage import writing
+    from .terminal.output import console, printable
+    from .terminal.storage import writing
 
     async with writing(url) as store:
         key, secret = await store.keys.create(Actor(caller.organization, caller.user), name)
@@ -67,8 +67,8 @@ async def _create(caller: Caller, name: str, url: str | None) -> None:
 async def _list(caller: Caller, url: str | None, *, everybody: bool) -> None:
     from ...state.agents.actors import Actor
     from ...state.agents.api_keys import every_key
-    from .output import write_rows
-    from .storage import reading
+    from .terminal.output import write_rows
+    from .terminal.storage import reading
 
     async with reading(url) as store:
         mine = Actor(caller.organization, caller.user)
@@ -93,8 +93,8 @@ async def _list(caller: Caller, url: str | None, *, everybody: bool) -> None:
 async def _revoke(caller: Caller, named: str, url: str | None) -> None:
     from ...state.agents.actors import Actor
     from ...state.errors import InvalidInput
-    from .output import console, printable
-    from .storage import reading
+    from .terminal.output import console, printable
+    from .terminal.storage import reading
 
     mine = Actor(caller.organization, caller.user)
     async with reading(url) as store:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .failures import report, say_error
-from .logs import set_server_logs
-from .options import Database, Quiet, Verbose, caller_of
+from .terminal.failures import report, say_error
+from .terminal.logs import set_server_logs
+from .terminal.options import Database, Quiet, Verbose, caller_of
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegraph.graph.cli.changes import shown_change
+from voicegraph.graph.cli.memory.changes import shown_change
 
 
 @pytest.mark.parametrize(

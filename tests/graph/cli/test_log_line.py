@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph.cli.log_line import LogLine
-from voicegraph.graph.cli.log_writer import LogWriter
+from voicegraph.graph.cli.terminal.log_line import LogLine
+from voicegraph.graph.cli.terminal.log_writer import LogWriter
 from voicegraph.nodes.turn.error_facts import error_facts
 from voicegraph.state.agents.api_keys import keys_stamp
 from voicegraph.state.errors import ModelTimeout, StorageError
@@ -170,4 +170,4 @@ def test_only_the_command_line_decides_what_becomes_of_logs() -> None:
     files = [file for package in ("graph", "nodes", "state") for file in (root / package).rglob("*.py")]
     setting = re.compile(r"addHandler|basicConfig|setLevel|logging\.config")
     found = {file for file in files if setting.search(file.read_text(encoding="utf-8"))}
-    assert {file.relative_to(root).as_posix() for file in found} == {"graph/cli/logs.py"}
+    assert {file.relative_to(root).as_posix() for file in found} == {"graph/cli/terminal/logs.py"}

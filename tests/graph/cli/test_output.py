@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph.cli.output import SpokenView, console, shown_arguments, write_rows
+from voicegraph.graph.cli.terminal.output import SpokenView, console, shown_arguments, write_rows
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted
 
 STARTED = ToolStarted(tool_call_id="1", name="dishes", arguments={"day": "today"})

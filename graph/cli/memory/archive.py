@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .memory_blocks import Holder, read_input
-from .options import Caller, Database, caller_of
+from ..terminal.options import Caller, Database, caller_of
+from .blocks import Holder, read_input
 
 _WHEN = "%Y-%m-%d %H:%M"
 
@@ -41,9 +41,9 @@ def archive(
 
 
 async def _keep(caller: Caller, agent: str, text: str, tags: list[str], url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import console
-    from .storage import ensured_agent, writing
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console
+    from ..terminal.storage import ensured_agent, writing
 
     actor = Actor(caller.organization, caller.user)
     async with writing(url) as store:
@@ -53,9 +53,9 @@ async def _keep(caller: Caller, agent: str, text: str, tags: list[str], url: str
 
 
 async def _delete(caller: Caller, passage_id: str, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import console
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console
+    from ..terminal.storage import reading
 
     async with reading(url) as store:
         await store.passages.delete(Actor(caller.organization, caller.user), passage_id)
@@ -65,9 +65,9 @@ async def _delete(caller: Caller, passage_id: str, url: str | None) -> None:
 
 
 async def _list(caller: Caller, agent: str, limit: int, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import write_rows
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import write_rows
+    from ..terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:

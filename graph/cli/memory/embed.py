@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Database
+from ..terminal.options import Database
 
 
 def embed(
@@ -27,9 +27,9 @@ def embed(
 
 
 async def _embed(embedder: str | None, url: str | None) -> None:
-    from ...state.errors import InvalidSetting
-    from .output import console
-    from .storage import searching
+    from ....state.errors import InvalidSetting
+    from ..terminal.output import console
+    from ..terminal.storage import searching
 
     out, progress = console(errors=False), console(errors=True)
     async with searching(url, embedder) as store:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .memory_blocks import Holder, Label
-from .options import Caller, Database, caller_of
+from ..terminal.options import Caller, Database, caller_of
+from .blocks import Holder, Label
 
 
 def attach(
@@ -35,9 +35,9 @@ def detach(
 
 
 async def _attach(caller: Caller, agent: str, block: str, owner: str | None, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import console
-    from .storage import ensured_agent, reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console
+    from ..terminal.storage import ensured_agent, reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
@@ -50,9 +50,9 @@ async def _attach(caller: Caller, agent: str, block: str, owner: str | None, url
 
 
 async def _detach(caller: Caller, agent: str, label: str, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import console
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console
+    from ..terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Caller, Database, caller_of
+from ..terminal.options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ..time_travel.checkpoint_table import CheckpointTable
+    from ...time_travel.checkpoint_table import CheckpointTable
 
 Past = Annotated[str, typer.Argument(metavar="THREAD", help="Its id, as `voicegraph threads` shows it.")]
 NewThread = Annotated[
@@ -82,10 +82,10 @@ async def _checkpoints(
 
     import orjson
 
-    from ...state.agents.actors import Actor
-    from ..time_travel.checkpoint_table import TITLES, cells
-    from ..time_travel.checkpoint_table import checkpoints as table_of
-    from .output import write_rows
+    from ....state.agents.actors import Actor
+    from ...time_travel.checkpoint_table import TITLES, cells
+    from ...time_travel.checkpoint_table import checkpoints as table_of
+    from ..terminal.output import write_rows
     from .travelling import travelling
 
     async with travelling(url) as graph:
@@ -111,10 +111,10 @@ async def _fork(
 ) -> None:
     import orjson
 
-    from ...state.agents.actors import Actor
-    from ..time_travel.checkpoint_table import checkpoints as table_of
-    from ..time_travel.forking import fork as make_fork
-    from .output import console
+    from ....state.agents.actors import Actor
+    from ...time_travel.checkpoint_table import checkpoints as table_of
+    from ...time_travel.forking import fork as make_fork
+    from ..terminal.output import console
     from .travelling import travelling
 
     actor = Actor(caller.organization, caller.user)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Caller, Database, caller_of
+from ..terminal.options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ...state.agents.actors import Actor
-    from ...state.agents.blocks import Block, BlockVersion
-    from ...state.store import Store
+    from ....state.agents.actors import Actor
+    from ....state.agents.blocks import Block, BlockVersion
+    from ....state.store import Store
 
 _WHEN = "%Y-%m-%d %H:%M:%S"
 
@@ -109,7 +109,7 @@ def redo(
 
 def read_input() -> str:
     """Return the text of the input stream, without the line's end behind it."""
-    from ...state.errors import InvalidInput
+    from ....state.errors import InvalidInput
 
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\n")
@@ -118,10 +118,10 @@ def read_input() -> str:
 
 
 async def _show(caller: Caller, agent: str, label: str | None, version: int | None, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from ...state.errors import InvalidInput
-    from .output import console, printable
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ....state.errors import InvalidInput
+    from ..terminal.output import console, printable
+    from ..terminal.storage import reading
 
     if label is None and version is not None:
         raise InvalidInput("--version needs the label of a block")
@@ -148,11 +148,11 @@ def _title(block: "Block") -> str:
 
 
 async def _set(caller: Caller, agent: str, wanted: "_Wanted", url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from ...state.agents.blocks import DEFAULT_LIMIT
-    from ...state.errors import BlockNotFound
-    from .output import console
-    from .storage import ensured_agent, writing
+    from ....state.agents.actors import Actor
+    from ....state.agents.blocks import DEFAULT_LIMIT
+    from ....state.errors import BlockNotFound
+    from ..terminal.output import console
+    from ..terminal.storage import ensured_agent, writing
 
     actor = Actor(caller.organization, caller.user)
     async with writing(url) as store:
@@ -185,9 +185,9 @@ async def _change(store: "Store", actor: "Actor", block: "Block", wanted: "_Want
 
 
 async def _history(caller: Caller, agent: str, label: str, limit: int, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import write_rows
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import write_rows
+    from ..terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
@@ -215,10 +215,10 @@ def _rows(versions: "tuple[BlockVersion, ...]") -> list[list[str]]:
 async def _step(
     caller: Caller, agent: str, label: str, expect: int | None, url: str | None, *, back: bool
 ) -> None:
-    from ...state.agents.actors import Actor
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console, printable
+    from ..terminal.storage import reading
     from .changes import shown_change
-    from .output import console, printable
-    from .storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:

@@ -13,17 +13,17 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal
 
-from ...nodes.model.catalog import LOCAL_MODEL
-from ...state.conversations.messages import StoredMessage
-from ...state.errors import VoicegraphError
-from ..resources import open_resources_sync
-from ..settings import Settings, load_settings
-from ..turns.run import interrupt, stream_turn
-from .failures import report, say_error
-from .options import Wish
-from .output import SpokenView, console, printable
-from .streams import without_mark
-from .turns import Conversation, checked_words, open_conversation, show_turn
+from ....nodes.model.catalog import LOCAL_MODEL
+from ....state.conversations.messages import StoredMessage
+from ....state.errors import VoicegraphError
+from ...resources import open_resources_sync
+from ...settings import Settings, load_settings
+from ...turns.run import interrupt, stream_turn
+from ..terminal.failures import report, say_error
+from ..terminal.options import Wish
+from ..terminal.output import SpokenView, console, printable
+from ..terminal.streams import without_mark
+from .conversation import Conversation, checked_words, open_conversation, show_turn
 
 _PROMPT = "you> "
 _SMALL_MODEL = (

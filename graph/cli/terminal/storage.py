@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from ...state.agents.actors import Actor
-from ...state.agents.agents import DEFAULT_AGENT
-from ...state.conversations.crash_records import record_dead
-from ...state.database.location import parse_location
-from ...state.store import Store, open_store
-from ..settings import Settings, load_settings
+from ....state.agents.actors import Actor
+from ....state.agents.agents import DEFAULT_AGENT
+from ....state.conversations.crash_records import record_dead
+from ....state.database.location import parse_location
+from ....state.store import Store, open_store
+from ...settings import Settings, load_settings
 
 _EMPTY = "sqlite:///:memory:"
 
@@ -37,7 +37,7 @@ async def reading(url: str | None) -> AsyncGenerator[Store]:
 @asynccontextmanager
 async def searching(url: str | None, embedder: str | None = None) -> AsyncGenerator[Store]:
     """Open the database to search it, with this embedder or that of the settings if there is one."""
-    from ...nodes.model.embedder import open_embedder
+    from ....nodes.model.embedder import open_embedder
 
     settings = load_settings(embedder=embedder)
     async with open_embedder(settings.embedder) as model:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from ...nodes.turn.events import Event, Speech, ToolFinished, ToolStarted, TurnFinished, encode_event
+from ....nodes.turn.events import Event, Speech, ToolFinished, ToolStarted, TurnFinished, encode_event
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,13 +2,13 @@
 
 import typer
 
-from .memory_archive import archive
-from .memory_attach import attach, detach
-from .memory_blocks import history, redo, set_block, show, undo
-from .memory_consolidate import consolidate
-from .memory_embed import embed
-from .memory_files import export, forget, import_file
-from .memory_search import search
+from .archive import archive
+from .attach import attach, detach
+from .blocks import history, redo, set_block, show, undo
+from .consolidate import consolidate
+from .embed import embed
+from .files import export, forget, import_file
+from .search import search
 
 commands = typer.Typer(help="See, correct, search, forget and carry away what an agent remembers.")
 

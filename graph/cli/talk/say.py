@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from .failures import FAILED
-from .options import Agent, AsJson, Database, Model, Thread, Wish, caller_of
-from .streams import read_text
+from ..terminal.failures import FAILED
+from ..terminal.options import Agent, AsJson, Database, Model, Thread, Wish, caller_of
+from ..terminal.streams import read_text
 
 
 def say(
@@ -19,7 +19,7 @@ def say(
     as_json: AsJson = False,
 ) -> None:
     """Say one thing and write the reply. Nothing else goes to the output stream."""
-    from .turns import say_once
+    from .conversation import say_once
 
     words = read_text() if text == "-" else text
     wish = Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database)

@@ -25,7 +25,7 @@ def set_server_logs(*, verbose: bool = False, quiet: bool = False) -> None:
 
 
 def _write(handler: logging.Handler, level: int, ours: int) -> None:
-    from ...nodes.turn.turn_facts import turn_facts  # It imports LangGraph: help must be quick.
+    from ....nodes.turn.turn_facts import turn_facts  # It imports LangGraph: help must be quick.
 
     handler.setFormatter(LogLine(turn_facts))
     root = logging.getLogger()

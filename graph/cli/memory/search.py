@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .memory_blocks import Holder
-from .options import Caller, Database, caller_of
+from ..terminal.options import Caller, Database, caller_of
+from .blocks import Holder
 
 if TYPE_CHECKING:
-    from ...state.search.neighbours import Said
-    from ...state.search.passages import PassageHit
-    from ...state.search.recall import RecallHit
-    from ...state.search.search import Page
+    from ....state.search.neighbours import Said
+    from ....state.search.passages import PassageHit
+    from ....state.search.recall import RecallHit
+    from ....state.search.search import Page
 
 _WHEN = "%Y-%m-%d %H:%M"
 
@@ -92,9 +92,9 @@ def search(
 
 
 async def _search(caller: Caller, agent: str, asked: _Asked, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import console
-    from .storage import searching
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console
+    from ..terminal.storage import searching
 
     actor = Actor(caller.organization, caller.user)
     async with searching(url) as store:
@@ -128,8 +128,8 @@ def _write_json(found: "Page[RecallHit] | Page[PassageHit]") -> None:
 
 
 def _show(hit: "RecallHit | PassageHit", *, first: bool) -> None:
-    from ...state.search.passages import PassageHit
-    from .output import console, printable
+    from ....state.search.passages import PassageHit
+    from ..terminal.output import console, printable
 
     screen = console(errors=False)
     if not first:
@@ -149,13 +149,13 @@ def _show(hit: "RecallHit | PassageHit", *, first: bool) -> None:
 
 
 def _head(when: datetime, where: str, tags: str, score: float) -> str:
-    from .output import printable
+    from ..terminal.output import printable
 
     parts = [f"{when.astimezone():{_WHEN}}", where, tags, f"score {score:.2f}" if score else ""]
     return printable("  ".join(part for part in parts if part))
 
 
 def _line(said: "Said", *, mark: str = " ") -> str:
-    from .output import printable
+    from ..terminal.output import printable
 
     return f"{mark} {printable(said.speaker):<9}  {printable(' '.join(said.text.split()))}"

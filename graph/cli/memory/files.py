@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from .failures import FAILED, say_error
-from .options import Caller, Database, caller_of
+from ..terminal.failures import FAILED, say_error
+from ..terminal.options import Caller, Database, caller_of
 
 if TYPE_CHECKING:
-    from ...state.upkeep.forget import Forgotten
+    from ....state.upkeep.forget import Forgotten
 
 
 class What(StrEnum):
@@ -85,10 +85,10 @@ def import_file(
 
 
 async def _forget(caller: Caller, what: What, name: str, url: str | None) -> bool:
-    from ...state.agents.actors import Actor
-    from ...state.open import open_checkpointer
-    from ...state.upkeep.forget import forget_agent, forget_thread, forget_user
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ....state.open import open_checkpointer
+    from ....state.upkeep.forget import forget_agent, forget_thread, forget_user
+    from ..terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store, open_checkpointer(store.database.location) as saver:
@@ -103,7 +103,7 @@ async def _forget(caller: Caller, what: What, name: str, url: str | None) -> boo
 
 
 def _prove(forgotten: "Forgotten", shown: str) -> bool:
-    from .output import console, printable, write_rows
+    from ..terminal.output import console, printable, write_rows
 
     counts = [(table, forgotten.before[table], left) for table, left in forgotten.left.items()]
     rows = [[table, str(before), str(left)] for table, before, left in counts if before or left]
@@ -119,10 +119,10 @@ def _prove(forgotten: "Forgotten", shown: str) -> bool:
 
 
 async def _export(caller: Caller, agent: str | None, out: Path | None, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from ...state.upkeep.export_memory import export_to
-    from .output import console
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ....state.upkeep.export_memory import export_to
+    from ..terminal.output import console
+    from ..terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
@@ -139,7 +139,7 @@ async def _export(caller: Caller, agent: str | None, out: Path | None, url: str 
 @contextmanager
 def _private(file: Path) -> Generator[IO[bytes]]:
     """Give a file to write that only its owner can read; it is there whole, after the body, or not at all."""
-    from ...state.errors import InvalidInput
+    from ....state.errors import InvalidInput
 
     part = file.with_name(f"{file.name}.part")
     try:
@@ -155,11 +155,11 @@ def _private(file: Path) -> Generator[IO[bytes]]:
 
 
 async def _import(caller: Caller, file: str, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from ...state.upkeep.importing.import_memory import import_memory
-    from ...state.upkeep.memory_file import read_memory_file
-    from .output import console, printable
-    from .storage import writing
+    from ....state.agents.actors import Actor
+    from ....state.upkeep.importing.import_memory import import_memory
+    from ....state.upkeep.memory_file import read_memory_file
+    from ..terminal.output import console, printable
+    from ..terminal.storage import writing
 
     content = read_memory_file(_read(file))
     async with writing(url) as store:
@@ -172,7 +172,7 @@ async def _import(caller: Caller, file: str, url: str | None) -> None:
 
 
 def _read(file: str) -> bytes:
-    from ...state.errors import InvalidInput
+    from ....state.errors import InvalidInput
 
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()

@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from ..resources import open_resources
-from ..settings import load_settings
-from ..turns.build_graph import build_graph
-from ..turns.turn_graph import TurnGraph
-from .storage import url_to_read
+from ...resources import open_resources
+from ...settings import load_settings
+from ...turns.build_graph import build_graph
+from ...turns.turn_graph import TurnGraph
+from ..terminal.storage import url_to_read
 
 _NOT_ASKED = "openai:none"
 """A model that is never asked: the embedded one would be loaded, which takes a second."""

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .memory_blocks import Holder
-from .options import Caller, Database, caller_of
+from ..terminal.options import Caller, Database, caller_of
+from .blocks import Holder
 
 
 def consolidate(
@@ -22,13 +22,13 @@ def consolidate(
 
 
 async def _consolidate(caller: Caller, agent: str, model: str | None, url: str | None) -> None:
-    from ...nodes.model.catalog import Models, default_model
-    from ...state.agents.actors import Actor
-    from ...state.open import open_leases
-    from ..background.consolidate import Consolidator
-    from ..settings import load_settings
-    from .output import console
-    from .storage import reading
+    from ....nodes.model.catalog import Models, default_model
+    from ....state.agents.actors import Actor
+    from ....state.open import open_leases
+    from ...background.consolidate import Consolidator
+    from ...settings import load_settings
+    from ..terminal.output import console
+    from ..terminal.storage import reading
 
     settings = load_settings(memory_model=model)
     actor = Actor(caller.organization, caller.user)

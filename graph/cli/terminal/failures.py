@@ -46,7 +46,7 @@ def report(error: Exception) -> int:
 
 def _report_ours(error: Exception) -> int:
     # Here, since it imports the database: an error of ours has done so before.
-    from ...state.errors import InvalidInput, NotFound, ThreadTaken, VoicegraphError
+    from ....state.errors import InvalidInput, NotFound, ThreadTaken, VoicegraphError
 
     if not isinstance(error, VoicegraphError):
         say_error(f"{type(error).__name__}: {error} (voicegraph --verbose ... shows where)")

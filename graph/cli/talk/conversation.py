@@ -10,25 +10,25 @@ from datetime import datetime
 
 from langchain_core.runnables import RunnableConfig
 
-from ...nodes.model.catalog import LOCAL_MODEL, VoiceModel
-from ...nodes.turn.events import Event, TurnFailed
-from ...state.agents.actors import Actor
-from ...state.agents.agents import DEFAULT_AGENT, Agent
-from ...state.conversations.threads import Thread
-from ...state.errors import InvalidMessage, InvalidSetting, NothingToResume, ThreadNotFound
-from ..clients.incoming import incoming_messages
-from ..resources import Resources, open_resources
-from ..settings import Settings, load_settings
-from ..time_travel.checkpoint_table import checkpoints
-from ..time_travel.forking import fork
-from ..turns.build_graph import build_graph
-from ..turns.run import resume_turn, stream_turn
-from ..turns.turn_graph import TurnGraph
-from .failures import say_error
-from .options import Caller, Wish
-from .output import JsonView, SpokenView, View, console
-from .storage import url_to_read
-from .streams import without_mark
+from ....nodes.model.catalog import LOCAL_MODEL, VoiceModel
+from ....nodes.turn.events import Event, TurnFailed
+from ....state.agents.actors import Actor
+from ....state.agents.agents import DEFAULT_AGENT, Agent
+from ....state.conversations.threads import Thread
+from ....state.errors import InvalidMessage, InvalidSetting, NothingToResume, ThreadNotFound
+from ...clients.incoming import incoming_messages
+from ...resources import Resources, open_resources
+from ...settings import Settings, load_settings
+from ...time_travel.checkpoint_table import checkpoints
+from ...time_travel.forking import fork
+from ...turns.build_graph import build_graph
+from ...turns.run import resume_turn, stream_turn
+from ...turns.turn_graph import TurnGraph
+from ..terminal.failures import say_error
+from ..terminal.options import Caller, Wish
+from ..terminal.output import JsonView, SpokenView, View, console
+from ..terminal.storage import url_to_read
+from ..terminal.streams import without_mark
 from .time_travel import whole_id
 
 # Without those that look alike.

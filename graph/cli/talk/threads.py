@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .failures import FAILED
-from .options import AsJson, Caller, Database, Model, Wish, caller_of
+from ..terminal.failures import FAILED
+from ..terminal.options import AsJson, Caller, Database, Model, Wish, caller_of
 from .time_travel import NewThread
 
 if TYPE_CHECKING:
-    from ...state.conversations.messages import StoredMessage
+    from ....state.conversations.messages import StoredMessage
 
 _WHEN = "%Y-%m-%d %H:%M"
 
@@ -65,7 +65,7 @@ def resume(
     thread, as `fork` makes one, so that this one stays as it is. Tools with side effects that ran later in
     the turn are not run again: their results are used.
     """
-    from .turns import resume_once
+    from .conversation import resume_once
 
     if new is not None and checkpoint is None:
         raise typer.BadParameter("--as names the thread that --checkpoint makes")
@@ -75,9 +75,9 @@ def resume(
 
 
 async def _threads(caller: Caller, agent: str | None, limit: int, url: str | None) -> None:
-    from ...state.agents.actors import Actor
-    from .output import write_rows
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import write_rows
+    from ..terminal.storage import reading
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
@@ -101,9 +101,9 @@ async def _threads(caller: Caller, agent: str | None, limit: int, url: str | Non
 async def _history(
     caller: Caller, thread: str, limit: int | None, with_drafts: bool, url: str | None
 ) -> None:
-    from ...state.agents.actors import Actor
-    from .output import console
-    from .storage import reading
+    from ....state.agents.actors import Actor
+    from ..terminal.output import console
+    from ..terminal.storage import reading
 
     async with reading(url) as store:
         messages = await store.messages.history(
@@ -116,10 +116,10 @@ async def _history(
 
 
 def _lines(message: "StoredMessage") -> list[str]:
-    from ...nodes.speech.preamble import PREAMBLE
-    from ...state.conversations.ended_turns import CUT
-    from ...state.search.neighbours import WITHDRAWN
-    from .output import printable, shown_arguments
+    from ....nodes.speech.preamble import PREAMBLE
+    from ....state.conversations.ended_turns import CUT
+    from ....state.search.neighbours import WITHDRAWN
+    from ..terminal.output import printable, shown_arguments
 
     lead = f"{message.created_at.astimezone():{_WHEN}}  {message.role:<9}  "
     lines: list[str] = []

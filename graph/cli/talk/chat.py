@@ -2,7 +2,7 @@
 
 import typer
 
-from .options import Agent, Database, Model, Thread, Wish, caller_of
+from ..terminal.options import Agent, Database, Model, Thread, Wish, caller_of
 
 
 def chat(

@@ -1,0 +1,1 @@
+"""`voicegraph memory`: commands for what an agent remembers."""
