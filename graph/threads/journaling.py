@@ -5,15 +5,16 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Protocol
 
-from ...nodes.context import Background, Context
+from ...nodes.context import Background
+from ...nodes.speech.speech import Speaker
 from ...state.agents.thread_keys import thread_name
 from ...state.checkpoints.checkpointer import Checkpointer
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.conversations.turn_journal import TurnJournal
 from ...state.errors import StorageError, ThreadBusy
 from ...state.sqlite.process_lock import ProcessLock
-from .open_turn import OpenTurn
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,30 @@ on PostgreSQL. A crash loses what went out in this time and while the write befo
 """
 _RETRY_SECONDS = 2.0
 """The same after a write that has failed."""
+
+
+class Followed(Protocol):
+    """A turn whose words are written down while it speaks."""
+
+    thread_id: str
+    turn_id: str
+    speaker: Speaker
+    noted: int
+    has_failed: bool
+
+    @property
+    def is_due(self) -> bool:
+        """True when something was spoken that is not written down."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """True when the turn has ended and nothing of it is written down."""
+        ...
+
+    async def keep(self, *, after: str | None) -> None:
+        """Write down all of a turn that was lost, after the turn with that id. Raises `StorageError`."""
+        ...
 
 
 class Journaling:
@@ -45,19 +70,15 @@ class Journaling:
         enabled: bool,
     ) -> None:
         self.journal, self.lock, self.checkpointer = journal, lock, checkpointer
-        self._background, self._enabled = background, enabled
+        self.background, self.enabled = background, enabled
         self.token = lock.token if lock else 0
-        self._open: dict[OpenTurn, None] = {}
+        self._open: dict[Followed, None] = {}
         """The turns in the order in which they began."""
         self._flushing = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
         self._openings: int = lock.openings() if lock else 0
         self.has_company = False
         """True when another process had the SQLite file open as the last turn began."""
-
-    def open(self, live: Context, turn_id: str | None, *, enabled: bool) -> OpenTurn:
-        """Return what a turn has to do with the journal; `turn_id` is `None` for one that goes on."""
-        return OpenTurn(self, live, self._background, turn_id, enabled=enabled and self._enabled)
 
     def alone(self) -> bool:
         """Tell if no other process has the SQLite file open now."""
@@ -114,13 +135,13 @@ class Journaling:
                 "or use PostgreSQL, where processes share their threads"
             )
 
-    def follow(self, turn: OpenTurn) -> None:
+    def follow(self, turn: Followed) -> None:
         """Note from now on what the turn speaks."""
         self._open[turn] = None
         if self._follower is None or self._follower.done():
             self._follower = asyncio.create_task(self._follow())
 
-    def unfollow(self, turn: OpenTurn) -> None:
+    def unfollow(self, turn: Followed) -> None:
         """Forget a turn."""
         self._open.pop(turn, None)
 

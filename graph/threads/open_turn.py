@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Literal
 
 from langchain_core.messages import AnyMessage
 
-from ...nodes.context import Background, Context
+from ...nodes.context import Context
 from ...nodes.window.records import as_records
 from ...state.agents.thread_keys import thread_name
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.conversations.message_rows import MessageRecord
 from ...state.errors import StorageError, VoicegraphError
 from ...state.schema import Turn
+from .journaling import Journaling
 
 if TYPE_CHECKING:
     from ...state.postgres.leases import ThreadFacts
-    from .journaling import Journaling
 
 Known = Literal["warm", "cold", "new"]
 
@@ -45,18 +45,19 @@ class OpenTurn:
 
     def __init__(
         self,
-        journaling: "Journaling",
+        journaling: Journaling,
         live: Context,
-        background: Background,
         turn_id: str | None,
         *,
         enabled: bool,
     ) -> None:
+        """`turn_id` is `None` for a turn that goes on; one that is not `enabled` writes nothing."""
         self.speaker, self.thread_id, self.turn_id = live.speaker, live.thread_key, turn_id or ""
         self.noted = 0
         """Characters of what was spoken that are written down."""
         self.has_failed = False
-        self._journaling, self._background, self._enabled = journaling, background, enabled
+        self._journaling, self._background = journaling, journaling.background
+        self._enabled = enabled and journaling.enabled
         self._storing, self._written = live.storing, live.written
         self._begun: _Begun | None = None
         self._writing: asyncio.Task[None] | None = None

@@ -6,9 +6,10 @@ come through, so their words alone tell: see `side_call_rules`.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+from langgraph.graph.state import CompiledStateGraph
 
 from ...nodes.text.words import bare_words
 from ...nodes.turn.events import Event, Speech, encode_event
@@ -18,16 +19,18 @@ from ..clients.client_tools import legal_tools
 from ..clients.content_parts import spoken_words
 from ..clients.side_call_rules import LONGEST_TEXT, Asked, is_side_call, may_quote
 from ..clients.side_events import side_events
+from ..resources import Resources
 from .known_conversation import known_conversation
-
-if TYPE_CHECKING:
-    from .turn_graph import TurnGraph
 
 _MODES = {"custom", "messages"}
 
 
 async def side_answer(
-    graph: "TurnGraph", graph_input: Any, call: Mapping[str, Any], options: Mapping[str, Any]
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    resources: Resources,
+    graph_input: Any,
+    call: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> AsyncGenerator[Any] | None:
     """Return the stream of a side call's answer, `None` when the input is a turn's.
 
@@ -40,12 +43,12 @@ async def side_answer(
     if asked is None or not modes:
         return None
     key, actor, agent = key_of_call(call), actor_of_call(call), str(call.get("agent") or "default")
-    is_known = graph.resources.owner_ids(key) is not None
+    is_known = resources.owner_ids(key) is not None
     if not is_known and not any(map(may_quote, asked.texts)):
         return None  # The first turn of a call waits for nothing.
-    if not is_side_call(asked, await known_conversation(graph, key)):
+    if not is_side_call(asked, await known_conversation(graph, resources, key)):
         return None
-    events = await side_events(graph.resources, actor, agent, messages, legal_tools(()), {})
+    events = await side_events(resources, actor, agent, messages, legal_tools(()), {})
     return _stream(events, modes, several=not isinstance(options["stream_mode"], str))
 
 

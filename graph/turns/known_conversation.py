@@ -1,25 +1,25 @@
 """What is known of a thread's conversation, to tell the side calls of its client from turns."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langgraph.graph.state import CompiledStateGraph
 
 from ...nodes.text.words import bare_words
 from ...nodes.window.matching.items import our_items, their_items
 from ..clients.side_call_rules import RECENTLY, Known
+from ..resources import Resources
 from .turn_config import config_of_key
 
-if TYPE_CHECKING:
-    from .turn_graph import TurnGraph
 
-
-async def known_conversation(graph: "TurnGraph", thread_id: str) -> Known | None:
+async def known_conversation(
+    graph: CompiledStateGraph[Any, Any, Any, Any], resources: Resources, thread_id: str
+) -> Known | None:
     """Return what the thread's state and its running turns tell, `None` when nothing was said there.
 
     `thread_id` is the key of the thread. Raises `StorageError`.
     """
-    resources = graph.resources
     for run in resources.threads.chain(thread_id):
         if run.kept:  # Its reply, which may hand the call over, is on its way to the last checkpoint.
             await run.done.wait()

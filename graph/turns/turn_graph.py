@@ -25,6 +25,7 @@ from ...state.errors import InvalidInput, InvalidSetting
 from ...state.schema import VoiceInput, VoiceOutput, VoiceState
 from ..clients.incoming import turn_input
 from ..resources import Resources
+from ..threads.open_turn import OpenTurn
 from ..threads.running import TurnRun
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
@@ -93,7 +94,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         config, nested = turn_config(self.config, config)
         if nested and not options.get("stream_mode"):
             options["stream_mode"] = "values"  # As LangGraph does: it is what the node returns.
-        side = None if nested else await side_answer(self, input, call_of(config, context), options)
+        call = call_of(config, context)
+        side = None if nested else await side_answer(self, self.resources, input, call, options)
         parts = side or (await self._begin(input, config, context=context, **options)).listen()
         async with aclosing(parts):
             async for part in parts:
@@ -183,7 +185,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             elif ours:
                 live = unheld(self.resources, run, live)
             live = replace(live, agent=agent)
-            turn = self.resources.journaling.open(live, input["turn"]["id"] if input else None, enabled=ours)
+            turn_id = input["turn"]["id"] if input else None
+            turn = OpenTurn(self.resources.journaling, live, turn_id, enabled=ours)
             known, left = await turn.take(known, held and held.lease.facts)
             live = turn.context(live)
             if input is None:

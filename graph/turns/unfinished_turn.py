@@ -1,13 +1,14 @@
 """A turn that a crash left in the middle: go on with it, or close it before the next one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langgraph.graph.state import CompiledStateGraph
 
 from ...nodes.context import Context
 from ...nodes.window.records import as_message, not_stored
@@ -19,12 +20,9 @@ from ...state.schema import LatestTurn, Turn, new_turn
 from ..threads.open_turn import OpenTurn
 from .held_thread import HeldThread
 
-if TYPE_CHECKING:
-    from .turn_graph import TurnGraph
-
 
 async def go_on(
-    graph: "TurnGraph",
+    graph: CompiledStateGraph[Any, Any, Any, Any],
     live: Context,
     config: RunnableConfig,
     held: HeldThread | None,
@@ -48,7 +46,7 @@ async def go_on(
 
 
 async def close_crashed(
-    graph: "TurnGraph",
+    graph: CompiledStateGraph[Any, Any, Any, Any],
     config: RunnableConfig,
     known: str,
     held: HeldThread | None,

@@ -82,7 +82,7 @@ class SideCalls:
         thread_id = await known_thread(self._graph, actor, agent, named)
         if thread_id is None:
             return None
-        known = await known_conversation(self._graph, thread_key(actor, thread_id))
+        known = await known_conversation(self._graph, self._graph.resources, thread_key(actor, thread_id))
         style = self._styles.get(thread_key(actor, thread_id))
         if known is None or style is None:  # Another process has served its turns.
             return known
