@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from voicegraph.graph import Resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Resources, build_graph
 from voicegraph.state import Actor
 
 

@@ -48,8 +48,7 @@ def check_extras() -> None:
 
 async def check_turn(folder: Path) -> None:
     """One turn with the scripted model answers and is remembered."""
-    from voicegraph.graph import open_resources, stream_turn
-    from voicegraph.graph.turns import build_graph
+    from voicegraph.graph import build_graph, open_resources, stream_turn
     from voicegraph.nodes.testing import ScriptedChatModel
 
     model = ScriptedChatModel(["Hello, Ada."])

@@ -5,8 +5,7 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 

@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer, Reply, text
 
-from voicegraph.graph import interrupt, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import TurnFinished
 
 TURNS = 400

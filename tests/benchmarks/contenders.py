@@ -92,8 +92,7 @@ async def _stream_once(client: Any, messages: list[Any], watch: Stopwatch) -> di
 @asynccontextmanager
 async def voicegraph(folder: Path, url: str | None = None, **settings: Any) -> AsyncIterator[Turn]:
     """This project, as a caller uses it; consolidation stays out, since no peer has any."""
-    from voicegraph.graph import Settings, open_resources, stream_turn
-    from voicegraph.graph.turns import build_graph
+    from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 
     chosen = Settings(consolidate_after=3600, **settings)
     async with open_resources(

@@ -11,8 +11,7 @@ import sys
 from livekit.agents import Agent, AgentSession
 from livekit.plugins.langchain import LLMAdapter
 
-from voicegraph.graph import open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources
 
 DATABASE = os.environ.get("VOICEGRAPH_DATABASE_URL", "sqlite:///voice.db")
 

@@ -18,7 +18,7 @@ from livekit_with_graph import new_llm
 from openai_server import Gate, OpenAIServer, Reply, ToolCall, server_error, text, tool_calls
 from phone_tools import book_table
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 
 EXAMPLE = Path(__file__).with_name("livekit_with_graph.py")
 

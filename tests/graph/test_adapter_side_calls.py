@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from voicegraph.graph import Resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
 

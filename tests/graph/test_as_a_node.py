@@ -8,8 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from voicegraph.graph import TurnGraph, open_resources_sync
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import TurnGraph, build_graph, open_resources_sync
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}

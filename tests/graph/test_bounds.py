@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from voicegraph.graph import build_graph
 from voicegraph.graph.threads.interrupts import Interrupts
 from voicegraph.graph.threads.running import Threads
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.model.catalog import VoiceModel, check_model_name
 from voicegraph.nodes.model.request.request_form import LANGCHAIN
 from voicegraph.nodes.testing import ScriptedChatModel

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from forked_python import ForkedPython
 
-from voicegraph.graph import open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

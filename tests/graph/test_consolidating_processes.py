@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from forked_python import ForkedPython
 
+from voicegraph.graph import build_graph
 from voicegraph.graph.background.consolidate import Consolidator
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
 from voicegraph.state.open import open_leases

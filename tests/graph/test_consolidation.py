@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import stream_turn
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.background.consolidate import Consolidator
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.conversations.due_messages import agents_with_due_messages

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import voicegraph.graph.threads.journaling as journaling
-from voicegraph.graph import Resources, open_resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Resources, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.replies.reply import Reply
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls

@@ -10,8 +10,7 @@ from forgetful_router import router_to
 from postgres_outage import Outage
 from postgres_server import PostgresServer
 
-from voicegraph.graph import open_resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

@@ -5,9 +5,8 @@ from typing import Any
 
 from embedding_fake import FakeEmbeddings
 
-from voicegraph.graph import Settings, open_resources
+from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.graph.background import embedding
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

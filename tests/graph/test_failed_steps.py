@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.nodes.turn.limits import TurnLimits

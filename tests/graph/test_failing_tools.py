@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from tool_turns import CALL, result_of, two_turns
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import ToolFinished, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.nodes.tools.results.results import SENTENCES

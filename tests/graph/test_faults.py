@@ -24,8 +24,7 @@ from openai_server import (
     validate_messages,
 )
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor

@@ -10,7 +10,7 @@ from langchain_core.tracers.base import AsyncBaseTracer
 from langchain_core.tracers.schemas import Run
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 
 CALL: Any = {"configurable": {"thread_id": "call-42"}}

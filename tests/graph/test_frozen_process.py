@@ -13,9 +13,8 @@ import httpx
 import pytest
 from forked_python import ForkedPython
 
-from voicegraph.graph import Settings, open_resources, stream_turn
+from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.nodes.turn.limits import TurnLimits

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from patience import PATIENCE
 
-from voicegraph.graph import Resources, checkpoints, fork, interrupt, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Resources, build_graph, checkpoints, fork, interrupt, stream_turn
 from voicegraph.nodes import Speech, voice_tool
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.nodes.turn.limits import TurnLimits

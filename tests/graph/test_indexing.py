@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any, cast
 
+from voicegraph.graph import build_graph
 from voicegraph.graph.background.indexing import BackgroundIndexing
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.context import Background
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor

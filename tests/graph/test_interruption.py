@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from voicegraph.graph import interrupt, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

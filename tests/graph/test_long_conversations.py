@@ -5,7 +5,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from patience import PATIENCE
 
-from voicegraph.graph import TurnGraph, interrupt, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import TurnGraph, build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.nodes.turn.limits import TurnLimits

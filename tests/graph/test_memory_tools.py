@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 
-from voicegraph.graph import Resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 

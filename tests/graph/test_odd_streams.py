@@ -16,8 +16,7 @@ from langchain_core.outputs import LLMResult
 from langchain_openai import ChatOpenAI
 from openai_server import OpenAIServer, Reply, text
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.tools.registry import voice_tool
 from voicegraph.nodes.turn.limits import TurnLimits

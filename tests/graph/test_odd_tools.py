@@ -9,8 +9,7 @@ from openai_server import OpenAIServer, text, tool_calls
 from openai_server.script import ToolCall
 from tool_turns import CALL, result_of
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import ToolFinished, ToolStarted, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor

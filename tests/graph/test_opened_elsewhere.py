@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import TurnGraph, interrupt, open_resources_sync
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources_sync
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidSetting

@@ -9,8 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from voicegraph.graph import Settings, TurnGraph, interrupt, open_resources, resume_turn, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import (
+    Settings,
+    TurnGraph,
+    build_graph,
+    interrupt,
+    open_resources,
+    resume_turn,
+    stream_turn,
+)
 from voicegraph.nodes import TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor

@@ -14,6 +14,7 @@ from voicegraph.graph import (
     BlockDiff,
     RecordedTurn,
     Resources,
+    build_graph,
     diff_block,
     draw_graph,
     draw_turn,
@@ -24,7 +25,6 @@ from voicegraph.graph import (
     record_turn,
     stream_turn,
 )
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import Event, Speech, ToolFinished, ToolStarted, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptItem, calls
 from voicegraph.nodes.turn.events import encode_event

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from pooler import pooler_before
 
-from voicegraph.graph import interrupt, open_resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, interrupt, open_resources, stream_turn
 from voicegraph.nodes import TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.errors import StorageError

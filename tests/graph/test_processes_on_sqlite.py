@@ -11,8 +11,7 @@ import pytest
 from langchain_core.messages import BaseMessage
 from patience import PATIENCE
 
-from voicegraph.graph import Resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Resources, build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

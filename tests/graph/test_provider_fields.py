@@ -12,8 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from openai_server import OpenAIServer, Reply, text
 from openai_server.strict_servers import following, wants_back
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFinished
 from voicegraph.state import Actor
 

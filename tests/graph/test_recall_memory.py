@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

@@ -30,8 +30,7 @@ from openai_server.strict_servers import (
 )
 from patience import PATIENCE
 
-from voicegraph.graph import interrupt, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, ToolStarted, TurnFailed, TurnFinished
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from voicegraph.graph import Settings, interrupt, open_resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Settings, build_graph, interrupt, open_resources, stream_turn
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import open_resources_sync
+from voicegraph.graph import build_graph, open_resources_sync
 from voicegraph.graph.background.consolidate import build_consolidation
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 
 

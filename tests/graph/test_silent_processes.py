@@ -11,9 +11,8 @@ import pytest
 from patience import PATIENCE
 from psycopg import AsyncConnection
 
-from voicegraph.graph import TurnGraph, interrupt, open_resources, stream_turn
+from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
 from voicegraph.graph.threads.interrupts import LOOK_AGAIN, InterruptedElsewhere
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadBusy

@@ -15,7 +15,7 @@ from patience import PATIENCE
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.database.location import parse_location

@@ -8,8 +8,7 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 
-from voicegraph.graph import checkpoints, fork, interrupt, last_turn, resume_turn, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, checkpoints, fork, interrupt, last_turn, resume_turn, stream_turn
 from voicegraph.graph.turns.run import is_running
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls

@@ -11,13 +11,13 @@ from voicegraph.graph import (
     CheckpointTable,
     Resources,
     TurnGraph,
+    build_graph,
     checkpoints,
     fork,
     prune,
     resume_turn,
     stream_turn,
 )
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptItem, calls
 from voicegraph.state import Actor

@@ -9,8 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from patience import PATIENCE
 
-from voicegraph.graph import stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted, current_call, voice_tool
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

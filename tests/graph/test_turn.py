@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from voicegraph.graph import open_resources_sync, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources_sync, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted, TurnFinished
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer, text
 
-from voicegraph.graph import Settings, open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.nodes.model.access import provider_access
 from voicegraph.nodes.model.access.provider_access import openai_access
 from voicegraph.nodes.model.catalog import Models, default_model

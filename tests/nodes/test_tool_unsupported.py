@@ -188,7 +188,7 @@ async def test_a_tool_that_uses_its_plain_form_inside_gets_what_that_returns() -
 async def test_a_question_to_a_person_in_the_midst_of_a_tool_is_not_supported(
     open_voice: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from voicegraph.graph.turns import build_graph
+    from voicegraph.graph import build_graph
     from voicegraph.nodes.testing import ScriptedChatModel, calls
 
     def ask() -> str:

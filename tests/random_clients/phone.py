@@ -9,9 +9,8 @@ from typing import Any
 
 import httpx
 
-from voicegraph.graph import Settings, open_resources
+from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import voice_tool
 from voicegraph.state import Actor
 

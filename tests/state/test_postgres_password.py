@@ -8,8 +8,7 @@ import pytest
 from patience import PATIENCE
 from postgres_server import PostgresServer
 
-from voicegraph.graph import open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import StorageError
 

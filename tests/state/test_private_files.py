@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 
 HI: Any = {"messages": [("user", "Hi")]}

@@ -12,8 +12,7 @@ from typing import Any
 from sweeps.forking import fork_for_each_line
 from sweeps.killing import kill_at
 from sweeps.turn import reply_by_need, sweep_tools
-from voicegraph.graph import Settings, open_resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 

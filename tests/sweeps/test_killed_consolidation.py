@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import Settings, open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import Settings, open_resources, resume_turn, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import Settings, build_graph, open_resources, resume_turn, stream_turn
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor

@@ -10,8 +10,15 @@ from typing import Any
 import pytest
 from postgres_databases import PostgresDatabases
 
-from voicegraph.graph import Settings, TurnGraph, interrupt, open_resources, resume_turn, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import (
+    Settings,
+    TurnGraph,
+    build_graph,
+    interrupt,
+    open_resources,
+    resume_turn,
+    stream_turn,
+)
 from voicegraph.nodes import Speech, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import NothingToResume

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from embedding_fake import FakeEmbedder
 
-from voicegraph.graph import open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor, open_store
 from voicegraph.state.errors import StorageError

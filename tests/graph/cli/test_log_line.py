@@ -166,7 +166,7 @@ def test_a_stream_that_is_closed_ends_nothing() -> None:
 
 
 def test_only_the_command_line_decides_what_becomes_of_logs() -> None:
-    root = Path(inspect.getfile(LogLine)).parents[2]
+    root = Path(inspect.getfile(LogLine)).parents[3]
     files = [file for package in ("graph", "nodes", "state") for file in (root / package).rglob("*.py")]
     setting = re.compile(r"addHandler|basicConfig|setLevel|logging\.config")
     found = {file for file in files if setting.search(file.read_text(encoding="utf-8"))}

@@ -10,9 +10,8 @@ import pytest
 from openai_server import OpenAIServer, text
 from soaking.model_process import ModelProcess, model_process
 
-from voicegraph.graph import Resources
+from voicegraph.graph import Resources, build_graph
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.model.request.request_form import OPENAI
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor

@@ -106,7 +106,7 @@ async def test_an_agent_is_not_given_a_tool_that_its_turns_could_not_use(
 
 
 async def test_the_next_turn_uses_a_changed_agent(serve: Any) -> None:
-    from voicegraph.graph.turns import build_graph
+    from voicegraph.graph import build_graph
     from voicegraph.nodes.testing import ScriptedChatModel
 
     model = ScriptedChatModel(["Yes.", "Yes."])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import InvalidMessage
 

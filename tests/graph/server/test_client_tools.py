@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer, Reply, ToolCall, text, tool_calls
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
-from voicegraph.graph import Resources, open_resources
+from voicegraph.graph import Resources, build_graph, open_resources
 from voicegraph.graph.server.app import create_app
 from voicegraph.graph.server.chat.chat_request import read_chat_request
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor

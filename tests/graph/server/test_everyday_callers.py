@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from everyday_callers import Caller, Replies, Tally, asked, is_told
 
-from voicegraph.graph import open_resources
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 
 CALLERS = 30

@@ -10,8 +10,8 @@ import pytest
 from openai_server import OpenAIServer, Reply, ToolCall, text, tool_calls
 from serving_here import Here, serving_here
 
+from voicegraph.graph import build_graph
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.turn.limits import TurnLimits
 

@@ -7,8 +7,7 @@ import pytest
 from patience import PATIENCE
 from postgres_outage import Outage
 
-from voicegraph.graph import open_resources, stream_turn
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.nodes.turn.limits import TurnLimits

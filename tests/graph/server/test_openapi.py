@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from voicegraph.graph import open_resources_sync
+from voicegraph.graph import build_graph, open_resources_sync
 from voicegraph.graph.server.app import create_app
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

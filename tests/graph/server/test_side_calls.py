@@ -10,7 +10,7 @@ import httpx
 import pytest
 from openai_server import Gate, OpenAIServer, Reply, ToolCall, Usage, server_error, text, tool_calls
 
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph
 from voicegraph.state import Actor
 
 URL = "/v1/chat/completions"

@@ -18,9 +18,8 @@ from openai_server import validate_messages
 from patience import PATIENCE
 from serving import Process, serving
 
-from voicegraph.graph import open_resources
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.graph.settings import load_settings
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 
 TESTS = Path(__file__).parents[2]

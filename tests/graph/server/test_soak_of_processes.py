@@ -16,8 +16,7 @@ from soaking.caller import Caller
 from soaking.fleet import Fleet
 from soaking.model_process import ModelProcess
 
-from voicegraph.graph import TurnGraph, open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import TurnGraph, build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 

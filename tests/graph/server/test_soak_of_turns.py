@@ -17,8 +17,7 @@ from soaking.fleet import Fleet
 from soaking.model_process import ModelProcess
 from soaking.restless import APOLOGY, RestlessCaller, Turn
 
-from voicegraph.graph import open_resources
-from voicegraph.graph.turns import build_graph
+from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.conversations.messages import StoredMessage

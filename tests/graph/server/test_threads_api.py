@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from voicegraph.graph import stream_turn
+from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.clients.incoming import incoming_messages
 from voicegraph.graph.server.access.keyring import Keyring
-from voicegraph.graph.turns import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.schema import new_turn
