@@ -35,9 +35,8 @@ BASE_PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 pyth
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(VENV)/uv/bin/uv)
 UV_MADE = uv --version >/dev/null 2>&1 || $(VENV)/uv/bin/uv --version >/dev/null 2>&1
 
-QUICK_TESTS := tests/nodes/test_re*.py tests/nodes/test_openai*.py tests/nodes/test_tool_*.py tests/nodes/test_heard.py \
-	tests/nodes/test_prompt.py tests/nodes/test_trim.py tests/graph/test_routing.py tests/graph/test_incoming.py \
-	tests/graph/test_threads.py tests/state/test_agents.py
+QUICK_TESTS := tests/nodes/model tests/nodes/tools tests/nodes/window tests/nodes/memory tests/graph/test_routing.py \
+	tests/graph/clients tests/graph/threads/test_threads.py tests/state/agents/test_agents.py
 
 ##@ Use
 

@@ -44,7 +44,9 @@ def slow_now_and_then(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         "--requests",
         str(log),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1] / "support"
+    )
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1", log

@@ -13,7 +13,8 @@ class Killed:
     """A process that forks the turns to be killed, so that each costs no start of Python."""
 
     def __init__(self, program: str = "sweeps.killed_process") -> None:
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        tests = Path(__file__).parents[1]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests / "support")])}
         self._process = ForkedPython(["-m", program], env=environment, stdin=True)
 
     def run(self, url: str, counter: Path, seconds: float) -> None:

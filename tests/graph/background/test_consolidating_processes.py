@@ -36,7 +36,8 @@ def voice_url(each_url: str) -> str:
 @contextmanager
 def another_process(url: str) -> Iterator[ForkedPython]:
     """Start a process that consolidates and never ends; give it once it has asked its model."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    tests = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests / "support")])}
     with ForkedPython(["-m", "sweeps.consolidating_process", url], env=environment) as process:
         assert process.stdout.readline() == "thinking\n"
         yield process

@@ -24,7 +24,7 @@ from patience import PATIENCE
 
 IMPORTED = [
     "forked_python",
-    *(f"voicegraph.graph.{name}" for name in ("cli.storage", "resources", "stream", "server.process")),
+    *(f"voicegraph.graph.{name}" for name in ("cli.terminal.storage", "turns.build_graph", "server.process")),
     *("voicegraph.nodes.testing", "voicegraph.state.store", "voicegraph.state.checkpoints.checkpointer"),
     *("langchain_openai", "openai.resources.chat.completions", "psycopg.pq", "psycopg_binary"),
     *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.dialects.postgresql.psycopg"),

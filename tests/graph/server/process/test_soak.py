@@ -22,7 +22,7 @@ from voicegraph.graph import build_graph, open_resources
 from voicegraph.graph.settings import load_settings
 from voicegraph.nodes.testing import ScriptedChatModel
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 
 
 @dataclass
