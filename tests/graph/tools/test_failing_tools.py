@@ -106,7 +106,7 @@ async def test_a_tools_exception_is_told_to_its_author_and_to_nobody_else(
     [finished] = [event for event in events if isinstance(event, ToolFinished)]
     line = fail.__code__.co_firstlineno + 2
     assert finished.message == f"RuntimeError at test_failing_tools.py:{line} in fail"
-    [record] = [record for record in caplog.records if record.name.startswith("voicegraph.nodes.tools")]
+    [record] = [record for record in caplog.records if record.name.startswith("voicegraph.nodes.calls")]
     known = {key: vars(record).get(key) for key in ("tool", "thread_id", "agent", "error")}
     assert known == {"tool": "fail", "thread_id": "call-42", "agent": "default", "error": finished.message}
     assert "12345" not in str([events, window, caplog.text, vars(record)])
