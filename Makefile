@@ -100,7 +100,7 @@ type: install ## check the types (pyright, strict)
 	@$(BIN)/pyright
 
 .PHONY: imports
-imports: install ## check the layers (import-linter)
+imports: install ## check the layers, and that no imports form a circle (import-linter)
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: clients
@@ -148,7 +148,7 @@ notebooks: install ## run every notebook, offline
 	echo "$$notebook"; $(BIN)/jupyter-execute "$$notebook"; done
 
 .PHONY: pictures
-pictures: install ## run every notebook and keep its pictures in it, and two for the README
+pictures: install ## run every notebook and keep its pictures in it, and two for the docs
 	@$(PYTHON) notebooks/keep_pictures.py notebooks/*.ipynb
 
 ##@ Keep up

@@ -67,11 +67,11 @@ def test_a_notebook_says_that_it_runs_offline_and_on_which_model(path: Path) -> 
     assert "scripted" in first or "embedded" in first
 
 
-def test_pictures_of_the_readme_are_small_and_have_a_text() -> None:
-    readme = (FOLDER.parent / "README.md").read_text()
+def test_pictures_of_the_docs_are_small_and_have_a_text() -> None:
+    page = (FOLDER.parent / "docs" / "time-travel.md").read_text()
     for name in ("turn.svg", "waterfall.svg"):
-        before, _, _ = readme.partition(f"](notebooks/pictures/{name})")
-        assert before != readme
+        before, _, _ = page.partition(f"](../notebooks/pictures/{name})")
+        assert before != page
         assert len(before.rpartition("![")[2]) > 60
         assert (FOLDER / "pictures" / name).stat().st_size < 200_000
 
