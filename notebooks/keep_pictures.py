@@ -1,7 +1,7 @@
 """Run the notebooks and keep in them what a reader of a code-hosting site must see: the pictures.
 
 A cell with the tag `picture` keeps its output; every other one is kept without. The tag `file=turn.svg` also
-writes it to `pictures/turn.svg`, for the README. `make pictures` runs this.
+writes it to `pictures/turn.svg`, for the docs. `make pictures` runs this.
 """
 
 import sys

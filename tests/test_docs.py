@@ -1,4 +1,4 @@
-"""README and the pages in docs are true: programs run, commands, paths and links exist, tables are complete."""
+"""README and the pages in docs are true: programs run, commands and paths exist, tables are complete."""
 
 import re
 import shlex
