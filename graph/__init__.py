@@ -1,4 +1,4 @@
-"""What people use: build the graph, draw it, run, stream, interrupt and resume its turns."""
+"""The public API: build the graph, draw it, run, stream, interrupt and resume its turns."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The graph of a turn: five steps, two decisions."""
+"""The graph of a turn: five steps and two decisions."""
 
 from typing import cast
 
@@ -15,8 +15,8 @@ from .routing import after_heartbeat, after_llm
 
 
 def wire() -> StateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:
-    """Return the steps and the edges between them, not compiled: it needs no resources."""
-    # Callers may give a `CallContext`; `TurnGraph` makes of it the `Context` that the steps get.
+    """Return the uncompiled graph of steps and edges; it needs no resources."""
+    # Callers may pass a `CallContext`; `TurnGraph` turns it into the `Context` that the steps get.
     context_schema = cast(type[Context], CallContext)
     graph = StateGraph(VoiceState, context_schema, input_schema=VoiceInput, output_schema=VoiceOutput)
 

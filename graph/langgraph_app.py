@@ -17,16 +17,16 @@ _holders: set[asyncio.Task[None]] = set()
 
 @asynccontextmanager
 async def make_graph() -> AsyncGenerator[TurnGraph]:
-    """Give the graph over the resources that the environment's settings name.
+    """Yield the graph over the resources that the environment's settings name.
 
-    Such hosts enter this for every request. The resources are opened by the first one and closed when the
-    event loop ends: turns of two requests must know of each other, and opening takes longer than a turn.
+    Such hosts enter this for every request. The first one opens the resources, and the end of the event loop
+    closes them: turns of different requests must share them, and opening takes longer than a turn.
     """
     loop = asyncio.get_running_loop()
     graph = _opened.get(loop)
     if graph is None:
         graph = _opened[loop] = loop.create_future()
-        # In a context of its own: what works behind the turns belongs to no request.
+        # In its own context: background work belongs to no request.
         holder = loop.create_task(_hold(graph), context=Context())
         _holders.add(holder)
         holder.add_done_callback(_holders.discard)
@@ -42,6 +42,6 @@ async def _hold(graph: Future[TurnGraph]) -> None:
     except Exception as error:
         if graph.done():
             raise
-        # Whoever comes next tries again.
+        # The next request tries again.
         _opened.pop(asyncio.get_running_loop())
         graph.set_exception(error)

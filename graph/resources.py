@@ -1,4 +1,4 @@
-"""Everything a process holds open for its graphs: opened, owned and closed in one place."""
+"""The resources that a process shares among its graphs: opened, owned and closed here."""
 
 import asyncio
 import logging
@@ -48,12 +48,12 @@ from .threads.running import Threads, TurnRun
 log = logging.getLogger(__name__)
 
 MOST_KNOWN_THREADS = 20_000
-"""Threads whose owner a process remembers, about 10 MB; of others it asks the database again."""
+"""Threads whose owner a process caches (about 10 MB); for others it asks the database again."""
 
 
 @dataclass(kw_only=True)
 class Resources:
-    """Database, checkpoints, models and tools of a process. Made by `open_resources`."""
+    """Database, checkpoints, models and tools of a process, opened by `open_resources`."""
 
     settings: Settings
     store: Store
@@ -69,13 +69,13 @@ class Resources:
     crashed: CrashedTurns
     background: Background
     portal: BlockingPortal | None = None
-    """The way to the event loop for scripts without asyncio; set by `open_resources_sync`."""
+    """Portal to the event loop for scripts without asyncio; set by `open_resources_sync`."""
     others: OtherProcesses | None = None
     """Other processes that serve the same threads: on PostgreSQL."""
     heads: dict[str, str] = field(default_factory=dict[str, str])
-    """The newest checkpoint of threads by their keys, as the last turn of this process left it."""
+    """The newest checkpoint of each thread, by key, as this process's last turn left it."""
     stores_until: float = float("inf")
-    """When storing is tried no more, by `time.monotonic()`."""
+    """Monotonic time at which retries of storing end."""
     _owners: OrderedDict[str, tuple[Actor, str, str]] = field(
         default_factory=OrderedDict[str, tuple[Actor, str, str]]
     )
@@ -87,12 +87,12 @@ class Resources:
     async def claim(
         self, actor: Actor, agent: str, thread_id: str, *, is_new: bool | None = None
     ) -> tuple[str, Literal["warm", "cold", "new"]]:
-        """Make sure that the thread belongs to this agent of this actor; return the agent and if it is known.
+        """Claim the thread for this agent of this actor; return the agent, and how well the thread is known.
 
-        An empty `agent` is the thread's own, or the default one of a thread that is new. Asks the database
-        once a thread: owners never change. `is_new` is given by callers that have looked already. It is
-        `warm` once a turn began on it here, a `cold` one was used by an earlier process, a `new` one by
-        nobody. Raises `AgentNotFound`, `ThreadTaken`.
+        An empty `agent` means the thread's own, or the default one for a new thread. Asks the database once
+        per thread: owners never change. Callers that have already looked pass `is_new`. The thread is `warm`
+        once a turn has started on it here, `cold` if an earlier process used it, else `new`. Raises
+        `AgentNotFound`, `ThreadTaken`.
         """
         key = thread_key(actor, thread_id)
         owner = self._owners.get(key)
@@ -109,17 +109,17 @@ class Resources:
             await self.store.agents.ensure_default(actor)
         owner_id = (await self.store.agents.get(actor, agent)).id
         await self.store.threads.claim(actor, owner_id, thread_id)
-        if key not in self._owners:  # Of two requests at once the other may have begun its turn by now.
+        if key not in self._owners:  # A concurrent request may have started its turn by now.
             self._not_begun[key] = known
         self._owners[key] = (actor, agent, owner_id)
         self._forget_the_oldest()
         return agent, known
 
     async def admit(self, actor: Actor, agent: str, thread_id: str) -> None:
-        """Return when a new turn may stop the running one of the thread: another agent's must not.
+        """Wait until a new turn may stop the thread's running one; raise if it is another agent's.
 
-        Waits while the owner of the running turn is still being looked up; several wait in their order.
-        Raises what `claim` does.
+        Waits while the owner of the running turn is being looked up; waiters proceed in order. Raises what
+        `claim` does.
         """
         key = thread_key(actor, thread_id)
         running = self.threads.running(key)
@@ -137,9 +137,9 @@ class Resources:
         return owner is not None and owner[0] == actor and agent in ("", owner[1])
 
     def look_around(self) -> None:
-        """Take no thread for known that another process may have used since its last turn here.
+        """Treat as `cold` every thread that another process may have used since its last turn here.
 
-        Only on an SQLite file: on PostgreSQL a thread's lease tells.
+        Only for an SQLite file: on PostgreSQL a thread's lease shows it.
         """
         if self.journaling.has_been_visited():
             self._not_begun = {**dict.fromkeys(self._owners, "cold"), **self._not_begun}
@@ -159,11 +159,11 @@ class Resources:
         return None if owner is None else (owner[0].organization_id, owner[0].user_id, owner[2])
 
     def begun(self, key: str) -> None:
-        """Note that a turn begins on the thread, with its checkpoints as this process knows them."""
+        """Note that a turn has started on the thread: this process now knows its checkpoints."""
         self._not_begun.pop(key, None)
 
     def forget_thread(self, key: str) -> None:
-        """Ask the database again for the thread's owner, after it was deleted or left by a failed run."""
+        """Drop what is cached about the thread, after it was deleted or a run failed."""
         self._owners.pop(key, None)
         self.heads.pop(key, None)
         self._not_begun.pop(key, None)
@@ -173,23 +173,23 @@ class Resources:
         self.indexing.wake()
 
     def owning(self, run: TurnRun) -> AbstractAsyncContextManager[object]:
-        """Keep other processes from the run's thread during the body; a turn of theirs ends first."""
+        """Keep other processes off the run's thread during the body; their running turn ends first."""
         return nullcontext() if self.others is None else self.others.owning(run, "enqueue")
 
     async def end_turns(self) -> None:
-        """Stop all turns, wait until they are stored, and end what works behind them."""
+        """Stop all turns, wait until they are stored, and end the background work."""
         self.threads.stop_all()
         self.stores_until = time.monotonic() + self.settings.shutdown_seconds
         try:
             await self.background.drain(self.settings.shutdown_seconds)
-        finally:  # Behind the turns, whose ends wake them.
+        finally:  # After the turns, whose ends wake them.
             await self.crashed.close()
             await self.journaling.close()
             await self.consolidator.close()
             await self.embedding.close()
 
     async def prune(self, key: str) -> None:
-        """Delete the thread's old checkpoints; what cannot be deleted now goes with the next turn."""
+        """Delete the thread's old checkpoints; after a failure the next turn tries again."""
         try:
             await self.checkpointer.prune_thread(key, self.settings.checkpoints_kept)
         except StorageError:
@@ -206,16 +206,16 @@ async def open_resources(
     settings: Settings | None = None,
     clock: Clock | None = None,
 ) -> AsyncGenerator[Resources]:
-    """Open database, checkpoints and models, and close them behind the body.
+    """Open database, checkpoints and models, and close them on exit.
 
     `url`: `sqlite:///path` (the user's data folder when `None`). `model`: `openai:NAME`, `local:smollm2` or
     any LangChain chat model (OpenAI's with a key, else the embedded one, when `None`). `tools`: LangChain
-    tools, typed functions or paths `package.module:function`, offered to every agent beside the clock.
-    `embedder`: `openai:NAME`, a path `package.module:factory` or any LangChain `Embeddings` (the setting's,
-    else none, when `None`); searches then go by meaning too, and vectors are made behind the turns.
-    Turns that still run at the end are told to stop and are stored.
+    tools, typed functions or paths `package.module:function`, offered to every agent in addition to the
+    clock. `embedder`: `openai:NAME`, a path `package.module:factory` or any LangChain `Embeddings` (the
+    setting's, else none, when `None`); searches then go by meaning too, and vectors are computed in the
+    background. Turns that still run on exit are stopped and stored.
 
-    Raises `InvalidSetting` and `StorageError`, and leaves nothing half-open then.
+    Raises `InvalidSetting` and `StorageError`; everything opened until then is closed.
     """
     settings = settings or load_settings()
     url = url or settings.url()
@@ -224,7 +224,7 @@ async def open_resources(
         models = Models(model or settings.model or default_model())
         stack.push_async_callback(models.aclose)
         if models.default == LOCAL_MODEL:
-            models.get(None)  # It takes a second to load: before the first turn, not in it.
+            models.get(None)  # Loading takes a second: do it now, not in the first turn.
         vectors = await stack.enter_async_context(open_embedder(embedder or settings.embedder))
         connections = settings.database_connections // 2
         store = await open_store(
@@ -278,8 +278,8 @@ def open_resources_sync(
 ) -> Generator[Resources]:
     """Open resources for a script without asyncio: graphs built on them have `invoke` and `stream`.
 
-    The event loop runs in a thread of its own. A process that is forked in the body has no such
-    thread: there the graphs raise `InvalidSetting`. Takes and raises what `open_resources` does.
+    The event loop runs in its own thread. A process forked in the body lacks that thread: its graphs raise
+    `InvalidSetting`. Takes and raises what `open_resources` does.
     """
     with loop_thread() as portal, ExitStack() as stack:
         opened = open_resources(
@@ -291,4 +291,4 @@ def open_resources_sync(
             yield resources
         finally:
             if not resources.store.database.opened_in.this_process:
-                stack.pop_all()  # The thread that would close them is in the other process.
+                stack.pop_all()  # The thread that would close them exists only in the parent process.

@@ -20,9 +20,9 @@ _OFF = ("none", "off")
 
 
 class Settings(TurnLimits, BaseSettings):
-    """All settings of a process; each may be set as `VOICEGRAPH_` and its name in capitals.
+    """All settings of a process; each is set by the variable `VOICEGRAPH_` and its name in capitals.
 
-    An empty variable is not set. `none` or `off` switches a setting off that may be `None`, and empties a
+    An empty variable counts as unset. `none` or `off` disables a setting that may be `None`, and empties a
     list; other lists are written as JSON.
     """
 
@@ -31,37 +31,37 @@ class Settings(TurnLimits, BaseSettings):
     )
 
     database_url: str | None = None
-    """Where memory is kept; `None` for a SQLite file in the user's data folder."""
+    """The database URL; `None` for a SQLite file in the user's data folder."""
     model: str | None = None
-    """Model of agents that name none; `None` for OpenAI's with a key, else the embedded one."""
+    """Model of agents that name none; `None` for OpenAI's if a key is set, else the embedded one."""
     embedder: str | None = None
     """Model for vectors, `openai:NAME` or `package.module:factory`; `None` for a search by words alone."""
     embed_deadline: float = Field(1.0, gt=0)
-    """Longest wait of a search for the vector of its query; then it searches by words alone."""
+    """Maximum time to wait for a query's vector; after that the search goes by words alone."""
     max_body_bytes: int = Field(10_000_000, ge=1)
-    """Largest body of a request that the server takes."""
+    """Maximum size of a request body."""
     max_head_bytes: int = Field(65_536, ge=1_024)
-    """Largest request line with headers."""
+    """Maximum size of the request line and headers."""
     head_seconds: float = Field(10.0, gt=0)
-    """Longest time from the first byte of a request to the end of its headers."""
+    """Maximum time from the first byte of a request to the end of its headers."""
     body_seconds: float = Field(60.0, gt=0)
-    """Longest time from there to the end of the body."""
+    """Maximum time from there to the end of the body."""
     max_connections: int = Field(2_000, ge=10)
-    """Connections of clients to one process of the server; on more than these a request is answered 503."""
+    """Maximum number of client connections per server process; requests on further ones are answered 503."""
     requests_per_minute: int | None = Field(None, ge=1)
-    """Most requests of one user; `None` for any number."""
+    """Maximum number of requests per user; `None` for no limit."""
     turns_per_user: int | None = Field(200, ge=1)
-    """Most turns of one user that run in one process at a time; `None` for any number."""
+    """Maximum number of concurrent turns per user and process; `None` for no limit."""
     local_names: tuple[str, ...] = ()
-    """Host names, in small letters, that are this machine beside `localhost`, as long as there is no key."""
+    """Lower-case host names, besides `localhost`, that mean this machine as long as no key exists."""
     allowed_tools: tuple[str, ...] = ()
-    """Tools, as `package.module:function`, that agents made over HTTP may name beside the built-in ones."""
+    """Tools, as `package.module:function`, that agents created over HTTP may name, besides the built-in."""
     database_connections: int = Field(20, ge=4)
-    """Most connections of a process to PostgreSQL, beside two for its locks."""
+    """Maximum number of PostgreSQL connections per process, besides two for its locks."""
     storage_patience: float = Field(60.0, ge=0)
-    """How long storing a turn is tried again while PostgreSQL is away."""
+    """How long to retry storing a turn while PostgreSQL is unreachable."""
     shutdown_seconds: float = Field(10.0, ge=0)
-    """How long closing waits for turns and tools that are still running."""
+    """How long closing waits for running turns and tools."""
 
     @classmethod
     def settings_customise_sources(
@@ -72,23 +72,23 @@ class Settings(TurnLimits, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read values that are given in code, then environment variables."""
+        """Read values given in code, then environment variables."""
         return init_settings, _Environment(settings_cls)
 
     def url(self) -> str:
-        """Return the database URL, the default file when none is set."""
+        """Return the database URL, that of the default file if none is set."""
         return self.database_url or f"sqlite:///{default_database_path()}"
 
 
 def default_database_path() -> Path:
-    """Return where memory is kept when nothing is said."""
+    """Return the path of the default database file."""
     return user_data_path("voicegraph", appauthor=False) / "voicegraph.db"
 
 
 def load_settings(**values: Any) -> Settings:
     """Return the settings; `values` that are not `None` win over the environment.
 
-    Raises `InvalidSetting` that names the setting, or its environment variable.
+    Raises `InvalidSetting` naming the setting, or its environment variable.
     """
     given = {key: value for key, value in values.items() if value is not None}
     try:
@@ -99,10 +99,10 @@ def load_settings(**values: Any) -> Settings:
 
 
 def _what_is_wrong(place: tuple[int | str, ...], message: str, given: Mapping[str, Any]) -> str:
-    """Return a line that calls each setting by its environment variable, unless it was `given`."""
+    """Return one line that names each invalid setting by its environment variable, unless it was `given`."""
     shown = {name: name if name in given else _variable(name) for name in Settings.model_fields}
     message = message.removeprefix("Value error, ")
-    if not place:  # What several settings are together.
+    if not place:  # The error concerns several settings together.
         return re.sub(r"\w+", lambda word: shown.get(word[0], word[0]), message)
     name = str(place[0])
     optional = " (none switches it off)" if _may_be_none(Settings.model_fields[name]) else ""
@@ -110,14 +110,14 @@ def _what_is_wrong(place: tuple[int | str, ...], message: str, given: Mapping[st
 
 
 class _Environment(PydanticBaseSettingsSource):
-    """The settings that stand in environment variables, whatever the case of their names."""
+    """The settings from environment variables, case-insensitive."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return nothing: all fields are read at once."""
+        """Return nothing: `__call__` reads all fields."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return the values that are set; an empty one is not."""
+        """Return the values that are set and not empty."""
         environment = {name.upper(): value.strip() for name, value in os.environ.items()}
         return {
             name: _parsed(name, field, text)
@@ -127,7 +127,7 @@ class _Environment(PydanticBaseSettingsSource):
 
 
 def _parsed(name: str, field: FieldInfo, text: str) -> Any:
-    """Return the value that a text stands for: pydantic makes numbers of texts by itself."""
+    """Return the value that a text represents; pydantic itself converts numbers."""
     container = _container(field)
     if text.lower() in _OFF and _may_be_none(field):
         return None

@@ -1,6 +1,7 @@
-"""The command line `voicegraph`: the only part that prints.
+"""The command line interface `voicegraph`, the only package that prints.
 
-Modules of this package import LangGraph and the database inside their commands alone, so that help is quick.
+Modules of this package import LangGraph and the database only inside their commands, so that `--help` is
+quick.
 """
 
 import gc
@@ -26,8 +27,8 @@ from .terminal.options import Caller, Quiet, Verbose
 from .terminal.streams import flush_streams, open_streams
 
 _EPILOG = (
-    "Exit codes: 0 all went well; 1 the turn failed, or the model or the database did; 2 the command "
-    "cannot be run as typed (unknown thread, agent, model, tool or URL, an empty message); "
+    "Exit codes: 0 success; 1 the turn, the model or the database failed; 2 the command "
+    "cannot be run as given (unknown thread, agent, model, tool or URL, an empty message); "
     "130 interrupted.\n\n"
     "Example: voicegraph say 'Hello, I am Ada.' --thread call-42"
 )
@@ -36,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="A voice agent that talks and remembers: talk with it, look at what it keeps, draw its graph.",
+    help="A voice agent with memory: talk with it, inspect its conversations and memory, draw its graph.",
     epilog=_EPILOG,
 )
 
@@ -62,7 +63,7 @@ def options(
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the options before the command."""
+    """Read the options that precede the command."""
     set_logs(verbose=verbose)
     context.obj = Caller(
         organization=_unless_blank(context, "organization", organization),
@@ -73,7 +74,7 @@ def options(
 
 
 def _unless_blank(context: typer.Context, option: str, value: str) -> str:
-    """Return the value of an option, the default for an environment variable that holds blanks alone."""
+    """Return an option's value; an environment variable that holds only blanks counts as unset."""
     source = context.get_parameter_source(option)
     from_variable = source is not None and source.name == "ENVIRONMENT"
     return (value.strip() or "default") if from_variable else value
@@ -104,12 +105,12 @@ app.add_typer(evaluate.commands, name="eval")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and end the process with its exit code; `arguments` are the process's own if `None`."""
-    # What is imported stays: looking for garbage among it, as often as by default, is a fifth of the start.
+    """Run a command and end the process with its exit code; `arguments` default to `sys.argv`."""
+    # Imported objects stay alive: collecting garbage at the default rate takes a fifth of the start-up time.
     gc.set_threshold(10_000, 20, 20)
     open_streams()
     # As `python -m` does, so that tools of the current folder are found; last, so that it hides nothing.
-    with suppress(OSError):  # It may have been deleted.
+    with suppress(OSError):  # The current folder may have been deleted.
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -118,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except Exception as error:  # This is where errors end.
+    except Exception as error:  # The last place that can report an error.
         code = report(error)
     if code == INTERRUPTED:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Create and delete agents: all is checked before anything is kept."""
+"""Create and delete agents; everything is checked before anything is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from .terminal.storage import reading, writing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAgent:
-    """An agent as it was typed."""
+    """An agent as given on the command line."""
 
     name: str
     model: str | None
@@ -30,7 +30,7 @@ class NewAgent:
 
 
 async def create_agent(caller: Caller, wanted: NewAgent, url: str | None) -> None:
-    """Check what was typed, then store the agent.
+    """Check the arguments, then store the agent.
 
     Raises `InvalidSetting` for a model, tool or time zone that cannot be used, `InvalidInput` for a file or
     block, `AlreadyExists`.
@@ -51,7 +51,7 @@ async def create_agent(caller: Caller, wanted: NewAgent, url: str | None) -> Non
             blocks=blocks,
         )
     console(errors=False).print(
-        f"Agent '{agent.name}' is there. Talk with: voicegraph chat --agent {agent.name}"
+        f"Agent '{agent.name}' created. Talk with it: voicegraph chat --agent {agent.name}"
     )
 
 
@@ -63,7 +63,7 @@ async def delete_agent(caller: Caller, name: str, url: str | None) -> None:
         async with open_checkpointer(store.database.location) as saver:
             forgotten = await forget_agent(store, saver, actor, agent.id)
     threads = len(forgotten.trace.threads)
-    console(errors=False).print(f"Agent '{agent.name}' and its {threads} conversations are deleted.")
+    console(errors=False).print(f"Agent '{agent.name}' and its {threads} conversations deleted.")
 
 
 def _read(file: Path) -> str:
@@ -72,7 +72,7 @@ def _read(file: Path) -> str:
     except OSError as error:
         raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"the file {file} is not text in UTF-8") from error
+        raise InvalidInput(f"the file {file} is not UTF-8 text") from error
     if not text:
         raise InvalidInput(f"the file {file} is empty")
     return text
@@ -85,6 +85,6 @@ def _parse_blocks(typed: Sequence[str]) -> dict[str, str]:
         if not (label.strip() and equals):
             raise InvalidInput(f"'{item[:40]}' is not a block: write it as label=text")
         if label in blocks:
-            raise InvalidInput(f"there are two blocks '{label}': give one")
+            raise InvalidInput(f"the block '{label}' is given twice: give it once")
         blocks[label] = text
     return blocks

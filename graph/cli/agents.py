@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The agent's name or i
 
 @commands.command("list", epilog="Example: voicegraph agents list")
 def list_agents(context: typer.Context, database: Database = None) -> None:
-    """List the agents, the oldest first: name, model, tools, id."""
+    """List the agents, oldest first: name, model, tools, id."""
     asyncio.run(_list(caller_of(context), database))
 
 
@@ -34,7 +34,7 @@ def show(context: typer.Context, name: Name, database: Database = None) -> None:
 )
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's name.")],
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", help="openai:NAME or local:smollm2. [default: any]"),
@@ -48,22 +48,24 @@ def create(
         typer.Option(
             "--tool",
             metavar="TOOL",
-            help="A tool that it may call, as module:function, or memory_append, memory_replace or archive; "
+            help="A tool it may call: module:function, memory_append, memory_replace or archive; "
             "may be repeated.",
         ),
     ] = None,
     block: Annotated[
         list[str] | None,
         typer.Option(
-            "--block", metavar="LABEL=TEXT", help="A memory block beside persona and human; may be repeated."
+            "--block",
+            metavar="LABEL=TEXT",
+            help="A memory block in addition to persona and human; may be repeated.",
         ),
     ] = None,
     time_zone: Annotated[
-        str, typer.Option("--time-zone", metavar="ZONE", help="Such as Europe/Paris.")
+        str, typer.Option("--time-zone", metavar="ZONE", help="IANA time zone, such as Europe/Paris.")
     ] = "UTC",
     database: Database = None,
 ) -> None:
-    """Create an agent. Modules of tools are found where Python finds them, and in the current folder."""
+    """Create an agent. Tools are imported from Python's path or the current folder."""
     from .agent_store import NewAgent, create_agent
 
     wanted = NewAgent(
@@ -81,9 +83,7 @@ def create(
 def delete(
     context: typer.Context,
     name: Name,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask; nobody is asked in a script.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt.")] = False,
     database: Database = None,
 ) -> None:
     """Delete an agent with its conversations and its memory."""

@@ -1,4 +1,4 @@
-"""`voicegraph db`: the database itself."""
+"""`voicegraph db`: maintain the database."""
 
 import asyncio
 from typing import Annotated
@@ -7,12 +7,12 @@ import typer
 
 from .terminal.options import Database
 
-commands = typer.Typer(help="Look after the database.")
+commands = typer.Typer(help="Maintain the database.")
 
 
 @commands.command("upgrade", epilog="Example: voicegraph db upgrade --db sqlite:///voice.db")
 def upgrade(database: Database = None) -> None:
-    """Bring the tables up to date; every start does it too. The file is made when it is not there."""
+    """Upgrade the tables to the current schema; every start does this too. A missing file is created."""
     asyncio.run(_upgrade(database))
 
 
@@ -26,13 +26,13 @@ def copy(
 ) -> None:
     """Copy everything from one database to another: agents, memory, conversations, checkpoints, keys.
 
-    Stop whatever uses FROM first, since what is said meanwhile may be left behind. TO must be empty, or hold
-    an earlier copy: run the command again after it was stopped, and it goes on from there; run it once more
-    before you move over, and it takes along only what is new. FROM is left as it is.
+    First stop every process that uses FROM: what is said during the copy may be missed. TO must be empty, or
+    hold an earlier copy: run the command again after an interruption, and it resumes; run it once more before
+    you switch over, and it copies only what is new. FROM is not changed.
 
-    The tables of TO are made when they are not there; those of FROM must be up to date (voicegraph db
-    upgrade). At the end the rows of both are counted and compared by checksum, and the search index of TO is
-    made, with the vectors of FROM. Exit code 1 when anything differs.
+    Missing tables of TO are created; those of FROM must be up to date (voicegraph db upgrade). At the end the
+    rows of both are counted and compared by checksum, and the search index of TO is built with the vectors of
+    FROM. The exit code is 1 if anything differs.
     """
     from .database_copy import copy_database
 
@@ -50,5 +50,5 @@ async def _upgrade(url: str | None) -> None:
         before, after = await upgrade(database.location)
     finally:
         await database.close()
-    done = "is up to date" if before == after else f"was brought from {before or 'nothing'} up to date"
+    done = "is up to date" if before == after else f"was upgraded from {before or 'empty'}"
     console(errors=False).print(f"The database {database.location.shown} {done} (revision {after}).")

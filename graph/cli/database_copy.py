@@ -1,4 +1,4 @@
-"""Copy a database and show how far it is."""
+"""Copy a database and show the progress."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -26,14 +26,14 @@ _SHOW_EVERY = 1.0
 
 
 class _Progress:
-    """Lines on the error stream, one a second at most, and the last one of each table."""
+    """Progress lines on stderr: at most one a second, and the last one of each table."""
 
     def __init__(self) -> None:
         self._console = console(errors=True)
         self._shown_at = 0.0
 
     def show(self, what: str, done: int, total: int | None = None) -> None:
-        """Tell that so many are done."""
+        """Show the number of rows done."""
         now = time.monotonic()
         if done == total or now - self._shown_at >= _SHOW_EVERY:
             self._shown_at = now
@@ -43,7 +43,7 @@ class _Progress:
 async def copy_database(source_url: str, target_url: str) -> None:
     """Copy, index and compare; raises `InvalidInput` and `StorageError`."""
     if parse_location(source_url).engine_url == parse_location(target_url).engine_url:
-        raise InvalidInput("both URLs are of the same database: there is nothing to copy")
+        raise InvalidInput("both URLs name the same database: give two different ones")
     progress = _Progress()
     async with _source(source_url) as source, _target(target_url) as target:
         database = target.database
@@ -60,7 +60,7 @@ async def copy_database(source_url: str, target_url: str) -> None:
         _show(compared)
         await _index(target, progress)
         await _copy_vectors(source, target, progress)
-    console(errors=False).print(f"{source.location.shown} is copied to {database.location.shown}.")
+    console(errors=False).print(f"{source.location.shown} copied to {database.location.shown}.")
 
 
 def _show(compared: list[Compared]) -> None:
@@ -71,7 +71,7 @@ def _show(compared: list[Compared]) -> None:
     write_rows(["table", "rows", "copied", "checksum"], rows, nothing="")
     if wrong := [each.table for each in compared if not each.same or each.rows != each.copied]:
         raise StorageError(
-            f"the copy differs in: {', '.join(wrong)}; stop what uses the database, and run the command again"
+            f"the copy differs in: {', '.join(wrong)}; stop its other users and run the command again"
         )
 
 
@@ -79,7 +79,7 @@ async def _index(store: Store, progress: _Progress) -> None:
     done = 0
     while some := await store.index.index_some(_EVERYTHING):
         done += some
-        progress.show("messages and passages taken into the search index", done)
+        progress.show("messages and passages indexed", done)
 
 
 async def _copy_vectors(source: Database, target: Store, progress: _Progress) -> None:

@@ -1,4 +1,4 @@
-"""`voicegraph draw`: the graph as a picture, or a turn over it; without model or network."""
+"""`voicegraph draw`: draw the graph, or a turn on it; needs no model and no network."""
 
 import asyncio
 import sys
@@ -11,11 +11,11 @@ import typer
 from .terminal.options import Caller, Database, caller_of
 
 _TURN_WIDTH = 1600
-"""Pixels: a turn is drawn from left to right."""
+"""In pixels: a turn is drawn from left to right."""
 
 
 class Format(StrEnum):
-    """What the picture is made of."""
+    """The format of the picture."""
 
     MERMAID = "mermaid"
     SVG = "svg"
@@ -26,33 +26,36 @@ class Format(StrEnum):
 def draw(
     context: typer.Context,
     thread: Annotated[
-        str | None, typer.Option("--thread", metavar="ID", help="Draw a turn of this thread over the graph.")
+        str | None,
+        typer.Option("--thread", metavar="ID", help="Draw the last turn of this thread on the graph."),
     ] = None,
-    last: Annotated[bool, typer.Option("--last", help="Its last turn, as without this.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="Draw the last turn (the default).")] = False,
     kind: Annotated[
         Format | None,
-        typer.Option("--format", help="[default: what --out ends in, else mermaid]", show_default=False),
+        typer.Option(
+            "--format", help="[default: from the suffix of --out, else mermaid]", show_default=False
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: the output stream]")
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write. [default: stdout]")
     ] = None,
     database: Database = None,
 ) -> None:
-    """Draw the graph of a turn, or with `--thread` the last turn over it: its way, how often, how long.
+    """Draw the graph, or with `--thread` its last turn: the path, with counts and times.
 
     svg, png and ascii need the extra `viz`.
     """
     from ...state.errors import InvalidInput
 
     if last and thread is None:
-        raise typer.BadParameter("--last needs the --thread whose last turn it is")
+        raise typer.BadParameter("--last needs --thread")
     kind = kind or _by_name(out)
     if out is None and kind in (Format.SVG, Format.PNG) and sys.stdout.isatty():
-        raise InvalidInput(f"a terminal shows no {kind}: write it to a file with --out graph.{kind}")
+        raise InvalidInput(f"a terminal cannot show {kind}: write it to a file with --out graph.{kind}")
     if thread is None:
         picture = _draw(kind)
     elif kind is Format.ASCII:
-        raise InvalidInput("a turn is drawn as mermaid, svg or png")
+        raise InvalidInput("a turn can be drawn as mermaid, svg or png only")
     else:
         picture = asyncio.run(_draw_last(caller_of(context), thread, kind, database))
     if out is None:

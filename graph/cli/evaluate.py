@@ -1,4 +1,4 @@
-"""`voicegraph eval`: measure what memory finds, with questions whose answers are known."""
+"""`voicegraph eval`: measure retrieval from memory with questions whose answers are known."""
 
 import asyncio
 import sys
@@ -25,7 +25,7 @@ _DEPTHS = (5, 10, 20)
 
 @dataclass(slots=True)
 class _Measured:
-    """What the questions found so far, one figure each; `seconds` is how long each query took."""
+    """The results so far, one figure per question; `seconds` is the time of each query."""
 
     recall: dict[int, list[float]] = field(
         default_factory=lambda: {depth: list[float]() for depth in _DEPTHS}
@@ -34,7 +34,7 @@ class _Measured:
     seconds: list[float] = field(default_factory=list[float])
 
     def add(self, question: "Question", found: list[str], seconds: float) -> None:
-        """Count the ids that a query found, the best first."""
+        """Score the ids that a query found, best first."""
         for depth, shares in self.recall.items():
             shares.append(len(question.evidence.intersection(found[:depth])) / len(question.evidence))
         ranks = (1 / rank for rank, id_ in enumerate(found, start=1) if id_ in question.evidence)
@@ -42,7 +42,7 @@ class _Measured:
         self.seconds.append(seconds)
 
     def figures(self) -> dict[str, float]:
-        """Return the means and the median time, by the names that `--json` gives."""
+        """Return the means and the median time under the names that `--json` uses."""
         return {
             **{f"recall_at_{depth}": round(fmean(shares), 4) for depth, shares in self.recall.items()},
             "mrr": round(fmean(self.reciprocal_ranks), 4),
@@ -63,14 +63,14 @@ def recall(
     database: Annotated[
         str | None,
         typer.Option(
-            "--db", metavar="URL", help="Where to do it: postgresql://... [default: a temporary SQLite file]"
+            "--db", metavar="URL", help="Database to use: postgresql://... [default: a temporary SQLite file]"
         ),
     ] = None,
 ) -> None:
-    """Ask recall memory the questions of a LoCoMo file. Nothing is kept; no model but --embedder is asked.
+    """Ask recall memory the questions of a LoCoMo file. Nothing is stored; no model but --embedder is used.
 
-    Tells which share of the messages that answer a question is among the first 5, 10 and 20 that recall
-    finds, how far up the first one stands (mean reciprocal rank), and how long a query takes.
+    Prints recall at 5, 10 and 20 (the share of the answering messages found), the mean reciprocal rank of the
+    first one, and the time of a query.
     """
     figures = asyncio.run(_recall(data, embedder, database))
     if as_json:
@@ -105,7 +105,7 @@ async def _recall(data: Path, embedder: str | None, url: str | None) -> dict[str
 
 @asynccontextmanager
 async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenerator[tuple["Store", "Actor"]]:
-    """Give a store, and an actor of its own: behind the body nothing of him is left."""
+    """Yield a store and a temporary actor, whose data is deleted on exit."""
     from ...nodes.model.embedder import open_embedder
     from ...state.agents.actors import Actor
     from ...state.store import open_store
@@ -114,7 +114,7 @@ async def _temporary_store(embedder: str | None, url: str | None) -> AsyncGenera
     with TemporaryDirectory(prefix="voicegraph-eval-") as folder:
         async with open_embedder(embedder) as model:
             url = url or f"sqlite:///{folder}/voice.db"
-            # Here a slow embedder is waited for: what it finds is measured, and how long that takes.
+            # A slow embedder gets the time it needs: quality and latency are both measured.
             store = await open_store(url, embedder=model, embed_deadline=30.0)
             actor = Actor(new_id("eval"), "eval")
             try:

@@ -1,4 +1,4 @@
-"""`voicegraph keys`: who may use the server."""
+"""`voicegraph keys`: manage the server's API keys."""
 
 import asyncio
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from .terminal.options import Caller, Database, caller_of
 
-commands = typer.Typer(help="Make, list and revoke the keys of the server.")
+commands = typer.Typer(help="Create, list and revoke the server's API keys.")
 
 _WHEN = "%Y-%m-%d %H:%M"
 
@@ -15,12 +15,12 @@ _WHEN = "%Y-%m-%d %H:%M"
 @commands.command("create", epilog="Example: voicegraph --organization acme --user ada keys create phone")
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for the key.")],
     database: Database = None,
 ) -> None:
-    """Make a key and print it, once: only its hash is kept.
+    """Create a key and print it once; only its hash is stored.
 
-    Whoever bears it acts for the user of the options --user and --organization, which stand before `keys`.
+    Requests with it act for the user given by --organization and --user before `keys`.
     """
     asyncio.run(_create(caller_of(context), name, database))
 
@@ -28,10 +28,12 @@ def create(
 @commands.command("list", epilog="Example: voicegraph keys list --all")
 def list_keys(
     context: typer.Context,
-    everybody: Annotated[bool, typer.Option("--all", help="Of all users of all organizations.")] = False,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="List the keys of all users and organizations.")
+    ] = False,
     database: Database = None,
 ) -> None:
-    """List the keys, the oldest first: name, organization, user, when made, when revoked, id."""
+    """List the keys, oldest first: name, organization, user, time created, time revoked, id."""
     asyncio.run(_list(caller_of(context), database, everybody=everybody))
 
 
@@ -39,11 +41,11 @@ def list_keys(
 def revoke(
     context: typer.Context,
     key: Annotated[
-        str, typer.Argument(metavar="KEY", help="Its id or name, as `voicegraph keys list` shows it.")
+        str, typer.Argument(metavar="KEY", help="Id or name of the key (see `voicegraph keys list`).")
     ],
     database: Database = None,
 ) -> None:
-    """Let a key open nothing any more; running servers know it within seconds."""
+    """Revoke a key; running servers refuse it within seconds."""
     asyncio.run(_revoke(caller_of(context), key, database))
 
 
@@ -54,11 +56,11 @@ async def _create(caller: Caller, name: str, url: str | None) -> None:
 
     async with writing(url) as store:
         key, secret = await store.keys.create(Actor(caller.organization, caller.user), name)
-    # The secret alone, so that a script can keep it.
+    # Only the secret on stdout, so that a script can store it.
     console(errors=False).print(secret)
     console(errors=True).print(
-        f"This is key '{printable(key.name)}' of user '{printable(caller.user)}' in organization "
-        f"'{printable(caller.organization)}'. It is shown only now; revoke it with: "
+        f"Created key '{printable(key.name)}' of user '{printable(caller.user)}' in organization "
+        f"'{printable(caller.organization)}'. It is shown only once. Revoke it with: "
         f"voicegraph --organization {printable(caller.organization)} --user {printable(caller.user)} "
         f"keys revoke {key.id}"
     )
@@ -86,7 +88,7 @@ async def _list(caller: Caller, url: str | None, *, everybody: bool) -> None:
             ]
             for key in found
         ],
-        nothing="No keys yet. Make one with: voicegraph keys create NAME (those of others: keys list --all)",
+        nothing="No keys yet. Create one: voicegraph keys create NAME (other users' keys: keys list --all)",
     )
 
 
@@ -100,6 +102,6 @@ async def _revoke(caller: Caller, named: str, url: str | None) -> None:
     async with reading(url) as store:
         same_name = [key.id for key in await store.keys.list(mine) if key.name == named]
         if len(same_name) > 1:
-            raise InvalidInput(f"{len(same_name)} keys are called '{named}': give the id of one of them")
+            raise InvalidInput(f"{len(same_name)} keys are named '{named}': give an id")
         key = await store.keys.revoke(mine, *(same_name or [named]))
-    console(errors=False).print(f"Key '{printable(key.name)}' is revoked.")
+    console(errors=False).print(f"Key '{printable(key.name)}' revoked.")

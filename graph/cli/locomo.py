@@ -18,7 +18,7 @@ _WHEN = "%I:%M %p on %d %B, %Y"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """One turn of a conversation; `id` is as evidence names it."""
+    """One turn of a conversation; the evidence refers to it by `id`."""
 
     id: str
     speaker: str
@@ -28,7 +28,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, and the ids of all turns that answer it."""
+    """A question and the ids of the turns that answer it."""
 
     text: str
     evidence: frozenset[str]
@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Sessions of two speakers, in order, and questions about them that have an answer in them."""
+    """The sessions of two speakers, in order, and the questions that they answer."""
 
     name: str
     sessions: tuple[tuple[Spoken, ...], ...]
@@ -83,7 +83,7 @@ def _conversation(sample: dict[str, Any], number: int) -> Conversation:
 
 
 def _begin(written: str | None, previous: datetime) -> datetime:
-    """Return when a session began: a day after the one before when nothing readable is written."""
+    """Return when a session began; without a readable date, a day after the previous one."""
     try:
         return datetime.strptime((written or "").strip(), _WHEN).replace(tzinfo=UTC)
     except ValueError:

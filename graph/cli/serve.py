@@ -1,4 +1,4 @@
-"""`voicegraph serve`: agents as the model of any voice client, over HTTP."""
+"""`voicegraph serve`: serve agents to voice clients over HTTP."""
 
 import os
 import sys
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 Host = Annotated[
     str,
     typer.Option(
-        "--host", metavar="ADDRESS", help="Where to listen. Others can reach 0.0.0.0: that needs a key."
+        "--host",
+        metavar="ADDRESS",
+        help="Address to listen at. 0.0.0.0 is reachable from outside and needs a key.",
     ),
 ]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one, and says which.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 picks a free one.")]
 ModelName = Annotated[
     str | None,
     typer.Option(
@@ -47,14 +49,14 @@ Count = Annotated[
         "--workers",
         metavar="N",
         min=1,
-        help="Processes that serve the port, with PostgreSQL. Their metrics are told as one.",
+        help="Number of server processes; more than one needs PostgreSQL.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """What was asked for on the command line."""
+    """The options given on the command line."""
 
     host: str
     port: int
@@ -78,8 +80,9 @@ def serve(
 ) -> None:
     """Serve agents over HTTP as the "custom LLM" of LiveKit, Pipecat, Vapi, ElevenLabs and others.
 
-    Give them the URL http://HOST:PORT/v1, an agent's name as the model and a key of `voicegraph keys create`.
-    Without any key only this machine itself is served. Warnings and errors go to the error stream.
+    Set the client's base URL to http://HOST:PORT/v1, its model to an agent's name, and its API key to one
+    made by `voicegraph keys create`. Without any key only clients on this machine are served. Warnings and
+    errors go to stderr.
     """
     caller = caller_of(context)
     wish = _Wish(
@@ -126,8 +129,8 @@ def _serve_by_workers(wish: _Wish, count: int) -> None:
 
 
 def _work(wish: _Wish, listening: "socket", telling: "Connection", metrics: Path) -> None:
-    """Be one of several workers: serve the socket, and tell when that begins."""
-    os.setpgid(0, 0)  # Ctrl-C is for the process that watches the workers: it tells them.
+    """Run as one of several workers: serve the socket, and report once it is served."""
+    os.setpgid(0, 0)  # Ctrl-C is handled by the supervising process, which stops the workers.
     set_server_logs(verbose=wish.verbose, quiet=wish.quiet)
 
     def ready(url: str, keyed: bool) -> None:
@@ -144,18 +147,18 @@ def _tell(url: str, keyed: bool) -> None:
     typer.echo(f"Listening at {url} - voice clients take {url}/v1, a browser {url}/docs", err=True)
     if not keyed:
         typer.echo(
-            "There is no key yet, so only this machine is served. Make one: voicegraph keys create NAME",
+            "No key exists, so only this machine is served. Create one: voicegraph keys create NAME",
             err=True,
         )
 
 
 def _run(main: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run `main` on uvloop where there is one: a token costs less there."""
+    """Run `main` on uvloop where available: it makes each token cheaper."""
     import asyncio
 
     try:
         from uvloop import new_event_loop
-    except ImportError:  # Windows has none.
+    except ImportError:  # Not available on Windows.
         new_event_loop = None
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(main())

@@ -1,4 +1,4 @@
-"""`voicegraph memory archive`: what is kept beyond the blocks."""
+"""`voicegraph memory archive`: texts stored beyond the memory blocks."""
 
 import asyncio
 from typing import Annotated
@@ -15,19 +15,21 @@ def archive(
     context: typer.Context,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help="What to keep; - reads the input stream. [default: list]"),
+        typer.Argument(metavar="[TEXT]", help="Text to store; - reads stdin. [default: list]"),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag for it; may be repeated.")
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")
     ] = None,
     delete: Annotated[
         str | None, typer.Option("--delete", metavar="ID", help="Delete this passage instead.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="List at most so many, the newest.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="Maximum number of passages to list, newest first.")
+    ] = 20,
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Keep a text in the agent's archive; without one, list what is there: id, time, tags, text."""
+    """Store a text in the agent's archive; without one, list the passages: id, time, tags, text."""
     if text is not None and delete is not None:
         raise typer.BadParameter("give a text or --delete, not both")
     caller = caller_of(context)
@@ -49,7 +51,7 @@ async def _keep(caller: Caller, agent: str, text: str, tags: list[str], url: str
     async with writing(url) as store:
         agent_id = await ensured_agent(store, actor, agent)
         await store.passages.insert(actor, agent_id, text, tags=tags)
-    console(errors=False).print("Kept. See it with: voicegraph memory archive")
+    console(errors=False).print("Stored. List the archive: voicegraph memory archive")
 
 
 async def _delete(caller: Caller, passage_id: str, url: str | None) -> None:

@@ -11,16 +11,14 @@ from .blocks import Holder, Label
 
 def attach(
     context: typer.Context,
-    block: Annotated[
-        str, typer.Argument(metavar="BLOCK", help="A label of the agent in --from, else a block's id.")
-    ],
+    block: Annotated[str, typer.Argument(metavar="BLOCK", help="A block's label with --from, else its id.")],
     owner: Annotated[
-        str | None, typer.Option("--from", metavar="NAME", help="The agent that holds it already.")
+        str | None, typer.Option("--from", metavar="NAME", help="The agent whose block it is.")
     ] = None,
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Let an agent hold a block that another one holds: what one of them changes, both know."""
+    """Attach an existing block to an agent. The agents share it: each sees the other's changes."""
     asyncio.run(_attach(caller_of(context), agent, block, owner, database))
 
 
@@ -30,7 +28,7 @@ def detach(
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Take a block from an agent. The block stays, with its history, for others and for `attach`."""
+    """Detach a block from an agent. The block and its history stay, for other agents and for `attach`."""
     asyncio.run(_detach(caller_of(context), agent, label, database))
 
 
@@ -46,7 +44,7 @@ async def _attach(caller: Caller, agent: str, block: str, owner: str | None, url
         else:
             shared = await store.blocks.by_label(actor, (await store.agents.get(actor, owner)).id, block)
         await store.blocks.attach(actor, await ensured_agent(store, actor, agent), shared.id)
-    console(errors=False).print(f"Agent '{agent}' holds the block '{shared.label}' ({shared.id}).")
+    console(errors=False).print(f"Block '{shared.label}' ({shared.id}) attached to agent '{agent}'.")
 
 
 async def _detach(caller: Caller, agent: str, label: str, url: str | None) -> None:
@@ -60,5 +58,5 @@ async def _detach(caller: Caller, agent: str, label: str, url: str | None) -> No
         block = await store.blocks.by_label(actor, agent_id, label)
         await store.blocks.detach(actor, agent_id, block.id)
     console(errors=False).print(
-        f"Detached. The block stays: voicegraph memory attach {block.id} --agent {agent}"
+        f"Detached. Attach it again: voicegraph memory attach {block.id} --agent {agent}"
     )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _WHEN = "%Y-%m-%d %H:%M:%S"
 
-Holder = Annotated[str, typer.Option("--agent", metavar="NAME", help="Whose memory, by name or id.")]
-Label = Annotated[str, typer.Argument(metavar="LABEL", help="The label of the block, such as human.")]
+Holder = Annotated[str, typer.Option("--agent", metavar="NAME", help="The agent's name or id.")]
+Label = Annotated[str, typer.Argument(metavar="LABEL", help="The block's label, such as human.")]
 Expected = Annotated[
     int | None,
     typer.Option("--expect", metavar="VERSION", help="Change nothing unless the block is at this version."),
@@ -26,7 +26,7 @@ Expected = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """A block as it was typed."""
+    """A block as given on the command line."""
 
     label: str
     text: str | None
@@ -38,35 +38,31 @@ class _Wanted:
 def show(
     context: typer.Context,
     label: Annotated[
-        str | None, typer.Argument(metavar="[LABEL]", help="Write only the text of this block.")
+        str | None, typer.Argument(metavar="[LABEL]", help="Show only the text of this block.")
     ] = None,
     version: Annotated[
-        int | None, typer.Option("--version", metavar="NUMBER", help="As it was then; needs a label.")
+        int | None, typer.Option("--version", metavar="NUMBER", help="Show this version; needs a label.")
     ] = None,
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Show the blocks that stand in the agent's prompt: label, size and limit in characters, version."""
+    """Show the blocks in the agent's prompt: label, size and limit in characters, version."""
     asyncio.run(_show(caller_of(context), agent, label, version, database))
 
 
 def set_block(
     context: typer.Context,
     label: Label,
-    text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="The new text; - reads it from the input stream.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Most characters that it may hold.")
-    ] = None,
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The new text; - reads stdin.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Maximum number of characters.")] = None,
     create: Annotated[
-        bool, typer.Option("--create", help="Make the block when the agent holds none of this label.")
+        bool, typer.Option("--create", help="Create the block if the agent has none with this label.")
     ] = False,
     expect: Expected = None,
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Give a block a new text or limit. The text before it stays in the history."""
+    """Set a block's text or limit. The previous text stays in the history."""
     if text is None and limit is None:
         raise typer.BadParameter("give a text or --limit")
     words = read_input() if text == "-" else text
@@ -77,11 +73,13 @@ def set_block(
 def history(
     context: typer.Context,
     label: Label,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="Maximum number of versions, newest first.")
+    ] = 20,
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """List the versions of a block, the newest first: number, time, who wrote it, what changed."""
+    """List a block's versions, newest first: number, time, author, change."""
     asyncio.run(_history(caller_of(context), agent, label, limit, database))
 
 
@@ -92,7 +90,7 @@ def undo(
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Take the last change of a block back; again, the one before it. Nothing is lost: see `redo`."""
+    """Undo a block's last change; repeat to undo earlier ones. See `redo`."""
     asyncio.run(_step(caller_of(context), agent, label, expect, database, back=True))
 
 
@@ -103,18 +101,18 @@ def redo(
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Bring back what the last undo took away; not possible any more once the block was changed."""
+    """Redo the last undone change; not possible once the block has been changed."""
     asyncio.run(_step(caller_of(context), agent, label, expect, database, back=False))
 
 
 def read_input() -> str:
-    """Return the text of the input stream, without the line's end behind it."""
+    """Return the text of stdin without its final newline."""
     from ....state.errors import InvalidInput
 
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").rstrip("\n")
     except UnicodeDecodeError:
-        raise InvalidInput("the text is not valid: write it in UTF-8") from None
+        raise InvalidInput("the text is not valid UTF-8") from None
 
 
 async def _show(caller: Caller, agent: str, label: str | None, version: int | None, url: str | None) -> None:
@@ -137,7 +135,7 @@ async def _show(caller: Caller, agent: str, label: str | None, version: int | No
             return
     screen = console(errors=False)
     if not memory.blocks:
-        console(errors=True).print("The agent holds no blocks.")
+        console(errors=True).print("The agent has no blocks.")
     for number, block in enumerate(memory.blocks):
         screen.print(("\n" if number else "") + _title(block), style="bold")
         screen.print(printable(block.value))
@@ -168,11 +166,11 @@ async def _set(caller: Caller, agent: str, wanted: "_Wanted", url: str | None) -
             )
         else:
             block = await _change(store, actor, block, wanted)
-    console(errors=False).print(f"{_title(block)} is set.")
+    console(errors=False).print(f"{_title(block)} set.")
 
 
 async def _change(store: "Store", actor: "Actor", block: "Block", wanted: "_Wanted") -> "Block":
-    """Set text and limit in the order in which both fit."""
+    """Set text and limit in whichever order keeps the text within the limit."""
     limit, expected = wanted.limit, wanted.expect
     if limit is not None and limit > block.limit:
         block = await store.blocks.resize(actor, block.id, limit, expected_version=expected)
@@ -225,7 +223,7 @@ async def _step(
         agent_id = (await store.agents.get(actor, agent)).id
         before = await store.blocks.by_label(actor, agent_id, label)
         step = store.blocks.undo if back else store.blocks.redo
-        # What is shown is what was changed, also when somebody else writes in between.
+        # Shows this change even if another writer changes the block in between.
         block = await step(actor, before.id, expected_version=expect or before.version)
     screen = console(errors=False)
     screen.print(f"{_title(block)}: {printable(shown_change(before.value, block.value))}")

@@ -1,14 +1,14 @@
-"""A change of a text in one short line."""
+"""Show a change of a text in one short line."""
 
 import re
 from difflib import SequenceMatcher
 
-_CONTEXT = 3  # Words around what changed.
-_LONGEST = 60  # Characters of one piece that is shown.
+_CONTEXT = 3  # Unchanged words shown on each side of a change.
+_LONGEST = 60  # Maximum length of one piece, in characters.
 
 
 def shown_change(before: str, after: str) -> str:
-    """Return what changed between two texts by words: `called [-Bob-]{+Ada+} and likes`."""
+    """Return the word-level difference between two texts: `called [-Bob-]{+Ada+} and likes`."""
     if before == after:
         return "(the same)"
     old, new = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (before, after))
@@ -28,7 +28,7 @@ def shown_change(before: str, after: str) -> str:
 
 def _around(words: list[str], *, first: bool, last: bool) -> str:
     """Return the unchanged words next to a change, with an ellipsis for those further off."""
-    near = 2 * _CONTEXT  # With the blanks between them.
+    near = 2 * _CONTEXT  # Includes the blanks between words.
     left = [] if first else words[:near]
     right = [] if last else words[-near:]
     if len(left) + len(right) >= len(words):

@@ -1,4 +1,4 @@
-"""`voicegraph memory`: what an agent remembers, in its user's hands."""
+"""`voicegraph memory`: inspect and manage an agent's memory."""
 
 import typer
 
@@ -10,7 +10,7 @@ from .embed import embed
 from .files import export, forget, import_file
 from .search import search
 
-commands = typer.Typer(help="See, correct, search, forget and carry away what an agent remembers.")
+commands = typer.Typer(help="Show, edit, search, forget, export and import an agent's memory.")
 
 commands.command("show", epilog="Example: voicegraph memory show --agent waiter")(show)
 commands.command("set", epilog="Example: voicegraph memory set human 'The user is called Ada.'")(set_block)

@@ -1,4 +1,4 @@
-"""`voicegraph memory consolidate`: do now what the background does when nobody speaks."""
+"""`voicegraph memory consolidate`: run the background consolidation now."""
 
 import asyncio
 from typing import Annotated
@@ -17,7 +17,7 @@ def consolidate(
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Read what left the agent's window, keep what matters as passages, bring the block up to date."""
+    """Read the messages that left the window, store what matters as passages and update the block."""
     asyncio.run(_consolidate(caller_of(context), agent, model, database))
 
 

@@ -1,4 +1,4 @@
-"""`voicegraph memory embed`: vectors for all that is searched, when an embedder or its model is new."""
+"""`voicegraph memory embed`: compute vectors for a new embedder or embedding model."""
 
 import asyncio
 from typing import Annotated
@@ -19,9 +19,9 @@ def embed(
     ] = None,
     database: Database = None,
 ) -> None:
-    """Make the vectors of all agents and users of the database that are missing or of another model.
+    """Compute the vectors that are missing or of another model, for all agents and users of the database.
 
-    Stop it whenever you like: the next one goes on from there. Until it is done searches use what is there.
+    It can be stopped at any time: the next run resumes. Until it is done, searches use the existing vectors.
     """
     asyncio.run(_embed(embedder, database))
 
@@ -34,10 +34,10 @@ async def _embed(embedder: str | None, url: str | None) -> None:
     out, progress = console(errors=False), console(errors=True)
     async with searching(url, embedder) as store:
         if not store.embedding.on:
-            raise InvalidSetting("there is no embedder: give --embedder or set VOICEGRAPH_EMBEDDER")
+            raise InvalidSetting("no embedder is set: give --embedder or set VOICEGRAPH_EMBEDDER")
         await store.recall.index_due()
         await store.embedding.change_model()
         done = await store.embedding.embed_due(
             lambda done, left: progress.print(f"{done} embedded, {left} left …")
         )
-    out.print(f"{done} vectors made; all is embedded.")
+    out.print(f"{done} vectors computed; everything is embedded.")

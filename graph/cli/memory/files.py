@@ -1,4 +1,4 @@
-"""`voicegraph memory forget`, `export` and `import`: memory taken away, out and in."""
+"""`voicegraph memory forget`, `export` and `import`: delete, export and import memory."""
 
 import asyncio
 import codecs
@@ -31,20 +31,18 @@ def forget(
     context: typer.Context,
     what: Annotated[What, typer.Argument(metavar="user|agent|thread", help="What to forget.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")],
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask; nobody is asked in a script.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt.")] = False,
     database: Database = None,
 ) -> None:
-    """Forget a user, an agent or a conversation for good: every row, index entry and checkpoint.
+    """Erase a user, an agent or a conversation: every row, index entry and checkpoint.
 
-    It ends with a proof: how many rows of each table held anything of it before, and how many do now. The
-    exit code is 1 unless none is left. A user is forgotten with all agents, an agent with all conversations
-    and with the blocks that no other agent holds. What was noted from a conversation stays in blocks and
-    archive. Forget when nobody talks: a running turn would store its words anew.
+    The output proves it: for each table, the number of matching rows before and after. The exit code is 1 if
+    any is left. A user is erased with all agents, an agent with all its conversations and the blocks that no
+    other agent holds. What the agent noted from a conversation stays in blocks and archive. Run it when no
+    turn is running: a running turn would store its messages again.
     """
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        if not typer.confirm(f"Forget {what} '{name}' for good?", err=True):
+        if not typer.confirm(f"Permanently forget {what} '{name}'?", err=True):
             raise typer.Exit(FAILED)
     if not asyncio.run(_forget(caller_of(context), what, name, database)):
         raise typer.Exit(FAILED)
@@ -53,33 +51,33 @@ def forget(
 def export(
     context: typer.Context,
     agent: Annotated[
-        str | None, typer.Option("--agent", metavar="NAME", help="Only this one. [default: all]")
+        str | None, typer.Option("--agent", metavar="NAME", help="Export only this agent. [default: all]")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to. [default: the output stream]")
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write. [default: stdout]")
     ] = None,
     database: Database = None,
 ) -> None:
-    """Write all that is remembered as one JSON file.
+    """Export the memory as one JSON file.
 
-    It holds agents, blocks with their history, threads with their messages, and passages; not checkpoints
-    and search indexes, which are made anew. Nobody but you may read a file made by --out.
+    It holds agents, blocks with their history, threads with their messages, and passages; not checkpoints and
+    search indexes, which are rebuilt. A file written by --out is readable by its owner only.
     """
     asyncio.run(_export(caller_of(context), agent, out, database))
 
 
 def import_file(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of `export`; - for the input stream.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file written by `export`; - reads stdin.")],
     database: Database = None,
 ) -> None:
-    """Add what a file of `export` holds to what is remembered, for the same user or another one.
+    """Import a file written by `export`, for the same user or another one.
 
-    What is there by its id stays as it is, so a second time nothing is added, and an import that was broken
-    off is completed. Ids are kept; those of agents, blocks and passages that belong to another user become
-    new ones, the same each time. An agent whose name is taken gets a number after it. A conversation that
-    goes on begins with an empty window: what was said is found by search. Import only files that you trust:
-    they name the tools that an agent may call.
+    Entries whose id exists are not changed, so importing twice adds nothing and an interrupted import can be
+    completed. Ids are preserved; agents, blocks and passages whose id belongs to another user get a new id,
+    the same each time. An agent whose name is taken gets a number appended. A conversation that is continued
+    starts with an empty window: what was said is found by search. Import only files that you trust: they name
+    the tools that an agent may call.
     """
     asyncio.run(_import(caller_of(context), file, database))
 
@@ -110,10 +108,10 @@ def _prove(forgotten: "Forgotten", shown: str) -> bool:
     write_rows(["table", "rows before", "rows left"], rows, nothing="")
     left = sum(forgotten.left.values())
     if left:
-        say_error(f"of {shown} {left} rows are left: end what talks with it, then forget it again")
+        say_error(f"{left} rows of {shown} are left: stop its running turns, then run the command again")
     else:
         console(errors=True).print(
-            f"The {printable(shown)} is forgotten: nothing is left in {len(forgotten.left)} tables."
+            f"Forgot the {printable(shown)}: nothing is left in {len(forgotten.left)} tables."
         )
     return forgotten.complete
 
@@ -133,12 +131,12 @@ async def _export(caller: Caller, agent: str | None, out: Path | None, url: str 
             return
         with _private(out) as stream:
             done = await export_to(store, actor, stream.write, agent=agent)
-    console(errors=True).print(f"{done.agents} agents and {done.blocks} blocks are in {out}.")
+    console(errors=True).print(f"{done.agents} agents and {done.blocks} blocks exported to {out}.")
 
 
 @contextmanager
 def _private(file: Path) -> Generator[IO[bytes]]:
-    """Give a file to write that only its owner can read; it is there whole, after the body, or not at all."""
+    """Yield a file that only its owner can read; it appears at `file` complete, on success, or not at all."""
     from ....state.errors import InvalidInput
 
     part = file.with_name(f"{file.name}.part")
@@ -166,9 +164,9 @@ async def _import(caller: Caller, file: str, url: str | None) -> None:
         done = await import_memory(store, Actor(caller.organization, caller.user), content)
     screen = console(errors=False)
     added = [f"{count} {what}" for what, count in done.added.items() if count]
-    screen.print(f"Added: {', '.join(added)}." if added else "Everything was there: nothing is added.")
+    screen.print(f"Added: {', '.join(added)}." if added else "Nothing to add: everything exists already.")
     for old, new in done.renamed.items():
-        screen.print(printable(f"'{old}' is called '{new}' here."))
+        screen.print(printable(f"'{old}' is imported as '{new}'."))
 
 
 def _read(file: str) -> bytes:

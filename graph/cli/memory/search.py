@@ -1,4 +1,4 @@
-"""`voicegraph memory search`: what was said in any conversation, and what the archive holds."""
+"""`voicegraph memory search`: search conversations or the archive."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ _WHEN = "%Y-%m-%d %H:%M"
 
 
 class Role(StrEnum):
-    """Who may have said it."""
+    """The speaker."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -30,7 +30,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """A search as it was typed; times are aware."""
+    """A search as given on the command line; times are time zone aware."""
 
     query: str
     start: datetime | None
@@ -45,7 +45,7 @@ class _Asked:
 
     @property
     def window(self) -> dict[str, Any]:
-        """What both searches take."""
+        """Return the arguments that both searches take."""
         order = "newest" if self.newest else "best"
         return {
             "start": self.start,
@@ -58,24 +58,26 @@ class _Asked:
 
 def search(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="Plain words; '' finds all, newest first.")],
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most so many.")] = 5,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Leave so many out: the next page.")] = 0,
-    newest: Annotated[bool, typer.Option("--newest", help="The newest first, not the best.")] = False,
-    since: Annotated[datetime | None, typer.Option("--since", help="From this time on, local.")] = None,
-    until: Annotated[datetime | None, typer.Option("--until", help="Before this time, local.")] = None,
-    role: Annotated[Role | None, typer.Option("--role", help="Only what was said by.")] = None,
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="Plain words; '' lists everything, newest first.")
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Maximum number of hits.")] = 5,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Number of hits to skip.")] = 0,
+    newest: Annotated[bool, typer.Option("--newest", help="Sort by time, newest first.")] = False,
+    since: Annotated[datetime | None, typer.Option("--since", help="Not before this local time.")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", help="Before this local time.")] = None,
+    role: Annotated[Role | None, typer.Option("--role", help="Only messages of this speaker.")] = None,
     thread: Annotated[
         str | None, typer.Option("--thread", metavar="ID", help="Only in this conversation.")
     ] = None,
-    archive: Annotated[bool, typer.Option("--archive", help="In the archive instead.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write one hit a line, as JSON.")] = False,
+    archive: Annotated[bool, typer.Option("--archive", help="Search the archive instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")] = False,
     agent: Holder = "default",
     database: Database = None,
 ) -> None:
-    """Search all that was said with the agent. Each hit comes with the two messages before and after it."""
+    """Search the agent's conversations. Each hit comes with the two messages before and after it."""
     if archive and (role or thread):
-        raise typer.BadParameter("--role and --thread are for conversations, not for the archive")
+        raise typer.BadParameter("--role and --thread cannot be used with --archive")
     asked = _Asked(
         query=query,
         start=since.astimezone() if since else None,
@@ -99,7 +101,7 @@ async def _search(caller: Caller, agent: str, asked: _Asked, url: str | None) ->
     actor = Actor(caller.organization, caller.user)
     async with searching(url) as store:
         agent_id = (await store.agents.get(actor, agent)).id
-        # What the last process said just before it ended is not indexed yet.
+        # The last process may have ended before it indexed its last messages.
         await store.recall.index_due(agent_id)
         found: Page[RecallHit] | Page[PassageHit]
         if asked.archive:
@@ -115,9 +117,9 @@ async def _search(caller: Caller, agent: str, asked: _Asked, url: str | None) ->
         _show(hit, first=number == 0)
     notes = console(errors=True)
     if not found.hits:
-        notes.print("Nothing was found.")
+        notes.print("Nothing found.")
     elif found.next_offset is not None:
-        notes.print(f"There is more: --offset {found.next_offset}", style="dim")
+        notes.print(f"More results: --offset {found.next_offset}", style="dim")
 
 
 def _write_json(found: "Page[RecallHit] | Page[PassageHit]") -> None:

@@ -1,1 +1,1 @@
-"""Commands that talk and show conversations."""
+"""Commands that hold and show conversations."""

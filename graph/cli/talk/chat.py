@@ -1,4 +1,4 @@
-"""`voicegraph chat`: a conversation at the keyboard."""
+"""`voicegraph chat`: talk with an agent at the keyboard."""
 
 import typer
 
@@ -12,7 +12,7 @@ def chat(
     model: Model = None,
     database: Database = None,
 ) -> None:
-    """Talk with an agent. Ctrl-C interrupts a reply and keeps the conversation, Ctrl-D leaves it."""
+    """Talk with an agent. Ctrl-C interrupts a reply, Ctrl-D ends the chat."""
     from .keyboard import converse
 
     converse(Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database))

@@ -1,4 +1,4 @@
-"""A conversation as a command wants it, and one turn of it."""
+"""Open the conversation that a command names, and run one turn of it."""
 
 import asyncio
 import random
@@ -31,13 +31,13 @@ from ..terminal.storage import url_to_read
 from ..terminal.streams import without_mark
 from .time_travel import whole_id
 
-# Without those that look alike.
+# Without letters and digits that look alike.
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A thread with its agent and model: all that its turns need is there."""
+    """A thread with its agent and model, ready for turns."""
 
     graph: TurnGraph
     actor: Actor
@@ -49,7 +49,7 @@ class Conversation:
 
     @property
     def config(self) -> RunnableConfig:
-        """What a run of the graph needs to know."""
+        """The configuration for a run of the graph."""
         return {
             "configurable": {
                 "thread_id": self.thread_id,
@@ -61,26 +61,26 @@ class Conversation:
 
 
 def actor_of(caller: Caller) -> Actor:
-    """Return who acts in the database."""
+    """Return the actor for the database."""
     return Actor(caller.organization, caller.user)
 
 
 def checked_words(text: str, settings: Settings) -> str:
-    """Return the words of `text` when a turn can begin with them, or raise `InvalidMessage`."""
+    """Return `text` if it can start a turn, or raise `InvalidMessage`."""
     text = without_mark(text.strip())
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidMessage("the message is not valid text: write it in UTF-8") from None
+        raise InvalidMessage("the message is not valid UTF-8") from None
     incoming_messages({"messages": [("user", text)]}, settings, 0.0)
     return text
 
 
 async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> Conversation:
-    """Find the thread, its agent and its model; a thread that is new is called after `kind`.
+    """Find the thread, its agent and its model; the name of a new thread starts with `kind`.
 
-    Nothing is stored but the default agent. Raises `AgentNotFound`, and `InvalidSetting` for a thread of
-    another agent, a model that cannot be used or a tool that cannot be loaded.
+    Stores nothing but the default agent. Raises `AgentNotFound`, and `InvalidSetting` for a thread of another
+    agent, a model that cannot be used or a tool that cannot be loaded.
     """
     actor = actor_of(wish.caller)
     thread_id = await _new_id(resources, actor, kind) if wish.thread is None else wish.thread
@@ -89,7 +89,7 @@ async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> C
     if known is not None and known.agent_id != agent.id:
         raise InvalidSetting(
             f"the thread '{thread_id}' belongs to agent '{known.agent_name}': "
-            "leave --agent out or start a new thread"
+            "omit --agent or start a new thread"
         )
     if wish.model and agent.model:
         resources.models.substitute(agent.model, wish.model)
@@ -101,7 +101,7 @@ async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> C
 
 
 async def show_turn(events: AsyncGenerator[Event], view: View) -> Event | None:
-    """Show a turn to its end and return its last event; a failed turn is also told on the error stream."""
+    """Show a turn to its end and return its last event; a failure is also written to stderr."""
     last: Event | None = None
     try:
         async with aclosing(events):
@@ -116,7 +116,7 @@ async def show_turn(events: AsyncGenerator[Event], view: View) -> Event | None:
 
 
 def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
-    """Run one turn with `text` as the user's words; return true when it went well."""
+    """Run one turn with `text` as the user's message; return whether it succeeded."""
     settings = load_settings()
     words = checked_words(text, settings)
 
@@ -124,7 +124,7 @@ def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
         async with open_resources(wish.url, model=wish.model, settings=settings) as resources:
             conversation = await open_conversation(resources, wish, kind="say")
             if wish.thread is None:
-                _note(f"Go on with: voicegraph say --thread {conversation.thread_id} TEXT")
+                _note(f"Continue with: voicegraph say --thread {conversation.thread_id} TEXT")
             events = stream_turn(conversation.graph, words, conversation.config)
             return not isinstance(await show_turn(events, _view(as_json=as_json)), TurnFailed)
 
@@ -132,16 +132,16 @@ def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
 
 
 def resume_once(wish: Wish, checkpoint: str | None = None, new: str | None = None, *, as_json: bool) -> bool:
-    """Go on with the turn that a crash left on the thread; return true when it went well.
+    """Resume the turn that a crash left on the thread; return whether it succeeded.
 
-    From a `checkpoint` it goes on in a new thread, called `new` if given.
+    From a `checkpoint` it resumes in a new thread, named `new` if given.
     """
     settings = load_settings()
 
     async def run() -> bool:
         url = url_to_read(wish.url, settings)
         async with open_resources(url, model=wish.model, settings=settings) as resources:
-            # Known first: whoever mistypes an id gets no new thread.
+            # Look the thread up first: a mistyped id must not create one.
             await resources.store.threads.get(actor_of(wish.caller), wish.thread or "")
             conversation = await open_conversation(resources, wish, kind="say")
             config = conversation.config
@@ -154,17 +154,17 @@ def resume_once(wish: Wish, checkpoint: str | None = None, new: str | None = Non
 
 
 async def _other_course(conversation: Conversation, checkpoint: str, new: str | None) -> RunnableConfig:
-    """Return how to run the turn from an earlier point: as a fork, which is told of."""
+    """Fork the thread at an earlier point, print a note, and return the fork's configuration."""
     graph, actor, thread_id = conversation.graph, conversation.actor, conversation.thread_id
     table = await checkpoints(graph, thread_id, actor=actor)
     place = whole_id(table, checkpoint)
     if any(row.id == place and row.next is None for row in table):
         raise NothingToResume(
-            f"checkpoint '{checkpoint}' is the end of a turn: go on from it with "
+            f"checkpoint '{checkpoint}' is the end of a turn: continue from it with "
             f"voicegraph fork {thread_id} --checkpoint {checkpoint}"
         )
     made = await fork(graph, thread_id, place, new, actor=actor)
-    _note(f"Goes on as thread {made.thread_id}; {thread_id} stays as it is.")
+    _note(f"Continuing as thread {made.thread_id}; {thread_id} is not changed.")
     return made.config
 
 
@@ -200,7 +200,7 @@ async def _find_agent(resources: Resources, actor: Actor, name: str) -> Agent:
 
 @contextmanager
 def _loading(model: str) -> Generator[None]:
-    """Say what takes a second, and take it back when it is done."""
+    """Show a status line while the embedded model loads."""
     if model != LOCAL_MODEL or not sys.stderr.isatty():
         yield
         return

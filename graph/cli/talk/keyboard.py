@@ -1,6 +1,6 @@
-"""A conversation at the keyboard: the event loop runs in a thread, the main thread waits for keys.
+"""A conversation at the keyboard: the event loop runs in a thread, the main thread reads the input.
 
-So editing a line blocks no turn, and Ctrl-C, which Python gives to the main thread, finds it free to act.
+Editing a line therefore blocks no turn, and the main thread, which gets Ctrl-C, is free to handle it.
 """
 
 import signal
@@ -27,13 +27,13 @@ from .conversation import Conversation, checked_words, open_conversation, show_t
 
 _PROMPT = "you> "
 _SMALL_MODEL = (
-    "a small embedded model: it talks, it calls no tools. For a better one set OPENAI_API_KEY, "
-    "or take --model openai:NAME with OPENAI_BASE_URL for a server of your own."
+    "a small embedded model without tools. For a better one set OPENAI_API_KEY, "
+    "or use --model openai:NAME with OPENAI_BASE_URL for your own server."
 )
 
 
 def converse(wish: Wish) -> None:
-    """Hold a conversation until the input ends. Raises what opening it raises; a turn that fails is told."""
+    """Hold a conversation until the input ends. Raises what opening it raises; a failed turn is reported."""
     settings = load_settings()
     with open_resources_sync(wish.url, model=wish.model, settings=settings) as resources:
         portal = resources.portal
@@ -58,7 +58,7 @@ class _Chat:
         self._portal = portal
         self._conversation = conversation
         self._settings = settings
-        # What is not said goes beside the replies only where somebody reads both.
+        # Notes are shown with the replies only if both go to a terminal.
         self._notes = console(errors=not sys.stdout.isatty())
         self._at_keyboard = sys.stdin.isatty()
         if self._at_keyboard:
@@ -66,26 +66,26 @@ class _Chat:
                 import readline  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     def greet(self) -> None:
-        """Say who talks on which thread, and what was said last."""
+        """Show the thread, agent and model, and the last exchange."""
         call = self._conversation
         self._note(f"Thread {call.thread_id}, agent {call.agent.name}, model {call.model.name}")
         if call.model.name == LOCAL_MODEL:
             self._note(f"{LOCAL_MODEL} is {_SMALL_MODEL}")
         if call.known is not None and call.known.messages:
-            self._note(f"Going on after {call.known.messages} messages; the last ones:")
+            self._note(f"Continuing after {call.known.messages} messages; the last ones:")
             for message in self._portal.call(_last_exchange, call):
                 self._note(f"  {message.role}: {message.heard}")
         if self._at_keyboard:
-            self._note("Ctrl-C interrupts a reply, Ctrl-D leaves.")
+            self._note("Ctrl-C interrupts a reply, Ctrl-D ends the chat.")
 
     def listen(self) -> str | None:
-        """Return the next words, empty for none, or `None` at the end of the input."""
+        """Return the next message, possibly empty, or `None` at the end of the input."""
         try:
             return without_mark(self._read().strip()).strip()
         except EOFError:
             return None
-        except UnicodeDecodeError:  # Of the terminal; what is piped in is checked with the words.
-            say_error("the message is not valid text: write it in UTF-8")
+        except UnicodeDecodeError:  # From the terminal; piped input is checked with the message.
+            say_error("the message is not valid UTF-8")
             return ""
         except KeyboardInterrupt:
             if not self._at_keyboard:
@@ -95,7 +95,7 @@ class _Chat:
             return ""
 
     def reply(self, words: str) -> None:
-        """Run a turn; Ctrl-C interrupts it, a second one gives up waiting for it."""
+        """Run a turn; Ctrl-C interrupts it, a second one stops waiting for its end."""
         view = SpokenView(self._notes)
         try:
             words = checked_words(words, self._settings)
@@ -106,10 +106,10 @@ class _Chat:
             report(error)
 
     def leave(self) -> None:
-        """Say how to come back."""
+        """Show how to continue the conversation."""
         if self._at_keyboard:
             self._notes.print()
-        self._note(f"Come back with: voicegraph chat --thread {self._conversation.thread_id}")
+        self._note(f"Continue with: voicegraph chat --thread {self._conversation.thread_id}")
 
     @contextmanager
     def _interrupting(self, turn: "Future[None]") -> Generator[None]:
@@ -118,7 +118,7 @@ class _Chat:
         async def stop() -> None:
             call = self._conversation
             if not await interrupt(call.graph, call.thread_id, actor=call.actor):
-                turn.cancel()  # It had not begun.
+                turn.cancel()  # It had not started.
 
         def on_ctrl_c(signal_number: int, frame: FrameType | None) -> None:
             nonlocal asked
@@ -153,7 +153,7 @@ async def _turn(call: Conversation, words: str, view: SpokenView) -> None:
 
 
 async def _last_exchange(call: Conversation) -> tuple[StoredMessage, ...]:
-    """Return the last words of the user and what was said to them."""
+    """Return the user's last message and the messages after it."""
     messages = await call.graph.resources.store.messages.history(
         call.actor, call.thread_id, limit=20, withdrawn=False
     )

@@ -11,14 +11,14 @@ from ..terminal.streams import read_text
 
 def say(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What the user says; - reads it from the input stream.")],
+    text: Annotated[str, typer.Argument(help="The user's message; - reads stdin.")],
     thread: Thread = None,
     agent: Agent = None,
     model: Model = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say one thing and write the reply. Nothing else goes to the output stream."""
+    """Run one turn and print the reply; stdout gets nothing else."""
     from .conversation import say_once
 
     words = read_text() if text == "-" else text

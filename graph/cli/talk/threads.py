@@ -1,4 +1,4 @@
-"""`voicegraph threads`, `history` and `resume`: conversations that are there."""
+"""`voicegraph threads`, `history` and `resume`: existing conversations."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 _WHEN = "%Y-%m-%d %H:%M"
 
-Known = Annotated[str, typer.Argument(metavar="THREAD", help="Its id, as `voicegraph threads` shows it.")]
+Known = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's id (see `voicegraph threads`).")]
 
 
 def threads(
     context: typer.Context,
-    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only of this agent.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Only threads of this agent.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of threads.")] = 50,
     database: Database = None,
 ) -> None:
-    """List the conversations. The last used comes first: id, agent, number of messages, last use.
+    """List the conversations, last used first: id, agent, number of messages, last use.
 
-    "(cut off)": a crash cut the last turn off; `voicegraph resume` ends it.
+    "(cut off)" marks a last turn that a crash cut off; `voicegraph resume` completes it.
     """
     asyncio.run(_threads(caller_of(context), agent, limit, database))
 
@@ -34,14 +36,15 @@ def history(
     context: typer.Context,
     thread: Known,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the last ones. [default: all]")
+        int | None,
+        typer.Option("--limit", min=1, help="Number of messages, counted from the end. [default: all]"),
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Include drafts: guesses of a client at the caller's words.")
+        bool, typer.Option("--all", help="Include drafts: a client's early guesses at the caller's words.")
     ] = False,
     database: Database = None,
 ) -> None:
-    """Write all that was said on a thread, and its tool calls."""
+    """Print a thread's messages and tool calls."""
     asyncio.run(_history(caller_of(context), thread, limit, all_, database))
 
 
@@ -51,7 +54,9 @@ def resume(
     checkpoint: Annotated[
         str | None,
         typer.Option(
-            "--checkpoint", metavar="ID", help="From there, as a new thread. [default: the newest, in place]"
+            "--checkpoint",
+            metavar="ID",
+            help="Resume from this checkpoint in a new thread. [default: the newest, in place]",
         ),
     ] = None,
     new: NewThread = None,
@@ -59,16 +64,16 @@ def resume(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a turn that a crash left. What it still says goes to the output stream.
+    """Complete a turn that a crash cut off; the rest of the reply goes to stdout.
 
-    With `--checkpoint` the turn takes another course from there on (see `voicegraph checkpoints`): in a new
-    thread, as `fork` makes one, so that this one stays as it is. Tools with side effects that ran later in
-    the turn are not run again: their results are used.
+    With `--checkpoint` the turn runs again from there (see `voicegraph checkpoints`), in a new thread made as
+    by `fork`; this one is not changed. Tools with side effects that ran later in the turn are not run again:
+    their results are reused.
     """
     from .conversation import resume_once
 
     if new is not None and checkpoint is None:
-        raise typer.BadParameter("--as names the thread that --checkpoint makes")
+        raise typer.BadParameter("--as needs --checkpoint: it names the new thread")
     wish = Wish(caller=caller_of(context), thread=thread, model=model, url=database)
     if not resume_once(wish, checkpoint, new, as_json=as_json):
         raise typer.Exit(FAILED)
@@ -94,7 +99,7 @@ async def _threads(caller: Caller, agent: str | None, limit: int, url: str | Non
             ]
             for thread in found
         ],
-        nothing="No conversations yet. Begin one with: voicegraph chat",
+        nothing="No conversations yet. Start one with: voicegraph chat",
     )
 
 

@@ -1,4 +1,4 @@
-"""`voicegraph checkpoints` and `fork`: where a thread can be gone back to, and another future of it."""
+"""`voicegraph checkpoints` and `fork`: go back to an earlier point of a thread."""
 
 import asyncio
 import sys
@@ -12,17 +12,17 @@ from ..terminal.options import Caller, Database, caller_of
 if TYPE_CHECKING:
     from ...time_travel.checkpoint_table import CheckpointTable
 
-Past = Annotated[str, typer.Argument(metavar="THREAD", help="Its id, as `voicegraph threads` shows it.")]
+Past = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's id (see `voicegraph threads`).")]
 NewThread = Annotated[
     str | None,
-    typer.Option("--as", metavar="NEW", help="The id of the new thread. [default: made from the old one]"),
+    typer.Option("--as", metavar="NEW", help="Id of the new thread. [default: derived from the old one]"),
 ]
 _SHORT = 12
-"""So much of an id's end is shown on a terminal; it is enough to name it."""
+"""Characters of an id's end that a terminal shows; they are enough to name the checkpoint."""
 
 
 class Memory(StrEnum):
-    """Which memory blocks a fork sees."""
+    """The memory blocks that a fork sees."""
 
     CURRENT = "current"
     AS_OF = "as_of"
@@ -32,15 +32,15 @@ def checkpoints(
     context: typer.Context,
     thread: Past,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the newest. [default: all that are kept]")
+        int | None, typer.Option("--limit", min=1, help="Number of checkpoints, newest first. [default: all]")
     ] = None,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write one checkpoint a line, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")] = False,
 ) -> None:
-    """List the points of a thread that it can go back to: id, time, next step, messages, the last of them.
+    """List a thread's checkpoints: id, time, next step, number of messages, last message.
 
-    The newest comes first. `fork` makes a new thread from one, `resume --checkpoint` ends its turn once more.
-    At the end of each turn old ones are deleted (VOICEGRAPH_CHECKPOINTS_KEPT).
+    The newest comes first. `fork` makes a new thread from one, `resume --checkpoint` runs the rest of its
+    turn again. Each turn deletes old ones at its end (VOICEGRAPH_CHECKPOINTS_KEPT).
     """
     asyncio.run(_checkpoints(caller_of(context), thread, limit, database, as_json=as_json))
 
@@ -50,27 +50,27 @@ def fork(
     thread: Past,
     checkpoint: Annotated[
         str,
-        typer.Option("--checkpoint", metavar="ID", help="From where; the end of the id will do."),
+        typer.Option("--checkpoint", metavar="ID", help="The checkpoint; the end of its id is enough."),
     ],
     new: NewThread = None,
     memory: Annotated[
         Memory,
-        typer.Option("--memory", help="Memory blocks as they are now, or copies of what they were then."),
+        typer.Option("--memory", help="Memory blocks as they are now, or as they were then."),
     ] = Memory.CURRENT,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write what was made as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
-    """Make a new thread with all that was said on another one up to a checkpoint, and write its id.
+    """Copy a thread up to a checkpoint into a new thread, and print the new id.
 
-    The old thread stays as it is. Tools with side effects that ran later in the turn are not run again: the
-    new thread gets their results. With `--memory as_of` it gets an agent of its own, a copy of the old one
-    with its blocks and archive as they were then; what either agent learns, the other does not see.
+    The old thread is not changed. Tools with side effects that ran later in the turn are not run again: the
+    new thread gets their results. With `--memory as_of` it gets its own agent: a copy of the old one, with
+    blocks and archive as they were then. Neither agent sees what the other learns.
     """
     asyncio.run(_fork(caller_of(context), thread, checkpoint, new, memory, database, as_json=as_json))
 
 
 def whole_id(table: "CheckpointTable", given: str) -> str:
-    """Return the id of the checkpoint whose id ends in `given`, or `given` when there is not one such."""
+    """Return the id that ends in `given`, or `given` itself unless exactly one does."""
     found = [row.id for row in table if given and row.id.endswith(given)]
     return found[0] if len(found) == 1 else given
 
@@ -96,7 +96,7 @@ async def _checkpoints(
         return
     cut = _SHORT if sys.stdout.isatty() else 0
     rows = [[row.id[-cut:], *cells(row)[1:]] for row in table]
-    write_rows(TITLES, rows, nothing="No checkpoints: nothing was said on this thread by this program.")
+    write_rows(TITLES, rows, nothing="No checkpoints: this program has run no turn on this thread.")
 
 
 async def _fork(
@@ -125,5 +125,5 @@ async def _fork(
     sys.stdout.write((orjson.dumps(fields).decode() if as_json else made.thread_id) + "\n")
     notes = console(errors=True)
     if made.unfinished:
-        notes.print(f"End its turn with: voicegraph resume {made.thread_id}", style="dim")
-    notes.print(f"Go on with: voicegraph say --thread {made.thread_id} TEXT", style="dim")
+        notes.print(f"Complete its turn with: voicegraph resume {made.thread_id}", style="dim")
+    notes.print(f"Continue with: voicegraph say --thread {made.thread_id} TEXT", style="dim")

@@ -1,4 +1,4 @@
-"""The graph for commands that look at checkpoints and ask no model."""
+"""Open the graph for commands that read checkpoints and call no model."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,12 +10,12 @@ from ...turns.turn_graph import TurnGraph
 from ..terminal.storage import url_to_read
 
 _NOT_ASKED = "openai:none"
-"""A model that is never asked: the embedded one would be loaded, which takes a second."""
+"""A placeholder that is never called: loading the embedded model would take a second."""
 
 
 @asynccontextmanager
 async def travelling(url: str | None) -> AsyncGenerator[TurnGraph]:
-    """Give the graph over the database; none is made when there is no file."""
+    """Yield the graph over the database; a missing SQLite file is not created."""
     settings = load_settings()
     url = url_to_read(url, settings)
     async with open_resources(url, model=_NOT_ASKED, settings=settings) as resources:

@@ -1,4 +1,4 @@
-"""What a command that fails says, in one line, and its exit code."""
+"""Report a command's failure in one line and map it to an exit code."""
 
 import logging
 import sqlite3
@@ -8,17 +8,17 @@ from contextlib import suppress
 import typer
 
 FAILED = 1
-"""The turn failed, or the model or the database did."""
+"""The turn, the model or the database failed."""
 WRONG_USAGE = 2
-"""The command cannot be run as it was typed."""
+"""The command cannot be run as given."""
 INTERRUPTED = 130
-"""Ended by Ctrl-C, as shells count it."""
+"""Ended by Ctrl-C (128 + SIGINT)."""
 
 log = logging.getLogger(__name__)
 
 
 def say_error(message: str) -> None:
-    """Write one line to the error stream."""
+    """Write one line to stderr."""
     with suppress(OSError):
         sys.stdout.flush()
     with suppress(OSError):
@@ -27,14 +27,14 @@ def say_error(message: str) -> None:
 
 
 def report(error: Exception) -> int:
-    """Tell what went wrong and return the exit code; `--verbose` logs where it came from."""
+    """Report the error and return the exit code; `--verbose` logs the traceback."""
     log.debug("the command failed", exc_info=error)
     if isinstance(error, typer.TyperException):
         command = getattr(getattr(error, "ctx", None), "command_path", "voicegraph")
         say_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
         return error.exit_code
     if isinstance(error, BrokenPipeError):
-        return FAILED  # The reader has left: there is nothing to say.
+        return FAILED  # The reader of the pipe has left.
     if isinstance(error, OSError) and error.strerror:
         say_error(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
         return FAILED
@@ -45,7 +45,7 @@ def report(error: Exception) -> int:
 
 
 def _report_ours(error: Exception) -> int:
-    # Here, since it imports the database: an error of ours has done so before.
+    # A late import: it loads the database, which an error of ours has already done.
     from ....state.errors import InvalidInput, NotFound, ThreadTaken, VoicegraphError
 
     if not isinstance(error, VoicegraphError):

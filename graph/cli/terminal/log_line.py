@@ -1,7 +1,7 @@
-"""A record of the log as one line: time, level, where it is from, what happened, and what it is about.
+"""Format a log record as one line: time, level, logger, message and fields.
 
-What callers say may stand in the text of an exception and in the arguments of a library's message. Neither is
-written above DEBUG: of an exception its kind and the places that it came through have to do.
+The text of an exception and the arguments of a library's message may contain callers' words. Neither is
+written above DEBUG: an exception is logged as its type and the places that it passed through.
 """
 
 import json
@@ -14,7 +14,7 @@ from types import TracebackType
 
 _STANDARD = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message", "taskName"}
-)  # What every record has.
+)  # Attributes that every record has.
 _FIRST = ("thread_id", "agent", "model", "error")
 _PLACES = ("where", "at")
 _LIBRARIES = frozenset(
@@ -22,20 +22,20 @@ _LIBRARIES = frozenset(
     "langchain langchain_core langchain_openai langgraph langsmith mcp openai psycopg py sqlalchemy "
     "starlette urllib3 uvicorn uvloop websockets".split()
 )
-"""Their messages may quote what went through them, so only the part that is always the same is written."""
+"""Their messages may quote the data they handle, so only the constant part is written."""
 _DEEPEST = 30
 
 
 class LogLine(logging.Formatter):
-    """Writes records for people and for programs that collect logs."""
+    """Formats records for people and for log collectors."""
 
     def __init__(self, facts: Callable[[], Mapping[str, str]]) -> None:
-        """Add to each record what `facts` tells when it is written: of the turn that it belongs to."""
+        """Add the values of `facts`, called for each record, about the turn that it belongs to."""
         super().__init__()
         self._facts = facts
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as a line; the places that an exception came through follow, indented."""
+        """Return the record as a line; the places that an exception passed through follow, indented."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields = " ".join(f"{name}={_shown(value)}" for name, value in _fields(record, self._facts()))
         line = f"{time} {record.levelname} {record.name}: {_message(record)} {fields}"
@@ -45,7 +45,7 @@ class LogLine(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return what happened, in one line."""
+    """Return the message in one line."""
     foreign = record.name.partition(".")[0] in _LIBRARIES and record.levelno > logging.DEBUG
     text = str(record.msg) if foreign else record.getMessage()
     return (text.strip() or "-").splitlines()[0] if foreign else " ".join(text.split())
@@ -65,7 +65,7 @@ def _fields(record: logging.LogRecord, facts: Mapping[str, str]) -> Iterator[tup
 
 
 def _code(error: BaseException) -> str:
-    """Return the code of an error of ours, of any other the name of its class."""
+    """Return the code of one of our errors, or the class name of any other."""
     ours = type(error).__module__.startswith("voicegraph.")
     return str(getattr(error, "code", "")) if ours else type(error).__name__
 
@@ -78,12 +78,12 @@ def _shown(value: object) -> str:
 
 
 def _short(path: str) -> str:
-    """Return the last folder and file of a path, a line number behind it included."""
+    """Return the last folder and file of a path, with a line number that follows."""
     return "/".join(PurePath(path).parts[-2:])
 
 
 def _trace(record: logging.LogRecord) -> Iterator[str]:
-    """Yield the places that an exception and its causes came through, without their texts."""
+    """Yield the places that an exception and its causes passed through, without their texts."""
     error = record.exc_info[1] if record.exc_info else None
     for _ in range(_DEEPEST):
         if error is None:

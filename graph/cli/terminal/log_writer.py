@@ -1,4 +1,4 @@
-"""Write log lines from a thread: a terminal or a pipe that takes nothing must not hold up the event loop."""
+"""Write log lines from a thread: a blocked terminal or pipe must not block the event loop."""
 
 import logging
 import queue
@@ -7,9 +7,9 @@ import time
 from typing import TextIO
 
 _MOST_LINES = 10_000
-"""Lines that wait to be written; later ones are dropped, and counted."""
+"""Maximum number of lines waiting to be written; further ones are dropped and counted."""
 _FAREWELL = 1.0
-"""Seconds that the last lines have when the process ends."""
+"""Seconds allowed for the last lines when the process ends."""
 
 
 class LogWriter(logging.Handler):
@@ -23,7 +23,7 @@ class LogWriter(logging.Handler):
         threading.Thread(target=self._write, daemon=True, name="voicegraph-log").start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Format the record here, where the turn that it belongs to is known, and write it later."""
+        """Format the record now, while the turn that it belongs to is known, and write it later."""
         try:
             self._lines.put_nowait(self.format(record))
         except queue.Full:
@@ -45,6 +45,6 @@ class LogWriter(logging.Handler):
             try:
                 self._stream.write(told)
                 self._stream.flush()
-            except (OSError, ValueError):  # Nobody reads it any more.
+            except (OSError, ValueError):  # The stream has no reader any more.
                 pass
             self._lines.task_done()

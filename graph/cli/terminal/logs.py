@@ -1,4 +1,4 @@
-"""What of the logs comes to the terminal."""
+"""Configure which logs reach the terminal."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from .log_writer import LogWriter
 
 
 def set_logs(*, verbose: bool) -> None:
-    """Keep logs and warnings of libraries off the terminal, unless they are asked for."""
+    """Keep logs and library warnings off the terminal unless requested."""
     if verbose:
         _write(logging.StreamHandler(), logging.INFO, logging.DEBUG)
         return
@@ -19,13 +19,15 @@ def set_logs(*, verbose: bool) -> None:
 
 
 def set_server_logs(*, verbose: bool = False, quiet: bool = False) -> None:
-    """Write warnings and errors to the error stream: nobody talks there, and somebody must see them."""
+    """Write a server's warnings and errors to stderr, for its operator."""
     level = logging.ERROR if quiet and not verbose else logging.INFO if verbose else logging.WARNING
     _write(LogWriter(sys.stderr), level, logging.DEBUG if verbose else level)
 
 
 def _write(handler: logging.Handler, level: int, ours: int) -> None:
-    from ....nodes.turn.turn_facts import turn_facts  # It imports LangGraph: help must be quick.
+    from ....nodes.turn.turn_facts import (
+        turn_facts,
+    )  # A late import: it loads LangGraph, and `--help` must be quick.
 
     handler.setFormatter(LogLine(turn_facts))
     root = logging.getLogger()

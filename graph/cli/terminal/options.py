@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Options that several commands share."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -7,12 +7,14 @@ import typer
 
 Thread = Annotated[
     str | None,
-    typer.Option("--thread", metavar="ID", help="The conversation to go on with. [default: a new one]"),
+    typer.Option("--thread", metavar="ID", help="The thread to continue. [default: a new one]"),
 ]
 Agent = Annotated[
     str | None,
     typer.Option(
-        "--agent", metavar="NAME", help="Who answers. [default: the thread's agent, else 'default']"
+        "--agent",
+        metavar="NAME",
+        help="The agent that answers. [default: the thread's agent, else 'default']",
     ),
 ]
 Model = Annotated[
@@ -32,16 +34,16 @@ Database = Annotated[
         "[default: VOICEGRAPH_DATABASE_URL, your data folder]",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Write one event a line, as JSON with its `type`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one event per line, as JSON with a `type`.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Write all logs to the error stream, with what is said.")
+    bool, typer.Option("--verbose", "-v", help="Write all logs to stderr, including what is said.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Of a server's logs write errors alone.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log only errors (for `serve`).")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who types the command; kept in typer's context by the options before the command."""
+    """The user of the command line, stored in typer's context by the options before the command."""
 
     organization: str = "default"
     user: str = "default"
@@ -51,7 +53,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """The conversation that a command asks for; `None` is for what it left open."""
+    """The conversation that a command names; `None` marks an omitted option."""
 
     caller: Caller
     thread: str | None = None
@@ -61,5 +63,5 @@ class Wish:
 
 
 def caller_of(context: typer.Context) -> Caller:
-    """Return who types the command."""
+    """Return the user of the command line."""
     return cast(Caller, context.obj)

@@ -1,4 +1,4 @@
-"""How a turn looks: the words as they come, the rest beside them."""
+"""Show a turn on the terminal: words as they arrive, notes next to them."""
 
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,31 +15,31 @@ _LONGEST_ARGUMENT = 40
 
 
 def console(*, errors: bool) -> "Console":
-    """Return a console on the output or the error stream; it writes no colours where they do not belong."""
+    """Return a console on stdout or stderr; it writes colours only to a terminal."""
     from rich.console import Console
 
     return Console(stderr=errors, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
-    """Return `text` without control characters: they could take a terminal over."""
+    """Return `text` without control characters, which could manipulate the terminal."""
     return text.translate(_UNPRINTABLE)
 
 
 class View(Protocol):
-    """Something that shows the events of a turn."""
+    """Shows the events of a turn."""
 
     def show(self, event: Event) -> None:
-        """Show one event at once."""
+        """Show one event immediately."""
         ...
 
     def end(self) -> None:
-        """Close what is open; the turn sends no more."""
+        """Finish the output; the turn sends no more events."""
         ...
 
 
 class JsonView:
-    """Events as JSON on the output stream, one a line."""
+    """Writes events to stdout as JSON, one per line."""
 
     def show(self, event: Event) -> None:
         """Write the event."""
@@ -52,14 +52,14 @@ class JsonView:
 
 
 class SpokenView:
-    """The reply on the output stream, tool use as lines on the console `notes`."""
+    """Writes the reply to stdout, and tool use as lines on the console `notes`."""
 
     def __init__(self, notes: "Console") -> None:
         self._notes = notes
         self._same_place = sys.stdout.isatty() or not notes.stderr
         self._in_line = False
         self._fresh = True
-        """True where a line of the reply begins: the rest of a reply may begin with a blank."""
+        """True at the start of a line: the rest of a reply may begin with a blank."""
 
     def show(self, event: Event) -> None:
         """Write words as they are, and tool use dimmed."""
@@ -100,7 +100,7 @@ class SpokenView:
 
 
 def shown_arguments(arguments: Any) -> str:
-    """Return the arguments of a tool call as they are written in Python, long ones cut."""
+    """Return the arguments of a tool call in Python's notation; long ones are truncated."""
     return ", ".join(f"{name}={_short(value)}" for name, value in dict(arguments).items())
 
 
@@ -110,9 +110,9 @@ def _short(value: object) -> str:
 
 
 def write_rows(titles: list[str], rows: list[list[str]], *, nothing: str) -> None:
-    """Write a table: aligned with titles on a terminal, else one row a line with tabs between.
+    """Write a table: aligned with titles on a terminal, else one tab-separated row per line.
 
-    `nothing` is told on the error stream when there are no rows.
+    Without rows, `nothing` is written to stderr.
     """
     if not rows:
         console(errors=True).print(nothing)
@@ -124,7 +124,7 @@ def write_rows(titles: list[str], rows: list[list[str]], *, nothing: str) -> Non
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in titles:
-            table.add_column(title, overflow="fold")  # An id that is cut cannot be copied.
+            table.add_column(title, overflow="fold")  # A truncated id could not be copied.
         for row in rows:
             table.add_row(*(printable(cell) for cell in row))
         console(errors=False).print(table)

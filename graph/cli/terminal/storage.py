@@ -1,4 +1,4 @@
-"""The database for commands that need no model."""
+"""Open the database for commands that need no model."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,9 +14,9 @@ _EMPTY = "sqlite:///:memory:"
 
 
 def url_to_read(url: str | None, settings: Settings) -> str:
-    """Return the URL of the database; of an empty one when there is no file yet.
+    """Return the URL of the database, or that of an empty one if the file does not exist.
 
-    Looking for something must not make a file.
+    Reading must not create a file.
     """
     url = url or settings.url()
     path = parse_location(url).path
@@ -25,7 +25,7 @@ def url_to_read(url: str | None, settings: Settings) -> str:
 
 @asynccontextmanager
 async def reading(url: str | None) -> AsyncGenerator[Store]:
-    """Open the database to look at it; what a crash left of turns is put into the record first."""
+    """Open the database to read; turns that a crash cut off are recorded first."""
     store = await open_store(url_to_read(url, load_settings()))
     try:
         await record_dead(store.database)
@@ -36,7 +36,7 @@ async def reading(url: str | None) -> AsyncGenerator[Store]:
 
 @asynccontextmanager
 async def searching(url: str | None, embedder: str | None = None) -> AsyncGenerator[Store]:
-    """Open the database to search it, with this embedder or that of the settings if there is one."""
+    """Open the database to search, with this embedder or the one from the settings, if any."""
     from ....nodes.model.embedder import open_embedder
 
     settings = load_settings(embedder=embedder)
@@ -53,7 +53,7 @@ async def searching(url: str | None, embedder: str | None = None) -> AsyncGenera
 
 @asynccontextmanager
 async def writing(url: str | None) -> AsyncGenerator[Store]:
-    """Open the database to change it; it is made when it is not there."""
+    """Open the database to write; it is created if missing."""
     store = await open_store(url or load_settings().url())
     try:
         yield store
@@ -62,7 +62,7 @@ async def writing(url: str | None) -> AsyncGenerator[Store]:
 
 
 async def ensured_agent(store: Store, actor: Actor, name: str) -> str:
-    """Return the id of the agent; the one that answers by default is made when it is not there."""
+    """Return the id of the agent; the default agent is created if missing."""
     if name == DEFAULT_AGENT:
         return (await store.agents.ensure_default(actor)).id
     return (await store.agents.get(actor, name)).id

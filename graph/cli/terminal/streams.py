@@ -1,4 +1,4 @@
-"""The standard streams of a command, as its process may have been given them: closed, broken, full."""
+"""Cope with standard streams that are closed, broken or full."""
 
 import errno
 import io
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _ClosedOutput(io.TextIOBase):
-    """An output stream that was closed before the command began: what it writes must not vanish unnoticed."""
+    """An output stream that was closed before the start: a write must fail, not vanish."""
 
     def write(self, text: Any, /) -> int:
         """Raise `OSError`."""
@@ -22,9 +22,9 @@ class _ClosedOutput(io.TextIOBase):
 
 
 def open_streams() -> None:
-    """Give the process the streams that it lacks, and let all take text that they cannot encode.
+    """Open missing standard streams, and let all of them replace characters that they cannot encode.
 
-    A database or a socket would get the number of a stream that is closed, and with it what is written there.
+    Otherwise a database or socket could get a closed stream's descriptor, and with it what is written there.
     """
     for number in range(3):
         try:
@@ -48,20 +48,20 @@ def open_streams() -> None:
 def read_text() -> str:
     """Return the input stream, read as UTF-8.
 
-    Bytes that are no text become surrogates, which the caller of this refuses.
+    Invalid bytes become surrogates, which the caller refuses.
     """
     return without_mark(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))
 
 
 def without_mark(text: str) -> str:
-    """Return the text without the byte-order mark that some programs write before it."""
+    """Return the text without a leading byte-order mark."""
     return text.removeprefix("\ufeff")
 
 
 def flush_streams() -> None:
-    """Write what is left; to a stream that takes nothing any more, nothing is written from now on.
+    """Flush the streams; one that cannot be written is replaced by the null device.
 
-    Python would complain about it at its end, and change the exit code.
+    Otherwise Python would report an error at exit and change the exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -13,7 +13,7 @@ def test_a_key_is_printed_alone_so_that_a_script_can_keep_it(run: Run) -> None:
     assert made.code == 0
     assert made.out.startswith("vg-")
     assert len(made.out.split()) == 1
-    assert "shown only now" in made.errors
+    assert "shown only once" in made.errors
 
 
 def test_a_key_belongs_to_the_user_and_organization_of_the_options(run: Run) -> None:

@@ -34,7 +34,7 @@ def test_set_can_make_a_block_of_a_size_of_its_own(run: Run) -> None:
     refused = run("memory", "set", "goals", "Tea.")
     assert (refused.code, "no block 'goals' (it holds: persona, human)" in refused.errors) == (2, True)
     made = run("memory", "set", "goals", "Tea.", "--create", "--limit", "9")
-    assert made.out == "goals (4 of 9 characters, version 1) is set.\n"
+    assert made.out == "goals (4 of 9 characters, version 1) set.\n"
 
 
 def test_set_changes_text_and_limit_together_both_ways(run: Run) -> None:

@@ -31,7 +31,7 @@ def test_forgetting_ends_with_a_proof(talked: Run) -> None:
     assert counts["block_versions"] == (3, 0)
     assert counts["checkpoints"][0] > 0
     assert {left for _, left in counts.values()} == {0}
-    assert "user 'ada' is forgotten: nothing is left in " in ran.errors
+    assert "Forgot the user 'ada': nothing is left in " in ran.errors
     assert talked("--user", "ada", "memory", "export").out.count("Ada") == 0
 
 
@@ -66,7 +66,7 @@ def test_what_was_forgotten_can_be_imported_again(talked: Run, folder: Path) -> 
     assert done.out == "Added: 1 agents, 2 blocks, 1 threads, 2 messages, 1 passages.\n"
     assert "I am quite Ada." in talked("--user", "ada", "history", "one").out
     assert talked("--user", "ada", "memory", "undo", "human").code == 0
-    assert "nothing is added" in talked("--user", "ada", "memory", "import", "ada.json").out
+    assert "Nothing to add" in talked("--user", "ada", "memory", "import", "ada.json").out
 
 
 def test_another_user_gets_a_copy_and_is_told_its_names(talked: Run) -> None:

@@ -39,7 +39,7 @@ def test_words_of_the_query_are_never_its_syntax(talked: Run) -> None:
 
 def test_a_search_can_be_kept_to_role_thread_and_time(talked: Run) -> None:
     assert talked("memory", "search", "tea", "--thread", "one").out == ""
-    assert "Nothing was found." in talked("memory", "search", "tea", "--until", "2020-01-01").errors
+    assert "Nothing found." in talked("memory", "search", "tea", "--until", "2020-01-01").errors
     assert "> user" in talked("memory", "search", "green", "--role", "user", "--since", "2020-01-01").out
     assert talked("memory", "search", "green", "--role", "tool").code == 2
 

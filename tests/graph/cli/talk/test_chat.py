@@ -107,7 +107,7 @@ def test_a_conversation_with_an_interrupted_reply(
     terminal.type("Go on.\n")
     terminal.until("Back again.\nyou> ".replace("\n", "\r\n"))
     terminal.type("\x04")
-    terminal.until("Come back with: voicegraph chat --thread call-1")
+    terminal.until("Continue with: voicegraph chat --thread call-1")
     assert terminal.exit_code() == 0
     window = [message["content"] for message in server.requests[2].messages][1:]
     assert window == ["I am Ada.", "Hello Ada.", "Count.", "One two", "Go on."]
@@ -121,10 +121,10 @@ def test_bytes_of_another_encoding_at_the_keyboard_are_asked_for_again(
     chat = open_terminal("chat")
     chat.until("you> ")
     chat.type_bytes("Grüße\n".encode("latin-1"))
-    chat.until("voicegraph: the message is not valid text: write it in UTF-8")
+    chat.until("voicegraph: the message is not valid UTF-8")
     chat.type("Hi\n")
     chat.until("Hello.")
-    chat.type_until("\x04", "Come back with")
+    chat.type_until("\x04", "Continue with")
     assert chat.exit_code() == 0
 
 
@@ -141,14 +141,14 @@ def test_a_new_chat_tells_its_thread_and_how_to_come_back(server: OpenAIServer, 
     told = run("chat", stdin="Hi\n").errors
     thread = run("threads").out.split("\t")[0]
     assert re.fullmatch(r"chat-\d{8}-[a-z0-9]{4}", thread)
-    assert f"Come back with: voicegraph chat --thread {thread}" in told
+    assert f"Continue with: voicegraph chat --thread {thread}" in told
 
 
 def test_a_thread_with_a_past_shows_its_last_exchange(server: OpenAIServer, run: Run) -> None:
     server.add(text("Hello Ada."))
     run("say", "I am Ada.", "--thread", "call-1")
     ran = run("chat", "--thread", "call-1")
-    assert "Going on after 2 messages" in ran.errors
+    assert "Continuing after 2 messages" in ran.errors
     assert "user: I am Ada.\n  assistant: Hello Ada.\n" in ran.errors
 
 
@@ -171,4 +171,4 @@ def test_the_embedded_model_says_what_it_is(folder: Path, run: Run, monkeypatch:
     monkeypatch.setattr(model.Models, "get", lambda self, name: embedded)
     told = run("chat").errors
     assert "model local:smollm2" in told
-    assert "it talks, it calls no tools" in told and "OPENAI_API_KEY" in told
+    assert "a small embedded model without tools" in told and "OPENAI_API_KEY" in told

@@ -59,7 +59,7 @@ def test_without_a_thread_it_tells_how_to_go_on_beside_the_reply(server: OpenAIS
     server.add(text("Hello."))
     ran = run("say", "Hi")
     assert (ran.code, ran.out) == (0, "Hello.\n")
-    assert ran.errors.startswith("Go on with: voicegraph say --thread say-")
+    assert ran.errors.startswith("Continue with: voicegraph say --thread say-")
     assert run("threads").out.split("\t")[0] in ran.errors
 
 

@@ -13,7 +13,7 @@ Run = Callable[..., Any]
 BEFORE_THE_DATABASE = {
     "an empty message": (["say", ""], "the message is empty"),
     "a blank message": (["say", " \n"], "the message is empty"),
-    "a message that is not text": (["say", "\udcff"], "not valid text"),
+    "a message that is not text": (["say", "\udcff"], "not valid UTF-8"),
     "an unknown model": (["say", "Hi", "--model", "best"], "no model 'best'"),
     "an unknown model of chat": (["chat", "--model", "openai:"], "no model 'openai:'"),
     "another database": (["say", "Hi", "--db", "mysql://u:secret@h/x"], "cannot be used"),

@@ -17,7 +17,7 @@ def test_chat_asks_again_after_bytes_that_are_no_text(server: OpenAIServer, run:
     server.add(text("Hello."))
     ran = run("chat", stdin=wrong + b"Hi\n")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "Hello.")
-    assert "voicegraph: the message is not valid text: write it in UTF-8\n" in ran.errors
+    assert "voicegraph: the message is not valid UTF-8\n" in ran.errors
     assert server.requests[-1].messages[-1]["content"] == "Hi"
 
 
@@ -25,7 +25,7 @@ def test_chat_asks_again_after_bytes_that_are_no_text(server: OpenAIServer, run:
 def test_say_refuses_bytes_that_are_no_text_in_one_line(run: Run, wrong: bytes) -> None:
     ran = run("say", "-", stdin=wrong)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.errors == "voicegraph: the message is not valid text: write it in UTF-8\n"
+    assert ran.errors == "voicegraph: the message is not valid UTF-8\n"
 
 
 def test_a_byte_order_mark_is_not_said(server: OpenAIServer, run: Run) -> None:
@@ -50,4 +50,4 @@ def test_a_mark_is_no_part_of_files_and_blocks(run: Run, folder: Path) -> None:
     assert run("memory", "show", "human").out == "Ada\n"
     exported = run("memory", "export").out.encode()
     ran = run("memory", "import", "-", stdin=MARK + exported)
-    assert (ran.code, ran.out) == (0, "Everything was there: nothing is added.\n")
+    assert (ran.code, ran.out) == (0, "Nothing to add: everything exists already.\n")
