@@ -1,4 +1,4 @@
-"""The HTTP server: an OpenAI-compatible endpoint for voice clients, and the management of what they keep.
+"""The HTTP server: an OpenAI-compatible endpoint for voice clients, and a management API.
 
 The only package that imports the web framework. Importing it raises `MissingExtra` without the extra `serve`.
 """

@@ -1,4 +1,4 @@
-"""The application: all routes in one list, over the graph of a process."""
+"""The application: all routes, over the graph of a process."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -26,11 +26,11 @@ from .operation.metrics import Metrics
 from .operation.readiness import Storing
 
 _ABOUT = """
-Voice agents that remember. Voice clients talk to them by OpenAI's chat completions; this API also manages
-their memory. Each request acts for the user that its key belongs to, and sees nothing of anybody else.
+Voice agents with memory. Voice clients talk to them through OpenAI's chat completions; this API also manages
+their memory. Each request acts for the user of its key and sees no other user's data.
 
-Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"}}`. Lists come in pages:
-give the last id as `after` to get the next one.
+Errors are OpenAI's error object: `{"error": {"message", "type", "param", "code"}}`. Lists come in pages: pass
+the last id as `after` to get the next one.
 """
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -39,7 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     agent_blocks.router,
     blocks.router,
-    thread_turns.router,  # Before the threads, whose ids may hold slashes.
+    thread_turns.router,  # Before the threads, whose ids may contain slashes.
     threads.router,
     search.router,
     passages.router,
@@ -47,14 +47,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     documentation.router,
 )
-"""What is served, in the order of the documentation."""
+"""All routes, in the order of the documentation."""
 
 
 def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
-    """Return the application that serves `graph` over its resources, which the caller opens and closes.
+    """Return the application that serves `graph`; the caller opens and closes the graph's resources.
 
-    With a folder for `metrics` these are those of all processes that share it. `app.state.draining` is false;
-    set it when the process is about to end, and `/ready` says so.
+    With a folder for `metrics`, these cover all processes that share it. `app.state.draining` is initially
+    false; set it when the process is about to end, and `/ready` reports it.
     """
     settings = graph.resources.settings
     app = FastAPI(
@@ -62,10 +62,10 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
         version=version("voicegraph"),
         description=_ABOUT,
         lifespan=_lifespan,
-        openapi_url=None,  # It and the page of documentation are not for everybody.
+        openapi_url=None,  # The schema and the documentation page need access control.
         redirect_slashes=False,
         routes=_API.routes,
-        # Its records of exceptions hold callers' words.
+        # Its exception records contain callers' words.
         telemetry={"logs": False, "operation_spans": False},
     )
     app.state.graph = graph
@@ -89,12 +89,12 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Return the function's name; one that serves an older path too has a second name there."""
+    """Return the function's name, with a second name for a route's older path."""
     return f"{route.name}_voice_beta" if "/voice-beta/" in route.path_format else route.name
 
 
-# FastAPI works out each included route when it is first looked at, in 2 ms: that is now, once for all
-# applications, and not in the first request.
+# FastAPI resolves each included route on first access, in 2 ms: do it now, once for all applications, and not
+# in the first request.
 _API = APIRouter(generate_unique_id_function=_operation_id)
 for _router in ROUTERS:
     _API.include_router(_router)
@@ -104,7 +104,7 @@ for _route in _API.routes:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Watch the keys and the turns while the server runs, so that no request has to."""
+    """Watch keys and running turns while the server runs, so that no request has to."""
     watching = [
         asyncio.create_task(app.state.keyring.watch()),
         asyncio.create_task(app.state.metrics.watch()),

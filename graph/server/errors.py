@@ -1,6 +1,6 @@
-"""Every error as OpenAI's error object: `{"error": {"message", "type", "param", "code"}}`.
+"""Answer every error as OpenAI's error object: `{"error": {"message", "type", "param", "code"}}`.
 
-No message repeats what the caller sent to be validated, and none tells how this server is built.
+No message repeats invalid input, and none reveals how the server is built.
 """
 
 import logging
@@ -39,7 +39,7 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 
 class ApiError(HTTPException):
-    """An answer other than what was asked for; `code` is for programs, `param` the field that is wrong."""
+    """An error response; `code` is for programs, `param` names the invalid field."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class ApiError(HTTPException):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How an error is told: `message` instead of its own, which may say more than callers should know."""
+    """How an error is reported; `message` replaces its own, which may reveal too much."""
 
     status: int
     message: str | None = None
@@ -80,7 +80,7 @@ TOLD: dict[type[VoicegraphError], Told] = {
     ModelError: Told(502, "the language model did not answer as it should"),
     VoicegraphError: Told(500, "something went wrong in the server"),
 }
-"""Of an error the first of these counts that it is one of."""
+"""The first matching class applies."""
 
 _CODES = {
     400: "invalid_request",
@@ -102,7 +102,7 @@ _TYPES = {
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Make `app` answer every error in this form."""
+    """Make `app` answer every error with an error object."""
     app.add_exception_handler(VoicegraphError, answer_error)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
@@ -125,18 +125,18 @@ def error_response(
 
 
 def response_of(error: Exception) -> Response:
-    """Return the error object for an error of ours or of the API."""
+    """Return the response to one of our errors or an `ApiError`."""
     return _of_http(None, error) if isinstance(error, HTTPException) else answer_error(None, error)
 
 
 def told(error: VoicegraphError) -> tuple[Told, str]:
-    """Return how an error is told, and the message."""
+    """Return how an error is reported, and the message."""
     how = next(TOLD[kind] for kind in type(error).__mro__ if kind in TOLD)
     return how, how.message or str(error)
 
 
 def answer_error(request: Request | None, error: Exception) -> Response:
-    """Return the response to an error of ours, and log what is not the client's fault."""
+    """Return the response to one of our errors, and log it unless it is the client's fault."""
     assert isinstance(error, VoicegraphError)
     how, message = told(error)
     if how.status >= 500:
@@ -164,7 +164,7 @@ def _of_validation(request: Request, error: Exception) -> Response:
         return error_response(415, "send the body with: Content-Type: application/json")
     if fault["type"] == "extra_forbidden":
         return error_response(422, "the body holds a field that is not known here", code="unknown_field")
-    # Deeper places may be names that the caller chose.
+    # Deeper parts of the path may be names that the client chose.
     where = str(place[1]) if len(place) > 1 else None
     said = _without_input(fault)
     message = f"{where}: {said}" if where else f"the {place[0]}: {said}"
@@ -172,7 +172,7 @@ def _of_validation(request: Request, error: Exception) -> Response:
 
 
 def _without_input(fault: dict[str, Any]) -> str:
-    """Return what is wrong; messages of these types hold nothing but what the schema says anyhow."""
+    """Return the error's message if its type reveals only the schema, else a neutral one."""
     if fault["type"] in _SAFE_TYPES or fault["type"].endswith(("_type", "_parsing")):
         return fault["msg"].removeprefix("Value error, ")
     return "this value cannot be used"
@@ -186,7 +186,7 @@ _SAFE_TYPES = frozenset(
 
 
 class LastResort:
-    """The outermost layer: an error that nobody expected becomes a 500, and no log tells its words."""
+    """The outermost layer: an unexpected error becomes a 500, and its text is not logged."""
 
     def __init__(self, app: ASGIApp, answered: Callable[[int], None]) -> None:
         """Pass requests on to `app`, and call `answered` with the status of each response."""
@@ -206,7 +206,7 @@ class LastResort:
         try:
             await self.app(scope, receive, watched)
         except Exception as error:
-            # Its text may hold a caller's words: the kind and the place must do above debug.
+            # Its text may contain a caller's words: above DEBUG only type and place are logged.
             log.error("a request failed", extra={"status": 500, **error_facts(error)})
             log.debug("why the request failed", exc_info=error)
             if scope["type"] != "http":

@@ -1,4 +1,4 @@
-"""The server as a process: it listens, and at its end lets no caller down and loses nothing."""
+"""Run the server as a process, with a graceful shutdown that loses no turn."""
 
 import asyncio
 import gc
@@ -29,14 +29,14 @@ except ImportError:  # Windows has no such limits.
 log = logging.getLogger(__name__)
 
 _KEEP_ALIVE = 75
-"""Seconds that a connection stays open between two turns: opening one costs the caller a round trip."""
+"""Seconds that an idle connection stays open: opening one costs the caller a round trip."""
 
 _MOST_FILES = 65_536
 _OTHER_FILES = 200
-"""Files that are no connections of clients: databases, model servers, logs."""
+"""Files reserved for other uses than client connections: databases, model servers, logs."""
 
 FAREWELL = 5.0
-"""Seconds that interrupted turns have to send their end."""
+"""Seconds for interrupted turns to send their end."""
 
 
 async def serve(
@@ -48,21 +48,21 @@ async def serve(
     listening: socket.socket | None = None,
     metrics: Path | None = None,
 ) -> None:
-    """Serve the graph over `resources` until the process is told to end.
+    """Serve the graph over `resources` until shutdown.
 
-    `ready` is called with the address and whether keys are asked for, once it listens; port 0 takes a free
-    one. At SIGTERM or SIGINT no new turn is taken; running ones have `shutdown_seconds` to end, then they are
-    interrupted and stored. One of several workers is given the socket that is `listening`, shares its
-    `metrics` with the others in that folder, and ends when the process that started it has died. Raises
-    `InvalidSetting` for an address that others can reach while there is no key, for one where it cannot
-    listen, and for an SQLite file that another process serves.
+    Once it listens, `ready` is called with the address and whether keys are required; port 0 picks a free
+    one. At SIGTERM or SIGINT no new turn is accepted; running ones have `shutdown_seconds` to end, then they
+    are interrupted and stored. A worker gets the socket that is `listening`, shares its `metrics` in that
+    folder, and ends when its parent process dies. Raises `InvalidSetting` for an address that others can
+    reach while no key exists, for one where it cannot listen, and for an SQLite file that another process
+    serves.
     """
     keyed = await refuse_open_door(resources.store.database, host)
     if resources.journaling.lock is not None:
         resources.journaling.lock.serve()
-    resources.models.get(None)  # It takes half a second to load: before the first turn, not in it.
+    resources.models.get(None)  # Loading takes half a second: do it now, not in the first turn.
     app = create_app(build_graph(resources), metrics)
-    # All that was imported stays: to look for garbage in it now and then would hold up every call for 0.1 s.
+    # Imported objects stay alive: collecting garbage among them would block all calls for 0.1 s.
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
@@ -71,7 +71,7 @@ async def serve(
         limit_concurrency=_connections(resources.settings.max_connections),
         ws="none",
         log_config=None,
-        access_log=False,  # Its lines hold what callers send in paths.
+        access_log=False,  # Its lines contain what clients send in paths.
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(resources.settings.shutdown_seconds + FAREWELL) + 1,
@@ -96,7 +96,7 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _connections(wanted: int) -> int:
-    """Let the process open as many files as it may, and return how many connections that allows."""
+    """Raise the limit of open files to its maximum, and return how many connections that allows."""
     if resource is None:
         return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -109,7 +109,7 @@ def _connections(wanted: int) -> int:
 
 @contextmanager
 def _ending_with_its_parent(server: "_Server") -> Generator[None]:
-    """Tell a worker to end when the process that started it has died; it may be told only once."""
+    """Stop a worker, once, when its parent process has died."""
     parent = multiprocessing.parent_process()
     if parent is None:
         yield
@@ -128,7 +128,7 @@ def _ending_with_its_parent(server: "_Server") -> Generator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server; when it is told to end it stops taking turns, and later those that still run."""
+    """Uvicorn's server with a graceful shutdown: it refuses new turns, and later stops running ones."""
 
     def __init__(self, config: uvicorn.Config, resources: Resources, app: object) -> None:
         super().__init__(config)
@@ -137,7 +137,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Handle the signals that end a process; uvicorn would raise them again before all is stored."""
+        """Handle SIGINT and SIGTERM; uvicorn would raise them again before everything is stored."""
         before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -146,14 +146,14 @@ class _Server(uvicorn.Server):
                 signal.signal(sig, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end; a second signal ends at once, as uvicorn has it."""
+        """Start the shutdown; a second signal ends at once, as in uvicorn."""
         if not self.should_exit:
             self._loop.call_soon_threadsafe(self._drain)
         super().handle_exit(sig, frame)
 
     def _drain(self) -> None:
         self._app.state.draining = True  # pyright: ignore[reportAttributeAccessIssue]
-        log.info("the server is ending", extra={"turns": self._resources.threads.count()})
+        log.info("the server is shutting down", extra={"turns": self._resources.threads.count()})
         self._loop.call_later(self._resources.settings.shutdown_seconds, self._resources.threads.stop_all)
 
 

@@ -1,4 +1,4 @@
-"""Several processes behind one port: started, watched, started again when they die, ended together."""
+"""Run several processes on one port: start, restart and stop them together."""
 
 import logging
 import multiprocessing
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _QUICK_DEATH = 5.0
-"""Seconds; a worker that lived shorter is not started again at once."""
+"""Seconds; a worker that ends earlier is restarted after a pause."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 Work = Callable[[socket.socket, Connection, Path], None]
-"""What a worker does, in a process of its own: it takes calls from the socket, tells the connection once it
-does, and shares its metrics in the folder. It must be a function of a module, or a `partial` of one."""
+"""A worker's main function, run in its own process: it serves the socket, reports on the connection once it
+does, and shares its metrics in the folder. It must be a module-level function, or a `partial` of one."""
 
 
 def check_workers(url: str) -> None:
     """Raise `InvalidSetting` when several processes cannot serve the database at `url`."""
     if sys.platform == "win32":
-        raise InvalidSetting("several workers need another system than Windows: start one there")
+        raise InvalidSetting("several workers are not supported on Windows: use one")
     if parse_location(url).sqlite:
         raise InvalidSetting(
             "several workers need PostgreSQL, since SQLite serves one process: --db postgresql://..."
@@ -49,9 +49,9 @@ class _Worker:
 
 
 class Workers:
-    """So many processes that do `work` with one listening socket.
+    """Runs `count` processes of `work` on one listening socket.
 
-    `ready` is called with what the first one tells; `died` with a line about each that dies by itself.
+    `ready` is called with the first one's report; `died` with a line about each that ends unexpectedly.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Workers:
         self._metrics = Path()
 
     def run(self, patience: float) -> int:
-        """Serve until the process is told to end, and return the exit code.
+        """Serve until shutdown, and return the exit code.
 
-        At SIGTERM or SIGINT all workers end as one server does, and are killed after `patience` seconds. When
-        the first one does not come up, its exit code is returned.
+        At SIGTERM or SIGINT all workers shut down gracefully, and are killed after `patience` seconds. If the
+        first one does not start, its exit code is returned.
         """
         with TemporaryDirectory(prefix="voicegraph-metrics-") as folder, _signals(self._end) as woken:
-            # The library of the metrics looks for it when a worker imports it.
+            # The metrics library reads it when a worker imports it.
             os.environ[_METRICS] = folder
             self._metrics = Path(folder)
             self._start()
@@ -90,7 +90,7 @@ class Workers:
             return self._wait_for_the_end(patience)
 
     def _first_word(self) -> Any:
-        """Return what the first worker tells once it listens, `None` when it ends before."""
+        """Return the first worker's report once it listens, `None` if it ends before."""
         try:
             return self._workers[0].telling.recv()
         except EOFError:
@@ -105,11 +105,11 @@ class Workers:
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, time.monotonic()))
-        if self._ending:  # The signal came in between.
+        if self._ending:  # The signal arrived in between.
             process.terminate()
 
     def _keep(self, woken: socket.socket) -> None:
-        """Have so many workers until the process is told to end."""
+        """Keep `count` workers running until shutdown."""
         while not self._ending:
             left = self._start_at - time.monotonic()
             while len(self._workers) < self._count and left <= 0 and not self._ending:
@@ -134,7 +134,7 @@ class Workers:
         self._start_at = time.monotonic() + self._pause
         code = process.exitcode or 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        self._died(f"worker {process.pid} {how}: another one starts")
+        self._died(f"worker {process.pid} {how}: starting another one")
 
     def _end(self) -> None:
         self._ending = True
@@ -156,7 +156,7 @@ class Workers:
 
 @contextmanager
 def _signals(end: Callable[[], None]) -> Generator[socket.socket]:
-    """Call `end` at each signal that ends a process; the socket given can be read when one came."""
+    """Call `end` on SIGINT and SIGTERM; the yielded socket becomes readable on each."""
     woken, waking = socket.socketpair()
     for end_of_pair in (woken, waking):
         end_of_pair.setblocking(False)

@@ -1,1 +1,1 @@
-"""Who may ask, how often and how much."""
+"""Access control: authentication, rate limits and request limits."""

@@ -1,4 +1,4 @@
-"""Who a request acts for: the bearer of a key, or this machine's own user while there is no key."""
+"""Authentication: a request acts for its key's user, or for the local default user while no key exists."""
 
 import math
 from typing import Annotated
@@ -22,10 +22,10 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_key
 
 
 async def identified(request: Request, credentials: _Credentials) -> Actor:
-    """Return who the request acts for.
+    """Return the actor of the request.
 
-    A key must be right. Without one, a client on this machine acts for the default user, as long as no key
-    was ever made. Raises `ApiError` 401 otherwise, `StorageError`.
+    A key, if given, must be valid. Without one, a client on this machine acts for the default user, as long
+    as no key was ever created. Otherwise raises `ApiError` 401; also raises `StorageError`.
     """
     keyring: Keyring = request.app.state.keyring
     if await keyring.any_key():
@@ -48,7 +48,7 @@ async def identified(request: Request, credentials: _Credentials) -> Actor:
 
 
 async def allowed(request: Request, actor: Annotated[Actor, Depends(identified)]) -> Actor:
-    """Return who the request acts for, counted. Raises what `identified` does, `ApiError` 429."""
+    """Return the actor of the request and count it. Raises what `identified` does, and `ApiError` 429."""
     refused = over_rate(request, actor)
     if refused is not None:
         raise refused
@@ -56,7 +56,7 @@ async def allowed(request: Request, actor: Annotated[Actor, Depends(identified)]
 
 
 def over_rate(request: Request, actor: Actor) -> ApiError | None:
-    """Count a request; return the answer when there are too many of its user."""
+    """Count a request; return an error if its user is over the limit."""
     rates: Rates = request.app.state.rates
     wait = rates.take(actor)
     if not wait:
@@ -70,24 +70,24 @@ def over_rate(request: Request, actor: Actor) -> ApiError | None:
 
 
 Acting = Annotated[Actor, Depends(allowed)]
-"""A parameter of a route: who the request acts for, known and within the rate."""
+"""A parameter of a route: the actor, authenticated and within the rate limit."""
 
 Calling = Annotated[Actor, Depends(identified)]
-"""The same where the route counts the request itself, by `over_rate`, since a caller listens."""
+"""The same for routes that call `over_rate` themselves, because a caller listens to the answer."""
 
 
 async def refuse_open_door(database: Database, host: str) -> bool:
-    """Tell if `host`, an address to listen at, will be served by key; false: this machine alone, without.
+    """Return whether requests at the address `host` need a key; if not, only this machine is served.
 
-    Raises `InvalidSetting` for an address that others can reach while no key opens anything.
+    Raises `InvalidSetting` for an address that others can reach while no valid key exists.
     """
     stamp = await keys_stamp(database)
     if stamp.total > stamp.revoked:
         return True
     if not is_loopback(host):
         raise InvalidSetting(
-            f"without a key the server listens on this machine alone, not at {host}: "
-            "make one with: voicegraph keys create NAME"
+            f"without a key the server listens on this machine only, not at {host}: "
+            "create one with: voicegraph keys create NAME"
         )
     return stamp.total > 0
 

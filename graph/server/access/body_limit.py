@@ -1,4 +1,4 @@
-"""Refuse request bodies over a limit: in bytes, or in the number of values of their JSON."""
+"""Reject request bodies over a limit, in bytes or in number of JSON values."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,12 +13,12 @@ class BodyLimit:
     """Answers 413 with an error object; the framework's own limit answers in plain text."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
-        """Pass requests on to `app` whose body has at most `limit` bytes."""
+        """Pass requests with a body of at most `limit` bytes on to `app`."""
         self.app, self.limit = app, limit
         self._message = f"the body is too large: at most {limit:,} bytes are taken"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a body that is said to be too long at once, another when it gets too long."""
+        """Reject a body by its declared length, or as soon as it exceeds the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -45,14 +45,14 @@ class BodyLimit:
 
 
 async def _read_away(receive: Receive, message: Message, most: int) -> None:
-    """Read the rest of a body: a client that is still sending would not read the response."""
+    """Drain the rest of a body: a client that is still sending would not read the response."""
     while message.get("more_body") and most >= 0:
         message = await receive()
         most -= len(message.get("body", b""))
 
 
 class _Values:
-    """Counts the values of a body once it is large."""
+    """Counts the JSON values of a body once it is large."""
 
     def __init__(self) -> None:
         self._work = JsonWork()
@@ -60,7 +60,7 @@ class _Values:
         self._size = 0
 
     def are_too_many(self, part: bytes) -> bool:
-        """Add a part of the body; return whether the whole would take too long to decode."""
+        """Add a part of the body; return whether the body would take too long to decode."""
         self._size += len(part)
         self._uncounted.append(part)
         if self._size <= SMALL:

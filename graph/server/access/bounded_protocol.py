@@ -1,7 +1,7 @@
-"""HTTP with bounds that hold before anything is known of a request: uvicorn itself has none for these.
+"""HTTP with limits that apply before a request is parsed; uvicorn itself has none for these.
 
-A head, a trailer or the framing of chunks takes few bytes and little time, a connection has few requests
-waiting, and a body arrives within its time. A client that exceeds one loses its connection.
+They limit the size and time of a head, a trailer and chunk framing, the pipelined requests of a connection,
+and the time of a body. A client that exceeds one is disconnected.
 """
 
 from asyncio import TimerHandle
@@ -15,20 +15,20 @@ from ....state.errors import VoicegraphError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a connection may take."""
+    """The limits of a connection."""
 
     head_bytes: int
-    """Of request line and headers; trailers and the framing of chunks may take that and the body's length."""
+    """For request line and headers; trailers and chunk framing may take this plus the body's length."""
     head_seconds: float
     """From the first byte of a request to the end of its headers."""
     body_seconds: float
     """From there to the end of its body."""
     idle_seconds: float
-    """Without a byte of the first request."""
+    """Until the first byte of the first request."""
 
 
 _MOST_WAITING = 8
-"""Requests that a client may send before the answer to the one before."""
+"""Requests that a client may send before the previous one is answered."""
 
 
 class _TooManyRequests(VoicegraphError):
@@ -36,7 +36,7 @@ class _TooManyRequests(VoicegraphError):
 
 
 def bounded_protocol(bounds: Bounds) -> type[HttpToolsProtocol]:
-    """Return uvicorn's protocol with these bounds."""
+    """Return uvicorn's protocol class with these limits."""
     return type("BoundedProtocol", (_Bounded,), {"bounds": bounds})
 
 
@@ -65,13 +65,13 @@ class _Bounded(HttpToolsProtocol):
             self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
-        if not self._begun:  # It follows another one in the same piece.
+        if not self._begun:  # Another request precedes it in the same piece of data.
             self._begin()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= _MOST_WAITING:
-            raise _TooManyRequests  # The parser makes a 400 of it.
+            raise _TooManyRequests  # The parser answers with 400.
         self._end_after(self.bounds.body_seconds)
         super().on_headers_complete()
 

@@ -1,20 +1,20 @@
-"""Requests as clients really make them: odd paths, `HEAD`, and web pages that ask from another origin."""
+"""Accept requests as real clients make them: unusual paths, `HEAD`, and pages of other origins."""
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _COMPLETIONS = ["chat", "completions"]
 _BASES = ("v1", "api", "openai")
-"""What clients put before a path; nothing that is served here begins so, but for the version."""
+"""Prefixes that clients put before a path; apart from the version, no route starts with one."""
 _WORDS = {*_BASES, *_COMPLETIONS, "models", "health", "ready", "metrics"}
 _AGENT_PREFIXES = ("agents", "voice-beta")
 
 
 class ClientPaths:
-    """Maps the paths that clients build from a base URL to the one path that is served.
+    """Maps the paths that clients build from a base URL to the path of the route.
 
-    Clients append a path to whatever base URL they get, which may end in a slash, lack `/v1` or hold the
-    whole path already. A `HEAD` request is answered as `GET`, without the body.
+    Clients append a path to their base URL, which may end in a slash, lack `/v1` or already contain the whole
+    path. A `HEAD` request is answered like `GET`, without the body.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -22,7 +22,7 @@ class ClientPaths:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on under its usual path."""
+        """Pass the request on with the route's path."""
         if scope["type"] == "http":
             path = usual_path(scope["path"])
             if path != scope["path"]:
@@ -33,9 +33,9 @@ class ClientPaths:
 
 
 class BrowserAccess:
-    """Lets web pages of any origin use the API; they need a key as every other client does.
+    """Lets web pages of any origin use the API (CORS); they need a key as every client does.
 
-    Requests without an `Origin` header, which are nearly all, are passed on untouched.
+    Requests without an `Origin` header (nearly all) are passed on unchanged.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,14 +46,14 @@ class BrowserAccess:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a preflight request, and add the headers that browsers ask for to other answers."""
+        """Answer a preflight request, and add the CORS headers to other responses."""
         asked = scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"])
         await (self._shared if asked else self.app)(scope, receive, send)
 
 
 def usual_path(path: str) -> str:
-    """Return the path that is served for `path`; one that leads nowhere comes back as it is."""
-    # Only words of ours are stripped: the name of an agent may begin or end with a blank.
+    """Return the route's path for `path`; an unknown path is returned unchanged."""
+    # Strip only the route's own words: an agent's name may begin or end with a blank.
     segments = [part.strip() if part.strip() in _WORDS else part for part in path.split("/") if part]
     begin = next((place for place, segment in enumerate(segments) if segment not in _BASES), len(segments))
     versions, rest = segments[:begin], segments[begin:]
@@ -61,7 +61,7 @@ def usual_path(path: str) -> str:
         return path
     if rest[0] in ("health", "ready", "metrics") and len(rest) == 1:
         return f"/{rest[0]}"
-    if rest[0] == "threads" and len(rest) > 1:  # Thread ids may hold slashes anywhere.
+    if rest[0] == "threads" and len(rest) > 1:  # Thread ids may contain slashes.
         return "/v1/" + path[path.index("threads") :] if versions else path
     served = _served(rest)
     if versions or served[0] in ("chat", "models") or served[-2:] == _COMPLETIONS:
@@ -70,7 +70,7 @@ def usual_path(path: str) -> str:
 
 
 def _served(rest: list[str]) -> list[str]:
-    """Return the segments after `/v1`, with what comes before them in a base URL left out."""
+    """Return the segments after `/v1`, without those that a base URL adds before them."""
     agent = rest[:2] if rest[0] in _AGENT_PREFIXES else []
     asked = rest[len(agent) :]
     while asked[:2] == _COMPLETIONS and len(asked) > 2:

@@ -1,4 +1,4 @@
-"""Routes that know who asks before they read what: a body of many bytes is for those with a key."""
+"""Routes that authenticate before they read the body: only clients with a key may send a large one."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -11,10 +11,10 @@ from .auth import bearer_key, identified
 
 
 class KeyFirst(APIRoute):
-    """A route whose caller is identified first; the framework reads bodies before it asks dependencies."""
+    """Authenticates first; the framework itself reads the body before it resolves dependencies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, preceded by the check of the key."""
+        """Return the handler, preceded by the key check."""
         handle = super().get_route_handler()
 
         async def identify_and_handle(request: Request) -> Response:

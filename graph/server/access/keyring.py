@@ -1,4 +1,4 @@
-"""The keys that were seen lately, so that a known one costs a turn no look at the database."""
+"""A cache of recently used keys, so that a known key costs a turn no database query."""
 
 import asyncio
 import logging
@@ -13,19 +13,19 @@ from ....state.errors import VoicegraphError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at whether any key was changed, by whatever process."""
+"""Seconds between two checks for keys changed by any process."""
 
 TRUSTED_FOR = 3.0
-"""Seconds after a look in which its answer counts; later, a request looks itself."""
+"""Seconds for which a check is valid; after that, a request checks itself."""
 
 _MOST = 10_000
 
 
 class Keyring:
-    """Who the bearer of a key is. A revoked key opens nothing `TRUSTED_FOR` seconds later at most."""
+    """Resolves keys to actors. A revoked key is refused after at most `TRUSTED_FOR` seconds."""
 
     def __init__(self, database: Database, now: Callable[[], float] = time.monotonic) -> None:
-        """Ask `database`; `now` gives seconds."""
+        """Query `database`; `now` returns seconds."""
         self._database, self._now = database, now
         self._actors: dict[str, Actor] = {}
         self._stamp: KeysStamp | None = None
@@ -33,28 +33,28 @@ class Keyring:
         self._needed = False
 
     async def any_key(self) -> bool:
-        """Return whether a key was ever made, also one that was revoked or went with its user.
+        """Return whether a key was ever created, even if it was revoked or deleted with its user.
 
-        Once there was one, a server never goes back to serving without.
+        Once a key existed, the server never again serves without one.
         """
         self._needed = self._needed or (await self._fresh()).total > 0
         return self._needed
 
     async def actor_of(self, secret: str) -> Actor | None:
-        """Return who the secret belongs to, `None` when it opens nothing. Raises `StorageError`."""
+        """Return the actor of the secret, `None` if it is not valid. Raises `StorageError`."""
         await self._fresh()
         digest = digest_of(secret)
         if (known := self._actors.get(digest)) is not None:
             return known
         stamp = self._stamp
         actor = await bearer(self._database, secret)
-        # A key that was revoked while the database was asked must not come back by an old answer.
+        # A key revoked during the query must not be cached from its stale result.
         if actor is not None and stamp == self._stamp and len(self._actors) < _MOST:
             self._actors[digest] = actor
         return actor
 
     async def look(self) -> KeysStamp:
-        """Ask the database if any key was changed, and forget all answers if so. Raises `StorageError`."""
+        """Clear the cache if any key has changed in the database. Raises `StorageError`."""
         began = self._now()
         stamp = await keys_stamp(self._database)
         if stamp != self._stamp:
@@ -63,7 +63,7 @@ class Keyring:
         return stamp
 
     async def watch(self) -> None:
-        """Look again and again until cancelled, so that no request has to."""
+        """Check periodically until cancelled, so that no request has to."""
         while True:
             try:
                 await self.look()

@@ -1,8 +1,9 @@
-"""Which requests come from programs on this machine: without any key, these alone are served.
+"""Recognize requests from programs on this machine: while no key exists, only these are served.
 
-A browser on this machine sends requests of pages from anywhere. It tells so in `Origin` and `Sec-Fetch-Site`
-(https://www.w3.org/TR/fetch-metadata/), asks before it sends JSON (https://fetch.spec.whatwg.org/), and
-reaches this machine by names that lead here, so that only names that can lead nowhere else are taken.
+A browser on this machine sends requests for pages from anywhere. It marks them with `Origin` and
+`Sec-Fetch-Site` (https://www.w3.org/TR/fetch-metadata/) and sends a preflight before JSON
+(https://fetch.spec.whatwg.org/). Foreign names can resolve to this machine, so only host names that always
+mean it are accepted.
 """
 
 import ipaddress
@@ -15,7 +16,7 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "
 
 
 def is_local(request: Request) -> bool:
-    """Return whether a program on this machine asks, no proxy for others and no page from elsewhere."""
+    """Return whether the request comes from a program on this machine, not from a proxy or a foreign page."""
     headers, names = request.headers, request.app.state.graph.resources.settings.local_names
     if request.client is None or not is_loopback(request.client.host):
         return False
@@ -29,13 +30,13 @@ def is_local(request: Request) -> bool:
 
 
 def sends_json(request: Request) -> bool:
-    """Return whether the body is said to be JSON, which a page may not send elsewhere unasked."""
+    """Return whether the body is declared as JSON, which a foreign page cannot send without a preflight."""
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return sent == "application/json" or sent.endswith("+json")
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address or host name can be reached from this machine alone."""
+    """Return whether an address or host name is reachable only from this machine."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -47,6 +48,6 @@ def is_loopback(host: str) -> bool:
 def _is_near(url: str, names: Container[str]) -> bool:
     try:
         host = urlsplit(url).hostname
-    except ValueError:  # No address at all, such as `[::1`.
+    except ValueError:  # Not an address, such as `[::1`.
         return False
     return host is not None and (is_loopback(host) or host.rstrip(".") in names)

@@ -1,4 +1,4 @@
-"""How often each user may ask: a bucket of tokens that fills up steadily."""
+"""Rate limits per user, as token buckets."""
 
 import logging
 import time
@@ -13,24 +13,24 @@ from .shared_rates import SharedBuckets, drawn
 log = logging.getLogger(__name__)
 
 MOST_USERS = 10_000
-"""Users who are remembered; the buckets of those who asked longest ago go first."""
+"""Maximum number of users remembered; the least recently active are dropped first."""
 _LOG_EVERY = 60.0
-"""Seconds between two lines in the log about the same user."""
+"""Minimum seconds between two log lines about the same user."""
 
 
 class Buckets(Protocol):
-    """When the bucket of each user is full again, in seconds."""
+    """The time at which each user's bucket is full again, in seconds."""
 
     def draw(self, actor: Actor, now: float, seconds: float, longest: float) -> float:
-        """Let a bucket be full `seconds` later, and return 0.
+        """Take a token: the bucket is full `seconds` later. Return 0.
 
-        When that were more than `longest` from now, it stays as it is, and the seconds over are returned.
+        If that is more than `longest` from now, change nothing and return the excess in seconds.
         """
         ...
 
 
 class Rates:
-    """Counts the requests of each actor, in all processes that share a folder."""
+    """Counts each actor's requests, across all processes that share a folder."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class Rates:
         *,
         shared: Path | None = None,
     ) -> None:
-        """Allow `per_minute` requests at once and as many each minute from then on; all if `None`.
+        """Allow a burst of `per_minute` requests, and that many each minute; any number if `None`.
 
-        Processes that are given the same folder as `shared` count together.
+        Processes with the same folder `shared` count together.
         """
         self._per_minute, self._now = per_minute, now
         self._logged: OrderedDict[Actor, float] = OrderedDict()
@@ -50,7 +50,7 @@ class Rates:
             self._buckets = SharedBuckets.at(shared) or self._buckets
 
     def take(self, actor: Actor) -> float:
-        """Count one request and return 0, or return the seconds until the next one is allowed."""
+        """Count one request and return 0, or return the seconds until one is allowed."""
         if self._per_minute is None:
             return 0.0
         now = self._now()
@@ -62,7 +62,7 @@ class Rates:
 
 
 class _OwnBuckets:
-    """The buckets of a process."""
+    """The buckets of one process."""
 
     def __init__(self) -> None:
         self._full_at: OrderedDict[Actor, float] = OrderedDict()

@@ -1,4 +1,4 @@
-"""How many turns of each user run in this process: nobody takes it all."""
+"""Limit the concurrent turns of each user in this process."""
 
 import logging
 import time
@@ -11,11 +11,11 @@ from ..errors import RETRY_AFTER, ApiError
 log = logging.getLogger(__name__)
 
 _LOG_EVERY = 60.0
-"""Seconds between two lines in the log, whoever is refused."""
+"""Minimum seconds between two log lines, for any user."""
 
 
 class TooManyTurns(ApiError):
-    """A user has as many running turns as one may have."""
+    """The user has reached the limit of concurrent turns."""
 
     def __init__(self, most: int) -> None:
         super().__init__(
@@ -30,13 +30,13 @@ class RunningTurns:
     """Counts the running turns of each actor."""
 
     def __init__(self, most: int | None) -> None:
-        """Allow `most` of each; any number if `None`."""
+        """Allow `most` per actor; any number if `None`."""
         self._most = most
         self._running: Counter[Actor] = Counter()
         self._logged_at = float("-inf")
 
     def begin(self, actor: Actor) -> Callable[[], None]:
-        """Count a turn; return what to call at its end. Raises `TooManyTurns`."""
+        """Count a turn; return a function to call at its end. Raises `TooManyTurns`."""
         if self._most is not None and self._running[actor] >= self._most:
             self._tell(actor)
             raise TooManyTurns(self._most)

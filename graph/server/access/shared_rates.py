@@ -1,4 +1,4 @@
-"""The requests of each user, counted together by all processes of a server."""
+"""Rate limits shared by all processes of a server."""
 
 import mmap
 import os
@@ -11,21 +11,21 @@ from ....state.agents.actors import Actor
 
 try:
     import fcntl
-except ImportError:  # Windows: each process counts for itself.
+except ImportError:  # Windows: each process counts separately.
     fcntl = None
 
 _FILE = "rates"
 SLOTS = 65_536
-"""Users who are remembered."""
+"""Number of users remembered."""
 _SLOT = struct.Struct("=8sd")
 _PROBES = 8
-"""Slots in which a user may stand."""
+"""Number of slots in which a user may be stored."""
 
 
 def drawn(known: float, now: float, seconds: float, longest: float) -> tuple[float, float]:
-    """Return when a bucket that is full at `known` is full once a token is taken, and the seconds over.
+    """Return when a bucket full at `known` is full after taking a token, and the excess in seconds.
 
-    Those are 0 when that is at most `longest` from now; else the token may not be taken.
+    The excess is 0 if that is at most `longest` from now; otherwise the token may not be taken.
     """
     full_at = max(now, known) + seconds
     over = full_at - now - longest
@@ -33,28 +33,28 @@ def drawn(known: float, now: float, seconds: float, longest: float) -> tuple[flo
 
 
 class SharedBuckets:
-    """A file of slots, mapped into each process: a digest of a user, and when the bucket is full again.
+    """A memory-mapped file of slots, each with a user's digest and the time their bucket is full again.
 
-    Times are of the monotonic clock, which all processes of a machine share. Where too many users meet in
-    the same slots, the one whose bucket is full first goes.
+    Times are of the monotonic clock, which all processes of a machine share. When all of a user's slots are
+    taken, the one whose bucket is full first is replaced.
     """
 
     def __init__(self, file: int) -> None:
-        """Use an open file, which is closed with the process."""
+        """Use an open file, which stays open until the process ends."""
         os.ftruncate(file, SLOTS * _SLOT.size)
         self._file, self._slots = file, mmap.mmap(file, SLOTS * _SLOT.size)
 
     @classmethod
     def at(cls, folder: Path) -> Self | None:
-        """Return the buckets of a folder, `None` where files cannot be locked."""
+        """Return the buckets stored in a folder, `None` if files cannot be locked."""
         if fcntl is None:
             return None
         return cls(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def draw(self, actor: Actor, now: float, seconds: float, longest: float) -> float:
-        """Take one token: let the bucket be full `seconds` later, and return 0.
+        """Take a token: the bucket is full `seconds` later. Return 0.
 
-        When that were more than `longest` from now, it stays as it is, and the seconds over are returned.
+        If that is more than `longest` from now, change nothing and return the excess in seconds.
         """
         assert fcntl is not None
         name = "\0".join((actor.organization_id, actor.user_id))
@@ -70,7 +70,7 @@ class SharedBuckets:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def _find(self, digest: bytes) -> tuple[int, float]:
-        """Return where a user stands, or may stand, and when the bucket is full: 0 for a new one."""
+        """Return the user's slot, or one to use, and when the bucket is full: 0 for a new user."""
         first = int.from_bytes(digest, "big")
         places = [(first + probe) % SLOTS * _SLOT.size for probe in range(_PROBES)]
         slots = [_SLOT.unpack_from(self._slots, place) for place in places]

@@ -1,1 +1,1 @@
-"""The management of what is kept: agents, blocks, threads, passages."""
+"""The management API: agents, blocks, threads, passages."""

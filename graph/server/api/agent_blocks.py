@@ -1,4 +1,4 @@
-"""`/v1/agents/{agent}/blocks`: which blocks stand in an agent's prompt."""
+"""`/v1/agents/{agent}/blocks`: the blocks in an agent's prompt."""
 
 from fastapi import APIRouter
 
@@ -12,20 +12,20 @@ router = APIRouter(prefix="/v1/agents/{agent}/blocks", tags=["blocks"], route_cl
 
 @router.get("", summary="List the blocks of an agent", responses=errors(404))
 async def list_agent_blocks(agent: AgentRef, actor: Acting, store: Memory) -> Page[ShownBlock]:
-    """List all blocks that the agent holds, in the order of its prompt. They are few: one page."""
+    """List all blocks that the agent holds, in the order of its prompt, on one page."""
     blocks = await store.blocks.of_agent(actor, (await store.agents.get(actor, agent)).id)
     return page_of(blocks, ShownBlock.model_validate, more=False)
 
 
 @router.put("/{block_id}", summary="Attach a block", responses=errors(404, 409))
 async def attach_block(agent: AgentRef, block_id: BlockId, actor: Acting, store: Memory) -> ShownBlock:
-    """Let the agent hold the block, behind those that it has; any number of agents may hold one block."""
+    """Attach the block after those the agent already holds. Several agents may hold the same block."""
     await store.blocks.attach(actor, (await store.agents.get(actor, agent)).id, block_id)
     return ShownBlock.model_validate(await store.blocks.get(actor, block_id))
 
 
 @router.delete("/{block_id}", summary="Detach a block", responses=errors(404))
 async def detach_block(agent: AgentRef, block_id: BlockId, actor: Acting, store: Memory) -> Deleted:
-    """Take the block from the agent; the block itself stays."""
+    """Detach the block from the agent; the block itself is not deleted."""
     await store.blocks.detach(actor, (await store.agents.get(actor, agent)).id, block_id)
     return Deleted(id=block_id, object="agent.block.deleted")

@@ -1,4 +1,4 @@
-"""What an agent may be given over HTTP: less than on the command line, whose user owns the machine."""
+"""Check what an agent may be given over HTTP: less than on the command line, whose user is trusted."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ SAMPLING = frozenset(
     "frequency_penalty logit_bias max_completion_tokens max_tokens parallel_tool_calls presence_penalty "
     "reasoning_effort seed service_tier stop temperature top_p verbosity".split()
 )
-"""Model settings that change how a reply is made, and not where a request goes or by whose key."""
+"""Model settings that change how a reply is generated, not where the request goes or which key it uses."""
 
 
 async def check_agent(
@@ -24,16 +24,16 @@ async def check_agent(
     model_settings: Mapping[str, Any] | None = None,
     tools: Sequence[str] = (),
 ) -> None:
-    """Raise `InvalidSetting` for what cannot be used, or not over HTTP.
+    """Raise `InvalidSetting` for values that cannot be used, or not over HTTP.
 
-    A tool's path is code that this process imports, so it must be one that whoever runs it has allowed.
+    A tool's path is code that this process imports, so the operator must have allowed it.
     """
     if model is not None:
         check_model_name(model)
     _check_settings(model_settings or {})
     if tools:
         check_tools(resources, tools)
-        # Imports what was allowed, which may read files.
+        # Imports allowed modules, which may read files.
         await asyncio.to_thread(resources.toolbox.check, tuple(tools))
 
 

@@ -26,9 +26,9 @@ from .shapes import (
 )
 
 LONGEST_SYSTEM = 100_000
-"""Most characters of an agent's instructions."""
+"""Maximum length of an agent's instructions, in characters."""
 MOST_TOOLS = 100
-"""Tools that an agent may name."""
+"""Maximum number of tools that an agent may name."""
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=KeyFirst)
 
@@ -51,9 +51,9 @@ _TimeZone = Annotated[Words, Field(max_length=100, description="An IANA name suc
 
 
 class NewAgent(Body):
-    """An agent to be made."""
+    """An agent to create."""
 
-    name: Words = Field(min_length=1, max_length=200, description="What it is called; it never changes.")
+    name: Words = Field(min_length=1, max_length=200, description="The agent's name; it cannot be changed.")
     system: _System = None
     model: _Model = None
     model_settings: _Settings = {}
@@ -65,7 +65,7 @@ class NewAgent(Body):
 
 
 class ChangedAgent(Body):
-    """What is to change of an agent; what is not given stays."""
+    """Changes to an agent; fields that are not given stay as they are."""
 
     system: _System = None
     model: _Model = None
@@ -73,7 +73,7 @@ class ChangedAgent(Body):
     tools: _Tools = []
     time_zone: _TimeZone = "UTC"
     expected_version: int | None = Field(
-        None, description="Change nothing (409) when the agent is at another version."
+        None, description="Change nothing (409) unless the agent is at this version."
     )
 
 
@@ -95,7 +95,7 @@ class ShownAgent(Entry):
 
 @router.post("", status_code=201, summary="Create an agent", responses=errors(409))
 async def create_agent(body: NewAgent, actor: Acting, graph: Serving) -> ShownAgent:
-    """Make an agent with its memory blocks; voice clients name it, or its id, as their model."""
+    """Create an agent with its memory blocks. Voice clients use its name or id as their model."""
     resources = graph.resources
     await check_agent(resources, model=body.model, model_settings=body.model_settings, tools=body.tools)
     agent = await resources.store.agents.create(
@@ -113,7 +113,7 @@ async def create_agent(body: NewAgent, actor: Acting, graph: Serving) -> ShownAg
 
 @router.get("", summary="List the agents", responses=errors())
 async def list_agents(actor: Acting, store: Memory, cut: Paging) -> Page[ShownAgent]:
-    """List the agents, the oldest first. The agent `default` is made by the first call to it."""
+    """List the agents, oldest first. The agent `default` is created by its first call."""
     return page_of_slice(await store.agents.page(actor, cut), ShownAgent.model_validate)
 
 
@@ -125,7 +125,7 @@ async def get_agent(agent: AgentRef, actor: Acting, store: Memory) -> ShownAgent
 
 @router.patch("/{agent}", summary="Change an agent", responses=errors(404, 409))
 async def update_agent(agent: AgentRef, body: ChangedAgent, actor: Acting, graph: Serving) -> ShownAgent:
-    """Change what is given. The version goes up by one, and the next step of a running turn sees it."""
+    """Change the given fields and increase the version. The next step of a running turn sees the change."""
     changes = body.model_dump(exclude_unset=True, exclude={"expected_version"})
     await check_agent(
         graph.resources,

@@ -1,4 +1,4 @@
-"""`/v1/blocks`: the texts that stand in prompts, with their history."""
+"""`/v1/blocks`: the memory blocks in prompts, with their history."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,26 +14,26 @@ from .shapes import BlockId, Body, Deleted, Entry, Memory, Page, Paging, Words, 
 router = APIRouter(prefix="/v1/blocks", tags=["blocks"], route_class=KeyFirst)
 
 _Expected = Annotated[
-    int | None, Field(description="Change nothing (409) when the block is at another version.")
+    int | None, Field(description="Change nothing (409) unless the block is at this version.")
 ]
 LONGEST = 1_000_000
-"""Most characters that the limit of a block may allow."""
-_Limit = Annotated[int, Field(ge=1, le=LONGEST, description="Most characters that it holds.")]
+"""Maximum value of a block's limit, in characters."""
+_Limit = Annotated[int, Field(ge=1, le=LONGEST, description="Maximum number of characters.")]
 
 
 class NewBlock(Body):
-    """A block to be made."""
+    """A block to create."""
 
     label: Words = Field(min_length=1, max_length=200, description="Such as `human`.")
     value: Words = Field("", description="Its text.")
     limit: _Limit = DEFAULT_LIMIT
-    agent: Words | None = Field(None, description="Name or id of the agent that holds it; null for none yet.")
+    agent: Words | None = Field(None, description="Name or id of the agent to attach it to; null for none.")
 
 
 class ChangedBlock(Body):
-    """What is to change of a block; one of `value` and `limit` at least."""
+    """Changes to a block: `value`, `limit` or both."""
 
-    value: Words | None = Field(None, description="The new text; it makes a new version.")
+    value: Words | None = Field(None, description="The new text, which creates a new version.")
     limit: _Limit | None = None
     expected_version: _Expected = None
 
@@ -63,7 +63,7 @@ class ShownBlock(Entry):
 
 
 class ShownVersion(Entry):
-    """The text that a block had at one version, and who wrote it."""
+    """One version of a block's text, and its author."""
 
     id: str = Field(description="The version, as the id in this list.")
     object: Literal["block.version"] = "block.version"
@@ -75,7 +75,7 @@ class ShownVersion(Entry):
 
 @router.post("", status_code=201, summary="Create a block", responses=errors(404, 409))
 async def create_block(body: NewBlock, actor: Acting, store: Memory) -> ShownBlock:
-    """Make a block, held by an agent or by none yet."""
+    """Create a block, attached to an agent or to none."""
     agent_id = None if body.agent is None else (await store.agents.get(actor, body.agent)).id
     block = await store.blocks.create(actor, body.label, body.value, limit=body.limit, agent_id=agent_id)
     return ShownBlock.model_validate(block)
@@ -83,7 +83,7 @@ async def create_block(body: NewBlock, actor: Acting, store: Memory) -> ShownBlo
 
 @router.get("", summary="List all blocks", responses=errors())
 async def list_blocks(actor: Acting, store: Memory, cut: Paging) -> Page[ShownBlock]:
-    """List all blocks, the oldest first, whether an agent holds them or not."""
+    """List all blocks, attached or not, oldest first."""
     return page_of_slice(await store.blocks.page(actor, cut), ShownBlock.model_validate)
 
 
@@ -95,7 +95,7 @@ async def get_block(block_id: BlockId, actor: Acting, store: Memory) -> ShownBlo
 
 @router.patch("/{block_id}", summary="Change a block", responses=errors(404, 409))
 async def update_block(block_id: BlockId, body: ChangedBlock, actor: Acting, store: Memory) -> ShownBlock:
-    """Change text, limit or both. A turn's next step sees it."""
+    """Change text, limit or both. The next step of a running turn sees the change."""
     if body.value is not None:
         block = await store.blocks.write(
             actor, block_id, body.value, limit=body.limit, expected_version=body.expected_version
@@ -112,10 +112,10 @@ async def delete_block(
     actor: Acting,
     store: Memory,
     expected_version: Annotated[
-        int | None, Query(description="Delete nothing (409) when the block is at another version.")
+        int | None, Query(description="Delete nothing (409) unless the block is at this version.")
     ] = None,
 ) -> Deleted:
-    """Delete a block with its history; agents that held it hold it no more."""
+    """Delete a block with its history, and detach it from its agents."""
     await store.blocks.delete(actor, block_id, expected_version=expected_version)
     return Deleted(id=block_id, object="block.deleted")
 
@@ -124,20 +124,20 @@ async def delete_block(
 async def list_block_versions(
     block_id: BlockId, actor: Acting, store: Memory, cut: Paging
 ) -> Page[ShownVersion]:
-    """List every text that the block had, the newest first."""
+    """List the versions of a block, newest first."""
     return page_of_slice(await store.blocks.history_page(actor, block_id, cut), _shown_version)
 
 
 @router.post("/{block_id}/undo", summary="Undo the last change of a block", responses=errors(404, 409))
 async def undo_block(block_id: BlockId, actor: Acting, store: Memory, body: Step | None = None) -> ShownBlock:
-    """Give the block the text before its last change, as a new version; 409 when there is none."""
+    """Restore the text before the last change, as a new version; 409 if there is none."""
     expected = body.expected_version if body else None
     return ShownBlock.model_validate(await store.blocks.undo(actor, block_id, expected_version=expected))
 
 
-@router.post("/{block_id}/redo", summary="Take an undo back", responses=errors(404, 409))
+@router.post("/{block_id}/redo", summary="Redo the last undone change", responses=errors(404, 409))
 async def redo_block(block_id: BlockId, actor: Acting, store: Memory, body: Step | None = None) -> ShownBlock:
-    """Give the block the text that the last undo took away; 409 when there is none."""
+    """Restore the text that the last undo removed; 409 if there is none."""
     expected = body.expected_version if body else None
     return ShownBlock.model_validate(await store.blocks.redo(actor, block_id, expected_version=expected))
 

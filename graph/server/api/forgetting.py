@@ -1,4 +1,4 @@
-"""Deleting and forgetting in a process that serves: what runs is ended first, what is known here goes too."""
+"""Delete and forget while serving: end running turns first, and drop what this process has cached."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
     await resources.store.threads.get(actor, thread_id)
     key = thread_key(actor, thread_id)
     await _end_turns(graph, actor, [thread_id])
-    # First: a new thread with this id must never find its words.
+    # First, so that a new thread with this id never finds the old messages.
     await resources.checkpointer.erase([key])
     await resources.store.threads.delete(actor, thread_id)
     resources.forget_thread(key)
@@ -24,7 +24,7 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
 
 
 async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> str:
-    """End the agent's turns, delete it with all that is its own and return its id. Raises `AgentNotFound`."""
+    """End the agent's turns, delete it with everything it owns and return its id. Raises `AgentNotFound`."""
     resources = graph.resources
     trace = await Traces(resources.store.database).of_agent(actor, name_or_id)
     await _end_turns(graph, actor, trace.threads)
@@ -39,7 +39,7 @@ async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> s
 async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> Forgotten:
     """End the turns of the user, agent or thread, forget it, and return the proof. Raises `NotFound`.
 
-    Of users only the actor himself can be forgotten, whatever the name.
+    The only user that can be forgotten is the actor; `name` is then ignored.
     """
     resources = graph.resources
     store, saver = resources.store, resources.checkpointer
@@ -59,7 +59,7 @@ async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> F
 
 
 async def _end_turns(graph: TurnGraph, actor: Actor, thread_ids: Iterable[str]) -> None:
-    """Stop what runs on these threads, anywhere, and wait for its end: it would store its words anew."""
+    """Stop these threads' turns in all processes and wait for their end: they would store messages again."""
     for thread_id in thread_ids:
         while await is_running(graph, thread_id, actor=actor):
             await interrupt(graph, thread_id, actor=actor)

@@ -1,4 +1,4 @@
-"""`/v1/forget`, `/v1/export` and `/v1/import`: memory taken away, out and in."""
+"""`/v1/forget`, `/v1/export` and `/v1/import`: delete, export and import memory."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -27,11 +27,11 @@ _FILE: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
 
 
 class Forget(Body):
-    """What to forget: the user of the key, or one of his agents or threads."""
+    """What to forget: the key's user, or one of the user's agents or threads."""
 
     what: Literal["user", "agent", "thread"]
     name: Words | None = Field(
-        None, description="Name or id of the agent, id of the thread; not for the user."
+        None, description="Name or id of the agent, or id of the thread; omit it for the user."
     )
 
     @model_validator(mode="after")
@@ -42,7 +42,7 @@ class Forget(Body):
 
 
 class ForgottenProof(BaseModel):
-    """What was forgotten: rows of each table that held anything of it, before and after."""
+    """What was forgotten: the number of matching rows in each table, before and after."""
 
     object: Literal["memory.forgotten"] = "memory.forgotten"
     what: Literal["user", "agent", "thread"]
@@ -56,17 +56,19 @@ class ImportedMemory(BaseModel):
 
     object: Literal["memory.imported"] = "memory.imported"
     added: dict[str, int]
-    renamed: dict[str, str] = Field(description="New names of agents and ids of threads, by the old ones.")
+    renamed: dict[str, str] = Field(
+        description="New names of agents and new ids of threads, by the old ones."
+    )
 
 
 @router.post("/forget", summary="Forget for good", responses=errors(404))
 async def forget_memory(request: Request, body: Forget, actor: Acting, graph: Serving) -> ForgottenProof:
     """Remove every row, index entry and checkpoint of the user, an agent or a thread, with a proof.
 
-    It rewrites the search index, which takes a while when that is large; deleting is quicker. A user is
-    forgotten with his keys: the request's own key is not valid any more then.
+    It rewrites the search index, which takes a while if that is large; deleting is quicker. Forgetting a user
+    also deletes the user's keys, including the one of the request.
     """
-    # The proof looks at all rows of all users: many at a time would keep the database from the turns.
+    # The proof reads all rows of all users: several at a time would slow the turns down.
     async with request.app.state.forgetting:
         forgotten = await forget_now(graph, actor, body.what, body.name or "")
     keyring: Keyring = request.app.state.keyring
@@ -85,9 +87,9 @@ async def forget_memory(request: Request, body: Forget, actor: Acting, graph: Se
 async def export_file(
     actor: Acting,
     store: Memory,
-    agent: Annotated[Words | None, Query(description="Only the agent of this name or id.")] = None,
+    agent: Annotated[Words | None, Query(description="Export only the agent with this name or id.")] = None,
 ) -> Response:
-    """Write all that is remembered for the user, or for one agent, as one JSON file."""
+    """Export the memory of the user, or of one agent, as one JSON file."""
     file = spool()
     try:
         await export_to(store, actor, file.write, agent=agent)
@@ -104,9 +106,9 @@ async def export_file(
     openapi_extra={"requestBody": {"required": True, "content": _FILE}},
 )
 async def import_file(request: Request, actor: Acting, graph: Serving) -> ImportedMemory:
-    """Add what a file of an export holds; what is there by its id stays as it is."""
+    """Import an exported file; entries whose id exists are not changed."""
     content = await request.body()
-    # A large file takes its time to be read: not on the event loop, where others speak.
+    # Parsing a large file takes time: not on the event loop, which serves running turns.
     file = await asyncio.to_thread(read_memory_file, content)
     await _check(file, graph)
     done = await import_memory(graph.resources.store, actor, file)
@@ -115,7 +117,7 @@ async def import_file(request: Request, actor: Acting, graph: Serving) -> Import
 
 
 async def _check(file: MemoryFile, graph: Serving) -> None:
-    """Raise `InvalidInput` or `InvalidSetting` for what could not be made over HTTP either."""
+    """Raise `InvalidInput` or `InvalidSetting` for anything that could not be created over HTTP."""
     for block in file.blocks:
         if block.limit > LONGEST:
             raise InvalidInput(f"the limit of block '{block.label}' is over {LONGEST:,}")

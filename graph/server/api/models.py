@@ -28,7 +28,7 @@ class ModelList(BaseModel):
 
 @router.get("/models", summary="The agents, as models")
 async def list_models(request: Request, actor: Acting) -> ModelList:
-    """Return all agents; the one that answers when nothing was set up is always among them."""
+    """Return all agents, always including the default one."""
     agents = request.app.state.graph.resources.store.agents
     known: list[Model] = [_as_model(agent) for agent in await agents.list(actor)]
     if all(model.id != DEFAULT_AGENT for model in known):

@@ -1,4 +1,4 @@
-"""Passages: what an agent keeps for good in its archive."""
+"""Passages: the texts in an agent's archive."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -32,17 +32,17 @@ _Tags = Annotated[list[Annotated[Words, Field(max_length=200)]], Field(max_lengt
 
 
 class NewPassage(Body):
-    """A text for the archive."""
+    """A text to archive."""
 
     text: Words = Field(min_length=1, max_length=1_000_000)
     tags: _Tags = []
-    context: Words | None = Field(None, max_length=1000, description="Where it comes from.")
+    context: Words | None = Field(None, max_length=1000, description="The source of the text.")
 
 
 class PassageSearch(Search):
-    """What to look for in the archive."""
+    """A search of the archive."""
 
-    tags: _Tags = Field([], description="Only passages that have all of these.")
+    tags: _Tags = Field([], description="Only passages that have all these tags.")
 
 
 class ShownPassage(Entry):
@@ -57,7 +57,7 @@ class ShownPassage(Entry):
 
 
 class FoundPassage(ShownPassage):
-    """A passage that was found; a higher score answers better."""
+    """A passage that was found; a higher score is a better match."""
 
     score: float
 
@@ -66,7 +66,7 @@ class FoundPassage(ShownPassage):
 async def create_passages(
     agent: AgentRef, body: NewPassage, actor: Acting, graph: Serving
 ) -> Page[ShownPassage]:
-    """Store a text, cut at the ends of sentences into passages of at most 1,000 characters each."""
+    """Store a text, split between sentences into passages of at most 1,000 characters."""
     store = graph.resources.store
     agent_id = (await store.agents.get(actor, agent)).id
     made = await store.passages.insert(actor, agent_id, body.text, tags=body.tags, context=body.context)
@@ -76,7 +76,7 @@ async def create_passages(
 
 @router.get("/agents/{agent}/passages", summary="List the passages of an agent", responses=errors(404))
 async def list_passages(agent: AgentRef, actor: Acting, store: Memory, cut: Paging) -> Page[ShownPassage]:
-    """List the passages, the newest first."""
+    """List the passages, newest first."""
     agent_id = (await store.agents.get(actor, agent)).id
     return page_of_slice(await store.passages.page(actor, agent_id, cut), ShownPassage.model_validate)
 
@@ -85,7 +85,7 @@ async def list_passages(agent: AgentRef, actor: Acting, store: Memory, cut: Pagi
 async def search_passages(
     agent: AgentRef, body: PassageSearch, actor: Acting, store: Memory
 ) -> FoundPage[FoundPassage]:
-    """Find passages. One is found a moment after it was stored."""
+    """Search the passages. A new passage can be found shortly after it is stored."""
     agent_id = (await store.agents.get(actor, agent)).id
     page = await store.passages.search(
         actor,

@@ -1,4 +1,4 @@
-"""Searching: a query is words of a caller, so it comes in a body and stands in no address and no log."""
+"""Searches: a query may quote a caller, so it comes in the body and appears in no URL and no log."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,41 +23,43 @@ _DIGITS = 6
 
 
 class Search(Body):
-    """What to look for."""
+    """A search."""
 
-    query: Words = Field("", max_length=10_000, description="Plain words; empty for all, the newest first.")
+    query: Words = Field(
+        "", max_length=10_000, description="Plain words; empty lists everything, newest first."
+    )
     start: Instant | None = Field(None, description="Not before this time.")
     end: Instant | None = Field(None, description="Before this time.")
     order: Literal["best", "newest"] = "best"
     limit: Annotated[int, Field(ge=1, le=MOST_HITS)] = 10
-    after: str | None = Field(None, description="`next` of the page before.")
+    after: str | None = Field(None, description="`next` of the previous page.")
 
 
 class RecallSearch(Search):
-    """What to look for in all that was said."""
+    """A search of the conversations."""
 
-    role: Literal["user", "assistant"] | None = Field(None, description="Only what one side said.")
+    role: Literal["user", "assistant"] | None = Field(None, description="Only messages of this role.")
     thread_id: Words | None = Field(None, description="Only in this thread.")
 
 
 class FoundPage(Page[T]):
-    """A page of what was found. Give `next` as `after` to get the next one."""
+    """A page of hits. Pass `next` as `after` to get the next page."""
 
     next: str | None = Field(description="Null when nothing follows.")
 
 
 class ShownWords(Entry):
-    """Words that were said."""
+    """A message as it was said."""
 
     thread_id: str
     role: str
-    speaker: str = Field(description="A name when one is known, else the role.")
+    speaker: str = Field(description="The speaker's name if known, else the role.")
     text: str
     created_at: datetime
 
 
 class FoundWords(ShownWords):
-    """Words that were found, with those around them; a higher score answers better."""
+    """A message that was found, with those around it; a higher score is a better match."""
 
     object: Literal["search.hit"] = "search.hit"
     score: float
@@ -65,11 +67,11 @@ class FoundWords(ShownWords):
     after: list[ShownWords]
 
 
-@router.post("/agents/{agent}/search", summary="Search all that was said", responses=errors(404))
+@router.post("/agents/{agent}/search", summary="Search the conversations", responses=errors(404))
 async def search_messages(
     agent: AgentRef, body: RecallSearch, actor: Acting, store: Memory
 ) -> FoundPage[FoundWords]:
-    """Find what was said with the agent, in all threads or in one. Words are found a moment after a turn."""
+    """Search the agent's messages in all threads or one. A message can be found shortly after its turn."""
     agent_id = (await store.agents.get(actor, agent)).id
     page = await store.recall.search(
         actor,
@@ -87,7 +89,7 @@ async def search_messages(
 
 
 def offset_of(after: str | None) -> int:
-    """Return how many hits stand before the page that `after` means, or raise `ApiError` 400."""
+    """Return the offset of the page that `after` names, or raise `ApiError` 400."""
     if after is None:
         return 0
     if not (after.isascii() and after.isdigit() and len(after) <= _DIGITS):
@@ -96,7 +98,7 @@ def offset_of(after: str | None) -> int:
 
 
 def found_page(page: Hits[T], shown: Callable[[T], Shown]) -> FoundPage[Shown]:
-    """Return hits as the page that a client gets."""
+    """Return hits as a page for the client."""
     next_offset = page.next_offset
     more = next_offset is not None and len(str(next_offset)) <= _DIGITS
     plain = page_of(page.hits, shown, more=more)

@@ -1,4 +1,4 @@
-"""What bodies and answers of several routes share: checked texts, pages, errors."""
+"""Schemas that several routes share: checked texts, pages, errors."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def storable(text: str) -> str:
-    """Return `text`, or raise `ValueError` for what no database and no provider takes."""
+    """Return `text`, or raise `ValueError` for characters that databases or providers refuse."""
     if "\0" in text:
         raise ValueError("it holds a NUL character")
     try:
@@ -36,17 +36,19 @@ Words = Annotated[str, AfterValidator(storable)]
 Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
 AgentRef = Annotated[str, AfterValidator(storable), Path(description="The agent's name or id.")]
 BlockId = Annotated[str, AfterValidator(storable), Path(description="The block's id.")]
-ThreadId = Annotated[str, AfterValidator(storable), Path(description="The thread's id; it may hold slashes.")]
+ThreadId = Annotated[
+    str, AfterValidator(storable), Path(description="The thread's id; it may contain slashes.")
+]
 
 
 class Body(BaseModel):
-    """What a client sends; unknown fields are refused, so that a misspelt one is not just ignored."""
+    """A request body; unknown fields are rejected, so that a misspelt one is not ignored silently."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Entry(BaseModel):
-    """What a list has in it; `model_validate` makes it of what a repository gives, field by field."""
+    """An entry of a list; `model_validate` builds it from a repository's object, field by field."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -57,12 +59,12 @@ Shown = TypeVar("Shown", bound=Entry)
 
 
 class Page(BaseModel, Generic[T]):
-    """A page of a list. Give `last_id` as `after` to get the next one."""
+    """A page of a list. Pass `last_id` as `after` to get the next page."""
 
     object: Literal["list"] = "list"
     data: list[T]
-    first_id: str | None = Field(description="The id of the first entry here; null when there is none.")
-    last_id: str | None = Field(description="The id of the last entry here; null when there is none.")
+    first_id: str | None = Field(description="The id of the first entry; null on an empty page.")
+    last_id: str | None = Field(description="The id of the last entry; null on an empty page.")
     has_more: bool = Field(description="Whether more entries follow.")
 
 
@@ -75,7 +77,7 @@ class Deleted(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong: `code` is for programs, `param` the field that is wrong."""
+    """The error: `code` is for programs, `param` names the invalid field."""
 
     message: str
     type: str
@@ -90,40 +92,40 @@ class ErrorAnswer(BaseModel):
 
 
 def page_of(entries: Iterable[T], shown: Callable[[T], Shown], *, more: bool) -> Page[Shown]:
-    """Return entries as the page that a client gets."""
+    """Return entries as a page for the client."""
     data = [shown(entry) for entry in entries]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
     return Page(data=data, first_id=first, last_id=last, has_more=more)
 
 
 def page_of_slice(part: Slice[T], shown: Callable[[T], Shown]) -> Page[Shown]:
-    """Return what a repository gave as the page that a client gets."""
+    """Return a repository's slice as a page for the client."""
     return page_of(part.entries, shown, more=part.more)
 
 
 _WHAT = {
-    400: "The request cannot be used as it is.",
+    400: "The request is not valid.",
     401: "No key, or not a valid one.",
-    404: "There is no such thing, or it belongs to somebody else.",
-    409: "It is not possible now: it was changed in between, the name is taken, or a turn is running.",
+    404: "It does not exist, or it belongs to another user.",
+    409: "Conflict: it was changed in between, the name is taken, or a turn is running.",
     413: "The body is too large.",
-    415: "The body is not sent as JSON.",
-    422: "A value is wrong.",
+    415: "The body is not declared as JSON.",
+    422: "A value is not valid.",
     429: "Too many requests.",
     503: "The memory or the model cannot be reached now.",
 }
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of these errors, and of those that every route may answer."""
+    """Return the documentation of these errors and of those that every route may return."""
     every = sorted({*statuses, 400, 401, 422, 429, 503})
     return {status: {"model": ErrorAnswer, "description": _WHAT[status]} for status in every}
 
 
 def _cut(
-    limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="How many entries at most.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="Maximum number of entries.")] = 20,
     after: Annotated[
-        Words | None, Query(description="Go on behind the entry of this id: `last_id` of the page before.")
+        Words | None, Query(description="Start after the entry with this id: `last_id` of the previous page.")
     ] = None,
 ) -> Cut:
     return Cut(limit=limit, after=after)
@@ -138,7 +140,7 @@ def _store(request: Request) -> Store:
 
 
 Paging = Annotated[Cut, Depends(_cut)]
-"""A parameter of a route: the page that is wanted."""
+"""A parameter of a route: the requested page."""
 Serving = Annotated[TurnGraph, Depends(_graph)]
 """A parameter of a route: the graph that is served."""
 Memory = Annotated[Store, Depends(_store)]

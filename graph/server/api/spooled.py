@@ -1,4 +1,4 @@
-"""A response that is written to a temporary file before it is sent."""
+"""A response written to a temporary file before it is sent."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,20 +9,20 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 _IN_MEMORY = 1_000_000
-"""Bytes up to which it is kept in memory instead."""
+"""Maximum number of bytes held in memory instead."""
 _PIECE = 65_536
 
 
 def spool() -> IO[bytes]:
-    """Return a file that nobody else can open, to be written and given to `SpooledResponse`."""
+    """Return a private temporary file, to be written and passed to `SpooledResponse`."""
     return SpooledTemporaryFile(_IN_MEMORY)
 
 
 class SpooledResponse(StreamingResponse):
-    """Sends what was written to a file as JSON, and closes the file.
+    """Sends the contents of a file as JSON, then closes it.
 
-    The file is complete before the first byte is sent: a client that reads slowly holds nothing else, and an
-    error is still a status.
+    The file is complete before the first byte is sent: a slow client holds no other resource, and an error
+    can still set the status.
     """
 
     def __init__(self, file: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The turn of a thread: interrupt one that runs, end one that a crash cut, look at its checkpoints."""
+"""The turns of a thread: interrupt a running one, resume one that a crash cut off, list checkpoints."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -24,23 +24,23 @@ router = APIRouter(prefix="/v1/threads/{thread_id:path}", tags=["turns"], route_
 
 
 class Heard(Body):
-    """How far the caller heard the reply."""
+    """How much of the reply the caller heard."""
 
     heard: Annotated[Words, Field(max_length=100_000)] | None = Field(
-        None, description="The beginning of the reply that was heard; null for all that was sent."
+        None, description="The part of the reply that was heard, from its start; null for all that was sent."
     )
 
 
 class Interrupted(BaseModel):
-    """The reply is cut."""
+    """The result of an interruption."""
 
     object: Literal["thread.interrupted"] = "thread.interrupted"
     thread_id: str
-    was_running: bool = Field(description="Whether a turn was running; it has ended now.")
+    was_running: bool = Field(description="Whether a turn was running; it has ended.")
 
 
 class Tokens(BaseModel):
-    """Tokens of a turn; cached ones are input too."""
+    """Tokens of a turn; cached ones count as input too."""
 
     input_tokens: int
     output_tokens: int
@@ -54,39 +54,39 @@ class TurnOutcome(BaseModel):
     id: str = Field(description="The turn's id.")
     thread_id: str
     status: Literal["finished", "failed"]
-    finish_reason: str | None = Field(description="Null when it failed.")
-    error: str | None = Field(description="The kind of error when it failed.")
-    text: str = Field(description="What was still to be said.")
+    finish_reason: str | None = Field(description="Null if it failed.")
+    error: str | None = Field(description="The error code if it failed.")
+    text: str = Field(description="The rest of the reply.")
     usage: Tokens
     steps: int
     seconds: float
 
 
 class ShownCheckpoint(Entry):
-    """A point between two steps, from which a turn can go on."""
+    """A point between two steps, from which a turn can be resumed."""
 
     object: Literal["thread.checkpoint"] = "thread.checkpoint"
     step: int | None
     created_at: str | None
-    next: list[str] = Field(description="The steps that come next; empty at the end of a turn.")
+    next: list[str] = Field(description="The next steps; empty at the end of a turn.")
 
 
 @router.post("/interrupt", summary="Interrupt the reply", responses=errors(404))
 async def interrupt_thread(
     thread_id: ThreadId, actor: Acting, graph: Serving, body: Heard | None = None
 ) -> Interrupted:
-    """Stop the reply and keep what was heard of it, also when it was sent to its end and is still played."""
+    """Stop the reply and store what was heard of it, even if it was sent completely and is still playing."""
     await graph.resources.store.threads.get(actor, thread_id)
     heard = body.heard if body else None
     was_running = await interrupt(graph, thread_id, heard, actor=actor)
     return Interrupted(thread_id=thread_id, was_running=was_running)
 
 
-@router.post("/resume", summary="End a turn that a crash cut", responses=errors(404, 409))
+@router.post("/resume", summary="Resume a turn that a crash cut off", responses=errors(404, 409))
 async def resume_thread(request: Request, thread_id: ThreadId, actor: Acting, graph: Serving) -> TurnOutcome:
-    """Go on with the turn where it was cut and return how it ended; 409 when there is nothing to resume."""
+    """Resume the turn where it was cut off and return its outcome; 409 if there is nothing to resume."""
     if request.app.state.draining:
-        raise ApiError(503, "this server is about to end: try again", code="draining", headers=RETRY_AFTER)
+        raise ApiError(503, "the server is shutting down: try again", code="draining", headers=RETRY_AFTER)
     thread = await graph.resources.store.threads.get(actor, thread_id)
     events = resume_turn(graph, _config(actor, thread))
     return await _outcome(events, thread_id, request.app.state.metrics)
@@ -96,9 +96,9 @@ async def resume_thread(request: Request, thread_id: ThreadId, actor: Acting, gr
 async def list_checkpoints(
     thread_id: ThreadId, actor: Acting, graph: Serving, cut: Paging
 ) -> Page[ShownCheckpoint]:
-    """List the checkpoints that are kept of a thread, the newest first."""
+    """List the stored checkpoints of a thread, newest first."""
     thread = await graph.resources.store.threads.get(actor, thread_id)
-    # Few are kept, and they are read in one go: a list that is read slowly would hold up a running turn.
+    # Few are stored, and all are read at once: reading them slowly would block a running turn.
     kept = [_checkpoint(state) async for state in graph.aget_state_history(_config(actor, thread))]
     if cut.after is not None:
         ids = [checkpoint.id for checkpoint in kept]
@@ -119,7 +119,7 @@ async def _outcome(events: AsyncGenerator[Event], thread_id: str, metrics: Metri
             if isinstance(event, TurnFinished | TurnFailed):
                 last = event
     if last is None:
-        raise ModelError("the turn ended without telling how")
+        raise ModelError("the turn ended without a result")
     return TurnOutcome(
         id=last.turn_id,
         thread_id=thread_id,

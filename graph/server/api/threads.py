@@ -1,4 +1,4 @@
-"""`/v1/threads`: conversations and what was said on them."""
+"""`/v1/threads`: conversations and their messages."""
 
 import json
 from datetime import datetime
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/threads", tags=["threads"], route_class=KeyFirst)
 
 
 def _encodable(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """Return tool calls without half surrogate pairs, which models do write into arguments."""
+    """Return tool calls without unpaired surrogates, which models do write into arguments."""
     if calls is None:
         return None
     return json.loads(json.dumps(calls, ensure_ascii=False).encode("utf-8", "replace"))
@@ -29,31 +29,31 @@ class ShownThread(Entry):
     object: Literal["thread"] = "thread"
     agent_id: str
     agent_name: str
-    messages: int = Field(description="How many messages it has.")
+    messages: int = Field(description="Number of messages.")
     created_at: datetime
     updated_at: datetime
-    cut_off: bool = Field(description="A crash cut its last turn off, and nothing was said since.")
+    cut_off: bool = Field(description="Whether a crash cut the last turn off and nothing was said since.")
 
 
 class ShownMessage(Entry):
-    """A message as it is kept for good, in the model's window or not."""
+    """A message as it is stored, whether in the model's window or not."""
 
     object: Literal["thread.message"] = "thread.message"
     thread_id: str
     turn_id: str
     role: Literal["user", "assistant", "tool", "system"]
-    text: str = Field(description="Of a reply, what was heard.")
-    unheard: str | None = Field(description="What of a reply was written and not heard.")
+    text: str = Field(description="For a reply, what was heard.")
+    unheard: str | None = Field(description="The part of a reply that was not heard.")
     spoken: str | None = Field(
-        description="All that was heard for a reply where that differs from its text: announcements of "
-        "tools and fillers are part of it."
+        description="Everything that was heard of a reply, if that differs from its text: announcements of "
+        "tools and fillers are included."
     )
     tool_calls: Annotated[list[dict[str, Any]] | None, BeforeValidator(_encodable)]
     tool_call_id: str | None
     name: str | None
     status: str | None = Field(
-        description="Of a tool's result how it ended; `cut` of a reply that a crash cut off; `withdrawn` of "
-        "a draft (a guess of a client at the caller's words) and its reply."
+        description="The outcome of a tool's result; `cut` for a reply that a crash cut off; `withdrawn` for "
+        "a draft (a client's early guess at the caller's words) and its reply."
     )
     model: str | None
     usage: dict[str, Any] | None
@@ -66,17 +66,19 @@ async def list_threads(
     actor: Acting,
     store: Memory,
     cut: Paging,
-    agent: Annotated[Words | None, Query(description="Only threads of the agent of this name or id.")] = None,
+    agent: Annotated[
+        Words | None, Query(description="Only threads of the agent with this name or id.")
+    ] = None,
 ) -> Page[ShownThread]:
-    """List the threads, the last begun first."""
+    """List the threads, most recently created first."""
     agent_id = None if agent is None else (await store.agents.get(actor, agent)).id
     return page_of_slice(await store.threads.page(actor, cut, agent_id=agent_id), _shown)
 
 
-# Before the route of a thread: an id may hold slashes.
-@router.get("/{thread_id:path}/messages", summary="List what was said", responses=errors(404))
+# Before the route of a thread, whose id may contain slashes.
+@router.get("/{thread_id:path}/messages", summary="List the messages", responses=errors(404))
 async def list_messages(thread_id: ThreadId, actor: Acting, store: Memory, cut: Paging) -> Page[ShownMessage]:
-    """List the messages of a thread, the newest first, tool calls and their results included."""
+    """List the messages of a thread, newest first, including tool calls and their results."""
     return page_of_slice(await store.messages.page(actor, thread_id, cut), ShownMessage.model_validate)
 
 
@@ -88,9 +90,9 @@ async def get_thread(thread_id: ThreadId, actor: Acting, store: Memory) -> Shown
 
 @router.delete("/{thread_id:path}", summary="Delete a thread", responses=errors(404))
 async def delete_thread(thread_id: ThreadId, actor: Acting, graph: Serving) -> Deleted:
-    """Delete a thread with its messages; a turn that runs on it is ended first.
+    """Delete a thread with its messages; a running turn is ended first.
 
-    What the agent noted of it in blocks and passages stays.
+    What the agent noted from it in blocks and passages stays.
     """
     await delete_thread_now(graph, actor, thread_id)
     return Deleted(id=thread_id, object="thread.deleted")

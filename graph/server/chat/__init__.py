@@ -1,1 +1,1 @@
-"""OpenAI's chat completions, as voice clients use them."""
+"""OpenAI's chat completions API, as voice clients use it."""

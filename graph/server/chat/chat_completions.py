@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: the model is an agent."""
+"""The chat completions endpoints; an agent is used as the model."""
 
 from contextlib import aclosing
 from typing import Any
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["chat"])
 
 @router.post("/chat/completions", openapi_extra=CHAT, response_model=None)
 async def create_chat_completion(request: Request, actor: Calling) -> Response:
-    """Answer as the agent whose name or id is given as `model`."""
+    """Answer as the agent whose name or id is `model`."""
     return await _complete(request, actor, None)
 
 
@@ -42,7 +42,7 @@ async def create_agent_chat_completion(agent: str, request: Request, actor: Call
 
 async def _complete(request: Request, actor: Actor, agent: str | None) -> Response:
     if request.app.state.draining:
-        raise ApiError(503, "this server is ending: try again", code="draining", headers=_ENDING)
+        raise ApiError(503, "the server is shutting down: try again", code="draining", headers=_ENDING)
     settings = request.app.state.graph.resources.settings
     refused = over_rate(request, actor)
     if refused is not None and not await is_for_a_caller(request):
@@ -63,7 +63,7 @@ async def _complete(request: Request, actor: Actor, agent: str | None) -> Respon
         raise
     except (VoicegraphError, ApiError):
         raise
-    except Exception as error:  # The caller must not be left in silence, whatever it is.
+    except Exception as error:  # Whatever the error, the caller must not hear silence.
         if is_side_call(request):
             raise
         return await spoken_failure(request, error)
@@ -76,7 +76,7 @@ async def _complete(request: Request, actor: Actor, agent: str | None) -> Respon
 
 
 async def _answer(request: Request, actor: Actor, name: str, asked: ChatRequest) -> Answer:
-    """Begin the turn that the request is for, or its side call."""
+    """Start the turn or the side call that the request asks for."""
     side_calls: SideCalls = request.app.state.side_calls
     if await side_calls.include(actor, name, asked):
         mark_side_call(request)
@@ -89,13 +89,13 @@ _ENDING = {**RETRY_AFTER, "Connection": "close"}
 
 
 async def _whole(request: Request, answer: Answer, chunks: Chunks, header_encoding: str) -> Response:
-    """Answer with the whole reply, unless the client leaves before its end."""
+    """Answer with the whole reply, unless the client disconnects first."""
     try:
         completion = await while_present(_gather(answer, chunks), request.receive)
     finally:
         answer.part()
     if completion is None:
-        return Response(status_code=499)  # Nobody reads it.
+        return Response(status_code=499)  # The client has disconnected.
     response = JSONResponse(completion)
     response.raw_headers += thread_header(answer, header_encoding)
     return response

@@ -1,4 +1,4 @@
-"""What a voice client asks for: read with much patience, since no two of them send the same."""
+"""Parse chat requests leniently, since no two voice clients send the same."""
 
 import hashlib
 import json
@@ -29,11 +29,11 @@ _ELEVENLABS_KEYS = ("thread_id", "conversation_id", "call_id", "session_id", "uu
 class ChatRequest:
     """A request for a chat completion.
 
-    `client_tools` are in OpenAI's form, `functions` is true when they came in that of its first protocol.
-    `model_settings` are those that are well-formed. `side_call` is what the client itself says of that,
-    `None` when it says nothing. `thread_id` is the conversation that the client names,
-    `None` when it names none, and `header_encoding` the one in which it reads it. `digest` is of the whole
-    body: the same one again at the same time is the same request, sent twice.
+    `client_tools` are in OpenAI's format, `functions` is true if they came in its older one. `model_settings`
+    are the valid ones. `side_call` is the client's explicit statement, `None` without one. `thread_id` is the
+    conversation that the client names, or `None`, and `header_encoding` the encoding in which it reads the
+    header. `digest` covers the whole body: a concurrent request with the same digest is the same request,
+    sent twice.
     """
 
     model: str
@@ -50,9 +50,9 @@ class ChatRequest:
 
 
 def read_chat_request(body: bytes, headers: Headers) -> ChatRequest:
-    """Return what the body and the headers ask for; unknown fields are passed over.
+    """Return the request in the body and headers; unknown fields are ignored.
 
-    Raises `ApiError` 400 when the body is not a JSON object with messages.
+    Raises `ApiError` 400 if the body is not a JSON object with messages.
     """
     try:
         told = _from_json(body)
@@ -86,7 +86,7 @@ def read_chat_request(body: bytes, headers: Headers) -> ChatRequest:
 
 
 def _from_json(body: bytes) -> Any:
-    """Return what the body holds; half a character, which orjson refuses, is no reason to hang up."""
+    """Return the decoded body; unpaired surrogates, which orjson rejects, are accepted."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -94,7 +94,7 @@ def _from_json(body: bytes) -> Any:
 
 
 def _thread_id(fields: Mapping[str, Any], headers: Headers) -> str | None:
-    """Return the thread that the client names, in the order in which places are trusted."""
+    """Return the thread that the client names, from the most trusted place that has one."""
     extra = {key.lower(): value for key, value in _mapping(fields.get("elevenlabs_extra_body")).items()}
     own, *livekit = (_header_text(headers.get(name)) for name in _HEADERS)
     places = [
@@ -112,7 +112,7 @@ def _thread_id(fields: Mapping[str, Any], headers: Headers) -> str | None:
 
 
 def _side_call(fields: Mapping[str, Any], headers: Headers) -> bool | None:
-    """Return whether the client calls the request a side call, `None` when it does not say."""
+    """Return whether the client declares the request a side call, `None` if it does not say."""
     places = (
         headers.get(_SIDE_CALL_HEADER),
         fields.get("side_call"),
@@ -123,7 +123,7 @@ def _side_call(fields: Mapping[str, Any], headers: Headers) -> bool | None:
 
 
 def _header_text(value: str | None) -> str | None:
-    """Return a header's text: clients send UTF-8, which HTTP libraries read as Latin-1."""
+    """Return a header's text: clients send UTF-8, which HTTP libraries decode as Latin-1."""
     return value and value.encode("latin-1").decode(_encoding(value))
 
 

@@ -1,6 +1,6 @@
-"""OpenAI's chat completion objects, streamed and whole, made from the events of a turn.
+"""Encode the events of a turn as OpenAI's chat completion objects, streamed or whole.
 
-Chunks are put together from prepared bytes: only the text itself is encoded for each token.
+Chunks are assembled from prepared bytes: only the text itself is encoded for each token.
 """
 
 import json
@@ -15,20 +15,20 @@ from ....state.usage import Usage
 
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n\n"
-"""A comment, which clients pass over: it tells them that the connection lives."""
+"""A comment that keeps the connection alive; clients ignore it."""
 
 _REASONS = {"length": "length", "content_filter": "content_filter", "tool_calls": "tool_calls"}
 
 
 def finish_reason(reason: str | None) -> str:
-    """Return OpenAI's finish reason; a reply that was interrupted or failed has simply ended."""
+    """Return OpenAI's finish reason: `stop` if the reply was interrupted or failed."""
     return _REASONS.get(reason or "", "stop")
 
 
 class Chunks:
-    """Encodes the chunks of one completion; `model` is what the client called the agent.
+    """Encodes the chunks of one completion; `model` is the client's name for the agent.
 
-    A client that offered `functions`, as OpenAI's first protocol has it, finds its call there too.
+    A client that offered `functions` (OpenAI's older format) gets its call in that format too.
     """
 
     def __init__(self, model: str, *, functions: bool = False) -> None:
@@ -44,7 +44,7 @@ class Chunks:
         self._begun = False
 
     def text(self, text: str) -> bytes:
-        """Return the chunk of a piece of speech; the first one brings the role before it."""
+        """Return the chunk of a piece of speech, preceded by the role the first time."""
         return self._role() + self._before + orjson.dumps(text) + self._after
 
     def tool_call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> bytes:
@@ -53,7 +53,7 @@ class Chunks:
         call = {"id": call_id, "type": "function", "function": function}
         self.calls.append(call)
         delta: dict[str, Any] = {"tool_calls": [{"index": len(self.calls) - 1, **call}]}
-        if self._functions and len(self.calls) == 1:  # That protocol knows one call a reply.
+        if self._functions and len(self.calls) == 1:  # The older format has one call per reply.
             delta["function_call"] = function
         return self._role() + self._chunk(delta, None)
 
@@ -105,7 +105,7 @@ def _as_json(arguments: Mapping[str, Any]) -> str:
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
-    """Return the tokens of a turn, summed over its steps, as OpenAI tells them."""
+    """Return the tokens of a turn, summed over its steps, as an OpenAI usage object."""
     return {
         "prompt_tokens": usage["input_tokens"],
         "completion_tokens": usage["output_tokens"],

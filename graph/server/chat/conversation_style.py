@@ -1,4 +1,4 @@
-"""How the client of each thread asks for its turns, as far as this process has served them."""
+"""How each thread's client requests its turns, as seen by this process."""
 
 import time
 from collections import OrderedDict
@@ -18,7 +18,7 @@ _SPOKEN_ROLES = ("user", "assistant")
 
 @dataclass(slots=True, kw_only=True)
 class Style:
-    """What the turns on a thread have in common; the fields are those of `Known`."""
+    """What the requests on a thread have in common; the fields are those of `Known`."""
 
     prompt: str | None
     streamed: bool | None = None
@@ -27,7 +27,7 @@ class Style:
     """Monotonic time of the last turn."""
 
     def as_known(self) -> Known:
-        """Return the style as facts of the thread, without its words."""
+        """Return the style as facts about the thread, without its messages."""
         return Known(
             prompt=self.prompt,
             streamed=self.streamed,
@@ -37,17 +37,17 @@ class Style:
 
 
 class Styles:
-    """The styles of the threads that were used last, by their keys."""
+    """The styles of recently used threads, by key."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Style] = OrderedDict()
 
     def get(self, thread_id: str) -> Style | None:
-        """Return the style of a thread, `None` when this process has served no turn there."""
+        """Return the style of a thread, `None` if this process has served no turn there."""
         return self._known.get(thread_id)
 
     def note(self, thread_id: str, request: ChatRequest) -> None:
-        """Note how a turn was asked for."""
+        """Record the style of a request."""
         before = self._known.pop(thread_id, None)
         prompt: str | None = first_prompt(request.messages)
         if is_special(request):  # It may be a side call that came before the thread's first turn.
@@ -61,12 +61,12 @@ class Styles:
 
 
 def is_special(request: ChatRequest) -> bool:
-    """Return whether a request wants something else than speech: JSON, or a call of the client's tools."""
+    """Return whether a request asks for something other than speech: JSON, or a client tool call."""
     return "response_format" in request.model_settings or "tool_choice" in request.model_settings
 
 
 def first_prompt(messages: Sequence[Any]) -> str:
-    """Return the client's system message at the beginning, cut to a length; empty when there is none."""
+    """Return the client's leading system message, truncated; empty if there is none."""
     if not isinstance(messages[0], Mapping):
         return ""
     first = cast(Mapping[str, Any], messages[0])
@@ -74,7 +74,7 @@ def first_prompt(messages: Sequence[Any]) -> str:
 
 
 def has_history(messages: Sequence[Any]) -> bool | None:
-    """Return true for messages that hold earlier ones too, `None` when that is not known."""
+    """Return whether the messages include a history, `None` if that is not known."""
     said = 0
     for message in messages:
         if isinstance(message, Mapping) and cast(Mapping[str, Any], message).get("role") in _SPOKEN_ROLES:

@@ -1,4 +1,4 @@
-"""A turn as server-sent events: each word leaves at once, and a silent connection is kept awake."""
+"""Stream a turn as server-sent events, each word at once, with comments during silence."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,18 +15,18 @@ from .completion_chunks import DONE, PING, Chunks
 from .presence import while_present
 
 PING_EVERY = 1.0
-"""Seconds of silence after which a comment is sent: clients give up a silent connection after ten."""
+"""Seconds of silence after which a comment is sent: clients time out after ten."""
 
 _SEND_WITHIN = 30.0
-"""Seconds after which a client that reads nothing counts as gone."""
+"""Seconds after which a client that reads nothing counts as disconnected."""
 
 
 class Answer(Protocol):
-    """What a response shows: a turn, or a side call."""
+    """The source of a response: a turn or a side call."""
 
     @property
     def thread_id(self) -> str | None:
-        """The thread, if there is one."""
+        """The thread, if any."""
         ...
 
     def events(self, tick: float | None = None) -> AsyncGenerator[Event | None]:
@@ -34,12 +34,12 @@ class Answer(Protocol):
         ...
 
     def part(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         ...
 
 
 class EventStream(Response):
-    """The response to one listener; the framework's own stream would hold headers and chunks back longer."""
+    """The response to one listener; the framework's own would delay headers and chunks."""
 
     def __init__(self, answer: Answer, chunks: Chunks, *, include_usage: bool, header_encoding: str) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class EventStream(Response):
         self._thread = thread_header(answer, header_encoding)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the headers at once and then the turn, until it ends or the client leaves."""
+        """Send the headers at once and then the turn, until it ends or the client disconnects."""
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-cache"),
@@ -55,7 +55,7 @@ class EventStream(Response):
             *self._thread,
         ]
         try:
-            # What `send` raises: the client is gone, or reads nothing.
+            # Raised by `send` when the client has disconnected or reads nothing.
             with suppress(OSError, TimeoutError):
                 await while_present(self._write(send, headers), receive)
         finally:
@@ -67,7 +67,10 @@ class EventStream(Response):
             async with aclosing(self._answer.events(PING_EVERY)) as events:
                 async for event in events:
                     await _put(send, self._encoded(event))
-        except (VoicegraphError, ApiError) as error:  # Of a side call: a turn ends with words.
+        except (
+            VoicegraphError,
+            ApiError,
+        ) as error:  # From a side call; a turn ends with an apology.
             await _put(send, b"data: " + bytes(response_of(error).body) + b"\n\n" + DONE)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -94,7 +97,7 @@ async def _put(send: Send, body: bytes) -> None:
 
 
 def thread_header(answer: Answer, encoding: str) -> list[tuple[bytes, bytes]]:
-    """Return the header that names the thread, in the encoding that the client itself uses there."""
+    """Return the header that names the thread, in the client's own encoding."""
     if answer.thread_id is None:
         return []
     return [(b"x-thread-id", answer.thread_id.encode(encoding, "replace"))]

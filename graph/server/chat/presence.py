@@ -1,4 +1,4 @@
-"""Work for a client goes on only as long as the client is there."""
+"""Cancel work for a client that disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 async def while_present(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:
-    """Return what `work` returns, `None` when the client left first; then it was cancelled and has unwound.
+    """Return the result of `work`, or `None` if the client disconnected first and `work` was cancelled.
 
-    `receive` gives the messages of a request whose body has been read. Errors of `work` are raised here.
+    `receive` is that of a request whose body has been read. Errors of `work` propagate.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_leave(receive))

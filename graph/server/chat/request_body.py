@@ -1,4 +1,4 @@
-"""Read the body of a chat request, a large one in a thread so that other turns go on meanwhile."""
+"""Parse the body of a chat request, a large one in a thread so that other turns continue."""
 
 import asyncio
 from dataclasses import replace
@@ -10,13 +10,13 @@ from .chat_request import ChatRequest, read_chat_request
 from .request_bounds import first_tools, recent_messages
 
 _LARGE = 64_000
-"""Bytes up to which a body is read on the event loop: a thread would take longer."""
+"""Maximum size of a body parsed on the event loop, where a thread would take longer."""
 
 
 async def read_request(request: Request, longest: int) -> ChatRequest:
-    """Return what a request asks for, as `read_chat_request` does.
+    """Return the parsed request, as `read_chat_request` does.
 
-    `longest` is the number of characters that are read of a text in a large request.
+    In a large request, texts are truncated to `longest` characters.
     """
     body = await request.body()
     if len(body) <= _LARGE:

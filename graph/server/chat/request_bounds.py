@@ -1,4 +1,4 @@
-"""Bounds on what is read of a chat request that holds far more than a turn can use."""
+"""Limit what is read of a chat request that has far more than a turn can use."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -6,26 +6,26 @@ from typing import Any, cast
 import orjson
 
 MOST_MESSAGES = 2_000
-"""Messages that are read at the end of a history; a window holds far fewer."""
+"""Number of messages read from the end of a history; a window holds far fewer."""
 _MOST_NOTES = 100
-"""System messages that are read before them: the first ones."""
+"""Number of system messages read before them: the first ones."""
 _MOST_PARTS = 1_000
-"""Parts of a message's content, and calls of tools in it."""
+"""Maximum number of content parts, and of tool calls, in a message."""
 _MOST_VALUES = 1_000
-"""Objects and lists within one part or call."""
+"""Maximum number of objects and lists within one part or call."""
 _MOST_VALUES_IN_ALL = 20_000
 MOST_TOOLS = 128
-"""Tools in a request; OpenAI takes no more."""
+"""Maximum number of tools in a request, as OpenAI has it."""
 _MOST_VALUES_OF_TOOLS = 10_000
 MOST_TOOL_CHARACTERS = 200_000
-"""Characters of JSON of all tools of a request."""
+"""Maximum size of a request's tools, in characters of JSON."""
 
 
 def recent_messages(messages: Sequence[Any], longest: int) -> list[Any]:
     """Return the end of a client's history, and the system messages before it.
 
-    A text is cut after `longest` characters. The user's last words are not: if they are too long they are
-    refused. What is left out is still in the record of the thread if it was said there.
+    Texts are truncated to `longest` characters, except the last user message, which is refused if too long.
+    Anything left out is still in the thread's record if it was said there.
     """
     recent: list[Any] = []
     values = 0
@@ -41,7 +41,7 @@ def recent_messages(messages: Sequence[Any], longest: int) -> list[Any]:
 
 
 def first_tools(tools: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return the first tools that a client offers, as many as a model takes."""
+    """Return the first tools of a client, up to the number that a model accepts."""
     first: list[Any] = []
     values = characters = 0
     for tool in tools[:MOST_TOOLS]:
@@ -56,7 +56,7 @@ def first_tools(tools: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _bounded(value: Any, longest: int | None) -> Any:
-    """Return a message, or a part of one, without what is over a limit."""
+    """Return a message, or a part of one, without what exceeds a limit."""
     if isinstance(value, str):
         return value[:longest]
     if not isinstance(value, Mapping):
@@ -64,7 +64,7 @@ def _bounded(value: Any, longest: int | None) -> Any:
     bounded: dict[str, Any] = {}
     for name, field in cast(Mapping[str, Any], value).items():
         if name == "arguments" and isinstance(field, str) and longest is not None and len(field) > longest:
-            bounded[name] = "{}"  # Cut JSON could not be read.
+            bounded[name] = "{}"  # Truncated JSON could not be parsed.
         elif name == "text" or (name == "content" and isinstance(field, str)):
             bounded[name] = _bounded(field, longest)
         elif name == "function":
@@ -79,7 +79,7 @@ def _bounded(value: Any, longest: int | None) -> Any:
 
 
 def _values_in(value: Any, most: int) -> int:
-    """Return the number of objects and lists in a value, or a number over `most`."""
+    """Return the number of objects and lists in a value, or some number over `most`."""
     count, waiting = 0, [value]
     while waiting and count <= most:
         inner = waiting.pop()

@@ -1,4 +1,4 @@
-"""Turns that HTTP requests began: the same request twice at the same time is one turn, and both hear it."""
+"""Turns started by HTTP requests; identical concurrent requests share one turn."""
 
 import asyncio
 import logging
@@ -30,13 +30,13 @@ from .spoken_failure import is_away
 log = logging.getLogger(__name__)
 
 _TIME_TO_JOIN = 1.0
-"""Seconds in which another client may come for a turn whose first one left before it began."""
+"""Seconds in which another request may join a turn whose client left before it started."""
 
 _TIME_TO_BEGIN = 6.0
-"""Seconds after which headers go out, although the turn still waits for its thread or the database."""
+"""Seconds after which headers are sent, even if the turn still waits for its thread or the database."""
 
 _PATIENCE = 2.0
-"""Seconds of attempts to reach the database before the caller hears an apology."""
+"""Seconds of retrying to reach the database before the caller hears an apology."""
 _PAUSE = 0.1
 """Seconds between two attempts."""
 
@@ -46,22 +46,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ServedTurn:
-    """A running turn, the thread that it belongs to, and what is said when it breaks down."""
+    """A running turn, its thread, and the apology if it fails."""
 
     thread_id: str
     run: TurnRun
     apology: str
     failed: Callable[[str], None]
-    """Counts a turn that broke down without an event of its own, by the code of its error."""
+    """Counts a turn that failed without an event, by error code."""
 
     def part(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.run.part()
 
     async def events(self, tick: float | None = None) -> AsyncGenerator[Event | None]:
         """Yield the turn's events from first to last, `None` after each `tick` seconds of silence.
 
-        A turn that fails without a word ends with an apology: a client that got an error would hang up.
+        A turn that fails before its first word ends with an apology: on an error the client would hang up.
         """
         spoke = False
         try:
@@ -73,7 +73,7 @@ class ServedTurn:
                     yield event
                     if isinstance(event, TurnFinished | TurnFailed):
                         return
-        except Exception as error:  # Whatever it is, the caller must not be left in silence.
+        except Exception as error:  # Whatever the error, the caller must not hear silence.
             facts = error_facts(error)
             log.error("a turn broke down", extra={"thread_id": self.thread_id, **facts})
             log.debug("why the turn broke down", exc_info=error)
@@ -83,7 +83,7 @@ class ServedTurn:
 
 
 async def _stopped(key: str) -> TurnRun:
-    """Return the run of a turn that a newer one would have stopped before its first word."""
+    """Return the run of a turn that a newer one has overtaken: interrupted before its first word."""
 
     async def parts() -> AsyncGenerator[Any]:
         yield encode_event(TurnFinished(turn_id="", finish_reason="interrupted", **_UNUSED))
@@ -103,7 +103,7 @@ _UNUSED: dict[str, Any] = {
 
 
 class ServedTurns:
-    """The running turns of an application by the requests that began them."""
+    """The running turns of an application, by the requests that started them."""
 
     def __init__(self, graph: TurnGraph, metrics: Metrics, styles: Styles) -> None:
         self._graph, self._metrics, self._styles = graph, metrics, styles
@@ -113,10 +113,9 @@ class ServedTurns:
         self._running = RunningTurns(graph.resources.settings.turns_per_user)
 
     async def of_request(self, actor: Actor, agent: str, request: ChatRequest) -> ServedTurn:
-        """Return the turn that answers the request, begun unless the same one is being answered already.
+        """Return the turn that answers the request, started unless an identical request is being answered.
 
-        Whoever gets it says `part()` once he is done with it: until then it is not stopped because
-        somebody else who listened has left.
+        The caller must call its `part()` when done: until then, other listeners that leave do not stop it.
 
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
         `ThreadBusy`, `StorageError`, also `DatabaseBusy`, `TooManyTurns`.
@@ -133,7 +132,7 @@ class ServedTurns:
             self._let_go(came, taken)
             raise
         try:
-            # A client that leaves while its thread is looked up must not end the turn of another one.
+            # A client that leaves during the lookup must not end the turn of another client.
             turn = await asyncio.shield(known)
         except asyncio.CancelledError:
             known.add_done_callback(_end_unless_heard)
@@ -144,7 +143,7 @@ class ServedTurns:
     def _known_or_begun(
         self, actor: Actor, agent: str, request: ChatRequest, came: Arrival, taken: str | None
     ) -> asyncio.Task[ServedTurn]:
-        """Return the turn that answers the same request already, or a new one; release a `taken` thread."""
+        """Return the running turn for the same request, or start one; release a `taken` thread."""
         key = (actor, agent, request.thread_id or "", request.digest)
         known, arrival = self._turns.get(key, (None, None))
         if known is not None and arrival is not None and not (known.done() and _is_over(known)):
@@ -173,12 +172,12 @@ class ServedTurns:
         finally:
             self._let_go(arrival, taken)
         if graph.resources.others is not None:
-            # A thread that another process keeps, or a database that is full, is told by a status.
+            # So that a busy thread or a full database is answered by an HTTP status.
             await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
 
     def _let_go(self, arrival: Arrival, taken: str | None) -> None:
-        """Let others go on: the request has its place among them, and its turn has begun or never will."""
+        """Let other requests proceed: this one's turn has started, or never will."""
         self._arrivals.leave(arrival)
         if taken is not None:
             self._continued.release(taken)
@@ -200,13 +199,13 @@ class ServedTurns:
         )
 
     def _note(self, part: Any) -> None:
-        # Each word passes here, and says nothing that is measured; tools may write what they like.
+        # Every word passes here, but speech is not measured; tools may write any value.
         told = cast(dict[str, Any], part) if isinstance(part, dict) else {}
         if told.get("type") != "speech" and (event := decode_event(told)) is not None:
             self._metrics.note(event)
 
     def _forget_later(self, key: _Key, task: asyncio.Task[ServedTurn], ended: Callable[[], None]) -> None:
-        """Forget a request when its turn has ended, or at once when none began."""
+        """Forget a request when its turn has ended, or at once if none was started."""
 
         def drop() -> None:
             ended()
@@ -228,14 +227,14 @@ def _end_unless_heard(task: asyncio.Task[ServedTurn]) -> None:
 
 
 def _is_over(task: asyncio.Task[ServedTurn]) -> bool:
-    """Return whether no one can join the turn any more: it was stopped, or no turn began."""
+    """Return whether the turn can no longer be joined: it was stopped, or never started."""
     if task.cancelled() or task.exception() is not None:
         return True
     return task.result().run.stop.requested
 
 
 async def _patiently(look: Callable[[], Awaitable[T]]) -> T:
-    """Return what `look` returns; try again for a moment while the database cannot be reached."""
+    """Return the result of `look`, with retries while the database cannot be reached."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
     while True:

@@ -1,4 +1,4 @@
-"""The answer to a side call: what the model says to the client's own messages, and nothing else."""
+"""Answer a side call: the model's answer to the client's messages alone."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ from .chat_request import ChatRequest
 log = logging.getLogger(__name__)
 
 _TIME_TO_BEGIN = 6.0
-"""Seconds after which headers go out, although the model has not answered yet."""
+"""Seconds after which headers are sent, even if the model has not answered yet."""
 
 
 class SideAnswer:
-    """An answer that is being made; the same to its response as a turn is."""
+    """An answer in progress, with the interface of a turn."""
 
     def __init__(self, events: AsyncGenerator[Event], thread_id: str | None) -> None:
         self.thread_id = thread_id
@@ -30,7 +30,7 @@ class SideAnswer:
         self._task = asyncio.create_task(self._drive(events))
 
     async def until_begun(self, within: float) -> None:
-        """Wait up to `within` seconds for the first words; raise what ended the answer before them."""
+        """Wait up to `within` seconds for the first words; raise an error that came before them."""
         try:
             async with asyncio.timeout(within):
                 await self._begun.wait()
@@ -40,7 +40,7 @@ class SideAnswer:
             raise error
 
     async def events(self, tick: float | None = None) -> AsyncGenerator[Event | None]:
-        """Yield the answer's events, `None` after each `tick` seconds of silence; raise what it raised."""
+        """Yield the answer's events, `None` after each `tick` seconds of silence; raise its error."""
         while True:
             try:
                 async with asyncio.timeout(tick):
@@ -54,9 +54,9 @@ class SideAnswer:
             yield part
 
     def part(self) -> None:
-        """End the answer: its client has it, or has left."""
+        """End the answer: the client has it, or has disconnected."""
         if not self._task.cancel() and not self._task.cancelled():
-            self._task.exception()  # The listener has got it already.
+            self._task.exception()  # The listener has received it already.
 
     async def _drive(self, events: AsyncGenerator[Event]) -> None:
         try:
@@ -75,9 +75,9 @@ class SideAnswer:
 async def begin_side_answer(
     resources: Resources, actor: Actor, agent: str, request: ChatRequest
 ) -> SideAnswer:
-    """Return the answer to a side call by the agent's model, begun unless the model takes long.
+    """Start the answer to a side call by the agent's model, and wait briefly for its first words.
 
-    Raises `AgentNotFound`, `ModelError` when no model answers, `ApiError` 400 when one refuses the request.
+    Raises `AgentNotFound`, `ModelError` if no model answers, `ApiError` 400 if one refuses the request.
     """
     legal = legal_tools(request.client_tools)
     log.debug("answering a side call", extra={"agent": agent})

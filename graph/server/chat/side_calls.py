@@ -1,4 +1,4 @@
-"""Side calls of clients, told apart from turns by what the request and its thread are like."""
+"""Distinguish side calls from turns, by properties of the request and its thread."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,13 +26,13 @@ from .conversation_style import Style, Styles, first_prompt, has_history, is_spe
 
 
 class SideCalls:
-    """Recognizes side calls. Nearly all requests are turns, for which the database is not asked."""
+    """Recognizes side calls. Nearly all requests are turns, which need no database query."""
 
     def __init__(self, graph: TurnGraph, styles: Styles) -> None:
         self._graph, self._styles = graph, styles
 
     async def include(self, actor: Actor, agent: str, request: ChatRequest) -> bool:
-        """Return whether the request is a side call, by its own word or by its signs.
+        """Return whether the request is a side call, as declared or as inferred.
 
         Raises `StorageError`.
         """
@@ -49,7 +49,7 @@ class SideCalls:
         if not is_side_call(asked, known):
             return False
         if style is not None and style.tells_history is None and may_be_second_model(asked, style.as_known()):
-            # One such request is believed. A client that goes on like this sends newest words alone.
+            # Believe one such request. A client that sends more of them sends only newest messages.
             style.tells_history = False
         return True
 
@@ -78,7 +78,7 @@ class SideCalls:
         return may_be_second_model(as_asked(request), style.as_known())
 
     async def _known(self, actor: Actor, agent: str, named: str) -> Known | None:
-        """Return what is known of the named thread, `None` when nothing was said there."""
+        """Return what is known about the named thread, `None` if nothing was said there."""
         thread_id = await known_thread(self._graph, actor, agent, named)
         if thread_id is None:
             return None
@@ -97,7 +97,7 @@ class SideCalls:
 
 
 def as_asked(request: ChatRequest) -> Asked:
-    """Return the signs of a request."""
+    """Return the properties of a request by which a side call is recognized."""
     entries = read_in_order(request.messages)
     prompt = first_prompt(request.messages)
     said = [entry for is_system, entry in entries if not is_system]
@@ -117,6 +117,6 @@ def as_asked(request: ChatRequest) -> Asked:
 
 
 def _may_quote(message: Any) -> bool:
-    """Return whether a message may hold a conversation."""
+    """Return whether a message may quote a conversation."""
     content = cast(Mapping[str, Any], message).get("content") if isinstance(message, Mapping) else None
     return not isinstance(content, str) or may_quote(content)

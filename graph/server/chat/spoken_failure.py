@@ -1,4 +1,4 @@
-"""Answer in words a chat request whose turn could not begin: on an error the client would fall silent."""
+"""Answer a chat request whose turn could not start with an apology: on an error the client stays silent."""
 
 import logging
 import sqlite3
@@ -23,23 +23,23 @@ _NOTHING_USED = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
 
 
 def speak_failures(app: FastAPI) -> None:
-    """Make `app` answer a chat request in words when the database fails."""
+    """Make `app` answer chat requests with a spoken apology when the database fails."""
     app.add_exception_handler(StorageError, _of_storage)
     app.add_exception_handler(sqlite3.Error, _of_checkpoints)
 
 
 async def spoken_failure(request: Request, error: Exception) -> Response:
-    """Return an apology as the whole reply, streamed or not as the request asks. Raises `ApiError`."""
+    """Return an apology as the reply, streamed if the request asks for it. Raises `ApiError`."""
     answer = await _apology(request, logging.ERROR, "a turn could not begin", error_facts(error))
     log.debug("why the turn could not begin", exc_info=error)
     return answer
 
 
 async def is_for_a_caller(request: Request) -> bool:
-    """Return whether somebody listens to the reply, who would hear nothing of an error.
+    """Return whether the reply will be spoken to a caller, who would not hear of an error.
 
-    That is a request for a stream that is no side call. Programs that ask for a whole reply, and so read
-    what came back, get the status. Raises `ApiError`.
+    True for streaming requests other than side calls. Programs that ask for a whole reply read the response,
+    so they get the status. Raises `ApiError`.
     """
     settings = request.app.state.graph.resources.settings
     asked = await read_request(request, settings.max_message_chars)
@@ -47,13 +47,13 @@ async def is_for_a_caller(request: Request) -> bool:
 
 
 async def spoken_limit(request: Request, error: ApiError | VoicegraphError) -> Response:
-    """Return an apology as the reply to a request that is over a limit; it is counted as a failed turn."""
-    # Who is over a limit of requests is over it many times: the limit itself writes to the log.
+    """Return an apology as the reply to a request over a limit, and count a failed turn."""
+    # A client over its rate limit is so many times: the limit itself logs it.
     return await _apology(request, logging.INFO, "a turn was refused in words", {"error": error.code})
 
 
 async def _apology(request: Request, level: int, line: str, facts: dict[str, str]) -> Response:
-    """Return the apology as the reply; write a line to the log and count a failed turn."""
+    """Return the apology as the reply; log a line and count a failed turn."""
     settings = request.app.state.graph.resources.settings
     asked = await read_request(request, settings.max_message_chars)
     agent = str(request.path_params.get("agent") or asked.model or DEFAULT_AGENT)
@@ -64,7 +64,7 @@ async def _apology(request: Request, level: int, line: str, facts: dict[str, str
 
 
 def mark_side_call(request: Request) -> None:
-    """Note that a request is a side call: its client would take an apology for the result."""
+    """Mark a request as a side call: its client would mistake an apology for the result."""
     request.state.is_side_call = True
 
 
@@ -74,7 +74,7 @@ def is_side_call(request: Request) -> bool:
 
 
 def is_away(error: StorageError) -> bool:
-    """Return whether the database cannot be reached for now."""
+    """Return whether the database is currently unreachable."""
     return error.retryable and not isinstance(error, DatabaseBusy)
 
 
@@ -89,7 +89,7 @@ def _spoken(words: str, agent: str, asked: ChatRequest) -> Response:
 
 async def _of_storage(request: Request, error: Exception) -> Response:
     in_chat = request.method == "POST" and request.url.path.rstrip("/").endswith("/chat/completions")
-    # When all connections are in use, the client's next attempt finds one, here or in another process.
+    # If all connections are in use, a retry may find one, here or in another process.
     if in_chat and not is_side_call(request) and not isinstance(error, DatabaseBusy):
         return await spoken_failure(request, error)
     return answer_error(request, error)

@@ -1,1 +1,1 @@
-"""For those who run the server: health, metrics, the description of the API."""
+"""For operators: health, metrics, API documentation."""

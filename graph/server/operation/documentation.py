@@ -1,7 +1,7 @@
-"""The description of the API, for programs and as a page: to this machine, or to whoever has a key.
+"""The API documentation, as OpenAPI and as a page; for this machine, or with a key.
 
-The page's scripts are Swagger UI's, served from here: it works without a network, and nobody who types a key
-into it has to trust another server.
+The page uses Swagger UI, served from here: it works without a network, and a key typed into it reaches no
+other server.
 """
 
 from importlib.resources import files
@@ -35,13 +35,13 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(_welcome)])
 
 @router.get("/openapi.json")
 async def description(request: Request) -> Response:
-    """Describe the API as OpenAPI does."""
+    """Return the OpenAPI schema."""
     return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs")
 async def page(request: Request) -> Response:
-    """Show the description as a page that tries requests."""
+    """Return the interactive documentation page."""
     script, style, icon = (f"docs/{name}" for name in _FILES)
     return get_swagger_ui_html(
         openapi_url="openapi.json",
@@ -54,7 +54,7 @@ async def page(request: Request) -> Response:
 
 @router.get("/docs/{name}")
 async def file(name: str) -> Response:
-    """Give a file that the page needs."""
+    """Return a file that the page needs."""
     if name not in _FILES:
         return Response(status_code=404)
     folder = Path(str(files("fastapi_swagger.resources")))

@@ -1,4 +1,4 @@
-"""`/health`, `/ready` and `/metrics`: for those who look after the process."""
+"""`/health`, `/ready` and `/metrics`: for operators."""
 
 from typing import Annotated, Literal
 
@@ -20,32 +20,34 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
-    """Whether new calls may be sent here, and why not."""
+    """Whether the server accepts new calls, and why not."""
 
     status: Literal["ready", "draining", "no database", "cannot store"]
     reason: str | None = Field(None, description="Why the database cannot be used.")
 
 
-@router.get("/health", summary="Is it alive?")
+@router.get("/health", summary="Liveness")
 async def health() -> Health:
-    """Answer; nothing is looked at, and no key is needed."""
+    """Answer 200 without any check. No key is needed."""
     return Health()
 
 
 @router.get(
     "/ready",
-    summary="May calls be sent here?",
+    summary="Readiness",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Not now: it is ending, or cannot store."}},
+    responses={
+        503: {"model": Readiness, "description": "Not ready: shutting down, or the database cannot be used."}
+    },
 )
 async def ready(request: Request) -> Response:
-    """Answer 200 when the process is not about to end and its database can be read and written.
+    """Answer 200 unless the process is shutting down or its database cannot be read and written.
 
     No key is needed.
     """
@@ -66,13 +68,13 @@ async def ready(request: Request) -> Response:
     return _readiness(Readiness(status="ready", reason=None))
 
 
-@router.get("/metrics", summary="What is measured", response_class=Response)
+@router.get("/metrics", summary="Metrics", response_class=Response)
 async def metrics(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_key)]
 ) -> Response:
-    """Give all metrics in the text format of Prometheus: to this machine, or with a key of the default user.
+    """Return all metrics in Prometheus' text format; for this machine, or with a key of the default user.
 
-    They are sums over all users and hold no words of anybody.
+    They are sums over all users and contain no conversation.
     """
     if not is_local(request) and await identified(request, credentials) != Actor():
         raise ApiError(403, "metrics need a key of the default user", code="forbidden")

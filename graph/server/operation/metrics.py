@@ -1,4 +1,4 @@
-"""What an operator wants to see in a graph: how fast turns are, what they cost, how they end."""
+"""Metrics for operators: the speed, cost and outcome of turns."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from ....state.usage import Usage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# A caller notices from about 0.3 s on and is lost after a few seconds: that is where steps must be small.
+# Callers notice delays from about 0.3 s on and give up after a few seconds: buckets are narrow there.
 _FIRST_SPEECH = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0)
 _TURN = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 30.0, 60.0, 120.0)
 _TOOL = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
 class Metrics:
-    """The metrics of one application, or the sums of several that share a folder."""
+    """The metrics of one application, or of all that share a folder."""
 
     def __init__(self, running: Callable[[], int], shared: Path | None = None) -> None:
-        """Count from now on; `running` tells how many turns are going on.
+        """Start counting; `running` returns the number of running turns.
 
-        `shared` is the folder in which this process and others count together. It must have been in the
-        environment, where the library looks for it, before this module was imported.
+        `shared` is the folder in which several processes count together. The environment variable that the
+        library reads must have been set to it before this module was imported.
         """
         self._running, self._shared = running, shared
         registry = self._registry = CollectorRegistry()
@@ -52,19 +52,19 @@ class Metrics:
         )
         self._tokens = Counter(
             "voicegraph_tokens",
-            "Tokens of the models; cached ones are input too.",
+            "Tokens of the models; cached ones count as input too.",
             ["kind"],
             registry=registry,
         )
         self._failures = Counter(
             "voicegraph_failures",
-            "Turns that ended badly, by the kind of error.",
+            "Failed turns, by error code.",
             ["error"],
             registry=registry,
         )
         self._crashed = Counter(
             "voicegraph_crashed_turns",
-            "Turns that a crash cut off, found and put into the record.",
+            "Turns that a crash cut off, found and recorded.",
             registry=registry,
         )
         self._answers = Counter(
@@ -72,28 +72,28 @@ class Metrics:
         )
         self._storing = Counter(
             "voicegraph_storage_failures",
-            "Reads and writes of the database that failed, by the kind of error.",
+            "Failed database reads and writes, by error code.",
             ["error"],
             registry=registry,
         )
         self._going_on = Gauge(
             "voicegraph_running_turns",
-            "Turns that are going on.",
+            "Running turns.",
             registry=registry,
             multiprocess_mode="livesum",
         )
 
     async def watch(self) -> None:
-        """Tell the other processes each second how many turns are going on here."""
+        """Publish the number of running turns to the other processes each second."""
         while self._shared is not None:
             self._going_on.set(self._running())
             await asyncio.sleep(1)
 
     def note(self, event: Event) -> None:
-        """Count an event of a turn; those that say nothing of time or cost are passed over."""
+        """Count an event of a turn; events without time or cost are ignored."""
         match event:
             case ToolFinished():
-                # A name that the model invented would be a label for ever.
+                # A tool name invented by the model would stay a label forever.
                 name = "unknown" if event.status == "unknown" else event.name
                 self._tool.labels(name, event.status).observe(event.seconds)
             case TurnFinished():
@@ -109,7 +109,7 @@ class Metrics:
         self._crashed.inc(turns)
 
     def turn_failed(self, error: str) -> None:
-        """Count a turn that failed, before it began or later; `error` is a code."""
+        """Count a failed turn, started or not; `error` is a code."""
         self._failures.labels(error).inc()
 
     def answered(self, status: int) -> None:
@@ -117,11 +117,11 @@ class Metrics:
         self._answers.labels(str(status)).inc()
 
     def storage_failed(self, error: StorageError) -> None:
-        """Count a read or write of the database that failed."""
+        """Count a failed database read or write."""
         self._storing.labels(error.code).inc()
 
     def text(self) -> bytes:
-        """Return all of it in the text format of Prometheus."""
+        """Return all metrics in Prometheus' text format."""
         self._going_on.set(self._running())
         if self._shared is None:
             return generate_latest(self._registry)

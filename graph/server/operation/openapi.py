@@ -1,4 +1,4 @@
-"""What the documentation says of requests that are read by hand, since clients send them in many forms."""
+"""The documentation of requests that are parsed by hand, since clients send them in many forms."""
 
 from typing import Any
 
@@ -22,26 +22,26 @@ _BODY: dict[str, Any] = {
             "type": "array",
             "minItems": 1,
             "items": _MESSAGE,
-            "description": "The whole history as the caller heard it. A reply that is shorter than it was "
-            "sent was cut off there; one that is missing was not heard.",
+            "description": "The whole history as the caller heard it. A reply shorter than what was "
+            "sent was cut off there; a missing one was not heard.",
         },
         "stream": {"type": "boolean"},
         "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
         "tools": {
             "type": "array",
             "items": {"type": "object"},
-            "description": "Tools that the client runs itself, beside the agent's own.",
+            "description": "Tools that the client runs itself, in addition to the agent's own.",
         },
-        "tool_choice": {"description": "Of the client's tools, in the first step of the turn."},
+        "tool_choice": {"description": "The choice among the client's tools, in the first step of the turn."},
         "side_call": {
             "type": "boolean",
-            "description": "True to have the messages answered by themselves, beside the conversation: "
-            "without prompt, tools and memory of the agent, and without being stored. False for a turn, "
-            "whatever it looks like. The header `X-Voicegraph-Side-Call` says the same.",
+            "description": "True to answer the messages on their own, outside the conversation: "
+            "without the agent's prompt, tools and memory, and without storing them. False for a turn, "
+            "whatever it looks like. The header `X-Voicegraph-Side-Call` does the same.",
         },
         "thread_id": {
             "type": "string",
-            "description": "The conversation; the header `X-Thread-Id` says it too, and is in each response.",
+            "description": "The conversation; the header `X-Thread-Id` does the same. Each response has it.",
         },
     },
 }
@@ -51,7 +51,7 @@ CHAT: dict[str, Any] = {
     "responses": {
         "200": {
             "description": "A chat completion, or its chunks as server-sent events that end in "
-            "`data: [DONE]`. Also when the model fails: then an apology is spoken.",
+            "`data: [DONE]`. If the model fails, the reply is an apology.",
             "headers": {"X-Thread-Id": {"schema": {"type": "string"}}},
             "content": {
                 "application/json": {"schema": {"type": "object"}},

@@ -1,4 +1,4 @@
-"""Whether turns can be stored: checked by a trial write, at most every few seconds."""
+"""Check by a trial write, at most every few seconds, whether turns can be stored."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ EVERY = 10.0
 
 
 class Storing:
-    """Checks that the databases can be written; only requests for readiness wait for it."""
+    """Checks that the databases can be written; only readiness requests wait for it."""
 
     def __init__(self, resources: Resources, now: Callable[[], float] = time.monotonic) -> None:
-        """Try the databases of `resources`; `now` gives seconds."""
+        """Check the databases of `resources`; `now` returns seconds."""
         self._resources, self._now = resources, now
         self._tried_at = float("-inf")
         self._trying = asyncio.Lock()
 
     async def problem(self) -> StorageError | None:
-        """Return the error that keeps turns from being stored, `None` if there is none.
+        """Return the error that prevents storing turns, `None` if there is none.
 
         A failure in a turn counts until a trial has succeeded after it.
         """

@@ -1,1 +1,1 @@
-"""Which thread a request belongs to."""
+"""Find the thread that a request belongs to."""

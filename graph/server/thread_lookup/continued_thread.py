@@ -12,16 +12,16 @@ from .thread_candidates import Candidates, look
 from .told_conversation import ToldConversation
 
 _MOST_LOOKS = 5
-"""Looks for a thread on which other requests begin turns meanwhile."""
+"""Maximum number of lookups while other requests start turns on the thread."""
 _LATE, _PAUSE = 2.0, 0.05
-"""Seconds in which another process writes down what it has spoken, and between two looks for it."""
+"""Seconds to wait for another process to store what it has spoken, and between two checks."""
 
 
 class ContinuedThreads:
-    """The threads that requests without a thread id continue, each taken by one request at a time.
+    """Finds the threads that requests without a thread id continue; one request at a time takes each.
 
-    The history must hold a reply of ours that only one recent thread can have given, see `agreement`. When
-    two threads fit, or not all could be looked at, it continues none: a new thread takes the history in.
+    The history must contain a reply of ours that only one recent thread can have given (see `agreement`). If
+    two threads match, or not all could be checked, it continues none: a new thread adopts the history.
     """
 
     def __init__(self, graph: TurnGraph) -> None:
@@ -29,10 +29,10 @@ class ContinuedThreads:
         self._taken: dict[str, asyncio.Event] = {}
 
     async def take(self, actor: Actor, agent: str, messages: Sequence[Any]) -> str | None:
-        """Return the thread that a history continues, `None` for none; `release` it once its turn has begun.
+        """Return the key of the thread that a history continues; `release` it once its turn has started.
 
-        It is given by its key. While another request is about to begin a turn there, or has just begun one,
-        nothing is decided: what it says may contradict the history. Raises `StorageError`.
+        `None` if there is none. Waits while another request is starting a turn there, since its messages may
+        contradict the history. Raises `StorageError`.
         """
         resources = self._graph.resources
         told = ToldConversation.read(messages, resources.settings.message_buffer_limit)
@@ -42,7 +42,7 @@ class ContinuedThreads:
             with resources.threads.watching() as begun:
                 try:
                     found = await _candidates(self._graph, actor, agent, told)
-                except AgentNotFound:  # The default agent is made by its first turn.
+                except AgentNotFound:  # The default agent is created by its first turn.
                     return None
             thread_id = None if found.too_many else continued_one(found.agreements, all_seen=found.all_seen)
             if thread_id is not None and thread_id in self._taken:
@@ -57,14 +57,14 @@ class ContinuedThreads:
         return None
 
     def release(self, thread_id: str) -> None:
-        """Let others take the thread."""
+        """Let other requests take the thread."""
         self._taken.pop(thread_id).set()
 
 
 async def _candidates(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversation) -> Candidates:
-    """Return the threads that may be meant, once other processes have written down what they have spoken.
+    """Return the candidate threads, once other processes have stored what they have spoken.
 
-    What they write too late for that is not seen.
+    What they store too late is not seen.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + (_LATE if graph.resources.others else 0.0)

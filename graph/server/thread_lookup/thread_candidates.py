@@ -1,4 +1,4 @@
-"""Threads that a request without a thread id may continue, from wherever they are known."""
+"""Collect the threads that a request without a thread id may continue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from .thread_items import journaled_items, running_items, stored_items
 from .told_conversation import ToldConversation
 
 RECENT = timedelta(hours=1)
-"""How long ago a thread may have been used last."""
+"""How recently a thread must have been used."""
 _BEGINNING = 3
-"""Letters of a draft of which the final words begin with the same."""
+"""Number of letters that a draft and the final message must share at the start."""
 _MOST, _MOST_READ = 300, 16
-"""Threads that may end like the history, and those of them whose conversation is read."""
+"""Maximum number of threads considered, and of those whose conversation is read."""
 
 
 @dataclass(slots=True)
 class Candidates:
-    """Threads that may be meant.
+    """Candidate threads.
 
-    `too_many` when some were left out. `all_seen` unless the agent has so many recent messages that only the
-    newest were looked at. `late` when another process may not have written down what it has spoken.
+    `too_many` if some were left out. `all_seen` unless only the newest of the agent's recent messages were
+    searched. `late` if another process may not have stored what it has spoken.
     """
 
     too_many: bool
@@ -38,13 +38,13 @@ class Candidates:
     _read: int = 0
 
     def may_read(self) -> bool:
-        """Return whether the conversation of one more thread may be read; if not, there are too many."""
+        """Return whether one more conversation may be read; if not, set `too_many`."""
         self._read += 1
         self.too_many = self.too_many or self._read > _MOST_READ
         return not self.too_many
 
     def add(self, thread_id: str, ours: ThreadItems, told: ToldConversation) -> None:
-        """Add a thread if the history continues it."""
+        """Add a thread if the history matches it."""
         agreed = agreement(ours, told.items)
         if agreed is not None:
             self.agreements[thread_id] = agreed
@@ -59,7 +59,7 @@ async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversatio
     running = await _running(graph, told)
     busy = {run.thread_id for run in running}
     now = datetime.fromtimestamp(resources.clock.now(), UTC)
-    # In this order: a turn leaves the journal as its messages are stored, and none may be missed.
+    # The order matters: a turn leaves the journal when its messages are stored, and must not be missed.
     journaled = await store.journal.of_agent(actor, agent, without=busy, limit=_MOST + 1)
     ends = await store.recent.ending_with(
         actor,
@@ -90,7 +90,7 @@ async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversatio
 
 
 async def _running(graph: TurnGraph, told: ToldConversation) -> list[TurnRun]:
-    """Return the running turns of this process; the calls of one that is being stored must be read."""
+    """Return the running turns of this process, after loading the calls of those being stored."""
     runs = graph.resources.threads.all()
     if not told.items.results_last:
         return runs
@@ -112,7 +112,7 @@ def _last_words(run: TurnRun) -> str | None:
 
 
 def _before_newest(run: TurnRun) -> tuple[str | None, list[str]]:
-    """Return the caller's words before the newest, and the replies to them."""
+    """Return the last user message before the newest, and the replies to it."""
     said = [place for place, message in enumerate(run.history) if message["role"] == "user"]
     *_, begin, end = -1, -1, *said
     replies = [m["text"] for m in run.history[begin + 1 : max(0, end)] if m["role"] == "assistant"]
@@ -122,13 +122,13 @@ def _before_newest(run: TurnRun) -> tuple[str | None, list[str]]:
 async def _add_journaled(
     graph: TurnGraph, turn: JournaledTurn, told: ToldConversation, found: Candidates
 ) -> None:
-    """Add a turn of another process, or one that a crash left."""
+    """Add a turn of another process, or one that a crash cut off."""
     lock = graph.resources.journaling.lock
     if lock is not None and turn.process != lock.token and lock.is_alive(turn.process):
-        return  # Processes share no threads of an SQLite file.
+        return  # Processes do not share threads of an SQLite file.
     words = next((said.text for said in reversed(turn.messages) if said.role == "user"), None)
     spoken = turn.rest("")
-    # Drafts begin like the final words; looking closer at all turns would take too long.
+    # Drafts begin like the final message; comparing all turns in full would take too long.
     may_be_draft = words is not None and words[:_BEGINNING] == told.newest[:_BEGINNING]
     likely = may_be_draft or told.may_follow(words, [spoken] if spoken else None)
     if not likely or not found.may_read():
@@ -149,7 +149,7 @@ async def _said_alike(
     *,
     whole: bool,
 ) -> list[str]:
-    """Return the stored threads of which the history may hold all that the caller said."""
+    """Return the stored threads whose user messages may all be in the history."""
     threads = list(dict.fromkeys(end.thread_id for end in likely))
     if len(threads) < 2:
         return threads

@@ -1,4 +1,4 @@
-"""Which thread a request belongs to that names one."""
+"""Find the thread of a request that names one."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ _DIGITS = 12
 
 
 async def thread_of(graph: TurnGraph, actor: Actor, agent: str, named: str) -> str:
-    """Return the id of the thread that a client names, which is this agent's of this actor from now on.
+    """Return the id of the thread that a client names, claimed for this agent of this actor.
 
-    Rooms and calls are named by clients: another agent of the actor in the same room gets a thread of its
-    own, always the same one. Raises `AgentNotFound`, and `InvalidInput` for an id that cannot be one.
+    Clients use names of rooms and calls: another agent of the actor in the same room gets its own thread,
+    always the same one. Raises `AgentNotFound`, and `InvalidInput` for an id that cannot be one.
     """
     resources = graph.resources
     own = own_name(actor, agent, checked_name("thread id", named))
@@ -38,7 +38,7 @@ async def thread_of(graph: TurnGraph, actor: Actor, agent: str, named: str) -> s
 
 
 async def known_thread(graph: TurnGraph, actor: Actor, agent: str, named: str) -> str | None:
-    """Return the id of the thread that `thread_of` would find, `None` when it would make a new one."""
+    """Return the id of the thread that `thread_of` would find, `None` if it would create one."""
     own = own_name(actor, agent, named)
     for name in (own, named):
         if graph.resources.owns(actor, agent, name):
@@ -54,9 +54,9 @@ async def known_thread(graph: TurnGraph, actor: Actor, agent: str, named: str) -
 
 
 def own_name(actor: Actor, agent: str, named: str, again: int = 0) -> str:
-    """Return the thread's id where the named one belongs to another agent; `again` counts those taken too.
+    """Return the id to use if the named thread is another agent's; `again` counts ids that are taken too.
 
-    It holds the whole name where that is short enough, and else a hash of it.
+    It contains the whole name if that is short enough, otherwise its hash.
     """
     whose = [actor.organization_id, actor.user_id, agent]
     most = MAX_NAME - _DIGITS - 1
@@ -69,6 +69,6 @@ def own_name(actor: Actor, agent: str, named: str, again: int = 0) -> str:
 
 
 def _names(actor: Actor, agent: str, named: str) -> Iterator[str]:
-    """Yield the ids that the thread may have, the first one that is free or the agent's."""
+    """Yield the possible ids in order; the thread has the first that is free or the agent's."""
     yield named
     yield from (own_name(actor, agent, named, again) for again in count())

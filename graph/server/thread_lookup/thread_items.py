@@ -1,4 +1,4 @@
-"""What was said on a thread, from wherever it is known: its checkpoint, a running turn, the journal."""
+"""Read what was said on a thread from its checkpoint, a running turn or the journal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from ...turns.turn_graph import TurnGraph
 
 
 async def stored_items(graph: TurnGraph, thread_id: str) -> ThreadItems:
-    """Return what the thread's last checkpoint holds."""
+    """Return the items in the thread's last checkpoint."""
     values, resources = await _values(graph, thread_id), graph.resources
     window = _window(values)
     items, latest = our_items(window), cast(LatestTurn | None, values.get("latest"))
@@ -38,7 +38,7 @@ async def stored_items(graph: TurnGraph, thread_id: str) -> ThreadItems:
 
 
 async def running_items(graph: TurnGraph, run: TurnRun) -> ThreadItems:
-    """Return what the client told when it asked for a running turn, and what was spoken since."""
+    """Return the history that the running turn's request sent, and what was spoken since."""
     said = their_items(run.history)
     window = our_items(_window(await _values(graph, run.thread_id)))
     own = [item.words for item in window if item.own]
@@ -57,9 +57,9 @@ async def running_items(graph: TurnGraph, run: TurnRun) -> ThreadItems:
 
 
 def _holds_more(window: Sequence[Item], said: Sequence[Item]) -> bool:
-    """Return whether the caller said something in the window that its client did not tell.
+    """Return whether the window has user messages that the client's history lacks.
 
-    But for a draft of what it told last.
+    A draft of the history's last message does not count.
     """
     told = {item.words for item in said}
     left = [item for item in window if item.role == "user" and item.words not in told]
@@ -70,7 +70,7 @@ def _holds_more(window: Sequence[Item], said: Sequence[Item]) -> bool:
 
 
 async def journaled_items(graph: TurnGraph, turn: JournaledTurn) -> ThreadItems:
-    """Return what was said on a thread of which the newest turn is in the journal alone."""
+    """Return the items of a thread whose newest turn is only in the journal."""
     window = _window(await _values(graph, turn.thread_id))
     ids = {message.id for message in turn.messages}
     begin = next((place for place, message in enumerate(window) if message.id in ids), len(window))
@@ -81,7 +81,7 @@ async def journaled_items(graph: TurnGraph, turn: JournaledTurn) -> ThreadItems:
 
 
 def _last_words(items: Sequence[Item], begin: int = 0) -> int | None:
-    """Return where the last words of the caller stand, `None` if they were said before `begin`."""
+    """Return the index of the last user message, `None` if it is before `begin`."""
     places = range(len(items) - 1, -1, -1)
     return next((i for i in places if items[i].role == "user" and items[i].begin >= begin), None)
 

@@ -1,4 +1,4 @@
-"""What a client tells of its conversation, and what a thread must end with to be continued by it."""
+"""A client's history, and how a thread must end to be continued by it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from ....state.schema import ClientMessage
 from ...clients.client_history import read_history
 
 _HEAD = 24
-"""Letters of two replies that are compared at first."""
+"""Number of letters compared first between two replies."""
 _FURTHEST = 2
-"""How far apart words may be told that follow each other on the thread."""
+"""Maximum distance in the history of user messages that are adjacent on the thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldConversation:
-    """A client's history, and its parts that are looked for.
+    """A client's history, and the parts used to find its thread.
 
-    `answered` are the last words of the caller before its last reply, `unanswered` those after it but for the
-    newest. `reply` is the text of the last reply, `reply_words` all of it for comparison.
+    `answered` is the last user message before the last reply, `unanswered` those after it except the newest.
+    `reply` is the text of the last reply, `reply_words` its normalized words.
     """
 
     items: ToldItems
@@ -29,14 +29,14 @@ class ToldConversation:
     reply: str
     reply_words: str
     said: Sequence[str]
-    """All words of the caller but for the newest."""
+    """All user messages except the newest."""
     newest: str
-    """The newest words, empty when results of tools come after them."""
+    """The newest user message, empty if tool results come after it."""
 
     @classmethod
     def read(cls, messages: Sequence[Any], limit: int) -> Self | None:
-        """Return what the last `limit` messages tell, `None` when they tell nothing that could be ours."""
-        # Notes are none of them, and few.
+        """Read the last `limit` messages; `None` if nothing in them can be from one of our threads."""
+        # Notes do not count as messages; there are few of them.
         history = read_history(messages[-4 * limit :]).messages[-limit:]
         said = [place for place, message in enumerate(history) if message["role"] == "user"]
         newest, replied = said[-1] if said else -1, _last(history, _is_reply)
@@ -60,18 +60,18 @@ class ToldConversation:
 
     @property
     def words(self) -> list[str]:
-        """The words of the caller of which a thread's last must be one."""
+        """User messages; a matching thread's last one must be among them."""
         return [*self.unanswered, *([] if self.answered is None else [self.answered])]
 
     @property
     def first_reply(self) -> str:
-        """The last reply when no words of the caller come before it, else nothing."""
+        """The last reply if no user message precedes it, else the empty string."""
         return self.reply if self.answered is None else ""
 
     def may_follow(self, words: str | None, replies: Sequence[str] | None = None) -> bool:
-        """Return whether a thread may be meant whose last words and replies to them these are.
+        """Return whether the history may continue a thread with this last user message and these replies.
 
-        The replies are `None` when not all that was spoken is known.
+        `replies` is `None` if not everything spoken is known.
         """
         if words and words in self.unanswered:
             return True
@@ -85,7 +85,7 @@ class ToldConversation:
         )
 
     def may_be_said(self, words: Sequence[str], *, whole: bool) -> bool:
-        """Return whether the history may hold these last words of a thread, all of them if `whole`."""
+        """Return whether the history may contain a thread's last user messages, all of them if `whole`."""
         place, far = len(self.said), len(self.words)
         for word in reversed(words):
             if not place:

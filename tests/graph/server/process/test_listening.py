@@ -24,19 +24,19 @@ def test_a_port_that_is_taken_is_told_with_the_remedy(taken: int) -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "a" * 70, "a..b"])
 def test_an_address_of_another_machine_is_told_with_the_remedy(host: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"is no address of this machine.*\(--host\)"):
+    with pytest.raises(InvalidSetting, match=r"is not an address of this machine.*\(--host\)"):
         listen_at(host, 0)
 
 
 def test_a_name_that_nobody_knows_is_told_as_such() -> None:
     error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    assert told_of(error, "nowhere", 80).startswith("'nowhere' is no address of this machine")
+    assert told_of(error, "nowhere", 80).startswith("'nowhere' is not an address of this machine")
 
 
 def test_a_port_for_administrators_is_told_with_the_remedy() -> None:
     error = PermissionError(errno.EACCES, "Permission denied")
     assert told_of(error, "127.0.0.1", 80) == (
-        "port 80 may be opened by administrators alone: take one from 1024 on (--port)"
+        "port 80 is reserved for administrators: use a port from 1024 on (--port)"
     )
 
 
