@@ -50,5 +50,5 @@ async def _upgrade(url: str | None) -> None:
         before, after = await upgrade(database.location)
     finally:
         await database.close()
-    done = "is up to date" if before == after else f"was upgraded from {before or 'empty'}"
+    done = "is up to date" if before == after else f"was upgraded from {before or 'an empty state'}"
     console(errors=False).print(f"The database {database.location.shown} {done} (revision {after}).")

@@ -33,13 +33,13 @@ def test_a_revoked_key_stays_in_the_list_with_the_time(run: Run) -> None:
     run("keys", "create", "phone")
     before = run("keys", "list").out.strip().split("\t")
     assert before[4] == "-"
-    assert run("keys", "revoke", before[5]).out == "Key 'phone' is revoked.\n"
+    assert run("keys", "revoke", before[5]).out == "Key 'phone' revoked.\n"
     assert run("keys", "list").out.strip().split("\t")[4] != "-"
 
 
 def test_a_key_is_revoked_by_its_name_too_unless_several_have_it(run: Run) -> None:
     run("keys", "create", "phone")
-    assert run("keys", "revoke", "phone").out == "Key 'phone' is revoked.\n"
+    assert run("keys", "revoke", "phone").out == "Key 'phone' revoked.\n"
     run("keys", "create", "phone")
     refused = run("keys", "revoke", "phone")
     assert (refused.code, refused.out) == (2, "")

@@ -17,7 +17,7 @@ def test_what_was_kept_before_is_found_by_meaning_afterwards(
     run: Any, kept: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = run("memory", "embed", "--embedder", FAKE)
-    assert (done.code, done.out) == (0, "2 vectors made; all is embedded.\n")
+    assert (done.code, done.out) == (0, "2 vectors computed; everything is embedded.\n")
     assert "2 embedded, 0 left" in done.errors
     monkeypatch.setenv("VOICEGRAPH_EMBEDDER", FAKE)
     assert "allergy" in run("memory", "search", "nuts", "--archive", "--limit", "1").out
@@ -25,7 +25,7 @@ def test_what_was_kept_before_is_found_by_meaning_afterwards(
 
 def test_a_second_time_nothing_is_made(run: Any, kept: None) -> None:
     run("memory", "embed", "--embedder", FAKE)
-    assert run("memory", "embed", "--embedder", FAKE).out == "0 vectors made; all is embedded.\n"
+    assert run("memory", "embed", "--embedder", FAKE).out == "0 vectors computed; everything is embedded.\n"
 
 
 def test_without_an_embedder_it_tells_how_to_name_one(run: Any) -> None:

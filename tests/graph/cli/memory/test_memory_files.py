@@ -74,7 +74,7 @@ def test_another_user_gets_a_copy_and_is_told_its_names(talked: Run) -> None:
     assert json.loads(content)["format"] == "voicegraph.memory"
     talked("memory", "set", "human", "Somebody else.")
     done = talked("memory", "import", "-", stdin=content)
-    assert "'default' is called 'default-2' here." in done.out
+    assert "'default' is imported as 'default-2'." in done.out
     assert "'one' is called" not in done.out
     assert "I am quite Ada." in talked("history", "one").out
     assert talked("memory", "show", "human", "--agent", "default-2").out == "Called Ada.\n"

@@ -70,7 +70,7 @@ def test_resume_ends_the_turn_of_a_killed_process(
 
 
 def test_db_upgrade_tells_what_it_did(run: Run, folder: Path) -> None:
-    assert "brought from nothing up to date" in run("db", "upgrade").out
+    assert "upgraded from an empty state" in run("db", "upgrade").out
     assert "is up to date" in run("db", "upgrade").out
     assert (folder / "voice.db").exists()
 

@@ -74,7 +74,7 @@ def test_a_turn_that_is_resumed_earlier_books_nothing_again(
     server.add(text("It is booked."))
     ran = run("resume", "one", "--checkpoint", before(run, "execute_tool"), "--as", "two")
     assert (ran.code, ran.out.strip()) == (0, "It is booked.")
-    assert "thread two; one stays as it is" in ran.errors
+    assert "thread two; one is not changed" in ran.errors
     assert (folder / "booked.txt").read_text() == "x"
     assert run("history", "one").out.splitlines()[-1].endswith("Done.")
 

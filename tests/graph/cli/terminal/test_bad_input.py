@@ -48,7 +48,10 @@ BEFORE_THE_DATABASE = {
         "two tools are called 'current_time'",
     ),
     "a block without text": (["agents", "create", "a", "--block", "persona"], "label=text"),
-    "a block twice": (["agents", "create", "a", "--block", "b=1", "--block", "b=2"], "two blocks 'b'"),
+    "a block twice": (
+        ["agents", "create", "a", "--block", "b=1", "--block", "b=2"],
+        "block 'b' is given twice",
+    ),
     "no system file": (["agents", "create", "a", "--system-file", "none.txt"], "none.txt cannot be read"),
     "a folder to draw into": (["draw", "--out", "."], "cannot be written"),
 }

@@ -99,7 +99,7 @@ def test_of_an_exception_its_kind_and_way_are_told_and_not_its_text() -> None:
     error = raised(ValueError(SECRET), raised(KeyError(SECRET)))
     written = line("a tool failed", raises=error)
     assert "error=ValueError" in written
-    assert "builtins.ValueError at\n    cli/test_log_line.py:" in written
+    assert "builtins.ValueError at\n    terminal/test_log_line.py:" in written
     assert "builtins.KeyError at" in written
     assert SECRET not in written
 
