@@ -1,4 +1,4 @@
-"""Consolidation as a small graph of its own, and the background runs of it: at most one an agent."""
+"""Consolidation as a small graph, and its background runs: at most one per agent."""
 
 import asyncio
 import logging
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_RETRY = 30.0
-"""Seconds to the second attempt when the model failed; doubled each time, up to `LONGEST_RETRY`."""
+"""Seconds before the first retry after a model failure; doubled each time, up to `LONGEST_RETRY`."""
 LONGEST_RETRY = 3600.0
 
 
 _LOOK_AGAIN = 1.0
-"""Seconds between two tries to begin, while another process consolidates the agent."""
+"""Seconds between attempts to start while another process consolidates the agent."""
 _WHAT = "consolidation"
 _NOTHING = ConsolidationState(due=[], messages=[], rounds=0, finished=False, kept=[], settled=True)
 
 
-@lru_cache  # It takes 10 ms to compile, and holds nothing of a process.
+@lru_cache  # Compiling takes 10 ms, and the graph has no per-process state.
 def build_consolidation() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Return the graph that consolidates one portion of an agent's due messages."""
+    """Return the graph that consolidates one batch of an agent's pending messages."""
     graph = StateGraph(ConsolidationState, ConsolidationContext)
 
     graph.add_node("read_due", read_due)
@@ -63,10 +63,10 @@ def build_consolidation() -> CompiledStateGraph[Any, Any, Any, Any]:
 
 
 class Consolidator:
-    """Consolidates behind the turns of a process; it never disturbs one.
+    """Consolidates in the background, without disturbing turns.
 
-    With `leases` it does so while no other process consolidates the same agent. Without, two processes on one
-    SQLite file may ask their models the same, and only the first answer counts.
+    With `leases`, one process at a time consolidates an agent. Without, two processes on one SQLite file may
+    ask their models the same, and only the first answer counts.
     """
 
     def __init__(
@@ -76,24 +76,24 @@ class Consolidator:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def wake(self, actor: Actor, agent_id: str) -> None:
-        """Consolidate what is due of the agent in the background, unless that goes on already."""
+        """Consolidate the agent's pending messages in the background, unless that is already running."""
         if agent_id not in self._running:
             task = asyncio.create_task(self._until_done(actor, agent_id))
             self._running[agent_id] = task
             task.add_done_callback(lambda _: self._running.pop(agent_id, None))
 
     async def wake_all(self) -> None:
-        """Go on with what an earlier process left due."""
+        """Consolidate what earlier processes left pending."""
         for actor, agent_id in await agents_with_due_messages(self._store.database):
             self.wake(actor, agent_id)
 
     async def consolidate(
         self, actor: Actor, agent_id: str, progress: Callable[[int], None] = lambda _: None
     ) -> int:
-        """Consolidate all that is due of an agent now, and return how many messages that were.
+        """Consolidate all pending messages of an agent now, and return their number.
 
-        `progress` is told the number so far after each portion. Raises `ModelError`, `InvalidSetting` when
-        the memory model calls no tools.
+        `progress` is called with the number so far after each batch. Raises `ModelError`, and
+        `InvalidSetting` if the memory model calls no tools.
         """
         agent = await self._store.agents.get(actor, agent_id)
         model = self._models.get(self._limits.memory_model or agent.model)
@@ -114,7 +114,7 @@ class Consolidator:
 
     @asynccontextmanager
     async def _alone(self, agent_id: str) -> AsyncGenerator[None]:
-        """Wait until no other process consolidates the agent, and keep all from it during the body."""
+        """Wait until no other process consolidates the agent, and exclude all others during the body."""
         if self._leases is None:
             yield
             return
@@ -126,7 +126,7 @@ class Consolidator:
             await self._leases.unlock(_WHAT, agent_id)
 
     async def close(self) -> None:
-        """Stop; what is left is due at the next start."""
+        """Stop; the rest stays pending until the next start."""
         tasks = set(self._running.values())
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Vectors for what is new in the search index: made behind the turns, and tried again when that fails."""
+"""Compute vectors for new entries of the search index in the background, with retries."""
 
 import asyncio
 import logging
@@ -8,12 +8,12 @@ from ...state.search.embedding import Embedding
 log = logging.getLogger(__name__)
 
 FIRST_RETRY = 5.0
-"""Seconds to the second attempt when the embedder failed; doubled each time, up to `LONGEST_RETRY`."""
+"""Seconds before the first retry after an embedder failure; doubled each time, up to `LONGEST_RETRY`."""
 LONGEST_RETRY = 600.0
 
 
 class BackgroundEmbedding:
-    """Embeds in a task of its own; it never disturbs a turn, and what it leaves is due at the next start."""
+    """Embeds in its own task, without disturbing turns; the rest stays pending until the next start."""
 
     def __init__(self, embedding: Embedding) -> None:
         self._embedding = embedding
@@ -21,7 +21,7 @@ class BackgroundEmbedding:
         self._task = asyncio.create_task(self._run()) if embedding.on else None
 
     def wake(self) -> None:
-        """Tell that the index may hold entries without vectors."""
+        """Signal that the index may have entries without vectors."""
         self._new.set()
 
     async def close(self) -> None:
@@ -39,7 +39,7 @@ class BackgroundEmbedding:
                 await self._embedding.embed_due()
                 wait = FIRST_RETRY
             except Exception as error:
-                # Whatever an embedder raises: without this task nothing would ever be embedded again.
+                # An embedder may raise anything, and without this task nothing would be embedded any more.
                 log.warning("embedding failed", extra={"error": type(error).__name__, "again_in": wait})
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_RETRY, wait * 2)

@@ -1,4 +1,4 @@
-"""The search index, brought up to date in the background."""
+"""Update the search index in the background."""
 
 import logging
 
@@ -11,14 +11,14 @@ log = logging.getLogger(__name__)
 
 
 class BackgroundIndexing:
-    """Indexes what is new in one task at a time, however many turns end meanwhile."""
+    """Indexes new entries in one task at a time, however many turns end meanwhile."""
 
     def __init__(self, store: Store, embedding: BackgroundEmbedding, background: Background) -> None:
         self._store, self._embedding, self._background = store, embedding, background
         self._runs = self._again = False
 
     def wake(self) -> None:
-        """Index what is new, in a task that runs already if there is one; returns at once."""
+        """Index new entries, in the running task if there is one; returns at once."""
         self._again = True
         if not self._runs:
             self._runs = True
@@ -37,4 +37,4 @@ class BackgroundIndexing:
             await self._store.recall.index_due()
             self._embedding.wake()
         except StorageError:
-            log.exception("the search index could not be written: it will be at the next turn")
+            log.exception("the search index could not be updated; the next turn tries again")

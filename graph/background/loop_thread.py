@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for scripts without asyncio."""
+"""An event loop in its own thread, for scripts without asyncio."""
 
 import asyncio
 import os
@@ -15,10 +15,10 @@ from anyio.from_thread import BlockingPortal
 
 @contextmanager
 def loop_thread() -> Generator[BlockingPortal]:
-    """Give the way to a new event loop, which ends after the body.
+    """Yield a portal to a new event loop, which ends after the body.
 
-    anyio's `start_blocking_portal` does the same, but in a process that is forked in the body, where the
-    thread is missing, it waits for it for ever.
+    anyio's `start_blocking_portal` does the same, but in a process forked in the body, which lacks the
+    thread, it would wait for it forever.
     """
     started: Future[BlockingPortal] = Future()
     process = os.getpid()
@@ -47,6 +47,6 @@ def loop_thread() -> Generator[BlockingPortal]:
         failed = False
     finally:
         if os.getpid() == process:
-            with suppress(RuntimeError):  # It has ended.
+            with suppress(RuntimeError):  # The loop has ended.
                 portal.call(portal.stop, failed)
             thread.join()

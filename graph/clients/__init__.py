@@ -1,1 +1,1 @@
-"""What clients send: histories, tools, settings, in all their forms."""
+"""Read what clients send: histories, tools and settings, in all their formats."""

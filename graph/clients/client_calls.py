@@ -1,4 +1,4 @@
-"""Tool calls of a client's history: each result stays with its call, whatever ids they came under."""
+"""Tool calls of a client's history: pair each result with its call, whatever their ids."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ...state.schema import ClientMessage
 
 @dataclass(slots=True)
 class _Call:
-    """A call of the history under the id that it came with; `number` counts the replies with calls."""
+    """A call of the history with its original id; `number` counts the replies with calls."""
 
     raw_id: str
     call: dict[str, Any]
@@ -23,7 +23,7 @@ class _Call:
 
 
 def read_calls(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the calls of a message, `function_call` of OpenAI's first protocol included."""
+    """Return the calls of a message, including `function_call` of OpenAI's older format."""
     raw = fields.get("tool_calls")
     calls: list[Any] = list(cast(list[Any], raw)) if isinstance(raw, list) else []
     if not calls and isinstance(fields.get("function_call"), Mapping):
@@ -48,7 +48,7 @@ def text_of_id(value: object) -> str:
 
 
 def read_arguments(raw: Any) -> dict[str, Any]:
-    """Return the arguments of a call, which are text or already an object; `{}` for what is no object."""
+    """Return the arguments of a call, given as text or as an object; `{}` for anything else."""
     value = raw
     for _ in range(2):  # Some clients encode them twice.
         if isinstance(value, str | bytes):
@@ -57,10 +57,10 @@ def read_arguments(raw: Any) -> dict[str, Any]:
 
 
 def pair_results(messages: Sequence[ClientMessage]) -> None:
-    """Give each call an id that is its own and that providers take, and its result the same one.
+    """Give each call a unique id that providers accept, and its result the same one.
 
-    Calls are matched by id; results whose id is empty or unknown by the tool's name and by order. An id that
-    changes always changes in the same way, since the history comes again with each request.
+    Results are matched by id, or by tool name and order if the id is empty or unknown. Ids are replaced
+    deterministically, since the history comes again with each request.
     """
     named = {message["call_id"] for message in messages if "call_id" in message}
     calls: list[_Call] = []
@@ -108,7 +108,7 @@ def _call_of(message: ClientMessage, calls: Sequence[_Call], named: set[str], nu
 
 
 def _newest(calls: Sequence[_Call]) -> _Call | None:
-    """Return the first call of the newest reply among them: results come in the order of the calls."""
+    """Return the first call of the newest reply: results come in the order of the calls."""
     return next((call for call in calls if call.number == calls[-1].number), None)
 
 
@@ -118,6 +118,8 @@ def _from_json(text: str | bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(text)  # It takes half a character, `NaN` and long numbers too.
+        return json.loads(
+            text
+        )  # The standard library also accepts unpaired surrogates, `NaN` and long numbers.
     except (ValueError, RecursionError):
         return None

@@ -1,7 +1,7 @@
-"""Read the whole history that a voice client sends with each request, in whatever form it has.
+"""Read the whole history that a voice client sends with each request, in any format.
 
-Clients of OpenAI's API send dicts, LiveKit's `LLMAdapter` sends LangChain messages. Nothing of a history is a
-reason to refuse a request: what cannot be read is left out.
+Clients of OpenAI's API send dicts, LiveKit's `LLMAdapter` sends LangChain messages. No history is a reason to
+refuse a request: unreadable parts are left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,10 +27,10 @@ _LIVEKIT_ID = "item_"
 
 @dataclass(slots=True)
 class ClientHistory:
-    """What a client knows of the conversation.
+    """The conversation as the client knows it.
 
-    `notes` are its instructions, `note` those for this reply. `results` and `result` are those of them that
-    carry a result: they count, whatever becomes of instructions.
+    `notes` are its instructions, `note` those for this reply. `results` and `result` are the ones among them
+    that carry a result: they count even where instructions are ignored.
     """
 
     messages: list[ClientMessage] = field(default_factory=list[ClientMessage])
@@ -41,7 +41,7 @@ class ClientHistory:
 
 
 def is_history(messages: Sequence[BaseMessage]) -> bool:
-    """Return whether these are a client's whole history, not words to be added.
+    """Return whether these are a client's whole history, not messages to add.
 
     LiveKit's adapter sends the history each time, the first time perhaps a single message, under its own id.
     """
@@ -49,7 +49,7 @@ def is_history(messages: Sequence[BaseMessage]) -> bool:
 
 
 def read_history(raw: Iterable[Any]) -> ClientHistory:
-    """Return the history in our form; its system notes apart, those at its end as the note for this reply."""
+    """Return the history in our format, with notes separate; those at its end are the note for this reply."""
     history = ClientHistory()
     last: list[str] = []
     late: dict[str, str] = {}
@@ -71,20 +71,20 @@ def read_history(raw: Iterable[Any]) -> ClientHistory:
         history.note = "\n\n".join(last) or None
         history.result = "\n\n".join(filter(carries_result, last)) or None
     else:
-        # Nothing was said yet: the agent is to begin.
+        # Nothing was said yet: the agent speaks first.
         history.notes += last
     return history
 
 
 def read_in_order(raw: Iterable[Any]) -> list[tuple[bool, ClientMessage]]:
-    """Return all messages in their order; true marks the client's system messages."""
+    """Return all messages in order; true marks the client's system messages."""
     entries = [(role == "system", entry) for role, entry in map(_entry, raw)]
     pair_results([entry for is_system, entry in entries if not is_system])
     return entries
 
 
 def _add_late_result(messages: list[ClientMessage], note: str, late: dict[str, str]) -> None:
-    """Add a result that comes as a note; the parts of one that comes in several are put together."""
+    """Add a result that comes as a note; one that comes in several parts is joined."""
     result = late_result(note)
     if result is not None:
         before = late.get(result.call_id)
@@ -123,7 +123,7 @@ def _entry(raw: Any) -> tuple[str, ClientMessage]:
         return role, entry
     text = spoken_words(told.get("content"))
     if role is None and text.strip():
-        # A role that only the client knows stands before its words.
+        # A role that only the client knows is put before the text.
         text = f"{whole_characters(str(named))}: {text}"
     return "system", ClientMessage(role="user", text=text)
 

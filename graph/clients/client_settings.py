@@ -1,7 +1,7 @@
-"""Settings of the model that a client's request brings: what is well-formed is passed on, the rest ignored.
+"""Model settings in a client's request: valid ones are passed on, others ignored.
 
-Ignored as a whole are `n`, `logprobs`, `logit_bias`, `modalities`, `service_tier`, `store`, `user` and other
-fields that mean a provider's own model or account, which the client does not know.
+Always ignored are `n`, `logprobs`, `logit_bias`, `modalities`, `service_tier`, `store`, `user` and other
+fields that refer to a provider's model or account, which the client does not know.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ _LEGAL_STOPS = 4
 
 
 def read_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings among the fields of a request for a chat completion."""
+    """Return the settings among the fields of a chat completion request."""
     settings: dict[str, Any] = {}
     for name, read in _READERS.items():
         if name in fields and (value := read(fields[name])) is not None:
@@ -61,7 +61,7 @@ def _stops(value: Any) -> list[str] | None:
 
 
 def _format(value: Any) -> dict[str, Any] | None:
-    """Return the form that the answer is to have; plain text is what it has anyhow."""
+    """Return the requested response format, `None` for plain text, the default."""
     if not isinstance(value, Mapping):
         return None
     fields = cast(Mapping[str, Any], value)

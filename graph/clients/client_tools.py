@@ -1,4 +1,4 @@
-"""Tools that a client runs itself, in every form in which clients describe them."""
+"""Tools that a client runs itself, in all formats that clients use."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LegalTools:
-    """Tools under names that providers take; `own_names` are the client's of those that have others."""
+    """Tools under names that providers accept; `own_names` maps changed names to the client's."""
 
     tools: list[dict[str, Any]]
     own_names: dict[str, str]
 
     def with_legal_choice(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return settings in which a choice of a tool names it as it is offered."""
+        """Return settings whose tool choice uses the name under which the tool is offered."""
         choice = settings.get("tool_choice")
         if not isinstance(choice, Mapping):
             return dict(settings)
@@ -32,10 +32,10 @@ class LegalTools:
 
 
 def read_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tools of a request in OpenAI's form, under the client's own names.
+    """Return the tools of a request in OpenAI's format, under the client's own names.
 
-    `tools` may hold the flat form of the Responses API too, `functions` is OpenAI's first protocol. What is
-    no function is left out, with a line in the log; `tool_choice` may leave out some or all.
+    `tools` may also use the flat format of the Responses API; `functions` is OpenAI's older format. Anything
+    else is left out and logged; `tool_choice` may exclude some or all.
     """
     choice = tool_choice(fields)
     if choice == "none":
@@ -44,7 +44,7 @@ def read_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     for raw in (*_list(fields.get("tools")), *_list(fields.get("functions"))):
         function = _function(raw)
         if function is None:
-            log.info("a tool of the client is no function and cannot be offered")
+            log.info("a tool of the client is not a function and cannot be offered")
         else:
             named[function["name"]] = {"type": "function", "function": function}
     allowed = _allowed(fields.get("tool_choice"))
@@ -54,7 +54,7 @@ def read_tools(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def tool_choice(fields: Mapping[str, Any]) -> str | dict[str, Any] | None:
-    """Return the choice of tools: `none`, `required` or a function in OpenAI's form; `None` for any other."""
+    """Return the choice of tools: `none`, `required` or a function as OpenAI has it; `None` for any other."""
     choice = fields.get("tool_choice", fields.get("function_call"))
     if isinstance(choice, str):
         return {"any": "required"}.get(choice, choice) if choice in ("none", "required", "any") else None
@@ -71,7 +71,7 @@ def tool_choice(fields: Mapping[str, Any]) -> str | dict[str, Any] | None:
 
 
 def legal_tools(tools: Sequence[Mapping[str, Any]]) -> LegalTools:
-    """Return the tools under names that every provider takes, each a name of its own."""
+    """Return the tools under unique names that every provider accepts."""
     names = offered_names(tool["function"]["name"] for tool in tools)
     return LegalTools(
         [
@@ -83,7 +83,7 @@ def legal_tools(tools: Sequence[Mapping[str, Any]]) -> LegalTools:
 
 
 def _allowed(choice: object) -> set[str]:
-    """Return the names that `allowed_tools` leaves, empty when it is not that choice."""
+    """Return the names in an `allowed_tools` choice, empty for any other choice."""
     wanted = _mapping(choice)
     if wanted.get("type") != "allowed_tools":
         return set()
@@ -92,7 +92,7 @@ def _allowed(choice: object) -> set[str]:
 
 
 def _function(raw: object) -> dict[str, Any] | None:
-    """Return a function's description, `None` for what is none or has no name."""
+    """Return a function's description, `None` if it is not a function or has no name."""
     tool = _mapping(raw)
     if tool.get("type", "function") != "function":
         return None
@@ -110,7 +110,7 @@ def _function(raw: object) -> dict[str, Any] | None:
 
 
 def _parameters(raw: object) -> dict[str, Any]:
-    """Return a schema that can be sent; one that is none, or is nested without end, takes any object."""
+    """Return a schema that can be sent; an invalid or endlessly nested one becomes any object."""
     schema = _plain_schema(cast(object, raw)) if isinstance(raw, Mapping) else None
     if schema is not None and "type" in schema:
         return schema
@@ -118,12 +118,12 @@ def _parameters(raw: object) -> dict[str, Any]:
 
 
 def _plain_schema(raw: object) -> dict[str, Any] | None:
-    """Return a copy that can be sent, `None` for a schema that is nested too deeply."""
+    """Return a copy that can be sent, `None` for a schema nested too deeply."""
     try:
         written = orjson.dumps(raw)
-    except TypeError:  # Half a character, a long number, a value of a program, or too many levels.
+    except TypeError:  # An unpaired surrogate, a long number, a Python object, or too many levels.
         return None if _is_deeper(raw, DEEPEST) else plain_json(raw)
-    # Counting is much quicker than looking, and nearly all schemas are small.
+    # Counting is much quicker than walking the schema, and nearly all are small.
     shallow = written.count(b"{") + written.count(b"[") <= DEEPEST
     return orjson.loads(written) if shallow or not _is_deeper(raw, DEEPEST) else None
 

@@ -1,7 +1,7 @@
-"""The parts of a message's content, in the forms of OpenAI's and LangChain's APIs.
+"""Read the parts of a message's content, in the formats of OpenAI's and LangChain's APIs.
 
-Texts are read, pictures and files are brought into the form of OpenAI's chat completions, and everything
-that this API does not take is described in words.
+Texts are read, pictures and files are converted to the format of OpenAI's chat completions, and everything
+that this API does not accept is described in words.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ _KINDS = {"input_audio": "audio", "audio_url": "audio", "video_url": "video", "i
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message's words, and all its parts when there is more than words for the model."""
+    """A message's text, and all its parts if the model gets more than text."""
 
     text: str
     parts: list[dict[str, Any]] | None = None
 
 
 def read_content(content: Any) -> Content:
-    """Return what a user's content says and shows."""
+    """Return the text and parts of a user's content."""
     if isinstance(content, str):
         return Content(whole_characters(content))
     parts = [part for raw in _raw_parts(content) if (part := _part(raw)) is not None]
@@ -37,29 +37,31 @@ def read_content(content: Any) -> Content:
 
 
 def spoken_words(content: Any) -> str:
-    """Return only the words of a content, as of a reply: what else it shows was never said."""
+    """Return only the text of a content, as for a reply: nothing else was spoken."""
     if isinstance(content, str):
         return whole_characters(content)
     return "\n".join(text for raw in _raw_parts(content) if (text := _words(raw)))
 
 
 def result_words(content: Any) -> str:
-    """Return a tool's result as text: parts of a message as their words, any other data as JSON."""
+    """Return a tool's result as text: message parts as their text, other data as JSON."""
     if isinstance(content, str):
         return whole_characters(content)
     return "" if content is None or content == [] else result_text(content)
 
 
 def unsendable_part(content: Any) -> str | None:
-    """Return why a content cannot be sent, in words for a developer, `None` when it can."""
+    """Return why a content cannot be sent, for a developer; `None` if it can."""
     for number, raw in enumerate(_raw_parts(content), start=1):
         known = isinstance(raw, Mapping)
         kind = _kind(cast(Mapping[str, Any], raw)) if known else type(raw).__name__
         for value in _leaves(raw):
             if isinstance(value, bytes | bytearray | memoryview):
-                return f"part {number} ('{kind}') holds bytes: give base64 text or a URL"
+                return f"part {number} ('{kind}') contains bytes: give base64 text or a URL"
             if not (value is None or isinstance(value, str | int | float)):
-                return f"part {number} ('{kind}') holds a {type(value).__name__}, which JSON cannot hold"
+                return (
+                    f"part {number} ('{kind}') contains a {type(value).__name__}, which JSON cannot represent"
+                )
     return None
 
 
@@ -70,20 +72,20 @@ def _raw_parts(content: Any) -> list[Any]:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield all values that are no collections, however deep they are."""
+    """Yield all values that are not collections, at any depth."""
     waiting, seen = [value], set[int]()
     while waiting:
         value = waiting.pop()
         if not isinstance(value, Mapping | list | tuple):
             yield value
-        elif id(cast(Any, value)) not in seen:  # A value of a program may hold itself.
+        elif id(cast(Any, value)) not in seen:  # A Python object may contain itself.
             seen.add(id(cast(Any, value)))
             inner = cast(Any, value)
             waiting += inner.values() if isinstance(value, Mapping) else inner
 
 
 def _part(raw: Any) -> dict[str, Any] | None:
-    """Return a part in the form of chat completions, `None` for one that says and shows nothing."""
+    """Return a part in the format of chat completions, `None` for an empty one."""
     if (text := _words(raw)) is not None:
         return {"type": "text", "text": text} if text else None
     if raw is None or (kind := raw.get("type")) in _THOUGHTS:
@@ -94,7 +96,7 @@ def _part(raw: Any) -> dict[str, Any] | None:
 
 
 def _words(raw: Any) -> str | None:
-    """Return the words of a part, `None` when it has none."""
+    """Return the text of a part, `None` if it has none."""
     if isinstance(raw, str):
         return whole_characters(raw)
     if not isinstance(raw, Mapping):
@@ -110,10 +112,10 @@ def _words(raw: Any) -> str | None:
 
 
 def _text_of(fields: Mapping[str, Any]) -> object:
-    """Return the words of a part: its text, or the transcript of its sound."""
+    """Return the text of a part, or the transcript of its audio."""
     inner = (fields.get(key) for key in ("input_audio", "audio") if isinstance(fields.get(key), Mapping))
     text = fields.get("text")
-    if isinstance(text, Mapping):  # Of the Assistants API.
+    if isinstance(text, Mapping):  # From the Assistants API.
         text = cast(Mapping[str, Any], text).get("value")
     texts = [text, fields.get("refusal"), fields.get("transcript")]
     texts += [cast(Mapping[str, Any], sound).get("transcript") for sound in inner]
@@ -121,7 +123,7 @@ def _text_of(fields: Mapping[str, Any]) -> object:
 
 
 def _kind(fields: Mapping[str, Any]) -> str:
-    """Return what a part is, in one word of ours: its own may be anything."""
+    """Return the kind of a part in a word of ours: its own type may be anything."""
     kind = fields.get("type")
     if not isinstance(kind, str):
         return "content"
@@ -131,7 +133,7 @@ def _kind(fields: Mapping[str, Any]) -> str:
 
 
 def _picture(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a picture as chat completions take it, `None` for one that is only named or cannot be read."""
+    """Return a picture for chat completions, `None` for one that is only named or cannot be read."""
     named = fields.get("image_url")
     inner = cast(Mapping[str, Any], named if isinstance(named, Mapping) else {})
     url = _url(named if isinstance(named, str) else inner.get("url"), "image/") or _data_url(fields, "image/")
@@ -145,7 +147,7 @@ def _picture(fields: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _file(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a file as chat completions take it, `None` for one that they do not take: one at a URL."""
+    """Return a file for chat completions, `None` for one at a URL, which they do not accept."""
     named = fields.get("file")
     inner = cast(Mapping[str, Any], named if isinstance(named, Mapping) else fields)
     known = {key: inner[key] for key in ("file_id", "file_data", "filename") if _is_text(inner.get(key))}
@@ -154,12 +156,12 @@ def _file(fields: Mapping[str, Any]) -> dict[str, Any] | None:
         if data is None or not data.startswith("data:"):
             return None
         known["file_data"] = data
-        known.setdefault("filename", "file")  # Required beside the data.
+        known.setdefault("filename", "file")  # Required with the data.
     return {"type": "file", "file": {key: whole_characters(value) for key, value in known.items()}}
 
 
 def _data_url(fields: Mapping[str, Any], kind: str) -> str | None:
-    """Return the URL of what LangChain's, Anthropic's and MCP's blocks hold, as data or somewhere else."""
+    """Return the URL in a LangChain, Anthropic or MCP block, a `data:` URL for inline data."""
     source = fields.get("source")
     held = cast(Mapping[str, Any], source) if isinstance(source, Mapping) else fields
     if url := _url(held.get("url"), kind):
@@ -171,9 +173,9 @@ def _data_url(fields: Mapping[str, Any], kind: str) -> str | None:
 
 
 def _url(value: object, kind: str) -> str | None:
-    """Return a URL that a provider may fetch or read, `None` for all else.
+    """Return a URL that a provider may fetch or read, `None` for anything else.
 
-    A model server that fetches what it is told to must not be led to a file, or to its neighbours by `http`.
+    A model server that fetches URLs must not be led to a local file, or to its network by `http`.
     """
     if not isinstance(value, str):
         return None

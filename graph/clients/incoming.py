@@ -1,4 +1,4 @@
-"""Check and complete what a caller puts into the graph, before anything of it is kept."""
+"""Validate and complete the input of the graph before anything is stored."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -31,17 +31,16 @@ from .client_tools import legal_tools, read_tools
 from .content_parts import read_content, result_words, unsendable_part
 
 _OURS = (CREATED_AT, SPOKEN, BAD_ARGUMENTS, UNHEARD, OUTCOME)
-"""Keys that the steps write themselves: a client's would be taken for theirs."""
+"""Keys that the steps write themselves: a client's would be mistaken for theirs."""
 
 
 def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInput:
-    """Return the input of a new turn: words to be added, or a client's whole history to be reconciled.
+    """Return the input of a new turn: messages to add, or a client's whole history to reconcile.
 
     `graph_input` is `{"messages": [...]}` or `{"history": [...]}`; several messages, or those of LiveKit's
-    adapter, are a history too. `client_tools` beside it are tools that the client runs itself, in OpenAI's
-    form, and `client_settings` what it asks of the model. `now` is in seconds since the epoch. Raises
-    `InvalidMessage` when there is no message, or one is empty, too long, not a message, or holds what cannot
-    be sent.
+    adapter, are a history too. `client_tools` are tools that the client runs itself, in OpenAI's format, and
+    `client_settings` its model settings. `now` is in seconds since the epoch. Raises `InvalidMessage` if
+    there is no message, or one is empty, too long, not a message, or cannot be sent.
     """
     fields: Mapping[str, Any] = cast(Any, graph_input) if isinstance(graph_input, Mapping) else {}
     turn = new_turn(str(uuid4()), now)
@@ -61,7 +60,7 @@ def turn_input(graph_input: object, limits: TurnLimits, now: float) -> VoiceInpu
 
 
 def _is_conversation(raw: object) -> bool:
-    """Return whether these are several messages with roles: a history, in a client's own form."""
+    """Return whether these are several messages with roles: a history, in a client's own format."""
     messages = cast(list[Any], raw) if isinstance(raw, list) else []
     return len(messages) > 1 and all(
         isinstance(message, BaseMessage) or (isinstance(message, Mapping) and "role" in message)
@@ -70,7 +69,7 @@ def _is_conversation(raw: object) -> bool:
 
 
 def _add_clients(turn: Turn, fields: Mapping[str, Any]) -> None:
-    """Add what the client brings beside its messages: tools, and settings for the model."""
+    """Add the client's tools and model settings."""
     given = fields.get("client_settings")
     asked: Mapping[str, Any] = cast(Any, given) if isinstance(given, Mapping) else {}
     if asked and (settings := read_settings(asked)):
@@ -95,15 +94,15 @@ def _of_history(history: ClientHistory, turn: Turn, limits: TurnLimits) -> Voice
     if notes := history.notes if append else history.results:
         turn["client_instructions"] = "\n\n".join(notes)
     turn["instruction"] = history.note if append else history.result
-    # Older ones are in the record, and not in the window either.
+    # Older messages are in the record, and outside the window anyway.
     return VoiceInput(messages=[], history=history.messages[-limits.message_buffer_limit :], turn=turn)
 
 
 def incoming_messages(graph_input: object, limits: TurnLimits, now: float) -> list[AnyMessage]:
     """Return the messages of an input `{"messages": [...]}`, each with an id and its time.
 
-    `now` is in seconds since the epoch. Raises `InvalidMessage` when there is none, or one is empty, too
-    long, not a message, or holds what cannot be sent.
+    `now` is in seconds since the epoch. Raises `InvalidMessage` if there is none, or one is empty, too long,
+    not a message, or cannot be sent.
     """
     fields: Mapping[str, Any] = cast(Any, graph_input) if isinstance(graph_input, Mapping) else {}
     return [_complete(message, limits, now) for message in _converted(fields)]
@@ -117,7 +116,7 @@ def _converted(fields: Mapping[str, Any]) -> list[BaseMessage]:
         given = cast(list[Any], raw) if isinstance(raw, list) else [raw]
         messages = convert_to_messages(list(map(_with_plain_role, given)))
     except (ValueError, TypeError, NotImplementedError) as error:
-        raise InvalidMessage(f"that is not a message: {type(error).__name__}") from error
+        raise InvalidMessage(f"this is not a message: {type(error).__name__}") from error
     if not messages:
         raise InvalidMessage("there is no message: the list is empty")
     return messages
@@ -133,7 +132,7 @@ def _with_plain_role(raw: Any) -> Any:
 
 def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessage:
     if not isinstance(message, HumanMessage | AIMessage | SystemMessage | ToolMessage):
-        raise InvalidMessage(f"a turn takes no message of type '{message.type}'")
+        raise InvalidMessage(f"a turn does not accept messages of type '{message.type}'")
     _check_content(message)
     content = read_content(message.content)
     _check_length(content.text, limits)
@@ -144,7 +143,9 @@ def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessag
     extra = {**plain_json(foreign), CREATED_AT: _time(message.additional_kwargs.get(CREATED_AT), now)}
     update: dict[str, Any] = {"id": whole_characters(message.id or str(uuid4())), "additional_kwargs": extra}
     if isinstance(message, AIMessage):
-        shown = plain_json(message.content)  # Its parts are a provider's own, which takes them back.
+        shown = plain_json(
+            message.content
+        )  # Its parts are in the provider's own format, which it accepts again.
         update["tool_calls"] = [_legal_call(call) for call in message.tool_calls]
     elif isinstance(message, ToolMessage):
         shown = result_words(message.content)
@@ -155,13 +156,13 @@ def _complete(message: BaseMessage, limits: TurnLimits, now: float) -> AnyMessag
 
 
 def _legal_call(call: ToolCall) -> ToolCall:
-    """Return a call whose name, id and arguments every provider takes."""
+    """Return a call whose name, id and arguments every provider accepts."""
     name, call_id = legal_name(call["name"]), stable_call_id(call["id"] or "", call["name"])
     return ToolCall(name=name, args=plain_json(call["args"]), id=call_id)
 
 
 def _check_content(message: BaseMessage | Mapping[str, Any]) -> None:
-    """Raise `InvalidMessage` for content that no request could carry: it would stay in the window."""
+    """Raise `InvalidMessage` for content that cannot be sent: it would stay in the window."""
     reason = unsendable_part(message.content if isinstance(message, BaseMessage) else message.get("content"))
     if reason is not None:
         raise InvalidMessage(f"the message cannot be sent: its {reason}")
@@ -176,5 +177,5 @@ def _check_length(text: str, limits: TurnLimits) -> None:
 
 
 def _time(told: object, now: float) -> float:
-    """Return the time that a message brings, when it is one that has passed, else `now`."""
+    """Return the message's own time if it is in the past, else `now`."""
     return told if isinstance(told, int | float) and 0 <= told <= now else now

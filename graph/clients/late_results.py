@@ -1,7 +1,7 @@
-"""Results of tools that come late, as notes of the client: Pipecat's asynchronous tools and second models.
+"""Tool results that arrive late, as client notes: Pipecat's asynchronous tools and second models.
 
-Pipecat answers a call at once with "running" and brings what came of it in a developer message, as JSON. They
-are results, not instructions.
+Pipecat answers a call at once with "running" and sends the outcome in a developer message, as JSON. These are
+results, not instructions.
 """
 
 import re
@@ -14,12 +14,12 @@ import orjson
 from .content_parts import result_words
 
 _OF_BACKEND = re.compile(r"Backend(?: \((?:note|thinking|working)\))?: ")
-"""How Pipecat marks what a second model of the client has done."""
+"""Pipecat's prefix for the results of a second model of the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class LateResult:
-    """What came of a call; more may follow unless it is `final`."""
+    """The outcome of a call; more may follow unless it is `final`."""
 
     call_id: str
     text: str
@@ -42,5 +42,5 @@ def late_result(note: str) -> LateResult | None:
 
 
 def carries_result(note: str) -> bool:
-    """Return whether a system note says what a tool or a second model of the client has done."""
+    """Return whether a system note carries the result of a tool or of a second model of the client."""
     return late_result(note) is not None or _OF_BACKEND.match(note) is not None

@@ -1,8 +1,8 @@
-"""Which requests are side calls: summaries, key terms, voicemail and the like, beside the conversation.
+"""Recognize side calls: summaries, key terms, voicemail and the like, outside the conversation.
 
 Voice clients make them through the same connection, with the same thread in their headers. A side call
-taken for a turn cuts the reply that is being spoken; a turn taken for a side call is answered without memory.
-So one sign alone never makes a side call.
+mistaken for a turn interrupts the current reply; a turn mistaken for a side call is answered without memory.
+So a single sign is never enough.
 """
 
 import re
@@ -20,9 +20,9 @@ _FORMS = (
 )
 _LABELS = [[re.compile(form.format(names)) for form in _FORMS] for names in (_CALLER, _AGENT)]
 RECENTLY = 600.0
-"""Seconds after a turn in which its call is taken to go on."""
+"""Seconds after a turn during which its call is assumed to continue."""
 LONGEST_TEXT = 100_000
-"""Characters of a message that are searched for a quoted conversation."""
+"""Number of characters of a message that are searched for a quoted conversation."""
 _COMMON = frozenset(
     "a an and are as at be by can do for from have if in is it not of on or that the this to use will with "
     "you your".split()
@@ -30,16 +30,16 @@ _COMMON = frozenset(
 _CLASSIFIER = re.compile(
     r"(?i)[^\w]*(?:task\W+)?(?:you(?:'re| are) (?:an? |the )?(?:[\w-]+ ){0,5}classifier|classify)\b"
 )
-"""How a prompt begins that is for no conversation, as those of answering machine detectors do."""
+"""The start of a prompt for classification, as answering machine detectors use."""
 _SHORTEST_QUOTE = 6
-"""Letters of the fewest words of the thread that count as quoted."""
+"""Minimum number of letters of the thread's text that count as quoted."""
 _QUOTED_AT_LEAST = 24
-"""Letters of a reply that are looked for: clients quote what was heard of it."""
+"""Number of letters of a reply that are searched for: clients quote what was heard of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The signs of a request. Words are bare, see `bare_words`."""
+    """The relevant properties of a request. Texts are normalized by `bare_words`."""
 
     streamed: bool
     prompt: str = ""
@@ -47,40 +47,40 @@ class Asked:
     caller: Sequence[str] = ()
     replies: Sequence[str] = ()
     texts: Sequence[str] = ()
-    """The user's messages and later system messages as they came, in which a conversation may be quoted."""
+    """The user's messages and later system messages, unchanged, which may quote a conversation."""
     json: bool = False
-    """True when the answer is to be JSON."""
+    """True if the answer must be JSON."""
     forced: bool = False
-    """True when the answer is to be a call of one of the client's tools."""
+    """True if the answer must be a call of one of the client's tools."""
     tools: bool = False
 
     @property
     def is_single(self) -> bool:
-        """True when there is one message of the user at most, and no reply."""
+        """True if there is at most one user message, and no reply."""
         return len(self.caller) <= 1 and not self.replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of the thread that a request names. Words are bare."""
+    """What is known about the thread that a request names. Texts are normalized."""
 
     caller: Sequence[str] = ()
     replies: Sequence[str] = ()
     prompt: str | None = None
-    """The client's first system message of its turns, `None` when that is not known."""
+    """The first system message of the client's turns, `None` if unknown."""
     streamed: bool | None = None
-    """Whether its turns are streamed, `None` when that is not known."""
+    """Whether its turns are streamed, `None` if unknown."""
     recent: bool = False
-    """True while the call goes on: a turn began a few minutes ago."""
+    """True if the call probably continues: a turn started within the last minutes."""
     running: bool = False
     tells_history: bool | None = None
-    """Whether the client's turns hold what was said before, `None` when that is not known."""
+    """Whether the client's turns include the history, `None` if unknown."""
     hands_over: bool = False
-    """True when the last reply called a tool, which may have handed the call over to another prompt."""
+    """True if the last reply called a tool, which may have handed the call over to another prompt."""
 
 
 def is_side_call(asked: Asked, known: Known | None) -> bool:
-    """Return whether a request is a side call; `known` is `None` for a thread on which nothing was said."""
+    """Return whether a request is a side call; `known` is `None` for a thread without messages."""
     if known is None:
         if not asked.is_single:
             return False
@@ -95,7 +95,7 @@ def is_side_call(asked: Asked, known: Known | None) -> bool:
     in_one_piece = not asked.streamed and (known.streamed or (known.streamed is None and known.recent))
     continued = _continues(asked, known)
     if continued and not asked.is_single:
-        # The conversation itself, unless all of it was sent for something that is not spoken.
+        # The conversation itself, unless it was sent for an answer that is not spoken.
         return bool(in_one_piece and known.streamed) and (other or asked.json)
     if other and (asked.forced or asked.json or in_one_piece):
         return True
@@ -107,9 +107,9 @@ def is_side_call(asked: Asked, known: Known | None) -> bool:
 
 
 def may_be_second_model(asked: Asked, known: Known) -> bool:
-    """Return whether the request may come from a second model of the client: its prompt is another one.
+    """Return whether the request may come from a second model of the client, with another prompt.
 
-    False when a hand-over to that prompt is possible, or the client sends newest words alone.
+    False if a hand-over to that prompt is possible, or the client sends only newest messages.
     """
     if not (asked.prompt and len(asked.caller) == 1 and asked.is_single):
         return False
@@ -121,17 +121,17 @@ def may_be_second_model(asked: Asked, known: Known) -> bool:
 
 
 def may_quote(text: str) -> bool:
-    """Return whether a text may hold a conversation: what a caller says has no lines and no marks."""
+    """Return whether a text may quote a conversation: speech has no line breaks and no markup."""
     return any(sign in text for sign in ("\n", "<", "role"))
 
 
 def is_classifier(prompt: str) -> bool:
-    """Return whether a prompt says at its beginning that it is a classifier's."""
+    """Return whether a prompt starts like a classifier's."""
     return _CLASSIFIER.match(prompt) is not None
 
 
 def is_transcript(text: str) -> bool:
-    """Return whether a text holds what both sides of a conversation said."""
+    """Return whether a text is a transcript of both sides of a conversation."""
     return all(any(form.search(text) for form in labels) for labels in _LABELS)
 
 
@@ -157,7 +157,7 @@ def _is_quoted(said: Iterable[str], bare: str) -> bool:
 
 
 def _continues(asked: Asked, known: Known) -> bool:
-    """Return whether something that was said on the thread is in the request's history."""
+    """Return whether the request's history includes something said on the thread."""
     if not set(filter(None, asked.caller)).isdisjoint(known.caller):
         return True
     return any(
@@ -169,7 +169,7 @@ def _continues(asked: Asked, known: Known) -> bool:
 
 
 def _is_other_prompt(mine: str, theirs: str | None) -> bool:
-    """Return whether two prompts are different ones, not one that was changed or added to."""
+    """Return whether two prompts are different, not versions of the same one."""
     if theirs is None or mine == theirs:
         return False
     if not mine or not theirs:
@@ -181,5 +181,5 @@ def _is_other_prompt(mine: str, theirs: str | None) -> bool:
 
 
 def _content_words(text: str) -> set[str]:
-    """Return the distinctive words of a prompt: no common ones, and no numbers, which change."""
+    """Return the distinctive words of a prompt, without common words and without numbers, which change."""
     return {word for word in re.findall(r"[^\W\d_]+", text.lower()) if word not in _COMMON}

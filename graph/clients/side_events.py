@@ -1,4 +1,4 @@
-"""The events of a side call's answer: what the agent's model says to the client's own messages."""
+"""The events of a side call's answer: the agent's model answers the client's own messages."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
@@ -26,9 +26,9 @@ async def side_events(
     legal: LegalTools,
     model_settings: Mapping[str, Any],
 ) -> AsyncGenerator[Event]:
-    """Return the events of the answer. Raises `AgentNotFound`, and `InvalidMessage` when there is none.
+    """Return the events of the answer. Raises `AgentNotFound`, and `InvalidMessage` without a message.
 
-    They raise `ModelError` when no model answers.
+    Iterating them raises `ModelError` if no model answers.
     """
     settings = resources.settings
     model, agent_settings = None, {}
@@ -36,7 +36,7 @@ async def side_events(
         owner = await resources.store.agents.get(actor, agent)
         model, agent_settings = owner.model, dict(owner.model_settings)
     except AgentNotFound:
-        if agent != DEFAULT_AGENT:  # The default agent is made by its first turn.
+        if agent != DEFAULT_AGENT:  # The default agent is created by its first turn.
             raise
     call = SideCall(
         messages=_messages(messages, resources.clock.now()),
