@@ -1,1 +1,1 @@
-"""What notebooks show: drawings and plots."""
+"""Drawings and plots for notebooks and files."""

@@ -1,4 +1,4 @@
-"""How a memory block changed, word by word."""
+"""Word-level differences between versions of a memory block."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,9 +20,9 @@ _TAGS = {"same": ("", ""), "gone": ("<del>", "</del>"), "new": ("<ins><b>", "</b
 
 @dataclass(frozen=True, slots=True)
 class BlockDiff(Saved):
-    """The pieces of two texts: what is in both, what is gone and what is new.
+    """The pieces of two texts: unchanged, removed and added.
 
-    Notebooks show it struck out and underlined, `print` as `called [-Bob-]{+Ada+}`.
+    Notebooks show removals struck out and additions underlined, `print` shows `called [-Bob-]{+Ada+}`.
     """
 
     title: str
@@ -34,7 +34,9 @@ class BlockDiff(Saved):
 
     def _repr_html_(self) -> str:
         body = "".join(f"{_TAGS[kind][0]}{escape(words)}{_TAGS[kind][1]}" for kind, words in self.pieces)
-        body = body.replace("</del><ins>", "</del>&thinsp;<ins>")  # Else old and new read as one word.
+        body = body.replace(
+            "</del><ins>", "</del>&thinsp;<ins>"
+        )  # Otherwise old and new would read as one word.
         title = f"<p><b>{escape(self.title)}</b></p>" if self.title else ""
         return f"{title}<p>{body.replace(chr(10), '<br>')}</p>"
 
@@ -43,9 +45,9 @@ class BlockDiff(Saved):
 
 
 def diff_block(before: Text, after: Text, *, title: str | None = None) -> BlockDiff:
-    """Return what changed between two texts of a block: blocks, versions of its history or plain texts.
+    """Return the difference between two blocks, versions of a block or plain texts.
 
-    `title` stands above it; by default it says which versions they are.
+    `title` is shown above it; the default names the versions.
     """
     pieces = tuple(_pieces(_words(before), _words(after)))
     return BlockDiff(_title(before, after) if title is None else title, pieces)

@@ -1,4 +1,4 @@
-"""The graph as a picture, made on this machine: no network, no browser."""
+"""Draw the graph locally, without network or browser."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 _WHY = {
     ("call_llm", "execute_tool"): "tool calls",
-    # Broken into lines, each with its own blanks: a long label sticks out of the picture.
+    # Broken into padded lines: a long label would stick out of the picture.
     ("call_llm", "persist_and_trim"): "finished,&nbsp;<br/>&nbsp;interrupted,&nbsp;<br/>&nbsp;failed",
     ("heartbeat", "rebuild_memory"): "go on",
     ("heartbeat", "persist_and_trim"): "interrupted",
 }
-"""What the conditional edges stand for."""
+"""Labels of the conditional edges."""
 
 _LOOKS = {"config": {"theme": "neutral", "themeVariables": {"edgeLabelBackground": "#ffffff"}}}
-"""Greys, and labels on white: readable in print."""
+"""Greys, with labels on white: readable in print."""
 
 
 def draw_graph(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> Picture:
-    """Return the graph as a picture for notebooks and files; the graph of a turn when `None`.
+    """Return the graph as a picture for notebooks and files; `None` means the graph of a turn.
 
     Without the extra `viz` a notebook shows it as Mermaid text.
     """
@@ -32,7 +32,7 @@ def draw_graph(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) ->
 
 
 def draw_mermaid(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> str:
-    """Return the graph as Mermaid text; the graph of a turn when `None`."""
+    """Return the graph as Mermaid text; `None` means the graph of a turn."""
     return _drawing(graph).draw_mermaid(frontmatter_config=_LOOKS)
 
 
@@ -47,7 +47,7 @@ def draw_png(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None, *, w
 
 
 def draw_ascii(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) -> str:
-    """Return the graph in plain characters, its edges without labels. Raises `MissingExtra` without `viz`."""
+    """Return the graph in plain characters, without edge labels. Raises `MissingExtra` without `viz`."""
     drawing = _drawing(graph)
     try:
         import grandalf  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
@@ -57,7 +57,7 @@ def draw_ascii(graph: "CompiledStateGraph[Any, Any, Any, Any] | None" = None) ->
 
 
 def _drawing(graph: "CompiledStateGraph[Any, Any, Any, Any] | None") -> "Graph":
-    """Return LangGraph's own drawing with labels on the conditional edges that we know."""
+    """Return LangGraph's own drawing with labels on the known conditional edges."""
     drawing = (graph or wire().compile()).get_graph()
     drawing.edges[:] = [
         edge._replace(data=_WHY.get((edge.source, edge.target), edge.data)) for edge in drawing.edges

@@ -1,4 +1,4 @@
-"""What notebooks show and `save` writes: drawings of graphs, and plots."""
+"""Pictures that notebooks show and `save` writes: drawings of graphs, and plots."""
 
 import io
 import re
@@ -15,28 +15,28 @@ Maker = Callable[[], str | bytes]
 
 _WIDTH = 900
 _PAGE = 860
-"""Pixels: some hosts show a wider drawing cut off."""
+"""In pixels: some hosts clip a wider drawing."""
 _DPI = 120
 
 
 class Saved:
-    """Something that can be written into a file of several kinds."""
+    """A picture that can be saved in several formats."""
 
     __slots__ = ()
 
     def _files(self) -> Mapping[str, Maker]:
-        """Return how the content of a file is made, by the ending of its name."""
+        """Return a function for each file suffix that makes the content."""
         raise NotImplementedError
 
     def save(self, path: str | Path) -> Path:
-        """Write it into a file of the kind that its name ends in, and return the path.
+        """Save the picture in the format of the file's suffix, and return the path.
 
-        Raises `InvalidInput` for another kind or a file that cannot be written, `MissingExtra`.
+        Raises `InvalidInput` for an unknown suffix or a file that cannot be written, and `MissingExtra`.
         """
         path, kinds = Path(path), self._files()
         make = kinds.get(path.suffix.lower().lstrip("."))
         if make is None:
-            raise InvalidInput(f"{path.name} names no kind of file: end it in .{', .'.join(kinds)}")
+            raise InvalidInput(f"{path.name} has no known suffix: use .{', .'.join(kinds)}")
         content = make()
         try:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -46,7 +46,7 @@ class Saved:
 
 
 class Picture(Saved):
-    """A drawing of a graph, as SVG, PNG or Mermaid text; made without network or browser.
+    """A drawing of a graph, as SVG, PNG or Mermaid text, made without network or browser.
 
     Without the extra `viz` a notebook shows the Mermaid text.
     """
@@ -79,17 +79,17 @@ class Picture(Saved):
             import mmdr
         except ImportError as error:
             raise MissingExtra("viz", "drawing as SVG or PNG") from error
-        # Its default backend: the other one draws such a graph wrongly.
+        # The default backend: the other one draws such a graph wrongly.
         return mmdr.render(self.mermaid)
 
 
 def _at_its_size(svg: str) -> str:
-    """Return a drawing as large as its letters want it, but no wider than a notebook's page.
+    """Return the drawing at its natural size, but no wider than a notebook page.
 
-    White also where the page around it is dark: the letters are black.
+    The background is white even on a dark page: the letters are black.
     """
     size = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)
-    assert size is not None, "the renderer says how large its drawing is"
+    assert size is not None, "the renderer gives the size of its drawing"
     width, height = map(float, size.groups())
     scale = min(1.0, _PAGE / width)
     svg = svg.replace('width="100%"', f'width="{width * scale:.0f}" height="{height * scale:.0f}"', 1)
@@ -99,14 +99,14 @@ def _at_its_size(svg: str) -> str:
 
 
 class Plot(Saved):
-    """A plot of figures, as SVG, PNG or PDF. `figure` is matplotlib's, for whoever wants to change it."""
+    """A plot of figures, as SVG, PNG or PDF. `figure` is the matplotlib figure, for further changes."""
 
     def __init__(self, figure: "Figure", summary: str) -> None:
         self.figure = figure
         self._summary = summary
 
     def svg(self) -> str:
-        """Return the plot as SVG; letters are drawn, so that it looks the same everywhere."""
+        """Return the plot as SVG; letters are drawn as paths, so that it looks the same everywhere."""
         return self._as("svg").decode()
 
     def png(self) -> bytes:
@@ -124,6 +124,6 @@ class Plot(Saved):
 
     def _as(self, kind: str) -> bytes:
         content = io.BytesIO()
-        # "tight": whatever the length of a label, nothing is cut.
+        # "tight": long labels are not clipped.
         self.figure.savefig(content, format=kind, dpi=_DPI, bbox_inches="tight", facecolor="white")
         return content.getvalue()

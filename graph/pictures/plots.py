@@ -14,21 +14,21 @@ Turns = Iterable[Turnlike]
 
 
 def plot_latency(turns: Turns | Mapping[str, Turns]) -> Plot:
-    """Return the time to the first word of each turn, with its median and the time that 95 % stay under.
+    """Plot the time to the first word of each turn, with the median and 95th percentile.
 
-    `turns` are recorded turns, their `TurnFinished` events, or lists of all their events; with names they are
-    compared. Turns in which nothing was said are left out. Raises `InvalidInput` when none is left,
+    `turns` are recorded turns, their `TurnFinished` events, or lists of all their events; a mapping of names
+    to turns compares them. Turns without speech are left out. Raises `InvalidInput` if none is left,
     `MissingExtra` without the extra `viz`.
     """
     named = cast(Mapping[str, Turns], turns) if isinstance(turns, Mapping) else {"first word": turns}
     if len(named) > len(SERIES):
-        raise InvalidInput(f"at most {len(SERIES)} lines can be told apart, these are {len(named)}")
+        raise InvalidInput(f"at most {len(SERIES)} lines can be distinguished, got {len(named)}")
     figure, axes = new_axes(8, 3.2)
     told: list[str] = []
     for (name, some), (colour, marker, dashes) in zip(named.items(), SERIES, strict=False):
         times = _first_words(some)
         if not times:
-            raise InvalidInput(f"no turn of '{name}' has said a word: there is nothing to plot")
+            raise InvalidInput(f"no turn of '{name}' has speech: there is nothing to plot")
         values = sorted(times.values())
         summary = (
             f"{name}: median {duration(_share(values, 0.5))}, 95 % under {duration(_share(values, 0.95))}"
@@ -46,10 +46,10 @@ def plot_latency(turns: Turns | Mapping[str, Turns]) -> Plot:
 
 
 def plot_window(turns: Iterable[RecordedTurn], *, limits: TurnLimits | None = None) -> Plot:
-    """Return how many messages were in the window behind each turn, of turns from `record_turn`.
+    """Plot the number of messages in the window after each turn, for turns from `record_turn`.
 
-    `limits`, such as `resources.settings`, draws the size at which the window is cut, and what it is cut to.
-    Raises `InvalidInput` without turns, `MissingExtra` without the extra `viz`.
+    `limits`, such as `resources.settings`, draws the size at which the window is trimmed and the size it is
+    trimmed to. Raises `InvalidInput` without turns, `MissingExtra` without the extra `viz`.
     """
     sizes = [turn.window or 0 for turn in turns]
     if not sizes:
@@ -57,9 +57,9 @@ def plot_window(turns: Iterable[RecordedTurn], *, limits: TurnLimits | None = No
     figure, axes = new_axes(8, 3.2)
     axes.bar(range(1, len(sizes) + 1), sizes, color=BLUE, width=0.8, label="messages in the window")
     if limits is not None:
-        axes.axhline(limits.message_buffer_limit, color=RED, linestyle="--", label="cut above this")
+        axes.axhline(limits.message_buffer_limit, color=RED, linestyle="--", label="trimmed above this")
         axes.axhline(
-            limits.message_buffer_min, color=GREY, linestyle=":", linewidth=2, label="cut down to this"
+            limits.message_buffer_min, color=GREY, linestyle=":", linewidth=2, label="trimmed to this"
         )
     _count_turns(axes)
     label(axes, x="turn", y="messages")
@@ -73,7 +73,7 @@ def _first_words(turns: Turns) -> dict[int, float]:
 
 
 def _share(values: Sequence[float], share: float) -> float:
-    """Return the smallest of the ordered values that so large a share of them does not exceed."""
+    """Return the nearest-rank percentile of the sorted values."""
     return values[min(len(values) - 1, max(0, -int(-share * len(values) // 1) - 1))]
 
 

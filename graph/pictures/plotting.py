@@ -1,4 +1,4 @@
-"""What all plots share: figures without pyplot, and looks that work for everybody and in print."""
+"""Shared by all plots: figures without pyplot, and styles for colour-blind readers and print."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,7 @@ from ...state.errors import MissingExtra
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito: told apart by colour-blind readers. In grey print markers, dashes and hatches tell the same.
+# Okabe and Ito's palette suits colour-blind readers; in grey print markers, dashes and hatches differ too.
 BLUE, ORANGE, GREEN, RED, SKY, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#666666"
 SERIES = ((BLUE, "o", "-"), (RED, "s", "--"), (GREEN, "^", ":"), (ORANGE, "D", "-."))
 """Colour, marker and dashes of the lines of a plot, in order."""
@@ -16,7 +16,7 @@ _SIZE = 11
 
 
 def new_axes(width: float, height: float) -> tuple["Figure", Any]:
-    """Return a figure of so many inches with one pair of axes, which pyplot knows nothing of.
+    """Return a figure of this size in inches with one pair of axes, not registered with pyplot.
 
     Raises `MissingExtra` without the extra `viz`.
     """
@@ -33,14 +33,14 @@ def new_axes(width: float, height: float) -> tuple["Figure", Any]:
 
 
 def label(axes: Any, *, x: str, y: str = "", title: str = "") -> None:
-    """Write what the axes show."""
+    """Label the axes."""
     axes.set_xlabel(x, fontsize=_SIZE)
     axes.set_ylabel(y, fontsize=_SIZE)
     axes.set_title(title, fontsize=_SIZE + 1, loc="left")
 
 
 def explain(axes: Any, *, columns: int = 1) -> None:
-    """Write the legend above the axes, where it hides nothing."""
+    """Place the legend above the axes, where it hides nothing."""
     axes.legend(
         fontsize=_SIZE,
         frameon=False,

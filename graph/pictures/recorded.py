@@ -1,4 +1,4 @@
-"""What a turn did and when: plain data for pictures, from its events, as it ran, or from its checkpoints."""
+"""A recorded turn: plain data for pictures, from events, a live run or checkpoints."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ LAST = "persist_and_trim"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A step or a tool of a turn; `status` is that of a tool, empty for a step.
+    """A step or a tool run of a turn; `status` is that of a tool, empty for a step.
 
-    Times are in seconds, `began` since the user's message; `None` where nobody knows.
+    Times are in seconds, `began` counted from the user's message; `None` if unknown.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTurn:
-    """What a turn did. Times are in seconds since the user's message.
+    """A recorded turn. Times are in seconds since the user's message.
 
-    `speech` is when each piece of speech left, `window` the number of messages in the window afterwards.
-    `finish_reason` is `None` for a turn that a crash left, `error` for one that failed.
+    `speech` holds the time of each piece of speech, `window` the number of messages in the window afterwards.
+    `finish_reason` is `None` for a turn that a crash cut off, `error` for one that failed.
     """
 
     steps: tuple[Span, ...]
@@ -54,7 +54,7 @@ Turnlike = RecordedTurn | Event | Iterable[Event | dict[str, Any]]
 
 
 def as_recorded(turn: Turnlike) -> RecordedTurn:
-    """Return what a turn did, as far as it can be told.
+    """Return the turn as a `RecordedTurn`, as far as it is known.
 
     Raises `InvalidInput` for events without `TurnFinished` or `TurnFailed`: the turn has not ended.
     """
@@ -66,7 +66,7 @@ def as_recorded(turn: Turnlike) -> RecordedTurn:
 
 
 def from_events(events: Sequence[Event]) -> RecordedTurn:
-    """Return what the events of a turn tell: its path and tools, without the times of steps."""
+    """Return the turn that these events describe: its path and tools, without times of steps."""
     end = events[-1] if events else None
     if not isinstance(end, TurnFinished | TurnFailed):
         raise InvalidInput("these are not all events of a turn: the last one must be its end")
@@ -87,9 +87,9 @@ def from_events(events: Sequence[Event]) -> RecordedTurn:
 
 
 def path(model_calls: int, upcoming: str | None, *, in_tools: bool) -> list[str]:
-    """Return the steps of a turn with so many model calls, up to the step that is `upcoming`.
+    """Return the steps of a turn with this number of model calls, up to the step that is `upcoming`.
 
-    With `None` the turn has ended. `in_tools`: its last model call led to tools, not to its end.
+    `None` means that the turn has ended. `in_tools`: its last model call led to tools, not to its end.
     """
     steps: list[str] = []
     end = LAST if upcoming is None else upcoming
@@ -106,7 +106,7 @@ def _leaves(steps: Sequence[str], *, in_tools: bool) -> bool:
 
 
 def timed(events: Sequence[tuple[float, Event]], steps: Sequence[Span], window: int | None) -> RecordedTurn:
-    """Return what a turn did whose events came with their times, and whose steps were watched."""
+    """Return a turn from its timed events and observed steps."""
     told = from_events([event for _, event in events])
     began = {event.tool_call_id: at for at, event in events if isinstance(event, ToolStarted)}
     tools = tuple(

@@ -1,4 +1,4 @@
-"""A turn drawn over the graph: which way it took, how often, and how long each step and tool took."""
+"""Draw a turn on the graph: its path, with counts and the time of each step and tool."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from ..build import wire
 from .picture import Picture
 from .recorded import RecordedTurn, Span, Turnlike, as_recorded
 
-# Okabe and Ito's blue; a thick line tells the same in grey.
+# Okabe and Ito's blue; in grey print the thick line shows the same.
 _TAKEN = "stroke:#0072B2,stroke-width:3px"
 _LEFT_OUT = "stroke:#999999,stroke-width:1px"
 _ENDS = ("__start__", "__end__")
-# The padding leaves room for fonts that are wider than the one by which the boxes are measured.
+# The padding leaves room for fonts wider than the one used to measure the boxes.
 _HEAD = """---
 config:
   theme: base
@@ -28,15 +28,15 @@ graph LR;"""
 
 
 def draw_turn(events: Turnlike) -> Picture:
-    """Return the graph with the way that a turn took: thick, with how often and how long.
+    """Return the graph with the path of a turn drawn thick, with counts and times.
 
-    `events` are those of `stream_turn`, or a turn from `record_turn` or `last_turn`, which know how long the
-    steps took. Raises `InvalidInput` for events of a turn that has not ended.
+    `events` are those of `stream_turn`, or a turn from `record_turn` or `last_turn`, which include the times
+    of the steps. Raises `InvalidInput` for events of a turn that has not ended.
     """
     turn = as_recorded(events)
     graph = wire().compile().get_graph()
     names = [span.name for span in turn.steps]
-    # A turn that a crash left has not come to the end.
+    # A turn that a crash cut off has not reached the end.
     ends = ["__end__"] if turn.finish_reason is not None else []
     ways = Counter(pairwise(["__start__", *names, *ends]))
     lines = [_HEAD]
@@ -88,7 +88,7 @@ def _tool(tools: Sequence[Span]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people read it: `4 ms`, `1.84 s`."""
+    """Return a human-readable duration: `4 ms`, `1.84 s`."""
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
@@ -96,7 +96,7 @@ def _arrow(source: str, target: str, times: int, turn: RecordedTurn, *, conditio
     label = _why(source, target, turn, taken=bool(times)) if conditional else ""
     if label and times > 1:
         label = f"{label}, {times} x"
-    # Blanks on both sides: the letters would touch the line.
+    # Blanks on both sides keep the letters off the line.
     shown = f'"&nbsp;{label}&nbsp;" ' if label else ""
     if times:
         return f"{source} == {shown}==> {target}" if shown else f"{source} ==> {target}"
@@ -115,5 +115,5 @@ def _why(source: str, target: str, turn: RecordedTurn, *, taken: bool) -> str:
 
 
 def _safe(name: str) -> str:
-    """Return a tool's name as Mermaid takes it in a label; models make names up."""
+    """Return a tool's name escaped for a Mermaid label; models invent names."""
     return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)[:32]

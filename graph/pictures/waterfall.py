@@ -1,4 +1,4 @@
-"""One turn over time: what ran when, and when the caller heard something."""
+"""Plot one turn over time: steps, tools and speech."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,20 +19,20 @@ _LOOKS = {
 """Colour and hatch of each step."""
 _TOOL = (GREEN, "--")
 _THINNEST, _THIN = 0.004, 0.03
-"""A bar is at least so much of the whole width, so that a millisecond is seen, and hatched above so much."""
+"""Minimum width of a bar, so that a millisecond is visible, and of a hatched one, as shares of the whole."""
 
 
 def plot_turn(turn: Turnlike) -> Plot:
     """Return a waterfall of a turn from `record_turn` or `last_turn`: steps, tools and speech over time.
 
-    Raises `InvalidInput` when the times of its steps are not known, as of bare events, and `MissingExtra`
+    Raises `InvalidInput` if the times of its steps are unknown, as for bare events, and `MissingExtra`
     without the extra `viz`.
     """
     turn = as_recorded(turn)
     rows = _rows(turn)
     end = max((_end(span) for spans in rows.values() for span in spans), default=0.0)
     if not end:
-        raise InvalidInput("it is not known when the steps ran: record the turn with record_turn")
+        raise InvalidInput("the times of the steps are unknown: record the turn with record_turn")
     figure, axes = new_axes(8, 0.9 + 0.42 * (len(rows) + 1))
     for place, (name, spans) in enumerate(rows.items(), start=1):
         _draw_row(axes, place, spans, _LOOKS.get(name, _TOOL), end)
@@ -55,7 +55,7 @@ def _draw_row(axes: Any, place: int, spans: Sequence[Span], look: tuple[str, str
 
 
 def _rows(turn: RecordedTurn) -> dict[str, list[Span]]:
-    """Return what is drawn, by row: steps as they first came, the tools under the step that runs them."""
+    """Return the rows to draw: steps in order of first appearance, tools under the step that runs them."""
     rows: dict[str, list[Span]] = {}
     for span in _known(turn.steps):
         rows.setdefault(span.name, []).append(span)
@@ -76,7 +76,7 @@ def _end(span: Span) -> float:
 
 
 def _draw_speech(axes: Any, turn: RecordedTurn) -> None:
-    """Draw each piece of speech as a stroke, and lines at the first word and behind the last."""
+    """Draw each piece of speech as a tick, and lines at the first word and after the last."""
     axes.eventplot(turn.speech, lineoffsets=0, linelengths=0.6, colors="black", linewidths=1.2)
     marks = [("first word", turn.first_speech_seconds, RED, "--"), ("turn finished", turn.seconds, GREY, ":")]
     for name, at, colour, dashes in marks:
