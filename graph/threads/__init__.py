@@ -1,1 +1,1 @@
-"""Which turn has a thread: in this process, in others, and after a crash."""
+"""Thread ownership: one turn at a time, in this process, across processes and after a crash."""

@@ -1,4 +1,4 @@
-"""Turns that a crash left: their words go into the record, and into the window before the next turn."""
+"""Turns that a crash cut off: their messages are recorded, and added to the window before the next turn."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from ...state.postgres.leases import Leases
 
 LOOK_SECONDS = 10.0
-"""Pause between two looks for turns that other processes left: a query or two, however many turns go on."""
+"""Seconds between checks for turns that other processes left: one or two queries, for any number of turns."""
 
 
 class CrashedTurns:
-    """Finds turns whose process has died, and puts their words into the record."""
+    """Finds turns whose process has died, and records their messages."""
 
     def __init__(self, journaling: Journaling, threads: Threads, leases: "Leases | None") -> None:
         self.recorded = 0
-        """Turns that this process has put into the record."""
+        """Number of turns that this process has recorded."""
         self._journaling, self._threads, self._leases = journaling, threads, leases
         self._looking: asyncio.Task[None] | None = None
         self._tell: Callable[[int], object] = lambda _: None
 
     def tell(self, tell: Callable[[int], object]) -> None:
-        """Call `tell` with the number of turns that were recorded, now and each time."""
+        """Call `tell` with the number of recorded turns, now and after each recording."""
         self._tell = tell
         tell(self.recorded)
 
     def start(self, index: Callable[[], object]) -> None:
-        """Look now, and every ten seconds; `index` is called when words came into the record."""
+        """Check now, and every ten seconds; `index` is called after messages were recorded."""
         self._looking = asyncio.create_task(self._look(index))
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop checking."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
 
     async def record(self) -> int:
-        """Put the words of all turns that a crash left into the record; return how many it was.
+        """Record the messages of all turns that a crash cut off; return the number of turns.
 
         Raises `StorageError`.
         """

@@ -1,4 +1,4 @@
-"""Interrupts across processes: told until the process that runs the turn answers, and carried out once."""
+"""Interrupts across processes: sent until the process that runs the turn answers, and carried out once."""
 
 import asyncio
 import json
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 Notice = dict[str, Any]
 
 LOOK_AGAIN = 0.1
-"""Seconds between two tries to reach a thread's holder, should a notice be lost."""
+"""Seconds between attempts to reach a thread's holder, since a notice may be lost."""
 LONGEST_SILENCE = 4.0
-"""Seconds after which a holder that answers nothing is taken to be stuck; a caller hears the filler."""
+"""Seconds after which a silent holder counts as stuck; meanwhile the caller hears the filler."""
 _PART = 400
-"""Characters of what was heard in one notice."""
+"""Maximum number of heard characters in one notice."""
 _MOST_BYTES = 7_900
-"""Bytes of a notice: PostgreSQL takes fewer than 8,000. The key of a thread may need most of them."""
+"""Maximum size of a notice in bytes: PostgreSQL allows fewer than 8,000. A thread's key may take most."""
 _MOST_OF_CHARACTER = 12
-"""Bytes that one character may need."""
+"""Maximum number of bytes of one character."""
 _MOST_HANDLED = 1000
-"""Interrupts that are known when they come again: many more than wait for an answer at any time."""
+"""Number of handled interrupts remembered for repeated notices: far more than are ever waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptedElsewhere:
-    """What another process did: if a turn `ran` there, which has ended now, and if its reply was `cut`."""
+    """The outcome in another process: whether a turn `ran` there, now ended, and its reply was `cut`."""
 
     ran: bool
     cut: bool
@@ -43,21 +43,21 @@ class _Asked:
 
     answer: asyncio.Future[InterruptedElsewhere]
     heard_at: float = field(default_factory=time.monotonic)
-    """When its receiver last showed that he lives."""
+    """Monotonic time of the receiver's last reply."""
 
 
 class Reply(Protocol):
     """Answers a notice, in the background."""
 
     def __call__(self, notice: Notice, kind: str, **more: Any) -> None:
-        """Send `kind` and `more` to whoever sent the notice."""
+        """Send `kind` and `more` to the sender of the notice."""
         ...
 
 
 class Interrupts:
-    """Interrupts that this process sends to the holders of threads, and those that it gets as a holder.
+    """Sends interrupts to the holders of threads, and handles those received as a holder.
 
-    `taken` tells when this process took a thread that it has, by `time.monotonic()`.
+    `taken` returns the monotonic time at which this process took a thread that it holds.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Interrupts:
     async def send(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
         """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
 
-        A process that does not answer is ended, as the database sees it. Raises `StorageError`.
+        The database session of a process that does not answer is terminated. Raises `StorageError`.
         """
         id_, asked = token_hex(6), _Asked(answer=asyncio.get_running_loop().create_future())
         notices = self._notices(thread_id, id_, heard)
@@ -81,7 +81,7 @@ class Interrupts:
                 return None
             while not asked.answer.done():
                 await asyncio.wait({asked.answer}, timeout=LOOK_AGAIN)
-                # The address is another one after a break of our link.
+                # The address changes when our connection is restored.
                 again = [{**notice, "again": True, "from": self._leases.address} for notice in notices]
                 if not asked.answer.done() and not await self._leases.tell_holder(thread_id, again):
                     return InterruptedElsewhere(ran=True, cut=False)
@@ -93,7 +93,7 @@ class Interrupts:
             del self._asked[id_]
 
     def hear(self, notice: Notice) -> None:
-        """Interrupt the turn that a notice is for, or tell again what became of that."""
+        """Interrupt the turn that a notice is for, or repeat the answer to a repeated notice."""
         id_ = notice["id"]
         if id_ not in self._handled and notice["again"] and self._came_later(notice):
             self._remember(id_, InterruptedElsewhere(ran=True, cut=False))
@@ -103,7 +103,7 @@ class Interrupts:
             return
         parts = self._parts.setdefault(id_, {})
         parts[notice["part"]] = notice["heard"]
-        if len(self._parts) > _MOST_HANDLED:  # Their senders died, or will send all parts again.
+        if len(self._parts) > _MOST_HANDLED:  # The sender has died, or will send all parts again.
             del self._parts[next(iter(self._parts))]
         if len(parts) < notice["of"]:
             return
@@ -113,7 +113,7 @@ class Interrupts:
         )
 
     def hear_answer(self, notice: Notice) -> None:
-        """Take in what became of an interrupt of ours."""
+        """Handle the answer to an interrupt of ours."""
         asked = self._asked.get(notice["to"])
         if asked is None:
             return
@@ -137,7 +137,7 @@ class Interrupts:
         return [{**common, "part": at, "of": len(parts), "heard": part} for at, part in enumerate(parts)]
 
     def _came_later(self, notice: Notice) -> bool:
-        """Tell if the thread was taken after the interrupt was asked for: then a turn before was meant."""
+        """Return whether the thread was taken after the interrupt was sent, for an earlier turn."""
         taken = self._taken(notice["thread"])
         return taken is None or self._leases.at(taken) > notice["at"]
 

@@ -1,4 +1,4 @@
-"""The running turns of a process in the journal: begun, followed while they speak, left by a crash."""
+"""Write a process's running turns to the journal, so that they survive a crash."""
 
 import asyncio
 import logging
@@ -19,18 +19,18 @@ from ...state.sqlite.process_lock import ProcessLock
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.25
-"""Pause between two writes of what was spoken.
+"""Seconds between two writes of spoken text.
 
-A process writes four small transactions a second at most, each for all turns that have spoken since the last
-one, and none while all are silent. For 50 turns with 2,000 characters each one takes 1 ms on SQLite and 4 ms
-on PostgreSQL. A crash loses what went out in this time and while the write before was going on.
+A process writes at most four small transactions a second, each for all turns that have spoken since the last
+one, and none during silence. For 50 turns with 2,000 characters each, one takes 1 ms on SQLite and 4 ms on
+PostgreSQL. A crash loses what was sent in this time and during the previous write.
 """
 _RETRY_SECONDS = 2.0
-"""The same after a write that has failed."""
+"""The same after a failed write."""
 
 
 class Followed(Protocol):
-    """A turn whose words are written down while it speaks."""
+    """A turn whose speech is journaled while it runs."""
 
     thread_id: str
     turn_id: str
@@ -40,24 +40,24 @@ class Followed(Protocol):
 
     @property
     def is_due(self) -> bool:
-        """True when something was spoken that is not written down."""
+        """True if something spoken is not journaled yet."""
         ...
 
     @property
     def is_lost(self) -> bool:
-        """True when the turn has ended and nothing of it is written down."""
+        """True if the turn has failed and nothing of it is journaled."""
         ...
 
     async def keep(self, *, after: str | None) -> None:
-        """Write down all of a turn that was lost, after the turn with that id. Raises `StorageError`."""
+        """Journal a whole turn that is lost, after the turn with the id `after`. Raises `StorageError`."""
         ...
 
 
 class Journaling:
-    """Writes the turns of this process into the journal.
+    """Writes the turns of this process to the journal.
 
-    `lock` tells which other processes have an SQLite file open; `None` on PostgreSQL, where a thread's lease
-    tells who has it. What is in memory ends with the process: it is not `enabled` there.
+    `lock` knows which processes have an SQLite file open; it is `None` on PostgreSQL, where leases show who
+    has a thread. For a database in memory, which ends with the process, it is not `enabled`.
     """
 
     def __init__(
@@ -73,19 +73,19 @@ class Journaling:
         self.background, self.enabled = background, enabled
         self.token = lock.token if lock else 0
         self._open: dict[Followed, None] = {}
-        """The turns in the order in which they began."""
+        """The turns in the order in which they started."""
         self._flushing = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
         self._openings: int = lock.openings() if lock else 0
         self.has_company = False
-        """True when another process had the SQLite file open as the last turn began."""
+        """True if another process had the SQLite file open when the last turn started."""
 
     def alone(self) -> bool:
-        """Tell if no other process has the SQLite file open now."""
+        """Return whether no other process has the SQLite file open."""
         return self.lock is None or self.lock.is_alone()
 
     def has_been_visited(self) -> bool:
-        """Tell if other processes had the SQLite file open since this was last asked, and have it no more."""
+        """Return whether others had the SQLite file open since the last call, and none has it now."""
         if self.lock is None:
             return False
         openings, company = self.lock.openings(), not self.lock.is_alone()
@@ -94,13 +94,13 @@ class Journaling:
         return visited
 
     def has_unwritten(self, thread_id: str) -> bool:
-        """Return whether a turn of this process on the thread may not be written down in full yet."""
+        """Return whether a turn of this process on the thread may not be journaled completely."""
         return any(turn.thread_id == thread_id for turn in self._open)
 
     async def find(self, thread_id: str) -> JournaledTurn | None:
-        """Return the turn that was left on the thread, with all that a run of this process spoke in it.
+        """Return the thread's unfinished turn, including everything that a run of this process spoke.
 
-        While the disk is full that is as much as could be written: the caller still gets a reply.
+        With a full disk it includes only what could be written: the caller still gets a reply.
         """
         if self.has_unwritten(thread_id):
             try:
@@ -111,9 +111,9 @@ class Journaling:
         return await self.journal.find(thread_id)
 
     async def claim(self, thread_id: str, turn_id: str) -> JournaledTurn | None:
-        """Take a thread of an SQLite file for a turn; return the turn that was left on it, if any.
+        """Claim a thread of an SQLite file for a turn; return its unfinished turn, if any.
 
-        Raises `ThreadBusy` when another process runs a turn on it.
+        Raises `ThreadBusy` if another process runs a turn on it.
         """
         assert self.lock is not None
         while True:
@@ -128,7 +128,7 @@ class Journaling:
                 return replace(left, process=self.token)
 
     def refuse_if_alive(self, turn: JournaledTurn) -> None:
-        """Raise `ThreadBusy` when another process runs the turn."""
+        """Raise `ThreadBusy` if another process runs the turn."""
         if self.lock is not None and turn.process != self.token and self.lock.is_alive(turn.process):
             raise ThreadBusy(
                 f"another process runs a turn on thread '{thread_name(turn.thread_id)}': wait for its end, "
@@ -136,7 +136,7 @@ class Journaling:
             )
 
     def follow(self, turn: Followed) -> None:
-        """Note from now on what the turn speaks."""
+        """Journal from now on what the turn speaks."""
         self._open[turn] = None
         if self._follower is None or self._follower.done():
             self._follower = asyncio.create_task(self._follow())
@@ -146,7 +146,7 @@ class Journaling:
         self._open.pop(turn, None)
 
     async def flush(self) -> None:
-        """Write down what was spoken since the last time. Raises `StorageError`."""
+        """Write what was spoken since the last write. Raises `StorageError`."""
         async with self._flushing:
             due = {turn: turn.speaker.spoken for turn in self._open if turn.is_due}
             if due:
@@ -163,7 +163,7 @@ class Journaling:
             }
 
     async def close(self) -> None:
-        """Write down what was spoken, and stop."""
+        """Write what was spoken, and stop."""
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.wait({self._follower})
@@ -179,5 +179,5 @@ class Journaling:
                 failed = False
             except StorageError as error:
                 if not failed:
-                    log.warning("what was spoken could not be written down", extra={"error": error.code})
+                    log.warning("the journal could not be written", extra={"error": error.code})
                 failed = True

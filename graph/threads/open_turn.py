@@ -27,14 +27,14 @@ Known = Literal["warm", "cold", "new"]
 log = logging.getLogger(__name__)
 
 _RESUMED = "resumed"
-"""Stands for the id of a turn that goes on, before that is known."""
+"""Placeholder for the id of a resumed turn until it is known."""
 LONGEST_WAIT = 5.0
-"""Seconds that a tool with side effects waits until the caller's words are written."""
+"""Maximum seconds that a tool with side effects waits until the user's message is journaled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Begun:
-    """How a turn began."""
+    """The start of a turn."""
 
     started_at: datetime
     messages: list[MessageRecord]
@@ -51,10 +51,10 @@ class OpenTurn:
         *,
         enabled: bool,
     ) -> None:
-        """`turn_id` is `None` for a turn that goes on; one that is not `enabled` writes nothing."""
+        """`turn_id` is `None` for a resumed turn; without `enabled` nothing is written."""
         self.speaker, self.thread_id, self.turn_id = live.speaker, live.thread_key, turn_id or ""
         self.noted = 0
-        """Characters of what was spoken that are written down."""
+        """Number of spoken characters that are journaled."""
         self.has_failed = False
         self._journaling, self._background = journaling, journaling.background
         self._enabled = enabled and journaling.enabled
@@ -65,12 +65,12 @@ class OpenTurn:
 
     @property
     def is_due(self) -> bool:
-        """True when something was spoken that is not written down."""
+        """True if something spoken is not journaled yet."""
         return len(self.speaker.spoken) != self.noted and self._is_written
 
     @property
     def is_lost(self) -> bool:
-        """True when the turn has ended and nothing of it is written down."""
+        """True if the turn has failed and nothing of it is journaled."""
         return self.has_failed and not self._is_written and self._begun is not None
 
     @property
@@ -79,7 +79,7 @@ class OpenTurn:
         return bool(writing and writing.done() and not writing.cancelled() and writing.exception() is None)
 
     async def keep(self, *, after: str | None) -> None:
-        """Write down all of a turn that was lost, after the turn with that id. Raises `StorageError`."""
+        """Journal a whole turn that is lost, after the turn with the id `after`. Raises `StorageError`."""
         if self._begun is not None:
             spoken, token = self.speaker.spoken, self._journaling.token
             began, said = self._begun.started_at, self._begun.messages
@@ -88,16 +88,16 @@ class OpenTurn:
         self._begun, self.noted = None, len(self.speaker.spoken)
 
     def context(self, live: Context) -> Context:
-        """Return the context whose turn is written down."""
+        """Return the context with hooks that journal the turn."""
         if not self._enabled:
             return live
         return replace(live, begun=self.begun, storing=self._store, written=self._until_written)
 
     async def take(self, known: Known, facts: "ThreadFacts | None") -> tuple[Known, JournaledTurn | None]:
-        """Take the thread; return how well it is known then, and the turn that was left on it, if any.
+        """Claim the thread; return how well it is known, and its unfinished turn, if any.
 
-        `facts` are those of the thread's lease on PostgreSQL. Raises `ThreadBusy` when another process runs
-        a turn on the thread of an SQLite file.
+        `facts` are those of the thread's lease on PostgreSQL. Raises `ThreadBusy` if another process runs a
+        turn on the thread of an SQLite file.
         """
         journaling = self._journaling
         if not self._enabled:
@@ -115,12 +115,12 @@ class OpenTurn:
         return known, left
 
     async def replace(self, left: JournaledTurn, turn: Turn, said: Sequence[AnyMessage]) -> None:
-        """Store all of the turn that was left, and begin this one in its place."""
+        """Record the unfinished turn, and replace its journal row with this one's."""
         await self._journaling.journal.replace(left, as_records(said, turn), self.turn_id)
         self._has_claimed = True
 
     async def go_on(self, left: JournaledTurn, kept: str, now: float) -> None:
-        """Go on with the turn that was left; `kept` is what its window holds of what was spoken."""
+        """Resume the unfinished turn; `kept` is the part of its speech that is in the window."""
         await self._journaling.journal.go_on(left, kept, datetime.fromtimestamp(now, UTC))
         self.turn_id, self.noted = left.turn_id, len(kept)
         self._writing = asyncio.create_task(_done())
@@ -130,7 +130,7 @@ class OpenTurn:
         """Do nothing yet."""
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Follow the turn no more; of one that failed the last words are still written down."""
+        """Stop following the turn; a failed one's last words are still written."""
         self.has_failed = error is not None
         if not self.has_failed:
             self._journaling.unfollow(self)
@@ -138,7 +138,7 @@ class OpenTurn:
             self._background.start(self._drop())
 
     def begun(self, turn: Turn, messages: Sequence[AnyMessage]) -> None:
-        """Write down what the caller said, while the model is asked."""
+        """Journal the user's message while the model is called."""
         self.turn_id = turn["id"]
         written = asyncio.Event()
         self.speaker.hold_until(written)
@@ -169,13 +169,13 @@ class OpenTurn:
         if error is not None:
             code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
             place = {"thread_id": thread_name(self.thread_id), "error": code}
-            log.warning("what the caller said could not be written down at once", extra=place)
+            log.warning("the user's message could not be journaled at once", extra=place)
 
     async def _store(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Store behind the first write: else that would bring a turn back that has left the journal.
+        """Store after the journal's first write, which would otherwise bring back a turn that has left it.
 
-        On SQLite also behind the checkpoints, which are in a file of their own: should writing them fail, the
-        journal tells the next turn what they lack.
+        On SQLite also after the checkpoints, which are in a separate file: if writing them fails, the journal
+        gives the next turn what they lack.
         """
         if self._writing is not None and not self._writing.done():
             await asyncio.wait({self._writing})
@@ -184,12 +184,12 @@ class OpenTurn:
         await self._storing(write)
 
     async def _until_written(self) -> None:
-        """Wait until a crash would not undo what was decided so far, nor what was said of it."""
+        """Wait until a crash cannot undo what was decided and said so far."""
         writing = self._writing
         if writing is not None:
             await asyncio.wait({writing}, timeout=LONGEST_WAIT)
             if not writing.done() or writing.cancelled() or writing.exception() is not None:
-                raise StorageError("what the caller said could not be written down")
+                raise StorageError("the user's message could not be journaled")
         with suppress(StorageError):
             await self._journaling.flush()
         await self._written()

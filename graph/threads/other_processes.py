@@ -1,4 +1,4 @@
-"""One turn at a time on a thread also when other processes serve it: the newest wins, wherever it came in."""
+"""One turn at a time on a thread across processes: the newest wins, whichever process got it."""
 
 import asyncio
 import logging
@@ -22,36 +22,36 @@ log = logging.getLogger(__name__)
 
 Overlap = Literal["newest", "enqueue", "reject"]
 _MOST_ENDED = 2
-"""Holders that answer nothing, one after another, before the thread is given up."""
+"""Number of consecutive silent holders after which the thread is given up."""
 _UNANSWERED = 0.5
-"""Seconds after which a holder that answers nothing is taken to be busy."""
+"""Seconds after which a silent holder counts as busy."""
 _FIRST_PAUSE = 0.005
-"""Seconds until a thread is asked for again that was said to be free and was not; twice as many each time."""
+"""Seconds before retrying a thread that was reported free but was not; doubled each time."""
 _MOST_NAMED = 30
-"""Who waits for a thread and is named to its next holder; the others try again by themselves."""
+"""Number of waiting runs passed on to a thread's next holder; the others retry by themselves."""
 
 
 @dataclass(kw_only=True)
 class _Wish:
-    """A run that waits for a thread which another process has."""
+    """A run that waits for a thread held by another process."""
 
     run: TurnRun
     overlap: Overlap
     id: str = field(default_factory=lambda: token_hex(6))
     heard_at: float = field(default_factory=time.monotonic)
-    """When its holder last showed that he lives."""
+    """Monotonic time of the holder's last reply."""
     told: asyncio.Event = field(default_factory=asyncio.Event)
     answer: str = ""
     ended_holders: int = 0
     then: list[Notice] = field(default_factory=list[Notice])
-    """Who waits behind this one."""
+    """The runs that wait after this one."""
 
 
 class OtherProcesses:
-    """What the runs of this process and those of others have to do with each other. Threads go by their keys.
+    """Coordinates the runs of this process with those of others. Threads are identified by key.
 
-    Whoever wants a thread that another process has tells that process, which stops its run or not, and is
-    told when the thread is free. Should a notice be lost, who waits tries again by himself.
+    A process that wants another's thread sends it a notice; the holder stops its run or not, and notifies it
+    when the thread is free. Since notices may be lost, waiting processes also retry by themselves.
     """
 
     def __init__(self, leases: "Leases", threads: Threads, background: Background, overlap: Overlap) -> None:
@@ -65,10 +65,10 @@ class OtherProcesses:
 
     @asynccontextmanager
     async def owning(self, run: TurnRun, overlap: Overlap | None = None) -> "AsyncGenerator[Lease]":
-        """Take the run's thread for the body, from whoever has it as `overlap` (the setting's) has it.
+        """Hold the run's thread during the body; `overlap` (default: the setting) applies to its holder.
 
-        Raises `ThreadBusy` when it is to be rejected, a newer request for the thread was faster, or the
-        process that has it does not answer, and `StorageError`.
+        Raises `ThreadBusy` if the run is rejected, a newer request for the thread was faster, or the holder
+        does not answer; also `StorageError`.
         """
         lease = await self._take(_Wish(run=run, overlap=overlap or self._overlap))
         self._ours[run.thread_id] = time.monotonic()
@@ -82,31 +82,31 @@ class OtherProcesses:
 
     @property
     def address(self) -> int:
-        """Where this process hears the others: the number of the server process that holds its locks."""
+        """This process's address for notices: the id of the PostgreSQL backend that holds its locks."""
         return self._leases.address
 
     @property
     def is_linked(self) -> bool:
-        """False while the database is away: then no turn can begin."""
+        """False while the database is unreachable: then no turn can start."""
         return self._leases.is_up
 
     def is_wanted(self, thread_id: str) -> bool:
-        """Tell if another process waits for a thread that this one has."""
+        """Return whether another process waits for a thread of this one."""
         return bool(self._waiting.get(thread_id))
 
     async def have(self, thread_id: str) -> bool:
-        """Tell if another process has the thread. Raises `StorageError`."""
+        """Return whether another process holds the thread. Raises `StorageError`."""
         return thread_id not in self._ours and await self._leases.is_held(thread_id)
 
     async def interrupt(self, thread_id: str, heard: str | None) -> InterruptedElsewhere | None:
         """Interrupt the thread's turn in the process that runs it, and wait for its end; `None` without one.
 
-        A process that does not answer is ended, as the database sees it. Raises `StorageError`.
+        The database session of a process that does not answer is terminated. Raises `StorageError`.
         """
         return await self._interrupts.send(thread_id, heard)
 
     def hear(self, notice: Notice) -> None:
-        """Take in what another process says."""
+        """Handle a notice from another process."""
         match notice["kind"]:
             case "want":
                 self._hear_want(notice)
@@ -126,7 +126,7 @@ class OtherProcesses:
             return await self._wait(wish)
 
     async def _wait(self, wish: _Wish) -> "Lease":
-        """Wait for the thread, which another process has."""
+        """Wait for the thread, which another process holds."""
         run, lease = wish.run, None
         self._wishes[wish.id] = wish
         pause = _FIRST_PAUSE
@@ -142,7 +142,7 @@ class OtherProcesses:
                 if lease is None and time.monotonic() - wish.heard_at > LONGEST_SILENCE:
                     await self._end_holder(wish)
                 if lease is None and wish.answer == "free":
-                    # Another was faster, and hears of us at once; or it is wrong, and said again and again.
+                    # Another run was faster, and gets our notice next; or the reply is wrong, and may repeat.
                     wish.answer = ""
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LOOK_AGAIN)
@@ -152,10 +152,10 @@ class OtherProcesses:
             del self._wishes[wish.id]
 
     async def _end_holder(self, wish: _Wish) -> None:
-        """Take the thread from a process that stands still, as one does whose machine sleeps."""
+        """Take the thread from a process that is frozen, as on a sleeping machine."""
         thread_id = wish.run.thread_id
         if wish.ended_holders >= _MOST_ENDED:
-            raise ThreadBusy(f"the process that has thread '{thread_name(thread_id)}' does not answer")
+            raise ThreadBusy(f"the process that holds thread '{thread_name(thread_id)}' does not answer")
         shown = {"thread_id": thread_name(thread_id)}
         log.warning("a process that does not answer loses its threads", extra=shown)
         wish.ended_holders += 1
@@ -178,7 +178,7 @@ class OtherProcesses:
         if wish.answer == "busy" or (wish.overlap == "reject" and unanswered):
             raise ThreadBusy(f"a turn is running on thread '{name}': wait for it or interrupt it")
         if wish.answer == "late" and run.history:
-            # Its history knows nothing of the newer turn, and would take that away.
+            # Its history lacks the newer turn, and would remove it.
             raise ThreadBusy(f"a newer request for thread '{name}' came first")
 
     def _hear_want(self, notice: Notice) -> None:
@@ -195,10 +195,10 @@ class OtherProcesses:
         waiting[notice["id"]] = notice
         if notice["overlap"] == "newest":
             self._newest_wins(notice, runs, [] if known else list(waiting.values()))
-        self._reply(notice, "wait")  # Each time: silence would mean that this process is stuck.
+        self._reply(notice, "wait")  # Reply each time: silence would mean that this process is stuck.
 
     def _newest_wins(self, notice: Notice, runs: Sequence[TurnRun], waiting: Sequence[Notice]) -> None:
-        """Stop what is older than the notice; tell its sender when something is newer."""
+        """Stop runs older than the notice; reply to its sender if one is newer."""
         for run in runs:
             if self._leases.at(run.asked) > notice["at"]:
                 self._reply(notice, "late")
@@ -227,13 +227,13 @@ class OtherProcesses:
         answer = {"kind": kind, "to": notice["id"], **more}
 
         async def tell() -> None:
-            with suppress(StorageError):  # Who waits looks again by himself.
+            with suppress(StorageError):  # Waiting processes retry by themselves.
                 await self._leases.tell(notice["from"], [answer])
 
         self._background.start(tell())
 
     async def _give_back(self, lease: "Lease", waiting: Sequence[Notice]) -> None:
-        """Free the thread, and tell who has waited longest; he takes over the list of the others."""
+        """Free the thread, and notify the longest waiting run, which takes over the list of the others."""
         if not waiting:
             await self._leases.give_back(lease)
             return

@@ -1,4 +1,4 @@
-"""One turn at a time on a thread. A turn runs as a task of its own; whoever shows it is a listener."""
+"""One turn at a time on a thread. A turn runs in its own task, and its consumers listen to it."""
 
 import asyncio
 import logging
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 
 class TurnRun:
-    """A run of the graph on a thread: parts of its stream wait here for whoever listens.
+    """A run of the graph on a thread, which buffers its stream for listeners.
 
-    When the last listener leaves early, the turn is interrupted and stored; it is never torn down half-way.
+    When the last listener leaves early, the turn is interrupted and stored, never aborted half-way.
     `thread_id` is the key of its thread.
     """
 
@@ -36,26 +36,26 @@ class TurnRun:
         self.thread_id = thread_id
         self._watch = watch
         self.history = history
-        """The client's history that the run answers, empty when words were only added."""
+        """The client's history that the run answers, empty if messages were only added."""
         self.instructions = ""
-        """System notes of the client, as the state has them."""
+        """The client's system notes, as in the state."""
         self.speaker = Speaker(clock or SystemClock())
-        """What the run has spoken by now."""
+        """What the run has spoken so far."""
         self.asked = time.monotonic()
-        """When it was asked for, by `time.monotonic()`."""
+        """Monotonic time of the request."""
         self.stop = Interruption()
         self.failure = Failure()
         self.done = asyncio.Event()
         self.claimed = asyncio.Event()
         """Set once the thread is known to belong to the run's actor, or the run has ended."""
         self.begun = asyncio.Event()
-        """Set once the run needs nothing of the database before its first word, or has ended."""
+        """Set once the run needs no more database access before its first word, or has ended."""
         self.kept = False
-        """True when the run may go on without its listener: only storing is left."""
+        """True if the run may continue without a listener: only storing is left."""
         self.before: TurnRun | None = None
-        """The run that has to end first; `None` once it has."""
+        """The run that must end first; `None` once it has."""
         self.waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-        """What goes on while the run waits for its thread: the caller may hear a filler."""
+        """A context active while the run waits for its thread, in which the caller may hear a filler."""
         self._parts: list[Any] = []
         self._more = asyncio.Event()
         self._listeners = 0
@@ -63,19 +63,19 @@ class TurnRun:
         self._error: BaseException | None = None
 
     async def drive(self, parts: Callable[[], AsyncGenerator[Any]]) -> None:
-        """Wait for the turn before, then run this one to its end."""
+        """Wait for the previous turn, then run this one to its end."""
         try:
             if self.before is not None:
                 async with self.waiting():
                     await self.before.done.wait()
                 self.before = None
-            async with aclosing(parts()) as running:  # It ends with this run, not when it is collected.
+            async with aclosing(parts()) as running:  # Close it with this run, not at garbage collection.
                 async for part in running:
                     self.tell(part)
         except (asyncio.CancelledError, GeneratorExit) as error:
             self._error = error
             raise
-        except BaseException as error:  # Of a turn alone: the process and other turns go on.
+        except BaseException as error:  # It concerns this turn only: the process and other turns continue.
             self._error = error
             if (self.kept or not self._listeners) and not isinstance(error, ModelError):
                 log.error(
@@ -100,7 +100,7 @@ class TurnRun:
             self._watch(part)
 
     async def until_begun(self, within: float) -> None:
-        """Wait so many seconds until the run has begun; raise what ended it before its first part."""
+        """Wait up to `within` seconds until the run has started; raise an error that came before its first part."""
         try:
             async with asyncio.timeout(within):
                 await self.begun.wait()
@@ -110,7 +110,7 @@ class TurnRun:
             raise self._error
 
     def when_done(self, call: Callable[[], None]) -> None:
-        """Call `call` once the run has ended, at once when it has."""
+        """Call `call` when the run has ended, immediately if it already has."""
         if self.done.is_set():
             call()
         else:
@@ -119,7 +119,8 @@ class TurnRun:
     async def listen(self, tick: float | None = None) -> AsyncGenerator[Any]:
         """Yield the parts of the run's stream from its beginning; raise what it raised.
 
-        Several may listen: each hears all of it. With `tick`, `None` comes after so many seconds of silence.
+        Each of several listeners gets the whole stream. With `tick`, `None` comes after that many seconds of
+        silence.
         """
         self.expect()
         place = 0
@@ -142,22 +143,22 @@ class TurnRun:
             self.part()
 
     def expect(self) -> None:
-        """Count somebody as a listener who is about to listen; `part` ends that."""
+        """Reserve a listener; `part` releases it."""
         self._listeners += 1
 
     def part(self) -> None:
-        """Let somebody go who was expected, whether or not he has listened."""
+        """Release a listener reserved with `expect`."""
         self._listeners -= 1
         self.drop_unless_heard()
 
     def drop_unless_heard(self) -> None:
-        """Stop the turn when nobody listens and more than storing is left."""
+        """Stop the turn if it has no listener and more than storing is left."""
         if not self.kept and not self._listeners and not self.done.is_set():
             self.stop.drop()
 
 
 class Threads:
-    """The running turns of a process, by the keys of their threads."""
+    """The running turns of a process, by thread key."""
 
     def __init__(self, overlap: Literal["newest", "enqueue", "reject"]) -> None:
         self._overlap = overlap
@@ -165,7 +166,7 @@ class Threads:
         self._watching: list[set[str]] = []
 
     def count(self) -> int:
-        """Return on how many threads a turn is going on."""
+        """Return the number of threads with a running turn."""
         return len(self._latest)
 
     def all(self) -> list[TurnRun]:
@@ -173,12 +174,12 @@ class Threads:
         return list(self._latest.values())
 
     def running(self, thread_id: str) -> TurnRun | None:
-        """Return the newest run of the thread that has not ended."""
+        """Return the newest unfinished run of the thread."""
         run = self._latest.get(thread_id)
         return None if run is None or run.done.is_set() else run
 
     def chain(self, thread_id: str) -> list[TurnRun]:
-        """Return the runs of the thread that have not ended, the newest first."""
+        """Return the unfinished runs of the thread, newest first."""
         runs: list[TurnRun] = []
         run = self.running(thread_id)
         while run is not None:
@@ -187,15 +188,15 @@ class Threads:
         return runs
 
     def driving(self, thread_id: str) -> TurnRun | None:
-        """Return the run of the thread that is going on, not one that waits for it."""
+        """Return the run of the thread that is executing, not one that waits for it."""
         runs = self.chain(thread_id)
         return runs[-1] if runs else None
 
     def meant(self, thread_id: str, heard: str | None) -> TurnRun | None:
-        """Return the run that an interrupt means, of whose reply the caller `heard` so much.
+        """Return the run that an interrupt refers to, given what the caller `heard`.
 
-        A turn that waits for one that is at its end is what the caller waits for; all that it can have said
-        is a filler.
+        A turn that waits for one that is ending is the one the caller waits for; it can have spoken only a
+        filler.
         """
         newest, driving = self.running(thread_id), self.driving(thread_id)
         if newest is None or driving is None or not (driving.stop.requested or driving.kept):
@@ -203,9 +204,9 @@ class Threads:
         return driving if heard and not newest.speaker.spoken else newest
 
     def enter(self, run: TurnRun) -> None:
-        """Put `run` behind the thread's running turn, which is stopped, waited for or in the way.
+        """Queue `run` after the thread's running turn, which is stopped or waited for, or refuse it.
 
-        Raises `ThreadBusy` in the last case.
+        Raises `ThreadBusy` if it is refused.
         """
         before = self.running(run.thread_id)
         if before is not None and not before.kept:
@@ -222,7 +223,7 @@ class Threads:
 
     @contextmanager
     def watching(self) -> Generator[set[str]]:
-        """Collect the ids of threads on which turns begin during the body."""
+        """Collect the ids of threads on which turns start during the body."""
         begun = set[str]()
         self._watching.append(begun)
         try:
@@ -236,7 +237,7 @@ class Threads:
             del self._latest[run.thread_id]
 
     def stop_all(self) -> None:
-        """Tell all running turns to end; they still store what was said."""
+        """Stop all running turns; they still store what was said."""
         for latest in self._latest.values():
             run: TurnRun | None = latest
             while run is not None:

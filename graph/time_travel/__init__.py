@@ -1,1 +1,1 @@
-"""Going back to a checkpoint of a thread, and on from there."""
+"""Time travel: list a thread's checkpoints and fork the thread from one."""

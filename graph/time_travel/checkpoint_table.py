@@ -1,4 +1,4 @@
-"""The checkpoints of a thread: where each of its last steps began, and what was in the window then."""
+"""The checkpoints of a thread: the state before each of its last steps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A point that a thread can be looked at and forked from.
+    """A point at which a thread can be inspected and forked.
 
-    `next` is the step that came after it, `None` at the end of a turn. `messages` counts those in the window,
-    `last` is the last of them: who and what. `step` counts from the beginning of the thread.
+    `next` is the step that follows, `None` at the end of a turn. `messages` is the number of messages in the
+    window, `last` the last one with its role. `step` counts from the start of the thread.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointTable(Saved):
-    """The checkpoints of a thread, the newest first: a tuple of rows that notebooks show as a table."""
+    """The checkpoints of a thread, newest first: a tuple of rows that notebooks show as a table."""
 
     thread_id: str
     rows: tuple[Checkpoint, ...]
@@ -60,13 +60,13 @@ class CheckpointTable(Saved):
         return "\n".join(line.rstrip() for line in padded)
 
     def before(self, step: str) -> Checkpoint:
-        """Return the newest checkpoint from which `step` was next, such as `call_llm`.
+        """Return the newest checkpoint before `step`, such as `call_llm`.
 
         Raises `InvalidInput` when there is none.
         """
         found = next((row for row in self.rows if row.next == step), None)
         if found is None:
-            raise InvalidInput(f"no checkpoint of thread '{self.thread_id}' stands before '{step}'")
+            raise InvalidInput(f"no checkpoint of thread '{self.thread_id}' precedes '{step}'")
         return found
 
     def _repr_html_(self) -> str:
@@ -94,7 +94,7 @@ def cells(row: Checkpoint) -> list[str]:
 async def checkpoints(
     graph: TurnGraph, thread_id: str, *, limit: int | None = None, actor: Actor | None = None
 ) -> CheckpointTable:
-    """Return the thread's checkpoints as a table, the newest first, `limit` at most.
+    """Return the thread's checkpoints as a table, newest first, at most `limit`.
 
     Old ones are pruned at the end of each turn (setting `checkpoints_kept`). Raises `ThreadNotFound`.
     """
@@ -106,7 +106,7 @@ async def list_checkpoints(
 ) -> tuple[Checkpoint, ...]:
     """Return the thread's checkpoints as plain data; takes and raises what `checkpoints` does."""
     if limit is not None and limit < 1:
-        raise InvalidInput(f"the limit must be at least 1, it is {limit}")
+        raise InvalidInput(f"the limit must be at least 1, not {limit}")
     actor = actor or Actor()
     await graph.resources.store.threads.get(actor, thread_id)
     config = config_of(actor, thread_id)
@@ -114,13 +114,13 @@ async def list_checkpoints(
 
 
 async def prune(graph: TurnGraph, thread_id: str, *, keep: int = 1, actor: Actor | None = None) -> int:
-    """Delete all but the newest `keep` checkpoints of a thread; return how many are gone.
+    """Delete all but the newest `keep` checkpoints of a thread; return the number deleted.
 
-    The thread goes on as before, also one that a crash left in a turn. What was said stays in recall memory.
-    Raises `ThreadNotFound`.
+    The thread can continue as before, even one that a crash left in a turn. Its messages stay in recall
+    memory. Raises `ThreadNotFound`.
     """
     if keep < 1:
-        raise InvalidInput(f"at least 1 checkpoint must be kept: the thread goes on from it, not {keep}")
+        raise InvalidInput(f"at least 1 checkpoint must be kept, not {keep}: the thread continues from it")
     before = len(await list_checkpoints(graph, thread_id, actor=actor))
     await graph.resources.checkpointer.prune_thread(thread_key(actor or Actor(), thread_id), keep)
     return max(0, before - keep)

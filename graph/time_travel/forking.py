@@ -1,4 +1,4 @@
-"""Time travel: a thread again from one of its checkpoints, under an id of its own."""
+"""Fork a thread from one of its checkpoints, under a new id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ ForkMemory = Literal["current", "as_of"]
 class Fork:
     """A new thread that shares its past with another one.
 
-    `config` is what a run of the graph on it needs. `unfinished` is true when it stands in the middle of a
-    turn, which `resume_turn` ends; new words of the user leave that turn as it is.
+    `config` is the configuration for runs on it. `unfinished` is true if it is in the middle of a turn, which
+    `resume_turn` completes; a new user message leaves that turn unfinished.
     """
 
     thread_id: str
@@ -39,7 +39,7 @@ class Fork:
 
     @property
     def config(self) -> RunnableConfig:
-        """What a run of the graph on the new thread needs to know."""
+        """The configuration for runs of the graph on the new thread."""
         return {
             "configurable": {
                 "thread_id": self.thread_id,
@@ -59,21 +59,21 @@ async def fork(
     memory: ForkMemory = "current",
     actor: Actor | None = None,
 ) -> Fork:
-    """Make a new thread that goes on from a checkpoint of `thread_id`, which stays as it is.
+    """Make a new thread that continues from a checkpoint of `thread_id`, which is not changed.
 
-    The new thread, called `new_thread_id` or after the first one, has copies of all that was said up to then.
-    No tool with side effects that the first thread ran later in the same turn is run again: the new thread
-    gets the result that is known. New words of the user may run it anew.
+    The new thread, named `new_thread_id` or after the first one, has copies of all messages up to then. Tools
+    with side effects that the first thread ran later in the same turn are not run again: the new thread
+    reuses their results. A new user message may run them again.
 
     Blocks belong to the agent, not to a thread, so the fork sees them as they are now. With `memory="as_of"`
     it belongs to a copy of the agent, with copies of the blocks (shared ones too) and passages as they were
-    then: what becomes of them is seen by the fork alone, and recall finds only what was said in it.
+    then: only the fork sees their changes, and recall finds only what was said in it.
 
     Raises `ThreadNotFound`, `CheckpointNotFound`, `ThreadTaken`, `InvalidInput` for an id or `memory` that
     cannot be used.
     """
     if memory not in ("current", "as_of"):
-        raise InvalidInput(f"memory is 'current' or 'as_of', not '{str(memory)[:40]}'")
+        raise InvalidInput(f"memory must be 'current' or 'as_of', not '{str(memory)[:40]}'")
     actor, store = actor or Actor(), graph.resources.store
     await store.threads.get(actor, thread_id)
     found = await _checkpoint(graph, actor, thread_id, checkpoint_id)
@@ -113,7 +113,7 @@ def _window(found: CheckpointTuple) -> list[AnyMessage]:
 
 
 def _turn(found: CheckpointTuple) -> Turn | None:
-    """Return the turn that goes on from there: one that has not begun waits in LangGraph's input channel."""
+    """Return the turn that continues from there; one not yet started waits in LangGraph's input channel."""
     values = found.checkpoint["channel_values"]
     return values.get("__start__", {}).get("turn") or values.get("turn")
 
@@ -125,7 +125,7 @@ def _calls(message: AnyMessage) -> Sequence[ToolCall]:
 async def _put(
     graph: TurnGraph, found: CheckpointTuple, key: str, past: Sequence[PastCall], agent: Agent
 ) -> None:
-    """Write the checkpoint again as the first of the new thread, without what its next step wrote."""
+    """Write the checkpoint as the first one of the new thread, without its next step's writes."""
     checkpoint = found.checkpoint
     values = dict(checkpoint["channel_values"])
     if "agent" in values:

@@ -1,4 +1,4 @@
-"""The tool calls that a thread made in a turn behind some point of it: a fork must not make them again."""
+"""Tool calls that a thread made later in a turn: a fork must not repeat them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from ..turns.turn_config import config_of
 from ..turns.turn_graph import TurnGraph
 
 _NEWEST = 1000
-"""Messages that are looked through: a turn that still has checkpoints is among the last ones."""
+"""Maximum number of messages searched: a turn that still has checkpoints is among the last ones."""
 _RAN = ("success", "error", "unknown", "running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCall:
-    """A call whose tool was begun; the `outcome` is `unknown` when nobody knows how it ended."""
+    """A call whose tool was started; the `outcome` is `unknown` if no result was recorded."""
 
     message_id: str
     id: str
@@ -33,7 +33,7 @@ class PastCall:
     result: str
 
     def as_made(self) -> MadeCall:
-        """Return it as the turn of a fork keeps it."""
+        """Return it as stored in the turn of a fork."""
         return MadeCall(tool=self.tool, arguments=self.arguments, outcome=self.outcome, result=self.result)
 
     def as_run(self, thread_id: str) -> ToolRun:
@@ -55,9 +55,9 @@ class PastCall:
 async def past_calls(
     graph: TurnGraph, actor: Actor, thread_id: str, window: Sequence[AnyMessage], turn: Turn
 ) -> list[PastCall]:
-    """Return the calls of `turn` on the thread that have no result in `window`, as far as their tool began.
+    """Return the started calls of `turn` on the thread that have no result in `window`.
 
-    What the turn itself brings along, on a fork of a fork, comes first.
+    Calls stored in the turn itself, on a fork of a fork, come first.
     """
     settled = {
         message.tool_call_id
@@ -88,7 +88,7 @@ async def past_calls(
 
 
 async def _records(graph: TurnGraph, actor: Actor, thread_id: str, turn: Turn) -> list[MessageRecord]:
-    """Return all messages of the turn: the stored ones, then those that a crash left in the window."""
+    """Return the turn's messages: the stored ones, then those that a crash left only in the window."""
     stored = await graph.resources.store.messages.history(actor, thread_id, limit=_NEWEST)
     head = (await graph.aget_state(config_of(actor, thread_id))).values
     records: dict[str, MessageRecord] = {}
@@ -101,7 +101,7 @@ async def _records(graph: TurnGraph, actor: Actor, thread_id: str, turn: Turn) -
 
 
 def _end(told: MessageRecord | None, run: ToolRun | None) -> tuple[str, str]:
-    """Return how a call ended, by its message or its record; an empty outcome when it never began."""
+    """Return how a call ended, from its message or its record; the outcome is empty if it never started."""
     if told is not None and told.status not in ("running", None):
         return told.status, told.text
     if run is not None and run.finished_at is not None:

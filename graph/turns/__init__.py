@@ -1,1 +1,1 @@
-"""One turn on one thread: started, streamed, interrupted, gone on with."""
+"""One turn on one thread: start, stream, interrupt and resume it."""

@@ -1,7 +1,7 @@
-"""Side calls of LiveKit's `LLMAdapter`, which come as turns do: they run beside the conversation.
+"""Side calls of LiveKit's `LLMAdapter`, which arrive as turns but run outside the conversation.
 
-A session summarizes, detects voicemail and so on through the same adapter. Of its requests only the messages
-come through, so their words alone tell: see `side_call_rules`.
+A session summarizes, detects voicemail and so on through the same adapter. Only the messages of its requests
+arrive, so their text must decide: see `side_call_rules`.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -32,10 +32,10 @@ async def side_answer(
     call: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> AsyncGenerator[Any] | None:
-    """Return the stream of a side call's answer, `None` when the input is a turn's.
+    """Return the stream of a side call's answer, `None` if the input is a turn's.
 
-    `call` is what is configured of the call, `options` are those of the stream. Raises `AgentNotFound` and
-    `StorageError`; the stream raises `ModelError` when no model answers.
+    `call` is the configuration of the call, `options` are those of the stream. Raises `AgentNotFound` and
+    `StorageError`; the stream raises `ModelError` if no model answers.
     """
     messages = _messages(graph_input)
     modes = _modes(options)
@@ -45,7 +45,7 @@ async def side_answer(
     key, actor, agent = key_of_call(call), actor_of_call(call), str(call.get("agent") or "default")
     is_known = resources.owner_ids(key) is not None
     if not is_known and not any(map(may_quote, asked.texts)):
-        return None  # The first turn of a call waits for nothing.
+        return None  # The first turn of a call must not wait.
     if not is_side_call(asked, await known_conversation(graph, resources, key)):
         return None
     events = await side_events(resources, actor, agent, messages, legal_tools(()), {})
@@ -59,7 +59,7 @@ def _messages(graph_input: Any) -> list[BaseMessage]:
 
 
 def _asked(messages: Sequence[BaseMessage]) -> Asked | None:
-    """Return the signs of a request of the adapter, `None` for another one, or a history."""
+    """Return the properties of a request of the adapter, `None` for any other, or one with a history."""
     said = [message for message in messages if not isinstance(message, SystemMessage)]
     if len(said) != 1 or len(messages) < 2 or not isinstance(messages[0], SystemMessage):
         return None
@@ -75,7 +75,7 @@ def _asked(messages: Sequence[BaseMessage]) -> Asked | None:
 
 
 def _modes(options: Mapping[str, Any]) -> Sequence[str]:
-    """Return the stream modes when they are those of the adapter, else none."""
+    """Return the stream modes if they are the adapter's, else none."""
     mode = options.get("stream_mode") or ()
     modes = [mode] if isinstance(mode, str) else list(mode)
     plain = not options.get("subgraphs") and "version" not in options

@@ -1,4 +1,4 @@
-"""A run that breaks down outside its steps still ends in words, for those who listen to its speech."""
+"""A run that fails outside its steps still ends with a spoken apology."""
 
 import asyncio
 import logging
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 async def ended_in_words(
     parts: AsyncGenerator[Any], live: Context, options: Mapping[str, Any]
 ) -> AsyncGenerator[Any]:
-    """Yield the parts of a run; after an error an apology and `turn_failed`, if nothing told its end yet.
+    """Yield the parts of a run; after an error also an apology and `turn_failed`, unless its end was sent.
 
-    Errors of the caller are raised (`InvalidInput`, `NotFound`, `Conflict`), and all errors where no stream
-    mode carries events. `options` are those of the run: its stream mode gives the form of a part.
+    Errors of the caller (`InvalidInput`, `NotFound`, `Conflict`) are raised, and all errors if no stream mode
+    carries events. `options` are those of the run: its stream mode sets the format of a part.
     """
     begin_facts(thread_id=live.thread_id, agent=live.agent)
     try:
@@ -50,7 +50,7 @@ async def ended_in_words(
 
 
 def failed_turn(code: str, message: str) -> Event:
-    """Return the last event of a turn of which nothing else is known."""
+    """Return the last event of a turn about which nothing else is known."""
     usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
     return TurnFailed(
         turn_id="", error=code, message=message, usage=usage, steps=0, first_speech_seconds=None, seconds=0.0

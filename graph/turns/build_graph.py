@@ -1,4 +1,4 @@
-"""The graph of a turn over what a process holds open."""
+"""Build the graph of a turn over a process's resources."""
 
 from functools import lru_cache
 
@@ -14,13 +14,12 @@ from .turn_graph import TurnGraph
 def build_graph(resources: Resources) -> TurnGraph:
     """Return LangGraph's compiled graph over these resources; each of its runs is a turn of a thread.
 
-    `await graph.ainvoke({"messages": [("user", "Hello")]}, {"configurable": {"thread_id": "call-42"}})`
-    is all it takes. `organization`, `user` and `agent` have defaults and may be given in `configurable` or
-    as context.
+    `await graph.ainvoke({"messages": [("user", "Hello")]}, {"configurable": {"thread_id": "call-42"}})` runs
+    one. `organization`, `user` and `agent` have defaults and may be given in `configurable` or as context.
     """
     return TurnGraph.over(_compiled(), resources)
 
 
-@lru_cache  # It holds nothing of the resources, and takes longer to compile than a turn needs.
+@lru_cache  # It is independent of the resources, and compiling it takes longer than a turn.
 def _compiled() -> CompiledStateGraph[VoiceState, Context, VoiceInput, VoiceOutput]:
     return wire().compile(name="voicegraph")

@@ -1,4 +1,4 @@
-"""The filler that the caller hears while a turn waits long for its thread."""
+"""The filler that the caller hears during a turn's long wait for its thread."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -18,11 +18,11 @@ from .stream_parts import stream_part
 async def filled_wait(
     run: TurnRun, live: Context, config: RunnableConfig, options: Mapping[str, Any]
 ) -> AsyncGenerator[None]:
-    """Speak the filler once while the body waits for the thread of the run, as in any other silence.
+    """Speak the filler once while the body waits for the run's thread, as in any other silence.
 
-    LangGraph's own run begins after the wait, so the filler goes into the run's stream from here: as an event
-    in `custom` mode, as a chunk of the first reply in `messages` mode. A run that was stopped says nothing,
-    and neither does one that goes on with a crashed turn, whose reply began before.
+    LangGraph's own run starts after the wait, so the filler is added to the run's stream here: as an event in
+    `custom` mode, as a chunk of the first reply in `messages` mode. A stopped run says nothing, nor does one
+    that resumes a crashed turn, whose reply started before.
     """
     speaker = live.speaker
     if live.resumed or speaker.spoken:

@@ -1,4 +1,4 @@
-"""What a turn holds of its thread on PostgreSQL, where other processes may want it, or have had it since."""
+"""Exclusive ownership of a thread for one turn (PostgreSQL)."""
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from ...state.postgres.turn_saver import TurnSaver
 
 _BEFORE_A_WORD = 2.0
-"""Seconds that storing is tried again before the first word of an answer: then an apology is spoken."""
+"""Maximum seconds of retrying to store before the first word of an answer; then an apology is spoken."""
 
 _WAITED_FOR = 5.0
-"""The same while a newer turn of the thread waits, whose caller hears a filler at most."""
+"""The same while a newer turn of the thread waits, whose caller hears at most a filler."""
 
 _BEFORE_A_SIDE_EFFECT = 5.0
-"""Seconds that a tool with side effects waits until its call is written: else a crash might repeat it."""
+"""Maximum seconds that a tool with side effects waits until its call is stored: a crash might repeat it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldThread:
-    """A thread that belongs to one turn, and how its checkpoints are read and written."""
+    """A thread owned by one turn, with access to its checkpoints."""
 
     lease: "Lease"
     saver: "TurnSaver"
     patience: "Patience"
 
     def context(self, live: Context) -> Context:
-        """Return the context whose writes hold out while the database is away."""
+        """Return the context whose writes are retried while the database is unreachable."""
         return replace(
             live, storing=self.patience.write, written=lambda: self.saver.written(_BEFORE_A_SIDE_EFFECT)
         )
@@ -45,10 +45,10 @@ class HeldThread:
     async def known(
         self, resources: Resources, live: Context, known: Literal["warm", "cold", "new"]
     ) -> tuple[str, Literal["warm", "cold"]]:
-        """Return the thread's agent, and `warm` if this process ran its last turn, which has ended.
+        """Return the thread's agent, and `warm` if its last turn has ended and was run by this process.
 
-        Other processes may have run turns on it since, died in one, or deleted it. Raises `ThreadTaken`,
-        `AgentNotFound`.
+        Otherwise another process may have run turns on it since, died in one, or deleted it. Raises
+        `ThreadTaken`, `AgentNotFound`.
         """
         facts, key = self.lease.facts, live.thread_key
         owner = (facts.organization_id, facts.user_id, facts.agent_id)
@@ -64,14 +64,14 @@ class HeldThread:
         await self.saver.aget_tuple(config)
 
     async def end(self, resources: Resources) -> None:
-        """Note how the thread stands at the end of the turn, and delete its old checkpoints."""
+        """Record the thread's state at the end of the turn, and delete its old checkpoints."""
         if self.lease.head is not None and resources.owner_ids(self.lease.thread_id) is not None:
             resources.heads[self.lease.thread_id] = self.lease.head
         await resources.prune(self.lease.thread_id)
 
 
 def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
-    """Return the context of a turn on SQLite, whose writes hold out while the file is locked."""
+    """Return the context of a turn on SQLite, whose writes are retried while the file is locked."""
     seconds = storing_seconds(resources, run, live)
     resources.checkpointer.write_patiently(run.thread_id, seconds)
     run.when_done(lambda: resources.checkpointer.write_patiently(run.thread_id, None))
@@ -87,7 +87,7 @@ def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
 
 
 def storing_seconds(resources: Resources, run: TurnRun, live: Context) -> Callable[[], float]:
-    """Return what tells how long storing may take now."""
+    """Return a function that returns how long storing may take."""
 
     def seconds() -> float:
         silent = not live.speaker.answered and not run.stop.requested
@@ -102,7 +102,7 @@ def storing_seconds(resources: Resources, run: TurnRun, live: Context) -> Callab
 
 @asynccontextmanager
 async def held_thread(resources: Resources, run: TurnRun, live: Context) -> AsyncGenerator[HeldThread | None]:
-    """Take the run's thread for the body, `None` on SQLite, which serves one process.
+    """Own the run's thread during the body; yields `None` on SQLite, which serves one process.
 
     Raises `ThreadBusy` and `StorageError`.
     """
@@ -114,7 +114,7 @@ async def held_thread(resources: Resources, run: TurnRun, live: Context) -> Asyn
     from ...state.postgres.turn_saver import TurnSaver
 
     seconds = storing_seconds(resources, run, live)
-    # Whoever goes on with a crashed turn stops nobody.
+    # Resuming a crashed turn must not stop a running one.
     async with resources.others.owning(run, "reject" if live.resumed else None) as lease:
         patience = Patience(lease, seconds)
         saver = TurnSaver(cast(PostgresSaver, resources.checkpointer), patience)

@@ -1,4 +1,4 @@
-"""What is known of a thread's conversation, to tell the side calls of its client from turns."""
+"""Known facts about a thread's conversation, to distinguish its client's side calls from turns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +16,12 @@ from .turn_config import config_of_key
 async def known_conversation(
     graph: CompiledStateGraph[Any, Any, Any, Any], resources: Resources, thread_id: str
 ) -> Known | None:
-    """Return what the thread's state and its running turns tell, `None` when nothing was said there.
+    """Return the facts from the thread's state and running turns, `None` if nothing was said there.
 
     `thread_id` is the key of the thread. Raises `StorageError`.
     """
     for run in resources.threads.chain(thread_id):
-        if run.kept:  # Its reply, which may hand the call over, is on its way to the last checkpoint.
+        if run.kept:  # Its reply, which may hand the call over, is not in the last checkpoint yet.
             await run.done.wait()
     values = (await graph.aget_state(config_of_key(thread_id))).values
     window: Sequence[AnyMessage] = values.get("messages", ())

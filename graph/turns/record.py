@@ -28,7 +28,7 @@ async def record_turn(
     *,
     context: Any = None,
 ) -> RecordedTurn:
-    """Run a turn to its end, nobody listening, and return what it did and when.
+    """Run a turn to its end and return a record of its steps, tools and times.
 
     `message` is what the user said. Raises what `TurnGraph.astream` raises.
     """
@@ -54,23 +54,23 @@ async def record_turn(
 
 
 def _to_the_end(events: Sequence[tuple[float, Event]]) -> list[tuple[float, Event]]:
-    """Return the events with the last one last: a tool that goes on behind its turn may tell something."""
+    """Return the events up to the end of the turn: a tool that continues after it may still send some."""
     ends = (TurnFinished, TurnFailed)
     return sorted(events, key=lambda timed_event: isinstance(timed_event[1], ends))
 
 
 async def last_turn(graph: TurnGraph, thread_id: str, *, actor: Actor | None = None) -> RecordedTurn:
-    """Return what the last turn of a thread did, also one that a crash left, from what is stored.
+    """Return the record of a thread's last turn, even one that a crash cut off, from its checkpoints.
 
-    The times of its first steps are missing when their checkpoints were pruned. Raises `ThreadNotFound`, and
-    `NotFound` when there is no turn yet.
+    The times of its first steps are missing if their checkpoints were pruned. Raises `ThreadNotFound`, and
+    `NotFound` if there is no turn yet.
     """
     actor = actor or Actor()
     await graph.resources.store.threads.get(actor, thread_id)
     states = [state async for state in graph.aget_state_history(config_of(actor, thread_id))]
     head = states[0].values if states else {}
     if "turn" not in head:
-        raise NotFound(f"thread '{thread_id}' has no turn to look at")
+        raise NotFound(f"thread '{thread_id}' has no turn yet")
     turn: Turn = head["turn"]
     own = [state for state in states if state.values.get("turn", {}).get("id") == turn["id"]]
     messages = _of_turn(head["messages"])
@@ -91,11 +91,11 @@ async def last_turn(graph: TurnGraph, thread_id: str, *, actor: Actor | None = N
 
 
 def _watched(states: Sequence[StateSnapshot], started_at: float) -> list[Span]:
-    """Return the steps between checkpoints of a turn, the oldest first: each ran from one to the next."""
+    """Return the steps between a turn's checkpoints, oldest first: each ran from one to the next."""
     spans: list[Span] = []
     for before, after in zip(states, states[1:], strict=False):
         began, ended = _time(before), _time(after)
-        ran = (after.metadata or {}).get("source") == "loop"  # Not by hand, as `update_state` does it.
+        ran = (after.metadata or {}).get("source") == "loop"  # Not written by `update_state`.
         if ran and before.next and before.next[0] in _STEPS:
             spans.append(Span(name=before.next[0], began=began - started_at, seconds=ended - began))
     return spans
@@ -106,7 +106,7 @@ def _time(state: StateSnapshot) -> float:
 
 
 def _of_turn(window: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages of the last turn behind the user's words."""
+    """Return the messages of the last turn after the user's message."""
     last = max(
         (place for place, message in enumerate(window) if isinstance(message, HumanMessage)), default=-1
     )
@@ -114,7 +114,7 @@ def _of_turn(window: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 def _tools(messages: Sequence[AnyMessage], runs: Sequence[Span]) -> list[Span]:
-    """Return the tools of a turn; all of one reply begin together, with the step that runs them."""
+    """Return the tools of a turn; those of one reply start together, with the step that runs them."""
     calling = [m for m in messages if isinstance(m, AIMessage) and m.tool_calls]
     results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
     unknown = [Span(name="execute_tool")] * max(0, len(calling) - len(runs))

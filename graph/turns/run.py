@@ -1,4 +1,4 @@
-"""Thin functions over the graph: stream a turn as typed events, resume one, interrupt one."""
+"""Thin functions over the graph: stream a turn as typed events, resume it, interrupt it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -30,9 +30,9 @@ async def stream_turn(
 ) -> AsyncGenerator[Event]:
     """Run a turn and yield its events, `TurnFinished` or `TurnFailed` last.
 
-    The last event comes when the last word has left; the stream ends once the turn is stored, and whoever
-    will not wait for that may leave then. Leaving earlier interrupts the turn; use `contextlib.aclosing` to
-    leave at once. `message` is what the user said. Raises what `TurnGraph.astream` raises.
+    The last event comes when the last word has been sent; the stream ends once the turn is stored, which the
+    consumer need not wait for. Leaving earlier interrupts the turn; use `contextlib.aclosing` to leave at
+    once. `message` is the user's message. Raises what `TurnGraph.astream` raises.
     """
     words = [("user", message)] if isinstance(message, str) else message
     async for event in _events(graph, {"messages": words}, config, context):
@@ -42,9 +42,9 @@ async def stream_turn(
 async def resume_turn(
     graph: TurnGraph, config: RunnableConfig, *, context: Any = None
 ) -> AsyncGenerator[Event]:
-    """Go on with a turn that a crash left in the middle, and yield its events as `stream_turn` does.
+    """Resume a turn that a crash cut off, and yield its events as `stream_turn` does.
 
-    Raises `NothingToResume` when the thread's last turn has ended, `ThreadBusy` when it is still running.
+    Raises `NothingToResume` if the thread's last turn has ended, `ThreadBusy` if it is still running.
     """
     call = call_of(turn_config(graph.config, config)[0], context)
     name = thread_name(key_of_call(call))
@@ -67,10 +67,10 @@ async def _events(
 
 
 async def events_of(run: TurnRun, tick: float | None = None) -> AsyncGenerator[Event | None]:
-    """Yield the events of a run that was begun with the stream mode `custom`, from its beginning to its end.
+    """Yield all events of a run that was started with the stream mode `custom`.
 
-    `None` comes after each `tick` seconds of silence. Once `TurnFinished` or `TurnFailed` came, the run goes
-    on by itself. Raises what the run raised.
+    `None` comes after each `tick` seconds of silence. After `TurnFinished` or `TurnFailed` the run continues
+    by itself. Raises what the run raised.
     """
     async with aclosing(run.listen(tick)) as parts:
         async for part in parts:
@@ -93,11 +93,11 @@ async def is_running(graph: TurnGraph, thread_id: str, *, actor: Actor | None = 
 async def interrupt(
     graph: TurnGraph, thread_id: str, heard: str | None = None, *, actor: Actor | None = None
 ) -> bool:
-    """Stop the reply of the actor's thread and keep what the caller `heard` of it: a prefix by words.
+    """Stop the reply of the actor's thread and store what the caller `heard`, a prefix of it.
 
-    Without `heard`, all that went out counts as heard. Also cuts a reply that has been streamed to its end
-    and is still being played. Returns true when a turn was running, here or in another process, and then once
-    it has ended.
+    Without `heard`, everything sent counts as heard. Also cuts a reply that has been streamed to its end and
+    is still being played. Returns whether a turn was running, here or in another process, after that turn has
+    ended.
     """
     graph.resources.store.database.opened_in.check()
     threads, key = graph.resources.threads, thread_key(actor or Actor(), thread_id)
@@ -105,7 +105,7 @@ async def interrupt(
     if run is not None:
         run.stop.request(heard)
         await run.done.wait()
-        # Once a newer turn has begun, its request was made with the reply as it was.
+        # The request of a newer turn was made with the reply as it was.
         if heard is not None and not run.stop.heard_applied and threads.running(key) is None:
             await _cut_behind_the_turns(graph, key, heard)
         return True
@@ -115,16 +115,16 @@ async def interrupt(
 
 
 async def _stop_elsewhere(graph: TurnGraph, key: str, heard: str | None) -> InterruptedElsewhere:
-    """Stop the turn that another process runs on the thread, if there is one, and wait for its end."""
+    """Stop the turn that another process runs on the thread, if any, and wait for its end."""
     others = graph.resources.others
     found = None if others is None else await others.interrupt(key, heard)
     return found or InterruptedElsewhere(ran=False, cut=False)
 
 
 async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
-    """Cut the thread's last reply as a run of its own, which a new turn waits for.
+    """Cut the thread's last reply in a separate run, which a new turn waits for.
 
-    Returns true when a turn was running in another process.
+    Returns whether a turn was running in another process.
     """
     run = TurnRun(key)
     run.kept = True
@@ -152,13 +152,13 @@ async def _cut_last_reply(graph: TurnGraph, key: str, heard: str) -> None:
     before: list[AnyMessage] = values["messages"]
     said = cut_turn(before, heard)
     changed = [new for new, old in zip(said, before, strict=True) if new is not old]
-    # What was heard was no draft, whatever is said next.
+    # A reply that was heard was no draft, whatever is said next.
     latest = confirmed(values["latest"], heard) if "latest" in values else None
     if not changed and latest == values.get("latest"):
         return
     await graph.resources.store.threads.get(actor, thread_id)
     window = audible(said)
-    # Should storing fail, the next turn does it.
+    # If storing fails, the next turn does it.
     amended = {message.id: message for message in (*values.get("amended", ()), *changed)}
     update: dict[str, Any] = {
         "messages": Overwrite(window),

@@ -1,11 +1,11 @@
-"""Parts of a run's stream that are made outside LangGraph's own run, in the form that it gives them."""
+"""Make parts of a run's stream outside LangGraph's own run, in its format."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def stream_part(mode: str, data: Any, options: Mapping[str, Any]) -> Any:
-    """Return `data` as a part of the stream mode `mode`, `None` when the run does not stream in it.
+    """Return `data` as a part of the stream mode `mode`, `None` if the run does not use that mode.
 
     `options` are those of the run.
     """

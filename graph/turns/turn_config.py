@@ -1,4 +1,4 @@
-"""The configuration of a turn, also of one that runs inside another graph or a tool."""
+"""The configuration of a turn, including one that runs inside another graph or a tool."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -19,8 +19,8 @@ _WHOSE = ("thread_id", "organization", "user")
 def turn_config(bound: RunnableConfig | None, given: RunnableConfig | None) -> tuple[RunnableConfig, bool]:
     """Return the configuration of a turn, and whether the turn runs inside another graph.
 
-    `bound` is from `with_config`. A turn has a thread and checkpoints of its own: the keys that a graph hands
-    down to its nodes are left out. Without a `thread_id` the one of the surrounding graph or tool is used.
+    `bound` is from `with_config`. A turn has its own thread and checkpoints: the keys that a graph passes to
+    its nodes are removed. Without a `thread_id`, that of the surrounding graph or tool is used.
     """
     config = merge_configs(bound, given)
     keys = config.get("configurable", {})
@@ -34,46 +34,46 @@ def turn_config(bound: RunnableConfig | None, given: RunnableConfig | None) -> t
 
 
 def call_of(config: RunnableConfig, context: Any) -> dict[str, Any]:
-    """Return what is configured of a call, such as its thread; the context counts before the config."""
+    """Return the configuration of a call, such as its thread; the context overrides the config."""
     told: Mapping[str, Any] = cast(Any, context) if isinstance(context, Mapping) else {}
     return {**config.get("configurable", {}), **told}
 
 
 def config_of_call(config: RunnableConfig, call: Mapping[str, Any]) -> RunnableConfig:
-    """Return the configuration with the thread of the call and its owner: the checkpoints are that one's."""
+    """Return the configuration with the key of the call's thread and owner, which names its checkpoints."""
     whose = {name: str(call[name]) for name in _WHOSE if name in call}
     return {**config, "configurable": {**config.get("configurable", {}), **whose}}
 
 
 def config_of(actor: Actor, thread_id: str) -> RunnableConfig:
-    """Return the configuration that means a thread of the actor, to look at it or to change it."""
+    """Return the configuration for reading or changing a thread of the actor."""
     whose = {"organization": actor.organization_id, "user": actor.user_id}
     return {"configurable": {"thread_id": thread_id, **whose}}
 
 
 def config_of_key(key: str) -> RunnableConfig:
-    """Return the configuration that means the thread with this key."""
+    """Return the configuration for the thread with this key."""
     return config_of(thread_owner(key), thread_name(key))
 
 
 def _surrounding() -> Mapping[str, Any]:
-    """Return what a graph or tool around this call is configured with.
+    """Return the configuration of the graph or tool around this call.
 
-    Nothing inside a turn of ours, where a tool may run another one: on the same thread that would stop the
-    turn that waits for it.
+    Empty inside a turn of ours, where a tool may run another turn: on the same thread, it would stop the turn
+    that waits for it.
     """
     try:
         if isinstance(getattr(get_runtime(), "context", None), Context):
             return {}
-    except (RuntimeError, KeyError):  # No graph around it.
+    except (RuntimeError, KeyError):  # There is no surrounding graph.
         pass
     return ensure_config().get("configurable", {})
 
 
 def new_messages_only(part: Any) -> Any:
-    """Return a part of LangGraph's stream with the messages that the turn has added, not the whole window.
+    """Return a part of LangGraph's stream with only the messages that the turn has added.
 
-    A graph around this one keeps the conversation itself: the window would be added to it once more.
+    A surrounding graph stores the conversation itself: the whole window would be added again.
     """
     if isinstance(part, tuple):
         parts = cast(tuple[Any, ...], part)

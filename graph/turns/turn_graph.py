@@ -1,4 +1,4 @@
-"""LangGraph's compiled graph, of which every run is a turn of a thread, one at a time."""
+"""LangGraph's compiled graph, with every run a turn of a thread, one at a time."""
 
 import logging
 import sqlite3
@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 
 
 class ToolInput(BaseModel):
-    """What a tool that is made of the graph takes."""
+    """The arguments of a tool made from the graph."""
 
     messages: list[Any] = Field(
-        description='What is said to the agent, such as [{"role": "user", "content": "Hello"}].'
+        description='The messages to the agent, such as [{"role": "user", "content": "Hello"}].'
     )
 
 
@@ -49,8 +49,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     """A compiled graph whose runs are turns.
 
     Use it as any LangGraph graph: `ainvoke`, `astream`, `aget_state`, `aget_state_history` (`invoke`,
-    `stream` and so on when the resources were opened by `open_resources_sync`). A run that its listener
-    leaves, by `break` or by cancelling its task, is interrupted and stored.
+    `stream` and so on when the resources were opened by `open_resources_sync`). A run whose listener leaves,
+    by `break` or by cancelling its task, is interrupted and stored.
     """
 
     def __init__(self, *, resources: Resources, **compiled: Any) -> None:
@@ -63,9 +63,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         return cls(resources=resources, **{**vars(graph), "checkpointer": resources.checkpointer})
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
-        """Return a copy with some attributes changed; a turn always has a checkpointer, ours if no other.
+        """Return a copy with some attributes changed; a turn always has a checkpointer, by default ours.
 
-        `langgraph dev` takes it away for runs without a thread.
+        `langgraph dev` removes it for runs without a thread.
         """
         changed = dict(update or {})
         if changed.get("checkpointer") is None:
@@ -82,13 +82,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> AsyncGenerator[Any]:
         """Run a turn and yield its stream, in any of LangGraph's stream modes.
 
-        `input` is `{"messages": [...]}` with the user's words, or `None` to go on with a turn that a crash
-        left. A turn goes on from the end of its thread: `checkpoint_id` may only name that (`InvalidInput`),
-        see `fork` for earlier ones. As a node of another graph, or inside one, `messages` are those that the
-        turn has added, which suits `add_messages`; else they are the whole window.
+        `input` is `{"messages": [...]}` with the user's message, or `None` to resume a turn that a crash cut
+        off. A turn continues from the end of its thread: `checkpoint_id` may name only that (`InvalidInput`);
+        use `fork` for earlier ones. As a node of another graph, or inside one, `messages` are those that the
+        turn has added, which suits `add_messages`; otherwise they are the whole window.
 
-        Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy` before anything is kept. A model
-        that fails is spoken of and ends the turn as failed; its error is raised after that only with the
+        Raises `InvalidMessage`, `AgentNotFound`, `ThreadTaken`, `ThreadBusy` before anything is stored. If
+        the model fails, an apology is spoken and the turn ends as failed; the error is raised only with the
         setting `raise_errors`.
         """
         config, nested = turn_config(self.config, config)
@@ -110,9 +110,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         watch: Callable[[Any], None] | None = None,
         **options: Any,
     ) -> TurnRun:
-        """Start a turn as a task of its own and return it; listen to it by `TurnRun.listen`.
+        """Start a turn in its own task and return it; listen to it with `TurnRun.listen`.
 
-        `watch` is called with each part of its stream, whoever listens.
+        `watch` is called with each part of its stream, with or without listeners.
         """
         config, _ = turn_config(self.config, config)
         return await self._begin(input, config, context=context, watch=watch, **options)
@@ -171,13 +171,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     async def _turn(
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncGenerator[Any]:
-        """Yield the parts of LangGraph's own run, with the thread for itself."""
+        """Yield the parts of LangGraph's own run, with exclusive use of the thread."""
         self.resources.look_around()
         agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
         note_facts(agent=agent)
         run.claimed.set()
         graph = self
-        ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` brings one of its own.
+        ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` has its own.
         async with held_thread(self.resources, run, live) as held:
             if held is not None:
                 agent, known = await held.known(self.resources, live, known)
@@ -209,7 +209,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             raise live.failure.error
 
     def _with_saver(self, saver: Checkpointer) -> Self:
-        """Return the graph with a saver for one turn. LangGraph's own `copy` takes ten times as long."""
+        """Return the graph with a saver for one turn. LangGraph's `copy` takes ten times as long."""
         graph = copy(self)
         graph.checkpointer = saver
         return graph
@@ -217,7 +217,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     async def _parts(
         self, live: Context, input: Any, config: RunnableConfig, held: HeldThread | None, **options: Any
     ) -> AsyncIterator[Any]:
-        """Yield the parts of LangGraph's own run, and clear up behind it."""
+        """Yield the parts of LangGraph's own run, and clean up after it."""
         try:
             async for part in super().astream(input, config, context=live, **options):
                 yield part
@@ -235,8 +235,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     async def _require_head(self, config: RunnableConfig) -> None:
         """Raise `InvalidInput` for a run from an old checkpoint.
 
-        LangGraph would run it on the same thread: tools with side effects would run again, and what the
-        thread said since would be lost from its window.
+        LangGraph would run it on the same thread: tools with side effects would run again, and the window
+        would lose what was said since.
         """
         named = config.get("configurable", {}).pop("checkpoint_id", None)
         if not named:
@@ -244,12 +244,12 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         head = (await self.aget_state(config)).config.get("configurable", {})
         if named != head.get("checkpoint_id"):
             raise InvalidInput(
-                "a turn goes on from the end of its thread, not from an old checkpoint: make a new thread "
+                "a turn continues from the end of its thread, not from an old checkpoint: make a new thread "
                 "from that with fork(graph, thread_id, checkpoint_id)"
             )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """Show the graph in a notebook, drawn on this machine: LangGraph would ask a server for a picture."""
+        """Show the graph in a notebook, drawn locally: LangGraph would request the picture from a server."""
         from ..pictures.draw import draw_graph
 
         picture = draw_graph(self)
@@ -267,7 +267,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> BaseTool:
         """Return a LangChain tool that runs a turn on the thread of its config or of the graph around it."""
         if args_schema is None and arg_types is None:
-            # LangChain would make one of the state's messages, which takes no message at all.
+            # LangChain would derive one from the state's messages, which accepts no message at all.
             args_schema = ToolInput
         return super().as_tool(args_schema, name=name, description=description, arg_types=arg_types)
 

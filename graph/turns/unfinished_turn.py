@@ -1,4 +1,4 @@
-"""A turn that a crash left in the middle: go on with it, or close it before the next one."""
+"""A turn that a crash cut off: resume it, or close it before the next one."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -29,14 +29,14 @@ async def go_on(
     turn: OpenTurn,
     left: JournaledTurn | None,
 ) -> None:
-    """Make ready to go on with the turn; `left` is what the journal has of it.
+    """Prepare to resume the turn; `left` is its journal entry.
 
-    Raises `NothingToResume` when another process has ended it in between.
+    Raises `NothingToResume` if another process has ended it in between.
     """
     state = await graph.aget_state(config)
     if held is not None and not state.tasks:
         raise NothingToResume(f"the turn of thread '{live.thread_id}' has ended")
-    # Before its first step a turn waits as input: what is in the state is the one before.
+    # Before its first step a turn is pending input: the state holds the previous one.
     found = state.values.get("turn") if state.next != (START,) else None
     if found is not None:
         live.speaker.resume(found["spoken"], found["first_speech_at"])
@@ -53,11 +53,10 @@ async def close_crashed(
     turn: OpenTurn,
     left: JournaledTurn | None,
 ) -> None:
-    """Keep what a crashed run had said and done, which new input would discard; `turn` is the new one.
+    """Store what a crashed run said and did, which new input would discard; `turn` is the new one.
 
-    What `left` holds of it, and the checkpoints do not, is added to the window. Checkpoints of turns that
-    were stored, on a thread that is new or has no messages, are those of a thread that was deleted, of which
-    nothing may be said any more.
+    Messages that are in `left` but not in the checkpoints are added to the window. Checkpoints of stored
+    turns, on a thread that is new or has no messages, are of a deleted thread, and must not be used.
     """
     if held is not None and held.lease.head is None and left is None:
         return
@@ -96,9 +95,9 @@ async def close_crashed(
 
 
 def with_told(window: Sequence[AnyMessage], told: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the window with messages that may be in it by their ids already; `told` is in order.
+    """Return the window with the messages of `told`, in order, that it lacks by id.
 
-    Those that came before the first one that is there are put before it, all others at the end.
+    Those before the first one that it has are put before that, all others at the end.
     """
     known, ids = {message.id for message in window}, {message.id for message in told}
     place = next((at for at, message in enumerate(window) if message.id in ids), len(window))
@@ -108,7 +107,7 @@ def with_told(window: Sequence[AnyMessage], told: Sequence[AnyMessage]) -> list[
 
 
 def _latest(window: list[AnyMessage], left: JournaledTurn) -> LatestTurn:
-    """Return what the next request must know of the turn that was cut off."""
+    """Return what the next request must know about the turn that was cut off."""
     first = left.messages[0].id if left.messages else ""
     ids = [""] + [message.id or "" for message in window]
     after = ids[ids.index(first) - 1] if first in ids else ids[-2]
@@ -116,7 +115,7 @@ def _latest(window: list[AnyMessage], left: JournaledTurn) -> LatestTurn:
 
 
 async def _waiting_input(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> list[AnyMessage]:
-    """Return the messages of an input of which no step was taken."""
+    """Return the messages of an input that no step has processed."""
     found = await saver.aget_tuple(config)
     given: Any = found.checkpoint["channel_values"].get(START) if found else None
     return list(given.get("messages", ())) if given else []

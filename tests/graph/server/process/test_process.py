@@ -210,7 +210,7 @@ def test_a_port_that_is_taken_ends_the_command_with_one_line(server: Process, tm
     port = server.url.rpartition(":")[2]
     code, out, errors = served("--port", port, "--db", f"sqlite:///{tmp_path}/other.db")
     assert (code, out, errors.count("\n")) == (2, "", 1)
-    assert errors.startswith(f"voicegraph: port {port} is taken")
+    assert errors.startswith(f"voicegraph: port {port} is in use")
 
 
 def test_a_second_server_on_one_file_is_refused_in_one_line(server: Process) -> None:
