@@ -43,7 +43,7 @@ def test_a_key_is_revoked_by_its_name_too_unless_several_have_it(run: Run) -> No
     run("keys", "create", "phone")
     refused = run("keys", "revoke", "phone")
     assert (refused.code, refused.out) == (2, "")
-    assert "2 keys are called 'phone'" in refused.errors
+    assert "2 keys are named 'phone'" in refused.errors
 
 
 def test_the_key_of_another_user_is_not_revoked(run: Run) -> None:

@@ -18,7 +18,7 @@ def taken() -> Iterator[int]:
 
 
 def test_a_port_that_is_taken_is_told_with_the_remedy(taken: int) -> None:
-    with pytest.raises(InvalidSetting, match=rf"port {taken} is taken.* \(--port\), 0 for any free one"):
+    with pytest.raises(InvalidSetting, match=rf"port {taken} is in use.* \(--port\), 0 for any free port"):
         listen_at("127.0.0.1", taken)
 
 

@@ -66,7 +66,7 @@ def test_a_worker_that_dies_is_started_again(server: Process, backend: OpenAISer
     wait_for_workers(server, without=victim.pid)
     assert ask(server, "two") == "Hello again."
     lines = [server.process.stderr.readline() for _ in range(2)]
-    assert lines[1] == f"voicegraph: worker {victim.pid} was killed by signal 9: another one starts\n"
+    assert lines[1] == f"voicegraph: worker {victim.pid} was killed by signal 9: starting another one\n"
 
 
 def test_workers_are_measured_as_one(server: Process, backend: OpenAIServer) -> None:
