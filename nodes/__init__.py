@@ -1,4 +1,4 @@
-"""What a turn does: the five steps, each in the file of its name, and what they need."""
+"""The five steps of a turn, each in the file of its name, and what they need."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Step 2: stream one completion to the caller's ear and gather its tool calls."""
+"""Step 2: stream one completion to the caller and collect its tool calls."""
 
 import logging
 from dataclasses import replace
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 @ends_turn_on_error
 async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
-    """Ask the model for the next part of the reply, speaking it as it comes.
+    """Ask the model for the next part of the reply, and speak it as it arrives.
 
     A reply with tool calls leaves the turn running. Any other ends it: finished, interrupted or failed. A
-    turn that has failed already asks nothing.
+    turn that has already failed does not ask the model.
     """
     if state["turn"]["outcome"] != "running":
         return {}
@@ -61,7 +61,7 @@ def _offered(state: VoiceState, context: Context, turn: Turn) -> list[str]:
 
 
 def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message: AIMessage | None) -> None:
-    """Give the calls of the client's own tools to it; when there are no others the turn ends with them."""
+    """Send calls of the client's own tools to the client; without other calls they end the turn."""
     calls = client_calls(state, runtime.context, turn, message) if message else []
     for call in calls:
         name = own_name(turn, call["name"])
@@ -73,7 +73,7 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
 
 
 async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
-    """Feed the reply from the model until it ends; after a refusal it is asked with less, see `narrower`."""
+    """Feed the reply from the model until it ends; after a refusal the request is reduced, see `narrower`."""
     window = without_refused(state["messages"], turn.get("refused"))
     try:
         return await _stream(state, context, turn, reply, Asked(refused=nothing_refused()))
@@ -81,11 +81,11 @@ async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply)
         if reply.said or not may_narrow(error, window):
             raise
         refusal = error
-    if isinstance(refusal, ModelUnavailable):  # It was tried again already.
+    if isinstance(refusal, ModelUnavailable):  # It was already retried.
         context = replace(context, limits=context.limits.model_copy(update={"model_attempts": 1}))
     for asked in narrower(window, refusal):
         log.warning(
-            "asking the model again with less",
+            "retrying the model with a reduced request",
             extra={"thread_id": context.thread_id, "error": refusal.code, "model": turn.get("model")},
         )
         try:
@@ -104,7 +104,7 @@ async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply)
 
 
 def _note_refused(context: Context, turn: Turn, asked: Asked) -> None:
-    """Remember what the request that was answered did without."""
+    """Remember what was left out of the request that was answered."""
     turn["refused"] = joined(turn.get("refused"), asked.refused)
     if asked.form is not None and asked.refused == nothing_refused():
         model = context.models.get(turn.get("model"))

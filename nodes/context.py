@@ -1,4 +1,4 @@
-"""What a step may reach besides the state: the live objects of one run."""
+"""The live objects of one run, which the steps use besides the state."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class CallContext(TypedDict, total=False):
-    """Who speaks with whom: may be given as LangGraph context or in `configurable`; all have defaults."""
+    """The parties of a call, given as LangGraph context or in `configurable`; all have defaults."""
 
     organization: str
     user: str
@@ -41,15 +41,15 @@ class CallContext(TypedDict, total=False):
 
 
 class ModelSource(Protocol):
-    """Where a step finds a model by its name."""
+    """Provides models by name."""
 
     def get(self, name: str | None) -> VoiceModel:
-        """Return the model, the default one for `None`."""
+        """Return the model, or the default one for `None`."""
         ...
 
 
 class Background:
-    """Work that goes on after its turn; whoever owns the process waits for it before it closes."""
+    """Work that continues after its turn; the owner drains it before closing."""
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], object] = {}
@@ -57,9 +57,9 @@ class Background:
     def start(
         self, work: Coroutine[Any, Any, T], *, key: object = None, awaited: bool = False
     ) -> asyncio.Task[T]:
-        """Run `work` as a task of its own and hold it until it is done.
+        """Run `work` in a new task, referenced until it is done.
 
-        Its failure is logged, unless it is `awaited` by code that gets the exception.
+        Its failure is logged, unless code has `awaited` it and gets the exception.
         """
         task = asyncio.create_task(work)
         self._tasks[task] = key
@@ -75,11 +75,11 @@ class Background:
             log.debug("why work in the background failed", exc_info=error)
 
     def runs(self, key: object) -> bool:
-        """Tell if work that was started with this `key` is still going on."""
+        """Return whether work started with this `key` is still running."""
         return key in self._tasks.values()
 
     async def drain(self, within: float) -> None:
-        """Wait for all work, what it starts included, `within` seconds at most, then cancel what is left."""
+        """Wait for all work, including what it starts, at most `within` seconds, then cancel the rest."""
         deadline = asyncio.get_running_loop().time() + within
         while self._tasks:
             left = deadline - asyncio.get_running_loop().time()
@@ -96,12 +96,12 @@ class Failure:
 
     error: VoicegraphError | None = None
     told: bool = False
-    """True once the end of the turn was announced."""
+    """True once the end of the turn has been announced."""
 
 
 @dataclass(slots=True)
 class ReadAhead:
-    """What was asked of the database before the step that needs it."""
+    """Database reads started before the step that needs them."""
 
     memory: asyncio.Task[AgentMemory] | None = None
 
@@ -120,7 +120,7 @@ def _not_noted(turn: Turn, messages: Sequence[AnyMessage]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The live objects of one run of the graph; made by the runner, never stored."""
+    """The live objects of one run of the graph, created by the runner and never stored."""
 
     store: Store
     models: ModelSource
@@ -133,43 +133,43 @@ class Context:
     agent: str
     """Name or id of the agent."""
     thread_id: str
-    """The name of the thread among those of the actor."""
+    """The name of the thread, unique for the actor."""
     resumed: bool
-    """True when the run goes on with a turn that a crash left; false when it begins one."""
+    """True if the run resumes a turn that a crash cut off, false if it starts one."""
     firm_at: float = 0.0
-    """Before this time, in seconds since the epoch, the request may be dropped as a speculative one."""
+    """Time in seconds since the epoch before which the request may turn out to be speculative."""
     writer: StreamWriter | None = None
-    """Takes what the steps tell, in place of LangGraph's own stream; see `writer_of`."""
+    """Receives the steps' events instead of LangGraph's own stream; see `writer_of`."""
     consolidate: Callable[[Actor, str], None] = lambda _actor, _agent_id: None
-    """Called when messages of the agent left the window; returns at once."""
+    """Called when messages of the agent have left the window; returns at once."""
     storing: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] = _at_once
-    """Carries out a write behind the last word, perhaps several times until the database is back."""
+    """Performs a write after the last word, with retries while the database is unreachable."""
     written: Callable[[], Awaitable[None]] = _nothing
-    """Waits until a crash would not undo what was decided so far; raises `StorageError` when it may."""
+    """Waits until a crash cannot undo what was decided so far; raises `StorageError` if it still may."""
     begun: Callable[[Turn, Sequence[AnyMessage]], None] = _not_noted
-    """Notes what the caller said in the turn, so that a crash does not lose it; returns at once."""
+    """Journals the turn's user message, so that a crash does not lose it; returns at once."""
     stop: Interruption = field(default_factory=Interruption)
     failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)
 
     @property
     def thread_key(self) -> str:
-        """What the thread is stored and locked under."""
+        """The key under which the thread is stored and locked."""
         return thread_key(self.actor, self.thread_id)
 
     def read_ahead(self) -> asyncio.Task[AgentMemory]:
-        """Begin to read the agent's memory, while LangGraph still reads the checkpoint."""
+        """Start reading the agent's memory while LangGraph reads the checkpoint."""
         task = self.background.start(self.store.agents.memory(self.actor, self.agent), awaited=True)
         self.ahead.memory = task
         return task
 
     async def memory(self) -> AgentMemory:
-        """Return the agent's memory as it is now; the first time as it was when it was read ahead."""
+        """Return the agent's current memory; the first time, what was read ahead."""
         ahead, self.ahead.memory = self.ahead.memory, None
         return await (ahead or self.store.agents.memory(self.actor, self.agent))
 
     async def until_firm(self) -> bool:
-        """Wait until the request is no more speculative; return false when the turn was stopped first."""
+        """Wait until the request cannot be speculative; return false if the turn was stopped first."""
         wait = self.firm_at - self.clock.now()
         if wait > 0 and not self.stop.requested:
             with suppress(TimeoutError):
@@ -178,9 +178,9 @@ class Context:
 
 
 def writer_of(runtime: Runtime[Context]) -> StreamWriter:
-    """Return where a step tells its events.
+    """Return the function to which a step sends its events.
 
-    LangGraph's own writer wakes the event loop through a pipe for each part, which takes longer than all else
-    that is done for a token.
+    LangGraph's own writer wakes the event loop through a pipe for each part, which takes longer than all
+    other work for a token.
     """
     return runtime.context.writer or runtime.stream_writer

@@ -1,4 +1,4 @@
-"""Step 3: run all tool calls of the reply at once; each yields one result, in their order."""
+"""Step 3: run all tool calls of the reply concurrently; each gives one result, in order."""
 
 import asyncio
 import logging
@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 @ends_turn_on_error
 async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
-    """Answer every call of the last reply: success, error, bad arguments, unknown tool, time-out, cancelled.
+    """Answer every call of the last reply: success, error, bad arguments, unknown tool, timeout, cancelled.
 
-    Results go into the window as a whole (`Overwrite`): LangGraph's `messages` mode would hand single
-    tool messages to hosts that read them aloud.
+    The window is replaced as a whole (`Overwrite`): in `messages` mode LangGraph would stream single tool
+    messages to hosts that read them aloud.
     """
     context, speaker = runtime.context, runtime.context.speaker
     *window, reply = state["messages"]
@@ -55,14 +55,14 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
     turn.update(spoken=speaker.spoken, first_speech_at=speaker.first_speech_at)
     if context.stop.requested:
         turn.update(outcome="interrupted", finish_reason="interrupted")
-    elif handed_over:  # The client's own tools run there; it brings their results with its next request.
+    elif handed_over:  # The client runs its own tools, and sends the results with its next request.
         turn.update(outcome="finished", finish_reason="tool_calls")
     reply = _with_own_names(_with_speech(reply, speaker.spoken[before:]), results)
     return {"messages": Overwrite([*window, reply, *results]), "turn": turn}
 
 
 async def _earlier_runs(context: Context, reply: AIMessage) -> dict[str, ToolRun]:
-    """Return what was run before a crash; a run that begins its own turn has nothing to look for."""
+    """Return the tool runs from before a crash; a run that starts a new turn has none."""
     if not context.resumed:
         return {}
     return await context.store.tool_runs.of_message(context.actor, context.thread_id, reply.id or "")
@@ -104,7 +104,7 @@ async def _answer(
 def _surroundings(
     state: VoiceState, runtime: Runtime[Context], tools: Mapping[str, VoiceTool]
 ) -> Surroundings:
-    """Return what a tool may have injected."""
+    """Return the values that can be injected into tools."""
     context = runtime.context
     caller = CallContext(
         organization=context.actor.organization_id, user=context.actor.user_id, agent=state["agent"]["name"]
@@ -114,7 +114,7 @@ def _surroundings(
 
 
 def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
-    """Return the reply with a filler that was spoken while its tools ran."""
+    """Return the reply with the filler that was spoken while its tools ran."""
     if not spoken:
         return reply
     said = reply.additional_kwargs.get(SPOKEN, reply.text)
@@ -123,7 +123,7 @@ def _with_speech(reply: AIMessage, spoken: str) -> AIMessage:
 
 
 def _with_own_names(reply: AIMessage, results: Sequence[ToolMessage]) -> AIMessage:
-    """Return the reply with a note which tools were meant, for the record, where their names are others."""
+    """Return the reply with the tools' own names, for the record, where they were offered under others."""
     own = {
         result.tool_call_id: result.additional_kwargs[OWN_NAME]
         for result in results

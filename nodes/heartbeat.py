@@ -1,6 +1,6 @@
 """Step 4: count the step and set the hidden instruction for the next model call.
 
-Not LangGraph's `Runtime.heartbeat`, which tells an idle time-out that a node is alive.
+Unrelated to LangGraph's `Runtime.heartbeat`, which resets an idle timeout.
 """
 
 from langchain_core.messages import ToolMessage
@@ -17,7 +17,7 @@ LAST_STEP = "Answer the user now with what you know. No more tools can be called
 
 @ends_turn_on_error
 async def heartbeat(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
-    """Prepare the next model call of the turn; the instruction is never stored as the user's words."""
+    """Prepare the next model call of the turn; the instruction is never stored as a user message."""
     failed = False
     for message in reversed(state["messages"]):
         if not isinstance(message, ToolMessage):

@@ -100,7 +100,7 @@ class TurnRun:
             self._watch(part)
 
     async def until_begun(self, within: float) -> None:
-        """Wait up to `within` seconds until the run has started; raise an error that came before its first part."""
+        """Wait up to `within` seconds until the run has started; raise an error before its first part."""
         try:
             async with asyncio.timeout(within):
                 await self.begun.wait()

@@ -1,4 +1,4 @@
-"""Run a tool's plain function in a thread of its own."""
+"""Run a tool's synchronous function in its own thread."""
 
 import asyncio
 import contextvars
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 async def in_thread(work: Callable[[], Any]) -> Any:
-    """Run `work` in a daemon thread of its own and return its result.
+    """Run `work` in a new daemon thread and return its result.
 
-    Not in the loop's executor: its few threads would make slow tools wait for each other, and one that
-    hangs would hold the process at its exit.
+    Not in the loop's executor, whose few threads would make slow tools wait for each other; one that hangs
+    would block the exit of the process.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
@@ -27,12 +27,12 @@ async def in_thread(work: Callable[[], Any]) -> Any:
     def run() -> None:
         try:
             outcome = context.run(work), None
-        except BaseException as error:  # Handed to the task that waits.
+        except BaseException as error:  # Passed to the waiting task.
             outcome = None, error
         try:
             loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:  # The loop has closed: nobody waits any more.
-            log.warning("a tool ended after its process had closed")
+        except RuntimeError:  # The loop is closed: no task waits any more.
+            log.warning("a tool ended after the event loop was closed")
 
     threading.Thread(target=run, daemon=True, name="voicegraph-tool").start()
     value, error = await result

@@ -25,13 +25,13 @@ from .in_thread import in_thread
 
 log = logging.getLogger(__name__)
 
-# A model inside a tool must not be heard, nor a graph inside it be seen as ours.
+# A model inside a tool must not be heard, and a graph inside it must not be taken for ours.
 _DETACHED = RunnableConfig(callbacks=[], tags=["nostream"])
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a call ended: the text is for the model, the message for developers (`None` after a success)."""
+    """How a call ended: `text` is for the model, `message` for developers (`None` after a success)."""
 
     outcome: Outcome
     text: str
@@ -39,9 +39,9 @@ class Ended:
 
 
 def tool_arguments(tool: VoiceTool, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what the tool gets of a model's arguments.
+    """Return the model's arguments as the tool gets them.
 
-    That is no preamble, no heartbeat, nothing that the process gives, and no null for what was left out.
+    Without preamble, heartbeat, injected arguments, and nulls for omitted arguments.
     """
     taken = {PREAMBLE, HEARTBEAT} | tool.injections.hidden
     own = {name: value for name, value in arguments.items() if name not in taken}
@@ -52,7 +52,7 @@ def tool_arguments(tool: VoiceTool, arguments: dict[str, Any]) -> dict[str, Any]
 async def invoke_tool(
     tool: VoiceTool, call: ToolCall, info: ToolCallInfo, surroundings: Surroundings | None = None
 ) -> Ended:
-    """Run the call and return its outcome. Raises only when the task is cancelled or the process ends."""
+    """Run the call and return its outcome. Raises only if the task is cancelled or the process ends."""
     try:
         set_current_call(info)
         set_injected(tool.injections.values(surroundings, info.tool_call_id) if surroundings else {})
@@ -76,13 +76,13 @@ async def _answer(runner: BaseTool, call: dict[str, Any]) -> Any:
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    """Return true when this task is being cancelled; a tool may raise `CancelledError` by itself."""
+    """Return whether this task is being cancelled; a tool may raise `CancelledError` by itself."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
 
 
 def _ended(tool: VoiceTool, info: ToolCallInfo, error: BaseException) -> Ended:
-    """Return the outcome of a call that raised, and log it; the traceback and its words only at DEBUG."""
+    """Return the outcome of a call that raised, and log it; text and traceback only at DEBUG."""
     known = {"tool": tool.name, "thread_id": info.thread_id, "agent": info.agent_name}
     faults = _argument_faults(tool.runner, error)
     own = [fault for fault in faults if fault["loc"][:1] and fault["loc"][0] in tool.injections.hidden]
@@ -97,7 +97,7 @@ def _ended(tool: VoiceTool, info: ToolCallInfo, error: BaseException) -> Ended:
 
 
 def _text_of(error: BaseException) -> str:
-    """Return what a tool's author wrote for the model to read, empty for any other exception."""
+    """Return the text that a tool's author wrote for the model, empty for any other exception."""
     if not isinstance(error, ToolException):
         return ""
     try:
@@ -107,7 +107,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _argument_faults(tool: BaseTool, error: BaseException) -> list[Any]:
-    """Return what is wrong with the arguments, empty for an error that the tool met in its work."""
+    """Return the validation errors of the arguments, empty for an error inside the tool."""
     schema: Any = tool.args_schema
     if isinstance(error, ValidationError) and isinstance(schema, type) and hasattr(schema, "model_config"):
         title = schema.model_config.get("title") or schema.__name__  # pyright: ignore
@@ -119,7 +119,7 @@ def _argument_faults(tool: BaseTool, error: BaseException) -> list[Any]:
 
 
 def _faults_text(faults: list[Any]) -> str:
-    """Return the faults in words, without repeating values."""
+    """Describe the faults without repeating values."""
     faults_in_words = [
         f"{'.'.join(str(part) for part in fault['loc']) or 'arguments'}: {fault['msg']}" for fault in faults
     ]

@@ -1,4 +1,4 @@
-"""What a forked turn must not do again: tool calls that the first thread has made in it."""
+"""Tool calls that a forked turn must not repeat, since the original thread has made them."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, cast
@@ -16,10 +16,10 @@ OTHER_ARGUMENTS = (
 def made_before(
     made: Sequence[MadeCall], names: Collection[str], arguments: dict[str, Any]
 ) -> tuple[Outcome, str] | None:
-    """Return what came of the same call in the first course of the turn, `None` when the tool did not run.
+    """Return the outcome of the same call in the original turn, `None` if the tool did not run there.
 
-    `names` are the tool's own and the one it is offered under: a turn that broke off noted the latter.
-    With other arguments it is not run either: the model may word the same wish in another way.
+    `names` are the tool's own and the one it is offered under, which a turn that broke off has recorded. With
+    other arguments it is not run either: the model may express the same request differently.
     """
     of_tool = [call for call in made if call["tool"] in names]
     for call in of_tool:

@@ -1,4 +1,4 @@
-"""Carry one tool call of a reply through: once, in its time, with a record that survives a crash."""
+"""Execute one tool call of a reply: once, within its timeout, with a record that survives a crash."""
 
 import asyncio
 import logging
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 Emit = Callable[[Event], None]
 
 _RECORDED_WITHIN = 1.0
-"""Seconds for which a turn waits until a result is recorded; without a database it goes on unrecorded."""
+"""Maximum seconds that a turn waits for a result to be recorded; after that it continues without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRun:
-    """One tool call on its way: what it needs to run, to be recorded and to be reported."""
+    """One tool call in progress: everything needed to run, record and report it."""
 
     context: Context
     agent: AgentFacts
@@ -44,7 +44,7 @@ class CallRun:
     emit: Emit
     surroundings: Surroundings
     made: Sequence[MadeCall] = ()
-    """What the thread that this one was forked from did later in this turn."""
+    """Calls that the thread this one was forked from made later in this turn."""
 
     @property
     def call_id(self) -> str:
@@ -53,7 +53,7 @@ class CallRun:
 
     @property
     def _known(self) -> dict[str, str]:
-        """What each line of the log tells of the call."""
+        """Fields of the call for log records."""
         return {
             "tool": self.tool.name,
             "thread_id": self.context.thread_id,
@@ -61,9 +61,9 @@ class CallRun:
         }
 
     async def result(self, earlier: ToolRun | None) -> ToolMessage:
-        """Run the tool unless `earlier` or `made` tells that it has run; return its one result.
+        """Run the tool unless `earlier` or `made` shows that it has run; return its only result.
 
-        Raises nothing but a cancellation of the turn: whatever goes wrong around the tool is its failure.
+        Raises only a cancellation of the turn: any other error counts as the tool's failure.
         """
         try:
             recalled = self._recall(earlier)
@@ -103,11 +103,11 @@ class CallRun:
 
     def _log(self, error: Exception) -> None:
         place = summary_of(error, self.tool.tool)
-        log.error("a tool call broke down outside its tool", extra={**self._known, "error": place})
-        log.debug("why a tool call broke down", extra=self._known, exc_info=error)
+        log.error("a tool call failed outside its tool", extra={**self._known, "error": place})
+        log.debug("why a tool call failed", extra=self._known, exc_info=error)
 
     def _recall(self, earlier: ToolRun | None) -> tuple[Outcome, str] | None:
-        """Return what is known from before a crash or a fork, `None` when the tool is to be run."""
+        """Return the result known from before a crash or a fork, `None` if the tool must run."""
         if earlier is None:
             return self._made_before()
         if earlier.finished_at is not None:
@@ -122,9 +122,9 @@ class CallRun:
         return made_before(self.made, (self.tool.name, self.tool.offered), self.call["args"])
 
     async def _run(self) -> Ended:
-        """Wait for the tool, its time-out or the interruption, whichever is first.
+        """Wait for the tool, its timeout or an interruption, whichever comes first.
 
-        A tool with side effects is never cancelled: it goes on behind the turn and is found by the next.
+        A tool with side effects is never cancelled: it continues after the turn, and the next turn finds it.
         """
         context, options = self.context, self.tool.options
         if options.side_effects:
@@ -149,11 +149,11 @@ class CallRun:
             await asyncio.wait({task}, timeout=_RECORDED_WITHIN)
             return ended.result()
         if task in done and not task.cancelled():
-            await task  # It failed outside the tool, and raises why.
+            await task  # It failed outside the tool, and raises the error.
         return self._without_result(closing=task in done, late=None if done else timeout)
 
     def _without_result(self, *, closing: bool, late: float | None) -> Ended:
-        """Return how a call ends whose tool gave no result within `late` seconds, or before all stops."""
+        """Return the outcome of a call without a result, after `late` seconds or when everything stops."""
         effects = self.tool.options.side_effects
         if closing:
             outcome: Outcome = "unknown" if effects else "cancelled"
@@ -166,7 +166,7 @@ class CallRun:
         return Ended(missed, SENTENCES[missed], message)
 
     async def _perform(self, result: asyncio.Future[Ended]) -> None:
-        """Run the tool, give its result and record it, so that it is there whatever becomes of the turn."""
+        """Run the tool, publish its result and record it, so that it survives the turn's end."""
         context = self.context
         info = ToolCallInfo(
             tool_call_id=self.call_id,
@@ -197,9 +197,7 @@ class CallRun:
         try:
             try:
                 await context.storing(finish)
-            except (
-                StorageError
-            ):  # The thread may belong to another process by now: what was done was done here.
+            except StorageError:  # Another process may own the thread by now, but the tool ran here.
                 await finish()
         except StorageError:
             log.exception("the result of a tool could not be recorded", extra=self._known)

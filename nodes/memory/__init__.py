@@ -1,1 +1,1 @@
-"""Recall, consolidation, and the prompt that holds what is remembered."""
+"""Recall, consolidation, and the prompt with the agent's memory."""

@@ -1,4 +1,4 @@
-"""Bring a memory block up to date with what a memory model wrote, whoever writes to it meanwhile."""
+"""Update a memory block with what a memory model wrote, despite concurrent writers."""
 
 from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_BLOCKS
@@ -8,11 +8,11 @@ from ...state.store import Store
 from .merge_facts import merge_facts
 
 CHANGED_BY = "memory"
-"""Who stands in the history of a block that recall or consolidation changed."""
+"""The author in a block's history for changes by recall or consolidation."""
 
 
 async def rewrite_block(store: Store, actor: Actor, agent_id: str, label: str, value: str) -> str:
-    """Merge new text into a block of the agent; a write in between is merged too. Return what was done."""
+    """Merge new text into a block of the agent, with concurrent writes. Return a report for the model."""
     while True:
         blocks = await store.blocks.of_agent(actor, agent_id)
         block = next((block for block in blocks if block.label == label), None)
@@ -29,5 +29,5 @@ async def rewrite_block(store: Store, actor: Actor, agent_id: str, label: str, v
 
 
 def known_text(block: Block) -> str:
-    """Return the block's text, nothing for the one that says that nothing is known yet."""
+    """Return the block's text, empty for the placeholder of an empty block."""
     return "" if block.label == "human" and block.value == DEFAULT_BLOCKS["human"] else block.value

@@ -1,4 +1,4 @@
-"""The steps of consolidation: what left the window is read again, and what matters of it is kept for good."""
+"""The steps of consolidation: read what left the window, and store what matters in memory."""
 
 import logging
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ MOST_ROUNDS = 4
 
 
 class Chunk(BaseModel):
-    """A memory: its text, and a line that tells where it comes from."""
+    """A memory: its text, and a line about its context."""
 
     text: str
     context: str
@@ -54,17 +54,17 @@ def finish() -> None:
 
 
 class ConsolidationState(TypedDict):
-    """A part of the conversation on its way into memory."""
+    """A part of the conversation that is being consolidated."""
 
     due: list[int]
-    """Numbers of the messages that are read."""
+    """Numbers of the messages that were read."""
     messages: list[AnyMessage]
     rounds: int
     finished: bool
     kept: list[Chunk]
-    """What is to be stored of it, at the end and all at once."""
+    """What will be stored, all at once at the end."""
     settled: bool
-    """False when another process has consolidated it meanwhile."""
+    """False if another process has consolidated it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class ConsolidationContext:
 
 
 async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
-    """Read the messages that are due, and the blocks."""
+    """Read the pending messages and the blocks."""
     context = runtime.context
     due = await context.store.due.of_agent(context.actor, context.agent_id)
     blocks = await context.store.blocks.of_agent(context.actor, context.agent_id)
@@ -95,10 +95,10 @@ async def read_due(state: ConsolidationState, runtime: Runtime[ConsolidationCont
 
 
 async def think(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
-    """Ask the memory model what to keep. Raises `ModelError`; what is due stays due then.
+    """Ask the memory model what to keep. Raises `ModelError`; the messages then stay pending.
 
-    Messages that the model's provider refuses to read are done with: they would be refused each time, and
-    nothing said later would be consolidated. Recall memory still has them.
+    Messages that the provider refuses are skipped: they would be refused each time, and nothing said later
+    would be consolidated. Recall memory still has them.
     """
     context = runtime.context
     chat = context.model.chat.bind_tools([store_memories, rethink_memory, finish])
@@ -106,7 +106,7 @@ async def think(state: ConsolidationState, runtime: Runtime[ConsolidationContext
         answer = await ask_memory_model(context.model, chat, state["messages"])
     except (RequestRefused, ContextTooLong) as error:
         log.warning(
-            "the memory model refuses to read messages",
+            "the memory model refused messages, which are skipped",
             extra={"agent_id": context.agent_id, "model": context.model.name, "error": error.code},
         )
         answer = AIMessage("")
@@ -114,7 +114,7 @@ async def think(state: ConsolidationState, runtime: Runtime[ConsolidationContext
 
 
 async def keep(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
-    """Do what the model asked for; an answer without calls ends it."""
+    """Execute the model's calls; an answer without calls is the end."""
     answer = state["messages"][-1]
     calls = answer.tool_calls if isinstance(answer, AIMessage) else []
     kept = list(state["kept"])
@@ -129,7 +129,7 @@ async def keep(state: ConsolidationState, runtime: Runtime[ConsolidationContext]
 
 
 async def settle(state: ConsolidationState, runtime: Runtime[ConsolidationContext]) -> dict[str, Any]:
-    """Store what was kept and mark the messages as consolidated, both or neither: a crash repeats nothing."""
+    """Store the result and mark the messages as consolidated, atomically: a crash repeats nothing."""
     context = runtime.context
     if not state["due"]:
         return {}
@@ -139,12 +139,12 @@ async def settle(state: ConsolidationState, runtime: Runtime[ConsolidationContex
 
 
 def after_reading(state: ConsolidationState) -> Literal["think", "settle"]:
-    """Ask the model, unless nothing was said in what is due."""
+    """Ask the model, unless the pending messages contain no speech."""
     return "settle" if state["finished"] else "think"
 
 
 def after_keeping(state: ConsolidationState) -> Literal["think", "settle"]:
-    """Ask again until the model has finished, or for long enough."""
+    """Ask again until the model has finished, up to a maximum number of rounds."""
     return "settle" if state["finished"] or state["rounds"] >= MOST_ROUNDS else "think"
 
 

@@ -1,4 +1,4 @@
-"""The memory agent: a model call of its own that turns what was recalled into notes about the user."""
+"""The memory agent: a separate model call that turns recalled messages into notes about the user."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,14 +21,14 @@ Write the notes anew, so that they hold what these messages tell about it:
 - For a note that is no longer true write a line `{outdated} ` followed by that note, word for word.
 - Answer with the notes alone."""
 
-# The call must not be heard in any stream of the turn.
+# The call must not appear in any stream of the turn.
 _DETACHED: Any = {"callbacks": [], "tags": ["nostream"]}
 
 
 async def compose_notes(model: VoiceModel, notes: str, query: str, recalled: str, limit: int) -> str:
-    """Return what the model makes of the notes (`limit` characters at most) and the recalled messages.
+    """Return the model's notes (at most `limit` characters), from the old ones and the recalled messages.
 
-    Raises `ModelError`. The answer is the model's word: `merge_facts` decides what becomes of the notes.
+    Raises `ModelError`. The answer is not checked: `merge_facts` decides what is stored.
     """
     answer = await ask_memory_model(
         model,
@@ -48,9 +48,9 @@ async def compose_notes(model: VoiceModel, notes: str, query: str, recalled: str
 async def ask_memory_model(
     model: VoiceModel, chat: Runnable[Any, Any], messages: Sequence[BaseMessage]
 ) -> BaseMessage:
-    """Return what the model answers, or raise `ModelError`; nothing of it is streamed.
+    """Return the model's answer, or raise `ModelError`; nothing is streamed.
 
-    `chat` is the model's chat, with the tools that it is offered bound to it.
+    `chat` is the model's chat, with its tools bound.
     """
     try:
         return await chat.ainvoke(list(messages), _DETACHED, **model.settings)

@@ -1,7 +1,7 @@
-"""Merge a memory block with what a memory model wrote: facts are kept unless the model says that they ended.
+"""Merge a memory block with what a memory model wrote: facts stay unless the model marks them as outdated.
 
-A model that is asked to rewrite a block forgets. What it leaves out stays, so the merge is the code's duty;
-the model drops a fact only by naming it: `OUTDATED: the old fact`.
+A model that rewrites a block forgets facts. So the code merges: omitted facts stay, and the model drops a
+fact only by naming it: `OUTDATED: the old fact`.
 """
 
 import re
@@ -17,8 +17,8 @@ def merge_facts(old: str, answer: str, limit: int) -> str:
     """Return the new text of a block, one fact a line, of at most `limit` characters.
 
     `old` is the block's text, `answer` what the model wrote. Old facts that the answer does not repeat come
-    first; they may take half of the limit, the earliest of them before the others, so that what was known
-    first (a name, say) outlives any amount of news.
+    first. They may take half of the limit, earliest first, so that early facts (a name, say) survive any
+    amount of news.
     """
     lines = [line.strip(" -*•\t") for line in answer.splitlines()]
     ended = [_words(line[len(OUTDATED) :]) for line in lines if line.upper().startswith(OUTDATED)]
@@ -35,7 +35,7 @@ def merge_facts(old: str, answer: str, limit: int) -> str:
 
 
 def _facts(text: str) -> list[str]:
-    """Return the sentences and lines of a text, each once."""
+    """Return the distinct sentences and lines of a text."""
     return list(dict.fromkeys(fact.strip() for fact in _FACT_END.split(text) if fact.strip()))
 
 
@@ -44,17 +44,17 @@ def _words(fact: str) -> frozenset[str]:
 
 
 def _is_in(words: frozenset[str], facts: Iterable[frozenset[str]]) -> bool:
-    """Tell if one of the facts says all that these words say."""
+    """Return whether one of the facts contains all these words."""
     return any(words <= fact for fact in facts)
 
 
 def _same(words: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell if the model meant this fact: it may have shortened it a little."""
+    """Return whether the model meant this fact, which it may have shortened slightly."""
     return bool(other) and (words == other or (len(words & other) >= 0.7 * len(words | other)))
 
 
 def _fitting(facts: list[str], room: int) -> list[str]:
-    """Return the first facts that fit the room, in characters with line ends."""
+    """Return the first facts that fit `room`, in characters with line breaks."""
     fitting: list[str] = []
     for fact in facts:
         room -= len(fact) + (1 if fitting else 0)

@@ -1,4 +1,4 @@
-"""The system prompt: how to speak, what is remembered, and facts that change, in this order.
+"""The system prompt: how to speak, the agent's memory, and changing facts, in this order.
 
 What changes least comes first, so that the provider's prompt cache keeps its prefix.
 """
@@ -27,7 +27,7 @@ Tools:
 - Never claim that something was done before its tool has said so."""
 
 MOST_BLOCK_CHARACTERS = 400_000
-"""Characters of all memory blocks in a prompt, which is written with each checkpoint too."""
+"""Maximum characters of memory blocks in a prompt, which each checkpoint stores too."""
 _CUT = "\n(The rest of this block does not fit here.)"
 
 SMALL_MODEL_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or two short sentences."
@@ -36,11 +36,11 @@ SMALL_MODEL_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or 
 def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | None, *, small: bool) -> str:
     """Return the system prompt of an agent with its memory blocks.
 
-    `small` gives the short form for models that follow no long one; it needs no `counts`.
+    `small` selects the short form for models that cannot follow a long one; it needs no `counts`.
     """
     values = _fitting(blocks)
     if small:
-        # Every word can lead it astray: it gets no text that an agent has without being told anything.
+        # Every extra word can confuse a small model: it gets no default texts.
         texts = [value.strip() for value in values if value not in DEFAULT_BLOCKS.values()]
         known = [text for text in texts if text]
         return "\n".join([agent.system or SMALL_MODEL_INSTRUCTIONS, *known])
@@ -53,7 +53,7 @@ def render_prompt(agent: Agent, blocks: Sequence[Block], counts: MemoryCounts | 
 
 
 def _fitting(blocks: Sequence[Block]) -> list[str]:
-    """Return the texts of blocks, cut where all together are too long."""
+    """Return the texts of blocks, truncated where the total is too long."""
     room, values = MOST_BLOCK_CHARACTERS, list[str]()
     for block in blocks:
         values.append(block.value if len(block.value) <= room else block.value[:room] + _CUT)

@@ -1,4 +1,4 @@
-"""Recall: search what was ever said, and bring the memory block up to date with what was found."""
+"""Recall: search all conversations, and update the memory block with the results."""
 
 import asyncio
 import logging
@@ -25,10 +25,10 @@ async def recall(
     start_minutes_ago: int | None = None,
     end_minutes_ago: int | None = None,
 ) -> str:
-    """Return the result of a recall for the model: what is remembered now, or the bare hits.
+    """Return the result of a recall for the model: the updated memory, or the hits themselves.
 
-    In the mode `compose` the memory model rewrites the agent's block from the hits; when it fails or takes
-    longer than the deadline, the hits are the result, as in the mode `search`.
+    In the mode `compose` the memory model rewrites the agent's block from the hits; if it fails or exceeds
+    the deadline, the hits are the result, as in the mode `search`.
     """
     now = datetime.fromtimestamp(context.clock.now(), UTC)
     page = await context.store.recall.search(
@@ -55,7 +55,7 @@ async def recall(
 
 
 async def _compose(context: Context, agent: AgentFacts, block: Block, query: str, found: str) -> str | None:
-    """Rewrite the block and return what the model is told, `None` when the memory model said nothing."""
+    """Rewrite the block and return the result for the model, `None` if the memory model's answer is empty."""
     model = context.models.get(context.limits.memory_model or agent["model"])
     answer = await compose_notes(model, known_text(block), query, found, block.limit)
     if not answer.strip() or not await context.until_firm():
@@ -74,7 +74,7 @@ def _ago(now: datetime, minutes: int | None) -> datetime | None:
 
 
 def render_hits(hits: Sequence[RecallHit]) -> str:
-    """Return the hits with their neighbours, each message once, the oldest first, with day and speaker."""
+    """Return the hits with their neighbours, each message once, oldest first, with time and speaker."""
     lines = {
         said.number: f"[{said.created_at:%Y-%m-%d %H:%M}] {said.speaker}: {said.text}"
         for hit in hits

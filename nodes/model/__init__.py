@@ -1,1 +1,1 @@
-"""Asking a model: one streamed completion, with retries and deadlines."""
+"""Model calls: one streamed completion, with retries and deadlines."""

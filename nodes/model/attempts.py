@@ -1,6 +1,6 @@
-"""Get a completion started: deadlines, retries, fallback models, and a second request when one is late.
+"""Start a completion: deadlines, retries, fallback models, and a second request if one is late.
 
-Everything here happens before the first token. After it nothing is tried again: the caller heard it.
+Everything here happens before the first token. After it nothing is retried: the caller has heard it.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 _BACKOFF = 0.25
 _LONGEST_BACKOFF = 2.0
 _MOST_REQUESTS = 3
-"""How many requests may run at once for one completion when they are late."""
+"""Maximum number of concurrent requests for one late completion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A completion that has begun: the deltas up to its first token, and the stream of the others."""
+    """A started completion: the deltas up to its first token, and the stream of the rest."""
 
     model: VoiceModel
     first: list[Delta]
@@ -42,10 +42,10 @@ async def start_completion(
     limits: TurnLimits,
     thread_id: str = "",
 ) -> Started:
-    """Return the first completion that begins; the caller closes its stream.
+    """Return the first completion that starts; the caller closes its stream.
 
-    Tries each model in order, `model_attempts` times while its errors are retryable, within the latency
-    budget. While a model thinks nothing else is tried. Raises the last `ModelError` when none begins,
+    Tries each model in order, up to `model_attempts` times while its errors are retryable, within the latency
+    budget. While a model thinks, nothing else is tried. Raises the last `ModelError` if none starts,
     `ContextTooLong` at once.
     """
     loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ def _patience(model: VoiceModel, limits: TurnLimits) -> float:
 
 
 def _wait_before_retry(attempt: int, error: ModelError) -> float:
-    """Return seconds: exponential with jitter, but never less than what the provider asked for."""
+    """Return the seconds to wait: exponential with jitter, but at least what the provider asked for."""
     backoff = min(_LONGEST_BACKOFF, _BACKOFF * 2**attempt) * random.uniform(0.5, 1.0)
     asked = error.retry_after if isinstance(error, ModelUnavailable) else None
     return max(backoff, asked or 0.0)
@@ -109,9 +109,9 @@ async def _attempt(model: VoiceModel, request: Request, limits: TurnLimits, pati
 async def _begin(
     model: VoiceModel, request: Request, limits: TurnLimits, patience: float, lives: asyncio.Event
 ) -> Started:
-    """Open a stream and read up to its first word or call; `lives` is set at its first sign of life.
+    """Open a stream and read up to its first word or call; `lives` is set on the first data.
 
-    That is waited for `patience` seconds, then the limits on stalls and thoughts hold.
+    The first data must come within `patience` seconds; then the limits on stalls and thinking apply.
     """
     stream = stream_completion(model, request, thoughts_first=limits.thoughts_first)
     first: list[Delta] = []
@@ -133,10 +133,10 @@ async def _begin(
 async def _first_to_speak(
     begin: Callable[[], Coroutine[Any, Any, Started]], hedge_after: float, lives: asyncio.Event
 ) -> Started:
-    """Race further requests against one that is late; the losers' connections are closed at once.
+    """Race further requests against a late one; the losers' connections are closed at once.
 
-    A third one covers the case that the second is late as well: with one request in ten slow, that is one
-    turn in a hundred. A model that thinks is not late.
+    The third covers the case that the second is late too: with one request in ten slow, that is one turn in a
+    hundred. A thinking model is not late.
     """
     running = {asyncio.create_task(begin())}
     begun, error = 1, None

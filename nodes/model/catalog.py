@@ -27,42 +27,42 @@ if TYPE_CHECKING:
 
 LOCAL_MODEL = "local:smollm2"
 MOST_TOOL_CHARACTERS = 2_000_000
-"""Characters of the descriptions of all sets of tools that are kept for a model."""
+"""Maximum characters of all tool descriptions cached per model."""
 MOST_MODELS = 64
-"""Models that are kept made, about 1 MB each: their names come from agents."""
+"""Maximum number of cached models, about 1 MB each: their names come from agents."""
 LONGEST_NAME = 200
-"""Characters of a model's name."""
+"""Maximum length of a model's name."""
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
 _TIMEOUTS = httpx2.Timeout(None, connect=5.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VoiceModel:
-    """A chat model and what is special about it."""
+    """A chat model and its properties."""
 
     name: str
     chat: BaseChatModel
     calls_tools: bool = True
     small: bool = False
-    """True for a model that follows only a very short prompt."""
+    """True for a model that can follow only a very short prompt."""
     patience: float = 1.0
-    """How many times longer than usual its first token may take."""
+    """Factor for the time that its first token may take."""
     learned: LearnedForm = field(default_factory=lambda: LearnedForm(LANGCHAIN))
-    """How its server wants requests to be written, as far as that is known."""
+    """The request form that its server accepts, as far as known."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Sampling settings that suit it; an agent's own settings come on top."""
+    """Default sampling settings; an agent's own settings override them."""
     _bound: dict[tuple[VoiceTool | str, ...], Runnable[Any, BaseMessage]] = field(
         default_factory=dict[tuple[VoiceTool | str, ...], Runnable[Any, BaseMessage]], repr=False
     )
     _sizes: list[int] = field(default_factory=list[int], repr=False)
-    """Characters of the descriptions of each set of `_bound`."""
+    """Size of the descriptions of each set in `_bound`, in characters."""
 
     def with_tools(
         self, tools: Sequence[VoiceTool], client_tools: Sequence[Mapping[str, Any]], form: RequestForm
     ) -> Runnable[Any, Any]:
-        """Return the model with the tools bound to it; their schemas are sent as built, once a set.
+        """Return the model with the tools bound to it; each set's schemas are built once.
 
-        `strict` is one value for all of them: several servers refuse a mixture.
+        `strict` applies to all of them: several servers refuse a mixture.
         """
         if not tools and not client_tools:
             return self.chat
@@ -75,12 +75,12 @@ class VoiceModel:
             try:
                 of_client = map(dict if strict else _not_strict, client_tools)
                 self._bound[key] = self.chat.bind_tools([*own, *of_client])
-            except NotImplementedError:  # It calls no tools: then it talks.
+            except NotImplementedError:  # A model without tool support: it only talks.
                 self._bound[key] = self.chat
         return self._bound[key]
 
     def _make_room(self, size: int) -> None:
-        """Forget all sets when another one of this many characters would be too much."""
+        """Clear the cache if another set of this size would exceed the limit."""
         if sum(self._sizes) + size > MOST_TOOL_CHARACTERS:
             self._bound.clear()
             self._sizes.clear()
@@ -97,7 +97,7 @@ def _not_strict(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _form_of(chat: BaseChatModel) -> RequestForm:
-    """Return the form of a chat model: OpenAI's client may speak to any server."""
+    """Return the request form of a chat model: OpenAI's client may use any server."""
     client = getattr(chat, "root_async_client", None)
     return LANGCHAIN if client is None else form_of_server(str(client.base_url))
 
@@ -108,7 +108,7 @@ class Models:
     def __init__(self, default: str | BaseChatModel) -> None:
         self._given: dict[str, VoiceModel] = {}
         self._made: dict[str, VoiceModel] = {}
-        """Models that can be made again: their names come from agents."""
+        """Models that can be recreated: their names come from agents."""
         self._clients: dict[str, HttpClients] = {}
         self._local: LocalServer | None = None
         if isinstance(default, BaseChatModel):
@@ -118,12 +118,12 @@ class Models:
             self.default = default
             check_model_name(default)
             if default != LOCAL_MODEL:
-                openai_access()  # A wrong key or address is found now, not in a turn.
+                openai_access()  # Detect a wrong key or address now, not in a turn.
 
     def get(self, name: str | None) -> VoiceModel:
-        """Return the model of that name, the default one for `None`; it is made on first use.
+        """Return the model with that name, the default one for `None`; it is created on first use.
 
-        Raises `InvalidSetting` for a name that leads to no model, `MissingExtra` for `local:` without it.
+        Raises `InvalidSetting` for an unknown model, `MissingExtra` for `local:` without that extra.
         """
         name = name or self.default
         known = self._given.get(name) or self._made.get(name)
@@ -139,11 +139,11 @@ class Models:
         return made
 
     def add(self, name: str, chat: BaseChatModel) -> None:
-        """Serve a LangChain chat model by this name."""
+        """Register a LangChain chat model under this name."""
         self._given[name] = VoiceModel(name=name, chat=chat, learned=LearnedForm(_form_of(chat)))
 
     def substitute(self, name: str, other: str) -> None:
-        """Serve the model `other` to whoever asks for `name` from now on; raises what `get` does."""
+        """Use the model `other` for `name` from now on; raises what `get` does."""
         self._given[name] = self.get(other)
 
     async def aclose(self) -> None:
@@ -157,7 +157,7 @@ class Models:
         from .local_model import LocalServer
 
         self._local = LocalServer()
-        # The embedded server drops kept connections now and then.
+        # The embedded server sometimes drops keep-alive connections.
         access = OpenAIAccess(key="local", base_url=self._local.start(), organization=None, project=None)
         return VoiceModel(
             name=LOCAL_MODEL,
@@ -176,7 +176,7 @@ class Models:
     def _chat_openai(
         self, model: str, access: OpenAIAccess, headers: Mapping[str, str] | None = None
     ) -> BaseChatModel:
-        from langchain_openai import ChatOpenAI  # Half a second to import: only when a model is used.
+        from langchain_openai import ChatOpenAI  # Importing takes half a second: only when a model is used.
 
         url = access.base_url or OPENAI_URL
         if url not in self._clients:
@@ -188,15 +188,15 @@ class Models:
             base_url=access.explicit_url,
             default_headers=headers,
             api_key=access.key or "none",  # pyright: ignore[reportArgumentType]
-            max_retries=0,  # Retries are the turn's: they know its latency budget.
+            max_retries=0,  # The turn itself retries, within its latency budget.
             stream_usage=True,
             stream_chunk_timeout=None,
             timeout=_TIMEOUTS,
-            openai_proxy=None,  # The clients have it.
+            openai_proxy=None,  # The HTTP clients have it.
             http_client=self._clients[url].blocking,
             http_async_client=self._clients[url].turns,
         )
-        # Its own values are those of the environment, as they stand there.
+        # By default it would use the environment's values uncleaned.
         chat.root_async_client.organization = access.organization
         chat.root_async_client.project = access.project
         return chat
@@ -206,16 +206,16 @@ LOCAL_SETTINGS: Mapping[str, Any] = {"temperature": 0.3, "max_completion_tokens"
 
 
 def default_model() -> str:
-    """Return the model of a first run: OpenAI's when there is a key or a server, else the embedded one."""
+    """Return the default model: OpenAI's if a key or a server is set, else the embedded one."""
     if has_openai_access():
         return "openai:gpt-4.1-mini"
     return LOCAL_MODEL
 
 
 def check_model_name(name: str) -> None:
-    """Raise `InvalidSetting` when `name` is not the name of a model."""
+    """Raise `InvalidSetting` if `name` is not the name of a model."""
     provider, _, model = name.partition(":")
     if len(name) > LONGEST_NAME:
-        raise InvalidSetting(f"the name of a model has at most {LONGEST_NAME} characters")
+        raise InvalidSetting(f"a model's name may have at most {LONGEST_NAME} characters")
     if not (provider == "openai" and model) and name != LOCAL_MODEL:
         raise InvalidSetting(f"no model '{name}': write openai:NAME or {LOCAL_MODEL}")

@@ -1,4 +1,4 @@
-"""One streamed completion as small deltas, the same for every LangChain chat model."""
+"""One streamed completion as deltas, for every LangChain chat model."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -25,30 +25,30 @@ from .stream.finish_reasons import FAILED
 from .stream.stream_reading import PIECE, Reading
 
 BURST = 500
-"""Deltas after which other tasks get a turn: a server may send thousands at once."""
+"""Number of deltas after which other tasks may run: a server may send thousands at once."""
 _OF_TOOLS = frozenset({"tool_choice", "parallel_tool_calls"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the model is asked: prompt, window, tools on offer, settings of agent and client."""
+    """A request to the model: prompt, window, offered tools, settings of agent and client."""
 
     prompt: str
     window: Sequence[AnyMessage]
     instruction: str | None = None
-    """Hidden words for this request alone."""
+    """Hidden text for this request only."""
     tools: Sequence[VoiceTool] = ()
     client_tools: Sequence[Mapping[str, Any]] = ()
-    """Tools that the client of an endpoint runs itself, in OpenAI's form."""
+    """Tools that the client runs itself, in OpenAI's format."""
     user: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     client_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     form: RequestForm | None = None
-    """How it is written, in place of the model's own form."""
+    """Its form, overriding the model's own."""
 
     @property
     def offered(self) -> list[str]:
-        """The names of the tools on offer."""
+        """The names of the offered tools."""
         clients = [str(tool.get("function", {}).get("name")) for tool in self.client_tools]
         return [*(tool.offered for tool in self.tools), *clients]
 
@@ -56,11 +56,11 @@ class Request:
 async def stream_completion(
     model: VoiceModel, request: Request, *, thoughts_first: bool = False
 ) -> AsyncGenerator[Delta]:
-    """Yield the deltas of one completion, their text for the caller's ear; see `Reading`.
+    """Yield the deltas of one completion, with text that can be spoken; see `Reading`.
 
-    A request whose form the server refuses is written again, in the form that the refusal asks for. Raises
-    only `ModelError`s. Closing the generator, or cancelling the task that waits for it, closes the connection
-    to the provider.
+    A request whose form the server refuses is sent again, in the form that the refusal asks for. Raises only
+    `ModelError`s. Closing the generator, or cancelling the task that waits for it, closes the connection to
+    the provider.
     """
     form, begun, count = request.form or model.learned.form, False, 0
     while True:
@@ -106,7 +106,7 @@ def _unended(model: str, failure: str | None) -> ModelUnavailable:
 
 
 def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]) -> AsyncGenerator[Delta]:
-    """Return the stream of the request in this form; the names of its fields are added to `sent`."""
+    """Return the stream for the request in this form, and add its field names to `sent`."""
     settings = with_client_settings(
         {**model.settings, **request.settings}, request.client_settings, model.chat
     )
@@ -133,7 +133,7 @@ def _open(model: VoiceModel, request: Request, form: RequestForm, sent: set[str]
 
 
 def _without(settings: Mapping[str, Any], form: RequestForm) -> dict[str, Any]:
-    """Return the settings that the server takes, the limit of the answer by the name that it takes."""
+    """Return the settings that the server accepts, with the length limit under the name that it accepts."""
     kept = {name: value for name, value in settings.items() if name not in form.left_out}
     limit = settings.get("max_completion_tokens", settings.get("max_tokens"))
     for name in ("max_completion_tokens", "max_tokens"):

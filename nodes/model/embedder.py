@@ -17,10 +17,10 @@ _TIMEOUTS = httpx2.Timeout(60.0, connect=5.0)
 
 
 class LangChainEmbedder:
-    """LangChain's `Embeddings` as the search index takes them."""
+    """LangChain's `Embeddings` with the interface of the search index."""
 
     def __init__(self, name: str, embeddings: Embeddings) -> None:
-        """Call `embeddings` by `name`, which must be another one for another model."""
+        """Identify `embeddings` by `name`, which must differ between models."""
         self.name = name
         self._embeddings = embeddings
 
@@ -41,9 +41,9 @@ class LangChainEmbedder:
 
 @asynccontextmanager
 async def open_embedder(source: str | Embeddings | None) -> AsyncGenerator[LangChainEmbedder | None]:
-    """Give the embedder of a name, a path or an object, and close its connections behind the body.
+    """Yield the embedder for a name, a path or an object, and close its connections on exit.
 
-    Raises `InvalidSetting` for what leads to none.
+    Raises `InvalidSetting` if there is none.
     """
     if isinstance(source, str) and source.startswith("openai:"):
         access = required_openai_access(source)
@@ -57,20 +57,22 @@ async def open_embedder(source: str | Embeddings | None) -> AsyncGenerator[LangC
     else:
         embeddings = _load(source) if isinstance(source, str) else source
         if not isinstance(embeddings, Embeddings):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidSetting(f"{type(embeddings).__name__} is no embedder: give LangChain `Embeddings`")
+            raise InvalidSetting(
+                f"{type(embeddings).__name__} is not an embedder: give LangChain `Embeddings`"
+            )
         yield LangChainEmbedder(_name_of(embeddings), embeddings)
 
 
 def _openai(name: str, access: OpenAIAccess, clients: HttpClients) -> Embeddings:
-    from langchain_openai import OpenAIEmbeddings  # Half a second to import: only when it is used.
+    from langchain_openai import OpenAIEmbeddings  # Importing takes half a second: only when it is used.
     from openai import AsyncOpenAI
 
     key = access.key or "none"
-    # What is not set is not asked of the environment again: there it may have blanks around it.
+    # Unset values are passed too: the library would read the environment's uncleaned ones.
     client = AsyncOpenAI(
         api_key=key,
         base_url=access.explicit_url,
-        max_retries=0,  # A search has no time for them, and what is due is tried again anyway.
+        max_retries=0,  # A search has no time for retries, and pending entries are retried anyway.
         http_client=clients.turns,
     )
     client.organization, client.project = access.organization, access.project
@@ -81,7 +83,7 @@ def _openai(name: str, access: OpenAIAccess, clients: HttpClients) -> Embeddings
         openai_proxy=None,
         async_client=client.embeddings,
         http_client=clients.blocking,
-        check_embedding_ctx_length=False,  # It would load a table of tokens from the network.
+        check_embedding_ctx_length=False,  # Otherwise it would load a token table from the network.
     )
 
 
@@ -93,11 +95,11 @@ def _load(path: str) -> Any:
         return getattr(importlib.import_module(module), factory)()
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidSetting(f"the embedder '{path}' cannot be made: {reason}") from error
+        raise InvalidSetting(f"the embedder '{path}' cannot be created: {reason}") from error
 
 
 def _name_of(embeddings: Embeddings) -> str:
-    """Return the name of the class, and what the object tells of its model."""
+    """Return the class name, with the object's model name if it has one."""
     kind = type(embeddings)
     traits = (getattr(embeddings, each, None) for each in ("model", "model_name", "dimensions"))
     return ":".join([f"{kind.__module__}.{kind.__qualname__}", *(str(each) for each in traits if each)])

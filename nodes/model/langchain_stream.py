@@ -1,4 +1,4 @@
-"""Stream a completion from any LangChain chat model, by LangChain itself."""
+"""Stream a completion from any LangChain chat model, through LangChain itself."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -15,7 +15,7 @@ from .stream.langchain_chunks import read_chunk
 async def stream_langchain(
     model: Runnable[Any, Any], messages: Sequence[BaseMessage], settings: Mapping[str, Any]
 ) -> AsyncGenerator[Delta]:
-    """Yield the deltas of one completion; an orderly end is a good one, since many models give no reason.
+    """Yield the deltas of one completion; a normal end is accepted, since many models give no finish reason.
 
     Raises whatever the model raises.
     """
@@ -28,9 +28,10 @@ async def stream_langchain(
 
 
 def _unbound(model: Any, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return the model itself, and the settings with those that were bound to it.
+    """Return the unbound model, and the settings merged with those bound to it.
 
-    A binding would add all callbacks of the step again, also those that must not see the model's own tokens.
+    A binding would add all callbacks of the step again, including those that must not see the model's own
+    tokens.
     """
     options = dict(settings)
     bound: Any = model

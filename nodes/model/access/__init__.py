@@ -1,1 +1,1 @@
-"""How model servers are reached: addresses, keys, proxies, certificates."""
+"""Access to model servers: addresses, keys, proxies, certificates."""

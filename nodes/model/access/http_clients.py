@@ -1,4 +1,4 @@
-"""HTTP clients for model servers, with the proxy and the certificates that the environment names."""
+"""HTTP clients for model servers, with the environment's proxy and certificates."""
 
 import os
 import ssl
@@ -14,7 +14,7 @@ from .proxies import proxy_for
 
 
 class ProxyFailed(httpx2.ProxyError):
-    """The proxy cannot be reached, or does not reach the server; `variable` names it."""
+    """The proxy cannot be reached, or cannot reach the server; `variable` names it."""
 
     def __init__(self, variable: str) -> None:
         super().__init__(f"the proxy of {variable} failed")
@@ -23,7 +23,7 @@ class ProxyFailed(httpx2.ProxyError):
 
 @dataclass(frozen=True, slots=True)
 class HttpClients:
-    """A pooled client for turns, and the blocking one that SDKs make at once and turns never use."""
+    """A pooled client for turns, and the blocking one that SDKs require and turns never use."""
 
     turns: httpx2.AsyncClient
     blocking: httpx2.Client
@@ -37,7 +37,7 @@ class HttpClients:
 def open_clients(url: str, **options: Any) -> HttpClients:
     """Return clients for the server at `url`; `options` are httpx's.
 
-    Raises `InvalidSetting` that names the variable of a proxy or of certificates that cannot be used.
+    Raises `InvalidSetting`, naming the variable, if a proxy or certificates cannot be used.
     """
     named = proxy_for(url)
     certificates = _certificates(url)
@@ -68,9 +68,9 @@ class _Proxied(httpx2.AsyncHTTPTransport):
 
 
 def _certificates(url: str) -> ssl.SSLContext:
-    """Return the certificates that are trusted, with those of SSL_CERT_FILE or SSL_CERT_DIR.
+    """Return the trusted certificates, including those of SSL_CERT_FILE or SSL_CERT_DIR.
 
-    They are needed for `https` alone: elsewhere a wrong variable does no harm.
+    They are needed only for `https`: without it, an invalid variable does no harm.
     """
     if not url.lower().startswith("https:"):
         return _usual_certificates()
@@ -84,11 +84,11 @@ def _certificates(url: str) -> ssl.SSLContext:
         return ssl.create_default_context(capath=path) if path else _usual_certificates()
     except OSError as error:  # Also `SSLError`, for a file without certificates.
         raise InvalidSetting(
-            f"{variable} names no certificates that can be read: correct the path, or unset the variable"
+            f"{variable} names no readable certificates: correct the path, or unset the variable"
         ) from error
 
 
 @lru_cache
 def _usual_certificates() -> ssl.SSLContext:
-    """Return the certificates that httpx brings; to read them takes 20 ms, and all clients may share them."""
+    """Return httpx's default certificates, shared by all clients since reading them takes 20 ms."""
     return httpx2.create_ssl_context(trust_env=False)

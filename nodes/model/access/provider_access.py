@@ -1,4 +1,4 @@
-"""How OpenAI's endpoint, or another that speaks its protocol, is reached: read from the environment."""
+"""Read from the environment how to reach OpenAI's endpoint or a compatible one."""
 
 import logging
 import os
@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
 _BASE_URLS = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
-"""The first that is set wins. The second is the older name; LangChain by itself prefers it."""
+"""The first one set wins. The second is the older name, which LangChain itself prefers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIAccess:
-    """What the environment says of OpenAI's endpoint, ready to be sent; `None` for what it leaves open."""
+    """The environment's values for OpenAI's endpoint, cleaned; `None` for those not set."""
 
     key: str | None
     base_url: str | None
@@ -27,12 +27,12 @@ class OpenAIAccess:
 
     @property
     def explicit_url(self) -> str | None:
-        """The base URL; OpenAI's own when a variable is there but empty: its library would use that."""
+        """The base URL; OpenAI's own if a variable is set but empty, which its library would use."""
         return self.base_url or (OPENAI_URL if any(name in os.environ for name in _BASE_URLS) else None)
 
 
 def openai_access() -> OpenAIAccess:
-    """Return how OpenAI's endpoint is reached; an empty variable is not set.
+    """Return how to reach OpenAI's endpoint; an empty variable counts as unset.
 
     Raises `InvalidSetting` for a value that cannot be used.
     """
@@ -48,21 +48,21 @@ def openai_access() -> OpenAIAccess:
 
 
 def has_openai_access() -> bool:
-    """Return true when a key or a server is set, usable or not."""
+    """Return whether a key or a server is set, valid or not."""
     return any(cleaned(os.environ.get(name, "")) for name in ("OPENAI_API_KEY", *_BASE_URLS))
 
 
 def required_openai_access(name: str) -> OpenAIAccess:
-    """Return how the model `name` is reached; raise `InvalidSetting` without a key or a server."""
+    """Return how to reach the model `name`; raise `InvalidSetting` without a key or a server."""
     if not has_openai_access():
         raise InvalidSetting(
-            f"'{name}' needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own)"
+            f"'{name}' needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for your own server)"
         )
     return openai_access()
 
 
 def _first(checked: Callable[[str, str], str], *variables: str) -> str | None:
-    """Return the checked value of the first variable that is set."""
+    """Return the validated value of the first variable that is set."""
     for variable in variables:
         text = os.environ.get(variable, "")
         if cleaned(text):

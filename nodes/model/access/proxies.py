@@ -1,4 +1,4 @@
-"""Which proxy a server is reached through: none for this machine itself and for what NO_PROXY names."""
+"""Choose the proxy for a server: none for this machine and for hosts in NO_PROXY."""
 
 import importlib.util
 import ipaddress
@@ -28,7 +28,7 @@ class ProxySetting:
 
 
 def is_loopback(host: str) -> bool:
-    """Return true for a host that is this machine itself."""
+    """Return whether the host is this machine."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -37,10 +37,10 @@ def is_loopback(host: str) -> bool:
 
 
 def proxy_for(url: str) -> ProxySetting | None:
-    """Return the proxy that the environment names for a server, `None` for none.
+    """Return the environment's proxy for a server, or `None`.
 
     OPENAI_PROXY wins over HTTPS_PROXY or HTTP_PROXY, by the URL's scheme, and these over ALL_PROXY. Raises
-    `InvalidSetting` that names the variable when its proxy cannot be used.
+    `InvalidSetting`, naming the variable, if its proxy cannot be used.
     """
     server = urlsplit(url)
     if is_loopback(server.hostname or ""):
@@ -64,23 +64,23 @@ def _checked(variable: str, text: str) -> httpx2.Proxy:
     port = proxy and (proxy.url.port or 80)
     if proxy is None or port not in range(1, 65536) or not proxy.url.host or re.search(r"\s", text):
         raise InvalidSetting(
-            f"{variable} names no proxy that can be used: write http://HOST:PORT, or https://, socks5:// or "
+            f"{variable} names no usable proxy: write http://HOST:PORT, or https://, socks5:// or "
             "socks5h:// (with the package socksio)"
         )
     if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise InvalidSetting(
-            f"{variable} names a SOCKS proxy: install the package socksio for it, or name an HTTP proxy"
+            f"{variable} names a SOCKS proxy: install the package socksio, or name an HTTP proxy"
         )
     return proxy
 
 
 def _variable(name: str) -> str:
-    """Return the variable that is set, as it is written there; the lower-case one wins."""
+    """Return the name of the variable that is set; the lower-case one wins."""
     return next((known for known in (name, name.upper()) if os.environ.get(known)), _SYSTEM)
 
 
 def _is_excepted(server: SplitResult, exceptions: str, variable: str) -> bool:
-    """Return true when NO_PROXY names the server: by host, domain, address, network, or `*` for all."""
+    """Return whether NO_PROXY names the server: by host, domain, address, network, or `*` for all."""
     host = (server.hostname or "").rstrip(".").lower()
     port = server.port or {"http": 80, "https": 443}.get(server.scheme)
     if variable == _SYSTEM and proxy_bypass(host):
@@ -113,7 +113,7 @@ def _names(entry: str, host: str, port: int | None) -> bool:
 
 
 def _address(name: str) -> _Address | None:
-    """Return the address that a host is written as, also in the short forms of IPv4 such as `127.1`."""
+    """Return the host as an IP address, including short IPv4 forms such as `127.1`."""
     try:
         address = ipaddress.ip_address(name.strip("[]").partition("%")[0])
     except ValueError:

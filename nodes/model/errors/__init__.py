@@ -1,1 +1,1 @@
-"""What model servers mean by their errors."""
+"""Interpret the errors of model servers."""

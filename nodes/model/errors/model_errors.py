@@ -1,7 +1,7 @@
-"""Turn what a provider, a network or a chat model raises into the errors that a turn understands.
+"""Map errors of providers, networks and chat models to `ModelError`s.
 
-The messages name the status and the provider's error code, never its text: that may quote a key or what
-the caller said. The cause stays attached for those who debug.
+The messages name the status and the provider's error code, never its text, which may quote a key or the
+caller. The cause stays attached for debugging.
 """
 
 import json
@@ -38,7 +38,7 @@ _LONGEST_CODE = 64
 
 
 def as_model_error(error: Exception, model: str) -> ModelError:
-    """Return the `ModelError` for any exception that streaming from `model` raised."""
+    """Return the `ModelError` for any exception raised while streaming from `model`."""
     if isinstance(error, ModelError):
         return error
     status = _status(error)
@@ -60,7 +60,7 @@ def as_model_error(error: Exception, model: str) -> ModelError:
 
 
 def _connection_fault(error: BaseException) -> str:
-    """Return why there is no connection, with the variable that may be to blame."""
+    """Return why the connection failed, with the variable that may be the cause."""
     cause: BaseException | None = error
     while cause is not None:
         if type(cause).__name__ == "ProxyFailed":
@@ -72,9 +72,9 @@ def _connection_fault(error: BaseException) -> str:
 
 
 def error_inside(model: str, code: object, text: str) -> ModelError:
-    """Return the error for an error object that came with status 200 or inside a stream.
+    """Return the `ModelError` for an error object that came with status 200 or inside a stream.
 
-    `code` is what the object calls itself (a number, a word or `None`), `text` its whole text, which is only
+    `code` is the object's own code (a number, a word or `None`), `text` its whole text, which is only
     searched for known wordings.
     """
     status = _as_status(code)
@@ -88,7 +88,7 @@ def error_inside(model: str, code: object, text: str) -> ModelError:
 def refused_with(
     model: str, status: int, code: object, text: str, retry_after: float | None = None
 ) -> ModelError:
-    """Return the error for an HTTP status, the provider's error code and the words of its answer."""
+    """Return the `ModelError` for an HTTP status, the provider's error code and the text of its answer."""
     detail = _detail(status, code)
     if status == 402 or (isinstance(code, str) and code in _NO_CREDIT):
         return ModelRefused(f"{model}: refused ({detail}): {_REMEDIES[402]}")
@@ -117,7 +117,7 @@ def _by_words(words: str, model: str, detail: str) -> ModelError | None:
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the HTTP status of an error of any SDK; several wrap the one that has it."""
+    """Return the HTTP status of any SDK's error; several wrap the error that has it."""
     response = getattr(error, "response", None)
     for status in (
         getattr(error, "status_code", None),
@@ -130,14 +130,14 @@ def _status(error: BaseException) -> int | None:
 
 
 def _as_status(code: object) -> int | None:
-    """Return the status that an error's own code stands for."""
+    """Return the status that corresponds to an error's own code."""
     if isinstance(code, str):
         code = int(code) if code.isascii() and code.isdecimal() and len(code) == 3 else _CODES.get(code)
     return code if isinstance(code, int) and 400 <= code < 600 else None
 
 
 def _words(error: BaseException) -> str:
-    """Return all that an error and its cause say, for a search only."""
+    """Return the text of an error and its cause, for searching only."""
     cause = "" if error.__cause__ is None else _words(error.__cause__)
     return f"{error} {getattr(error, 'body', '')} {cause}"
 
@@ -148,7 +148,7 @@ def _detail(status: int | None, code: object) -> str:
 
 
 def _shown(code: object) -> str:
-    """Return a provider's code if it is one: a number or a single word, never a sentence."""
+    """Return a provider's code if it is a number or a single word, never a sentence."""
     text = str(code) if isinstance(code, str | int) else ""
     return text if len(text) <= _LONGEST_CODE and not any(map(str.isspace, text)) else ""
 
@@ -164,5 +164,5 @@ def _retry_after(error: Exception) -> float | None:
 
 
 def _kinds(error: Exception) -> set[str]:
-    """Return the names of the classes that `error` is of: the SDKs and HTTP clients need no import for it."""
+    """Return the names of `error`'s classes, so that SDKs and HTTP clients need not be imported."""
     return {kind.__name__ for kind in type(error).__mro__}

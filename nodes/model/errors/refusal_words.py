@@ -1,4 +1,4 @@
-"""What a provider means by its refusal, read from words that no two of them share.
+"""Classify a provider's refusal by its wording, which differs between providers.
 
 There is no common code for these errors. The wordings are those of OpenAI, Azure, Anthropic, Google, Mistral,
 Groq, xAI, Cerebras, DeepSeek, DashScope, vLLM, SGLang, llama.cpp, Ollama, LM Studio and TGI as of 2026.
@@ -68,9 +68,9 @@ _UNKNOWN = _any_of(
 
 
 def concerns_length(words: str) -> bool:
-    """Return true when the request does not fit the model's context.
+    """Return whether the request exceeds the model's context.
 
-    Limits of the answer, and of single names and ids, are another matter.
+    Not for limits of the answer, or of single names and ids.
     """
     if "string too long" in words or (_ANSWER_LENGTH.search(words) and not _REQUEST.search(words)):
         return False
@@ -78,40 +78,40 @@ def concerns_length(words: str) -> bool:
 
 
 def concerns_policy(words: str) -> bool:
-    """Return true when a content filter refused the words."""
+    """Return whether a content filter refused the request."""
     return _POLICY.search(words) is not None
 
 
 def concerns_access(words: str) -> bool:
-    """Return true when no other request would be answered either: the key, the account, the model's name."""
+    """Return whether every request would be refused: because of the key, the account or the model's name."""
     return _ACCESS.search(words) is not None
 
 
 def concerns_order(words: str) -> bool:
-    """Return true when the server refused the order or the roles of the messages."""
+    """Return whether the server refused the order or the roles of the messages."""
     return _ORDER.search(words) is not None
 
 
 def concerns_tools(words: str) -> bool:
-    """Return true when the model or its server calls no tools."""
+    """Return whether the model or its server does not support tools."""
     return _TOOLS.search(words) is not None and "strict" not in words
 
 
 def concerns_pictures(words: str) -> bool:
-    """Return true when the model takes nothing but text."""
+    """Return whether the model accepts only text."""
     return _PICTURES.search(words) is not None
 
 
 def is_unknown_field(words: str) -> bool:
-    """Return true when a field as such was refused, whatever its value."""
+    """Return whether a field as such was refused, whatever its value."""
     return _UNKNOWN.search(words) is not None
 
 
 def named_fields(words: str, sent: Iterable[str]) -> frozenset[str]:
-    """Return which of the `sent` fields of a request the words of a refusal name.
+    """Return the `sent` fields of a request that a refusal names.
 
-    A `loc` (FastAPI, pydantic) or `param` (OpenAI) names a field for certain; else its name in quotes, or as
-    a word of its own when it is no everyday word.
+    A `loc` (FastAPI, pydantic) or `param` (OpenAI) names a field reliably; otherwise its quoted name, or its
+    name as a separate word unless that is an everyday word.
     """
     fields = set(sent)
     certain = _located(words) & fields
@@ -135,7 +135,7 @@ def named_fields(words: str, sent: Iterable[str]) -> frozenset[str]:
 
 
 def _located(words: str) -> set[str]:
-    """Return the last names of all `loc` and `param` entries in the JSON or Python objects of a text."""
+    """Return the last name of each `loc` and `param` entry in the JSON or Python objects of a text."""
     found: set[str] = set()
     for place in re.findall(r"[\"'](?:loc|param)[\"']\s*:\s*(\[[^\]]*\]|\([^)]*\)|[\"'][^\"']*[\"'])", words):
         text = place.replace("'", '"').replace("(", "[").replace(")", "]").replace(",]", "]")

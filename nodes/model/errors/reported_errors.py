@@ -1,4 +1,4 @@
-"""Errors that a server reports inside an answer with status 200, in the many forms that there are."""
+"""Errors that a server reports inside an answer with status 200, in their many forms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from ...text.json_values import is_object, list_of, object_of
 _ERRORS = ("error", "errors", "detail", "err", "exception")
 _TEXTS = ("message", "msg", "error_message", "error_msg", "errmsg", "errorMessage", "title")
 _NOTES = ("ping", "alive", "heartbeat", "progress", "processing", "queue", "info", "chunk")
-"""Words in the kind of an object that is no error although it has a message."""
+"""Words in the type of an object that is not an error although it has a message."""
 _CODES = ("code", "error_code", "errcode", "errorCode", "status_code", "status", "type")
 _OTHER_WORDS = frozenset({"error", "invalid_request_error", "failed", "fail", "false"})
-"""What some give as a code and is none: the next field may say more."""
+"""Values that some servers give as a code but say nothing: the next field may be better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,18 @@ class ReportedError:
     code: object
     """A number, a word or `None`."""
     text: str
-    """All of it, for a search only: it may quote what the caller said."""
+    """The whole text, for searching only: it may quote the caller."""
 
 
 def reported_error(fields: Mapping[str, Any], event: str = "") -> ReportedError | None:
-    """Return the error in an object that a server sent, perhaps under the name of an `event`."""
+    """Return the error in an object from a server, perhaps in an `event` with a name."""
     if _says_error(fields, event):
         return ReportedError(_code(fields), str(fields))
     return None
 
 
 def is_error_event(event: str) -> bool:
-    """Return whether the name of a server-sent event means an error."""
+    """Return whether a server-sent event's name means an error."""
     name = event.lower()
     return any(word in name for word in ("error", "exception", "fail", "abort"))
 
@@ -53,12 +53,12 @@ def _says_error(fields: Mapping[str, Any], event: str) -> bool:
 
 
 def _holds(value: object) -> bool:
-    """Return whether a field holds an error, not the note that there is none."""
+    """Return whether a field holds an error, not a statement that there is none."""
     return any(value.values()) if is_object(value) else bool(value)
 
 
 def _code(fields: Mapping[str, Any]) -> object:
-    """Return the most telling code of an error, which may stand in an object of its own."""
+    """Return the most specific code of an error, which may be in a nested object."""
     words: list[object] = []
     for part in (*_inner(fields), fields):
         for name in _CODES:

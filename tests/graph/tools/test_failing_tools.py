@@ -73,7 +73,7 @@ async def test_a_raise_beside_the_tool_ends_the_call_alone(
         object.__setattr__(tools["look"], "injections", Broken())
         events = [event async for event in stream_turn(build_graph(resources), "Go.", CALL)]
     assert isinstance(events[-1], TurnFinished)
-    assert "a tool call broke down outside its tool" in caplog.text
+    assert "a tool call failed outside its tool" in caplog.text
 
 
 async def test_a_success_has_no_message_and_a_time_out_says_its_limit(open_voice: Any) -> None:

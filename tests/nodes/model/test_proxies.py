@@ -134,7 +134,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidSetting, match=f"^{name} names no proxy that can be used") as refused:
+    with pytest.raises(InvalidSetting, match=f"^{name} names no usable proxy") as refused:
         proxy_for(FAR)
     assert "secret" not in str(refused.value)
 
