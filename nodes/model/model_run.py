@@ -1,4 +1,4 @@
-"""Announce a model's call to callbacks and tracers, for an answer that LangChain does not read itself."""
+"""Report a model call to callbacks and tracers, for an answer that LangChain does not read itself."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -24,7 +24,7 @@ async def announced(
     messages: Sequence[BaseMessage],
     manager: AsyncCallbackManager,
 ) -> AsyncGenerator[Delta]:
-    """Yield the deltas of a stream, and announce it as a model's call to the handlers of `manager`."""
+    """Yield the deltas of a stream, and report it as a model call to the handlers of `manager`."""
     async with aclosing(stream) as deltas:
         answer = _Answer(str(request.payload.get("model")))
         run = await _begin(request, messages, manager)
@@ -33,7 +33,7 @@ async def announced(
                 await run.on_llm_new_token(delta.text, chunk=answer.add(delta))
                 yield delta
         except BaseException as error:
-            if answer.finish_reason is not None:  # All that was of interest came.
+            if answer.finish_reason is not None:  # Everything of interest has arrived.
                 await run.on_llm_end(answer.result())
             else:
                 await run.on_llm_error(error, response=answer.result())
@@ -42,7 +42,7 @@ async def announced(
 
 
 def followers(request: RawRequest) -> AsyncCallbackManager | None:
-    """Return where the call of a request is announced, `None` without any handlers."""
+    """Return the manager to which a request's call is reported, `None` without handlers."""
     return observers(
         request.chat,
         {
@@ -69,7 +69,7 @@ async def _begin(
 
 
 class _Answer:
-    """The whole message that the deltas make, as the model wrote it."""
+    """The whole message from the deltas, as the model wrote it."""
 
     def __init__(self, model: str) -> None:
         self.finish_reason: str | None = None
@@ -97,7 +97,7 @@ class _Answer:
         return ChatGenerationChunk(message=message)
 
     def result(self) -> LLMResult:
-        """Return what the model answered so far."""
+        """Return the answer so far."""
         self._calls.end()
         calls: list[ToolCall] = []
         invalid: list[InvalidToolCall] = []

@@ -1,7 +1,7 @@
-"""Stream a completion from the OpenAI client of a `ChatOpenAI`, without an object a token.
+"""Stream a completion from the OpenAI client of a `ChatOpenAI`, without creating objects per token.
 
-LangChain and the SDK make several pydantic objects of each token, which takes most of a turn's CPU time.
-Requests are made by them as ever; only the answer is read here.
+LangChain and the SDK create several pydantic objects per token, which takes most of a turn's CPU time. They
+still make the requests; only the answer is read here.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 _DRAIN_SECONDS = 0.1
-"""How long the end of the answer is waited for after its last event; the connection is kept then."""
+"""Maximum wait for the end of the answer after its last event, so that the connection can be reused."""
 _DONE_NAMES = frozenset({"done", "end", "complete", "completed", "finish", "finished"})
 
 
 async def stream_raw(request: RawRequest, model: str) -> AsyncGenerator[Delta]:
     """Yield the deltas of one completion; `model` is its name in errors.
 
-    Raises `ModelError`s, also for an answer that breaks off, and whatever the OpenAI client, its HTTP client
-    and the decoder raise.
+    Raises `ModelError`s, including for an answer that breaks off, and the errors of the OpenAI client, its
+    HTTP client and the decoder.
     """
     payload = dict(request.payload)
-    # The SDK would walk through all messages and schemas, looking for what it must not send as it is.
+    # The SDK would walk through all messages and schemas to convert special values.
     body = {name: payload.pop(name) for name in ("messages", "tools") if name in payload}
     body |= payload.pop("extra_body", None) or {}
     create = _completions(request.chat).with_streaming_response.create
@@ -42,7 +42,7 @@ async def stream_raw(request: RawRequest, model: str) -> AsyncGenerator[Delta]:
         part = await _first_bytes(parts)
         if part.lstrip()[:1] == b"<":
             raise ModelRefused(f"{model}: answered with a web page: check OPENAI_BASE_URL ({address})")
-        if part.lstrip()[:1] in (b"{", b"["):  # A server that does not stream.
+        if part.lstrip()[:1] in (b"{", b"["):  # The server does not stream.
             for delta in _read_whole(chunks, part + b"".join([part async for part in parts])):
                 yield delta
             return
@@ -59,7 +59,7 @@ async def stream_raw(request: RawRequest, model: str) -> AsyncGenerator[Delta]:
                 return
             try:
                 delta = chunks.read(data, name)
-            except ValueError:  # Cut off in the middle.
+            except ValueError:  # The answer was cut off.
                 break
             yield delta
         if not chunks.begun:
@@ -69,7 +69,7 @@ async def stream_raw(request: RawRequest, model: str) -> AsyncGenerator[Delta]:
 
 
 async def _first_bytes(parts: AsyncIterator[bytes]) -> bytes:
-    """Return the first bytes that show what kind of answer it is, without a byte order mark."""
+    """Return the first bytes, enough to recognize the kind of answer, without a byte order mark."""
     first = b""
     async for part in parts:
         first = (first + part).removeprefix(b"\xef\xbb\xbf")
@@ -79,7 +79,7 @@ async def _first_bytes(parts: AsyncIterator[bytes]) -> bytes:
 
 
 def _read_whole(chunks: ChunkReader, body: bytes) -> Iterator[Delta]:
-    """Yield the deltas of an answer that is no stream: one object, or several, each on its line."""
+    """Yield the deltas of an answer that is not a stream: one object, or one per line."""
     try:
         deltas = [chunks.read(body)]
     except ValueError:
@@ -90,24 +90,24 @@ def _read_whole(chunks: ChunkReader, body: bytes) -> Iterator[Delta]:
 
 
 def _is_done(data: bytes, name: str) -> bool:
-    """Return whether an event ends the answer: `[DONE]`, as OpenAI writes it or nearly so."""
+    """Return whether an event ends the answer: `[DONE]` as OpenAI writes it, or a variant."""
     if name and name.lower() in _DONE_NAMES:
         return b'"choices"' not in data
     return not data.startswith(b"{") and data.strip(b' "[]').upper() == b"DONE"
 
 
 async def _drain(parts: AsyncIterator[bytes]) -> None:
-    """Read an answer to its end, so that its connection serves the next request."""
+    """Read an answer to its end, so that its connection can be reused."""
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in parts:
                 pass
-    except Exception:  # Everything was said.
+    except Exception:  # The answer is complete.
         return
 
 
 def _bare_address(url: str) -> str:
-    """Return the address without what may be secret in it."""
+    """Return the address without parts that may be secret."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -115,11 +115,11 @@ def _bare_address(url: str) -> str:
 
 
 _patient: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""Clients that try again by themselves, and what serves here in their place."""
+"""Clients with retries of their own, and the ones without retries that replace them."""
 
 
 def _completions(chat: "ChatOpenAI") -> Any:
-    """Return the chat completions of the model's client, without its retries: these are the turn's."""
+    """Return the chat completions of the model's client, without retries, which are the turn's task."""
     client: Any = chat.root_async_client
     if client.max_retries == 0:
         return chat.async_client

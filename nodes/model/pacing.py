@@ -1,4 +1,4 @@
-"""How long a model's stream may be silent, and how long it may think before it says a word."""
+"""Timeouts of a model's stream: for silence, and for thinking before the first word."""
 
 import asyncio
 
@@ -7,16 +7,16 @@ from ..turn.limits import TurnLimits
 from .stream.delta import Delta
 
 _STEP = 0.05
-"""Seconds that a limit may last longer: it is moved on so often, not at each token."""
+"""Precision of a limit in seconds: it is moved at this interval, not at each token."""
 AFTER_REASON = 2.0
-"""Seconds that more is waited for after a finish reason: usage, or words of a server that gives it early."""
+"""Seconds to wait after a finish reason for usage, or for text from a server that sends it early."""
 
 
 class Pace:
-    """The limit on the next piece of one stream; use it as the context of the loop over the pieces."""
+    """The time limit on the next piece of a stream; use it as the context of the loop over the pieces."""
 
     def __init__(self, model: str, limits: TurnLimits, first: float | None = None) -> None:
-        """Wait `first` seconds for the first sign of life, when there was none yet; `model` is for errors."""
+        """Wait `first` seconds for the first data, if none came yet; `model` is named in errors."""
         self._model = model
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -37,7 +37,7 @@ class Pace:
             raise ModelTimeout(f"{self._model}: {self._complaint()}") from late
 
     def moved(self, delta: Delta) -> None:
-        """Take note of a piece: words, calls and thoughts show that the model is at work."""
+        """Register a piece: text, calls and thoughts show that the model is working."""
         now = self._loop.time()
         if delta.begins:
             self._thinking_since = None
@@ -50,9 +50,9 @@ class Pace:
             self._reschedule(now, self._limits.stall_timeout)
 
     def ending(self) -> None:
-        """Wait only a little longer: the model gave its reason to end."""
+        """Wait only a little longer: the finish reason has arrived."""
         self._reschedule(self._loop.time(), min(AFTER_REASON, self._limits.stall_timeout))
-        self._moved = 0.0  # The next word, if there is one, moves the limit at once.
+        self._moved = 0.0  # The next word, if any, moves the limit at once.
 
     def _reschedule(self, now: float, wait: float) -> None:
         self._moved = now

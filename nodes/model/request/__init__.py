@@ -1,1 +1,1 @@
-"""Writing a request that the model server takes."""
+"""Write requests in a form that the model server accepts."""

@@ -1,4 +1,4 @@
-"""A client's settings for the model, on top of those of the model and the agent."""
+"""Apply a client's model settings over those of the model and the agent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +11,9 @@ _LIMITS = ("max_completion_tokens", "max_tokens")
 def with_client_settings(
     settings: Mapping[str, Any], theirs: Mapping[str, Any], chat: BaseChatModel
 ) -> dict[str, Any]:
-    """Return the settings of a request with the client's; a limit on the reply's length can only be lower.
+    """Return a request's settings with the client's; a length limit can only become lower.
 
-    LangChain's classes for other providers than OpenAI know settings by other names, `stop` aside.
+    LangChain's classes for providers other than OpenAI use other names, except for `stop`.
     """
     if not theirs:
         return dict(settings)
@@ -25,9 +25,9 @@ def with_client_settings(
 
 
 def with_format_in_body(settings: Mapping[str, Any], chat: BaseChatModel) -> dict[str, Any]:
-    """Return the settings with the answer's form where LangChain only passes it on.
+    """Return the settings with the response format where LangChain only passes it on.
 
-    Else it would have the SDK parse the answer, which then refuses tools that are not strict.
+    Otherwise it would let the SDK parse the answer, which then refuses tools that are not strict.
     """
     wanted = settings.get("response_format")
     if not isinstance(wanted, Mapping) or not speaks_openai(chat):
@@ -38,5 +38,5 @@ def with_format_in_body(settings: Mapping[str, Any], chat: BaseChatModel) -> dic
 
 
 def speaks_openai(chat: BaseChatModel) -> bool:
-    """Return whether a chat model is LangChain's own for OpenAI's protocol, or made from it."""
+    """Return whether a chat model is LangChain's own for OpenAI's protocol, or derived from it."""
     return any(kind.__name__ == "BaseChatOpenAI" for kind in type(chat).__mro__)

@@ -1,4 +1,4 @@
-"""The request to the OpenAI client of a `ChatOpenAI`, made by LangChain and sent by ourselves."""
+"""The request to the OpenAI client of a `ChatOpenAI`, built by LangChain and sent by us."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PRIVATE = ("_should_stream", "_should_stream_usage", "_get_request_payload", "_uses_gateway")
-"""Attributes of LangChain's that any release may rename: without them LangChain streams the model."""
+"""LangChain attributes that a release may rename: without them LangChain streams the model."""
 _missed: set[str] = set()
-"""Those that were missing, each logged once."""
+"""Missing ones, each logged once."""
 _SPECIAL = {"name", "tool_calls", "function_call", "audio"}
 """Keys of a message's `additional_kwargs` that LangChain sends."""
 _CLASSES = {
     "langchain_openai.chat_models.base.ChatOpenAI",
     "langchain_openai.chat_models.azure.AzureChatOpenAI",
 }
-"""Subclasses may change anything: LangChain streams them."""
+"""Exact classes only: subclasses may change anything, so LangChain streams them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request to the OpenAI client of `chat`, with all that LangChain would send."""
+    """A request to the OpenAI client of `chat`, with everything that LangChain would send."""
 
     chat: "ChatOpenAI"
     payload: dict[str, Any]
     fields: frozenset[str] = frozenset()
-    """The names of all fields that it holds, at the top and of the provider's own within messages."""
+    """The names of all its fields: top-level ones, and the provider's own within messages."""
 
 
 def raw_request(
@@ -48,12 +48,12 @@ def raw_request(
     form: RequestForm,
     name: str,
 ) -> RawRequest | None:
-    """Return the request to `model`, a chat model with or without tools bound to it, in this form.
+    """Return the request to `model`, a chat model with or without bound tools, in this form.
 
-    `name` is the model's: what it sent beside words goes back to it alone.
+    `name` is the model's: only it gets back what it sent besides text.
 
-    `None` when only LangChain can make it or must see its answer: another class, another protocol than chat
-    completions, a limiter, streaming that is switched off, a release without the attributes that it takes.
+    `None` if only LangChain can build it or must see its answer: another class, a protocol other than chat
+    completions, a rate limiter, disabled streaming, a release without the needed attributes.
     """
     chat, options = model, dict(settings)
     if isinstance(model, RunnableBinding):
@@ -69,7 +69,7 @@ def raw_request(
         return None
     if openai._should_stream_usage(counts, **options):  # pyright: ignore[reportPrivateUsage]
         options["stream_options"] = {"include_usage": True}
-    # LangChain looks at each character of a reply: plain messages, which are nearly all, need no such look.
+    # LangChain inspects each character of a reply; plain messages, which are nearly all, do not need that.
     plain = [_as_plain(message) for message in messages]
     others = [message for message, known in zip(messages, plain, strict=True) if known is None]
     payload: dict[str, Any] = openai._get_request_payload(others, stop=stop, **options)  # pyright: ignore
@@ -98,8 +98,8 @@ def _leave_out(messages: list[dict[str, Any]], field: str) -> None:
 
 
 def _as_plain(message: BaseMessage) -> dict[str, Any] | None:
-    """Return the form in which words of the user or a reply without calls are sent, `None` for all else."""
-    if not isinstance(message.content, str):  # Pictures have forms of their own in LangChain.
+    """Return the payload of a user message or of a reply without calls, `None` for anything else."""
+    if not isinstance(message.content, str):  # LangChain converts pictures.
         return None
     if message.name is not None or not _SPECIAL.isdisjoint(message.additional_kwargs):
         return None
@@ -115,18 +115,18 @@ def _full_name(kind: type) -> str:
 
 
 def _has_private(chat: "ChatOpenAI") -> bool:
-    """Return true when LangChain still has what the fast path takes of it; log what is missing once."""
+    """Return whether LangChain still has what the fast path needs; log anything missing once."""
     missing = {name for name in _PRIVATE if not hasattr(chat, name)}
     if not hasattr(chat.async_client, "_client"):
         missing.add("_client")
     for name in sorted(missing - _missed):
-        log.warning("langchain-openai has no %s any more: answers come through LangChain, slower", name)
+        log.warning("langchain-openai no longer has %s: answers are read by LangChain, more slowly", name)
     _missed.update(missing)
     return not missing
 
 
 def _is_plain(chat: "ChatOpenAI", options: Mapping[str, Any]) -> bool:
-    """Tell if LangChain would only pass the answer on, by the SDK's own client."""
+    """Return whether LangChain would only pass the answer on, from the SDK's own client."""
     own_patience = "stream_chunk_timeout" in chat.model_fields_set and bool(chat.stream_chunk_timeout)
     return (
         chat._should_stream(async_api=True, **options)  # pyright: ignore[reportPrivateUsage]
@@ -141,7 +141,7 @@ def _is_plain(chat: "ChatOpenAI", options: Mapping[str, Any]) -> bool:
 
 
 def _is_own(client: object, method: str) -> bool:
-    """Tell if a method of the SDK is its own, not what a tracer put around it to see answers parsed."""
+    """Return whether an SDK method is original, not wrapped by a tracer that needs parsed answers."""
     classes = type(client).__mro__
     function: object = next((vars(kind)[method] for kind in classes if method in vars(kind)), None)
     return type(function) is FunctionType and function.__globals__["__name__"].startswith("openai.")

@@ -1,7 +1,7 @@
-"""What a model server takes in a request. One form does not fit all; what a server refuses is learned.
+"""The request form that a model server accepts, learned from what it refuses.
 
-A model starts with the form of its provider. When its server refuses a field, the tools or the order of roles
-by name, the form changes for the life of the process, and one log line says so.
+A model starts with the form of its provider. If its server refuses a field, the tools or the order of roles
+by name, the form changes for the life of the process, which is logged once.
 """
 
 import logging
@@ -28,9 +28,9 @@ _ANSWER_LENGTHS = {"max_tokens": "max_completion_tokens", "max_completion_tokens
 class RequestForm:
     """How a request to a server is written.
 
-    `left_out`: fields that are not sent, at the top or within messages and tools. `complete`: a tool's result
-    is followed by a reply, and the last word is the user's or a tool's. `alternating`: the user begins, and
-    neighbors of one role are one message. `text_only`: pictures and sound are described in words.
+    `left_out`: fields that are not sent, top-level or within messages and tools. `complete`: a tool's result
+    is followed by a reply, and the last message is the user's or a tool's. `alternating`: the user starts,
+    and adjacent messages of one role are joined. `text_only`: pictures and audio are described in words.
     `answer_length`: the name of the field that limits the answer.
     """
 
@@ -41,7 +41,7 @@ class RequestForm:
     answer_length: str = "max_tokens"
 
     def without(self, fields: Iterable[str]) -> "RequestForm":
-        """Return this form with more fields left out; a limit of the answer tries its other name first."""
+        """Return this form without more fields; the length limit is first tried under its other name."""
         named = frozenset(fields)
         lengths = named & _ANSWER_LENGTHS.keys()
         if lengths and self.answer_length in lengths:
@@ -55,15 +55,15 @@ class RequestForm:
 OPENAI = RequestForm(answer_length="max_completion_tokens")
 """OpenAI itself and Azure: all fields, any order of roles."""
 COMPATIBLE = RequestForm(left_out=frozenset({"user"}))
-"""A server that speaks OpenAI's protocol and is not known further."""
+"""An unknown server that speaks OpenAI's protocol."""
 PLAINEST = RequestForm(
     left_out=frozenset({"user", "stream_options", "strict", "parallel_tool_calls", "tool_choice", "name"}),
     complete=True,
     alternating=True,
 )
-"""What every server takes."""
+"""What every server accepts."""
 LANGCHAIN = RequestForm(answer_length="max_completion_tokens")
-"""Another provider through LangChain, which writes the request in that provider's own form."""
+"""Another provider through LangChain, which writes the request in that provider's format."""
 
 _HOSTS = {
     "api.openai.com": OPENAI,
@@ -75,13 +75,13 @@ _HOSTS = {
 
 
 def form_of_server(base_url: str) -> RequestForm:
-    """Return the form for the address of a server that speaks OpenAI's protocol."""
+    """Return the form for a server that speaks OpenAI's protocol, by its address."""
     host = urlsplit(base_url).hostname or ""
     return next((form for known, form in _HOSTS.items() if f".{host}".endswith(f".{known}")), COMPATIBLE)
 
 
 class LearnedForm:
-    """The form of one model, which changes with what its server refuses."""
+    """The form of one model, which adapts to what its server refuses."""
 
     def __init__(self, form: RequestForm) -> None:
         self.form = form
@@ -89,10 +89,10 @@ class LearnedForm:
     def after(
         self, refusal: RequestRefused, form: RequestForm, sent: Iterable[str], model: str
     ) -> RequestForm | None:
-        """Return another form for a request that was refused in `form`, `None` when the refusal names none.
+        """Return another form for a request refused in `form`, `None` if the refusal suggests none.
 
-        `sent` are the names of the fields that it held. What the server does not know at all is left out of
-        later requests too; a value that it refuses is a matter of this request.
+        `sent` are the names of its fields. Fields that the server does not know are left out of later
+        requests too; a refused value concerns only this request.
         """
         words = refusal.words
         if concerns_order(words) and not (form.alternating and form.complete):
@@ -114,12 +114,12 @@ class LearnedForm:
         return changed
 
     def keep(self, form: RequestForm, model: str) -> None:
-        """Use `form` from now on: a request that was refused in another one was answered in it."""
+        """Use `form` from now on: it succeeded where another form was refused."""
         if form != self.form:
             self._learn(self.form, form, "something that it does not name", model)
 
     def _learn(self, old: RequestForm, new: RequestForm, what: str, model: str) -> RequestForm:
         if old == self.form:
-            log.warning("the server refuses %s: later requests go without", what, extra={"model": model})
+            log.warning("the server refuses %s: later requests omit it", what, extra={"model": model})
             self.form = new
         return new

@@ -1,7 +1,7 @@
-"""Write the messages of a request: one system message, the window in an order that servers take.
+"""Write the messages of a request: one system message, and the window in an order that servers accept.
 
-Many chat templates refuse a system message that is not the first. So a hidden instruction after tools stands
-in the last result, which leaves the provider's prompt cache whole, and any other at the end of the prompt.
+Many chat templates refuse a system message that is not the first. So a hidden instruction after tools goes
+into the last result, which preserves the provider's prompt cache, and any other to the end of the prompt.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ CALL_BEGINS = "(The call begins.)"
 SPEAK_FIRST = "(The user has not said anything yet. Speak first.)"
 GO_ON = "(The user says nothing. Go on.)"
 CUT_OFF = "(I was interrupted.)"
-"""What stands between a tool's result and the user's next words, where a server wants a reply there."""
+"""Placeholder between a tool's result and the next user message, for servers that require a reply there."""
 
 
 def request_messages(
     prompt: str, window: Sequence[AnyMessage], instruction: str | None, form: RequestForm
 ) -> list[BaseMessage]:
-    """Return the messages that are sent, `prompt` and all system messages of the window first."""
+    """Return the messages to send, with `prompt` and all system messages of the window first."""
     notes = [str(message.text) for message in window if isinstance(message, SystemMessage)]
     said: list[AnyMessage] = [
         _sendable(message, text_only=form.text_only)
@@ -52,7 +52,7 @@ def request_messages(
 
 
 def _closed(said: list[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages with a last word that a reply can follow."""
+    """Return the messages with a last message that a reply can follow."""
     last = said[-1] if said else None
     if isinstance(last, HumanMessage | ToolMessage):
         return said
@@ -60,7 +60,7 @@ def _closed(said: list[AnyMessage]) -> list[AnyMessage]:
 
 
 def _alternating(said: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages with the user first, and neighbors of one role as one message."""
+    """Return the messages with the user first, and adjacent messages of one role joined."""
     ordered: list[AnyMessage] = []
     for message in said:
         last = ordered[-1] if ordered else None
@@ -77,7 +77,7 @@ def _alternating(said: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 def _with_replies_to_tools(said: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages with a reply between a tool's result and the user's next words."""
+    """Return the messages with a reply between a tool's result and the next user message."""
     complete: list[AnyMessage] = []
     for message in said:
         if isinstance(message, HumanMessage) and complete and isinstance(complete[-1], ToolMessage):
@@ -87,7 +87,7 @@ def _with_replies_to_tools(said: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 def _joined_words(first: HumanMessage, second: HumanMessage) -> AnyMessage:
-    """Return the words of two messages as one; those of different speakers with their names."""
+    """Return the text of two messages joined, with names if the speakers differ."""
     if first.name == second.name:
         return _with_content(first, _joined(first.content, second.content))
     labelled = [_joined(f"{said.name}:" if said.name else "", said.content) for said in (first, second)]
@@ -111,7 +111,7 @@ def _parts(content: Any) -> list[Any]:
 
 
 def _sendable(message: AnyMessage, *, text_only: bool) -> AnyMessage:
-    """Return the message with what can be encoded; most are as they are."""
+    """Return the message with only what can be encoded; most are unchanged."""
     content = message.content
     if isinstance(content, str):
         whole = whole_characters(content)
@@ -137,10 +137,10 @@ def _sendable_part(part: str | dict[Any, Any], *, text_only: bool) -> dict[str, 
 
 
 def described(part: Mapping[str, Any]) -> str:
-    """Return what stands in words for a part of a message that is no text."""
+    """Return a description of a part of a message that is not text."""
     return f"[{str(part.get('type', 'attachment')).removesuffix('_url').replace('_', ' ')}]"
 
 
 def words_alone(messages: Iterable[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages with all that is no text described in words."""
+    """Return the messages with everything that is not text described in words."""
     return [_sendable(message, text_only=True) for message in messages]

@@ -1,9 +1,9 @@
-"""What a model sent beside words and calls, on its way back to it: thoughts, signatures, fields of its own.
+"""Send back to a model what it sent besides text and calls: thoughts, signatures, its own fields.
 
-Several providers refuse a tool's result when the reply that called the tool comes back without them: Gemini's
+Several providers refuse a tool's result if the reply that called the tool comes back without them: Gemini's
 `extra_content` (https://ai.google.dev/gemini-api/docs/thought-signatures), DeepSeek's `reasoning_content`
 (https://api-docs.deepseek.com/guides/thinking_mode), Anthropic's thinking blocks, OpenRouter's
-`reasoning_details`. A reply without tools goes back as words alone, and another model gets none of it.
+`reasoning_details`. A reply without tools goes back as text only, and another model gets none of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from ..stream.provider_fields import PROVIDER
 def add_to_payload(
     payload: Sequence[dict[str, Any]], messages: Sequence[BaseMessage], model: str
 ) -> set[str]:
-    """Add the fields to the messages of a request to OpenAI's protocol; return their names."""
+    """Add the fields to the messages of a request in OpenAI's protocol; return their names."""
     added: set[str] = set()
     for place, kept in _kept(messages, model).items():
         message = payload[place]
@@ -34,7 +34,7 @@ def add_to_payload(
 
 
 def with_fields(messages: Sequence[BaseMessage], model: str) -> list[BaseMessage]:
-    """Return the messages as the LangChain chat model gave them: its own keys and content blocks."""
+    """Return the messages as the LangChain chat model gave them: with its own keys and content blocks."""
     restored = list(messages)
     for place, kept in _kept(messages, model).items():
         message = restored[place]
@@ -47,7 +47,7 @@ def with_fields(messages: Sequence[BaseMessage], model: str) -> list[BaseMessage
 
 
 def _kept(messages: Sequence[BaseMessage], model: str) -> dict[int, Mapping[str, Any]]:
-    """Return what `model` wants back, by the places of the messages: only in turns that called a tool."""
+    """Return the fields that `model` needs back, by message index: only for turns that called a tool."""
     kept: dict[int, Mapping[str, Any]] = {}
     turn: dict[int, Mapping[str, Any]] = {}
     called = False

@@ -1,1 +1,1 @@
-"""Reading a model's stream, whoever sends it."""
+"""Read the streams of all models."""

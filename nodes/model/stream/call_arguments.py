@@ -1,4 +1,4 @@
-"""The arguments of a tool call, from the text that a model's server made of them."""
+"""Parse the arguments of a tool call from the text that a model server sent."""
 
 import json
 import re
@@ -14,31 +14,30 @@ from ...text.characters import whole_characters
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[a-zA-Z]*+")
 _BLANKS = re.compile(r"\s*+")
-# Not `re`, whose possessive groups give back what they took before Python 3.11.4.
+# Not `re`, whose possessive groups backtrack before Python 3.11.4.
 _CLOSERS = regex.compile(r"[\s}\])>;,]*+(?:<[|\uff5c/][^<>]*+>\s*+)*+\Z")
-"""What may follow whole arguments: a brace too many, or a token of the model's template."""
+"""What may follow complete arguments: an extra brace, or a token of the model's template."""
 _MOST_BITS = 63
-"""Bits of an integer that every checkpoint and database holds."""
+"""Maximum bits of an integer that every checkpoint and database can store."""
 _MOST_VALUES = 8
-"""Values in a row, such as `{}` before the real arguments, or these twice."""
+"""Maximum number of consecutive values, such as `{}` before the real arguments, or these twice."""
 _DEEPEST = 3
-"""How many times arguments may be encoded as JSON within JSON."""
+"""Maximum levels of JSON encoded within JSON."""
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)  # Takes line breaks within strings.
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)  # Accepts line breaks within strings.
 
 
 def call_arguments(text: str) -> dict[str, Any] | None:
-    """Return the arguments of a call, `None` when they are not a JSON object.
+    """Return the arguments of a call, `None` if they are not a JSON object.
 
-    Integers over 64 bits, which a checkpoint cannot hold, are given as their digits: account numbers are
-    that long.
-    Repairs what servers do: no arguments as `null`, `{}` before the real ones, an object twice, an object
-    encoded as a string, line breaks within strings, and code fences.
+    Integers over 64 bits, which a checkpoint cannot store, become strings of digits: account numbers are that
+    long. Repairs known faults of servers: `null` for no arguments, `{}` before the real ones, an object
+    twice, an object encoded as a string, line breaks within strings, and code fences.
     """
     try:
         values = [_unpacked(value, _DEEPEST) for value in _values(whole_characters(text))]
@@ -48,7 +47,7 @@ def call_arguments(text: str) -> dict[str, Any] | None:
             return None
         try:
             orjson.dumps(found)
-        except TypeError:  # Integers of more than 64 bits, which a checkpoint does not hold either.
+        except TypeError:  # Integers of more than 64 bits, which a checkpoint cannot store either.
             found = _with_digits(cast(object, found))
             orjson.dumps(found)
     except (ValueError, TypeError, RecursionError):
@@ -57,7 +56,7 @@ def call_arguments(text: str) -> dict[str, Any] | None:
 
 
 def _with_digits(value: object) -> object:
-    """Return a value with the digits of its large integers; `restore_integers` restores them for a tool."""
+    """Return a value with large integers as digits; `restore_integers` restores them for a tool."""
     if isinstance(value, dict):
         return {name: _with_digits(item) for name, item in cast(dict[str, object], value).items()}
     if isinstance(value, list):
@@ -67,21 +66,21 @@ def _with_digits(value: object) -> object:
 
 
 def own_arguments(arguments: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what a tool itself is given of arguments: the preamble does not count."""
+    """Return the arguments for the tool itself, without the preamble."""
     if arguments is None:
         return None
     return {name: value for name, value in arguments.items() if name not in (PREAMBLE, HEARTBEAT)}
 
 
 def are_empty(text: str) -> bool:
-    """Return whether a text stands for no arguments; the real ones may still follow it."""
+    """Return whether a text means no arguments; the real ones may still follow it."""
     return text.strip() in ("", "{}", "null")
 
 
 def _values(text: str) -> list[Any]:
-    """Return the JSON values that follow each other in a text."""
+    """Return the consecutive JSON values in a text."""
     text = _unfenced(text.strip())
-    if text.startswith('{\\"'):  # Encoded as a string that lost its quotes.
+    if text.startswith('{\\"'):  # An encoded string that lost its quotes.
         text = str(_DECODER.decode(f'"{text}"'))
     try:
         return [jiter.from_json(text.encode(), allow_inf_nan=False)] if text else []
@@ -93,7 +92,7 @@ def _values(text: str) -> list[Any]:
         if values and _CLOSERS.match(text, at):
             break
         if len(values) == _MOST_VALUES:
-            raise ValueError("too many values in a row")
+            raise ValueError("too many consecutive values")
         value, at = _DECODER.raw_decode(text, at)
         values.append(value)
         at = _end(_BLANKS, text, at)
@@ -101,7 +100,7 @@ def _values(text: str) -> list[Any]:
 
 
 def _unfenced(text: str) -> str:
-    """Return what stands in a code fence, without the name of a language; another text as it is."""
+    """Return the content of a code fence, without the language name; other text is returned unchanged."""
     if len(text) < 2 * len(_FENCE) or not (text.startswith(_FENCE) and text.endswith(_FENCE)):
         return text
     inner = text[len(_FENCE) : -len(_FENCE)]
@@ -114,7 +113,7 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _unpacked(value: Any, depth: int) -> Any:
-    """Return what a JSON string holds; `None` and an empty list stand for no arguments."""
+    """Return the content of a JSON string; `None` and an empty list mean no arguments."""
     if isinstance(value, str) and depth:
         inner = _values(value) or [{}]
         return _unpacked(inner[0], depth - 1) if len(inner) == 1 else value

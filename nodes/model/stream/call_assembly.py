@@ -1,7 +1,7 @@
-"""Make tool calls of the fragments that a model's stream holds, whatever its server takes for a call.
+"""Assemble tool calls from the fragments in a model's stream, for all servers' variants.
 
-A call is known by its id, then by its index, then by whole arguments after which a new name comes. The same
-id twice is one call, and so is a whole call that comes again: a tool with side effects must not run twice.
+A call is identified by its id, then by its index, then by a new name after complete arguments. The same id
+twice is one call, and so is a repeated complete call: a tool with side effects must not run twice.
 """
 
 from collections.abc import Collection
@@ -15,17 +15,17 @@ from .delta import CallFragment
 from .provider_fields import merged_fields
 
 MOST_CALLS = 128
-"""Tool calls of one reply. OpenAI's models are offered no more tools than that."""
+"""Maximum number of tool calls in a reply. OpenAI allows no more tools than that."""
 _BEGINNINGS = ("{", '"{', "null", "```")
-"""What arguments begin with; a piece in their middle hardly ever does."""
+"""How arguments start; a piece from the middle hardly ever does."""
 _BRACKETS = ("{", "[", '"')
 _ENDS = ("}", '"', "l", "`")
-"""What whole arguments end with."""
+"""How complete arguments end."""
 
 
 @dataclass(slots=True, eq=False)
 class GatheredCall:
-    """A tool call in the making."""
+    """A tool call being assembled."""
 
     index: int | None = None
     id: str | None = None
@@ -33,41 +33,41 @@ class GatheredCall:
     arguments: str = ""
     extras: dict[str, Any] = field(default_factory=dict[str, Any])
     doubtful: bool = False
-    """True while this may be a repeated call; its arguments will decide."""
+    """True while this may be a repetition of an earlier call; its arguments will decide."""
     dropped: bool = False
-    """True when it turned out to be an earlier call."""
+    """True if it turned out to repeat an earlier call."""
     preamble: PreambleReader = field(default_factory=PreambleReader)
-    """Reads the arguments for what is to be spoken before the tool runs."""
+    """Reads the preamble from the arguments."""
     _outline: Outline = field(default_factory=Outline)
     _parsed: tuple[str, dict[str, Any] | None] | None = None
 
     @property
     def is_whole(self) -> bool:
-        """True when the arguments need no more fragments."""
+        """True if the arguments are complete."""
         if not self.arguments.rstrip().endswith(_ENDS):
             return False
-        if self.arguments.lstrip().startswith(_BRACKETS):  # Each fragment is looked at once until the end.
+        if self.arguments.lstrip().startswith(_BRACKETS):  # Each fragment is scanned only once.
             self._outline.feed(self.arguments[len(self._outline.text) :])
             if self._outline.ended_at is None:
                 return False
         return self.parsed() is not None
 
     def parsed(self) -> dict[str, Any] | None:
-        """Return the arguments, `None` when they are not a JSON object."""
+        """Return the arguments, `None` if they are not a JSON object."""
         if self._parsed is None or self._parsed[0] != self.arguments:
             self._parsed = (self.arguments, call_arguments(self.arguments))
         return self._parsed[1]
 
     def own(self) -> dict[str, Any] | None:
-        """Return what of the arguments the tool itself is given."""
+        """Return the arguments for the tool itself."""
         return own_arguments(self.parsed())
 
     def has_same(self, own: dict[str, Any] | None) -> bool:
-        """Return whether the tool itself is given these arguments."""
+        """Return whether the arguments for the tool itself are the same."""
         return own is not None and self.own() == own
 
     def replace_arguments(self, arguments: str) -> None:
-        """Put the real arguments in place of those that only kept the place."""
+        """Replace placeholder arguments by the real ones."""
         self.arguments, self.preamble, self._outline = arguments, PreambleReader(), Outline()
 
 
@@ -75,16 +75,16 @@ class CallAssembly:
     """The tool calls of one message: add its fragments chunk by chunk."""
 
     def __init__(self, offered: Collection[str] = ()) -> None:
-        """Use the names of the `offered` tools to distinguish a piece of a name from a whole one."""
+        """Use the names of the `offered` tools to distinguish a partial name from a complete one."""
         self.is_full = False
-        """True when there are more calls than `MOST_CALLS`; what is over the bound is left out."""
+        """True if there are more calls than `MOST_CALLS`; the excess is dropped."""
         self._offered = frozenset(offered)
         self._calls: list[GatheredCall] = []
         self._by_index: dict[int, GatheredCall] = {}
         self._by_id: dict[str, GatheredCall] = {}
         self._last: GatheredCall | None = None
         self._earlier = 0
-        """How many calls were there before this chunk."""
+        """Number of calls before this chunk."""
 
     @property
     def calls(self) -> list[GatheredCall]:
@@ -92,17 +92,17 @@ class CallAssembly:
         return [call for call in self._calls if not call.dropped]
 
     def calls_from(self, place: int) -> list[GatheredCall]:
-        """Return the calls from a place in the order of all that came, dropped ones included."""
+        """Return the calls from an index on, counted over all calls including dropped ones."""
         return self._calls[place:]
 
     def begin_chunk(self) -> None:
-        """Take note that the next fragments come in a chunk of their own."""
+        """Start a new chunk of fragments."""
         self._earlier = len(self._calls)
 
     def add(self, fragment: CallFragment, *, whole: bool = False) -> tuple[GatheredCall, str] | None:
-        """Return the call that a fragment belongs to and what it adds to its arguments, `None` for nothing.
+        """Add a fragment; return its call and the text added to the arguments, `None` if there is no call.
 
-        A call of a `whole` message may be one that came in fragments before.
+        A call in a `whole` message may repeat one that came in fragments.
         """
         call = self._known_whole(fragment) if whole else None
         if call is None:
@@ -125,7 +125,7 @@ class CallAssembly:
         return call, _extend(call, fragment.arguments)
 
     def settle(self, call: GatheredCall, *, ended: bool = False) -> bool:
-        """Decide whether a call is one that came before; return false while that is open."""
+        """Decide whether a call repeats an earlier one; return false while that is undecided."""
         if not call.doubtful:
             return True
         if not (ended or call.is_whole):
@@ -143,7 +143,7 @@ class CallAssembly:
         return True
 
     def end(self) -> None:
-        """Decide everything that is open: no more fragments come."""
+        """Decide everything still open: no more fragments follow."""
         for call in self._calls:
             self.settle(call, ended=True)
             if not (call.name or call.id) and are_empty(call.arguments):
@@ -165,7 +165,7 @@ class CallAssembly:
         return known if self._goes_on(known, fragment) else self._new(fragment)
 
     def _with_same_id(self, same: GatheredCall, fragment: CallFragment) -> GatheredCall:
-        """Return the call of that id, or one that may turn out to be another with the same id."""
+        """Return the call with that id, or a new one that may differ despite the same id."""
         if not fragment.name:
             return same
         text = fragment.arguments.lstrip()
@@ -179,7 +179,7 @@ class CallAssembly:
         return same
 
     def _at_new_place(self, fragment: CallFragment) -> GatheredCall | None:
-        """Return the call of an index that was not there before: some servers count chunks, not calls."""
+        """Return the call for a new index: some servers count chunks, not calls."""
         last, text = self._last, fragment.arguments.lstrip()
         if last is None or fragment.id:
             return self._new(fragment)
@@ -193,7 +193,7 @@ class CallAssembly:
         return self._new(fragment) if _is_partial(last) and text.startswith("{") else last
 
     def _changes_its_id(self, known: GatheredCall, fragment: CallFragment) -> bool:
-        """Return whether a fragment continues the call at its place although its id differs."""
+        """Return whether a fragment continues the call at its index although its id differs."""
         text = fragment.arguments.lstrip()
         goes_on = _is_partial(known) and bool(text) and not text.startswith(_BEGINNINGS)
         if goes_on or fragment.index is None:
@@ -201,7 +201,7 @@ class CallAssembly:
         return not fragment.name or (not known.arguments and fragment.name == known.name and bool(text))
 
     def _goes_on(self, known: GatheredCall, fragment: CallFragment) -> bool:
-        """Return whether a fragment with a name and no id of its own continues the call at its place."""
+        """Return whether a fragment with a name but no id continues the call at its index."""
         name, text = fragment.name or "", fragment.arguments.lstrip()
         if not known.name:
             return not (known.is_whole and text.startswith("{")) or are_empty(known.arguments)
@@ -227,7 +227,7 @@ class CallAssembly:
         return call
 
     def _known_whole(self, fragment: CallFragment) -> GatheredCall | None:
-        """Return the call that a whole message repeats under another id."""
+        """Return the earlier call that a whole message repeats under another id."""
         own = own_arguments(call_arguments(fragment.arguments))
         for call in self._calls[: self._earlier]:
             if call.name == fragment.name and call.id != fragment.id:
@@ -236,7 +236,7 @@ class CallAssembly:
         return None
 
     def _named(self, call: GatheredCall, name: str) -> str:
-        """Return the name of a call to which another name, or a piece of its name, was given."""
+        """Return the name of a call after another name, or a piece of it, has arrived."""
         if not call.name or (name.startswith(call.name) and not call.arguments):
             return name
         joined = call.name + name
@@ -249,14 +249,14 @@ def _is_partial(call: GatheredCall) -> bool:
 
 
 def _extend(call: GatheredCall, arguments: str) -> str:
-    """Add to the arguments of a call; return what is new of them."""
+    """Add to the arguments of a call; return the new text."""
     known = call.arguments
     if arguments[:1] == "{" and known:
-        if are_empty(known) and not are_empty(arguments):  # What stood there only kept the place.
+        if are_empty(known) and not are_empty(arguments):  # The previous value was a placeholder.
             call.replace_arguments(arguments)
             return arguments
         if known[0] == "{" and len(arguments) > len(known) and arguments.startswith(known):
-            call.arguments = arguments  # It holds all arguments so far.
+            call.arguments = arguments  # The fragment contains all arguments so far.
             return arguments[len(known) :]
     call.arguments += arguments
     return arguments

@@ -1,4 +1,4 @@
-"""Contents of messages that are lists: words, thoughts, calls and whatever else a provider puts there."""
+"""Message contents that are lists: text, thoughts, calls and a provider's other blocks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ _THOUGHT_WORDS = ("reason", "think", "thought")
 
 
 def split_content(content: object) -> tuple[str, Blocks]:
-    """Return the words of a content, and its blocks that are neither words nor calls of tools."""
+    """Return the text of a content, and its blocks that are neither text nor tool calls."""
     if isinstance(content, str):
         return content, ()
     items = list_of(content) or [content]
@@ -40,7 +40,7 @@ def holds_thoughts(fields: Mapping[str, Any] | None, blocks: Blocks) -> bool:
 
 
 def provider_fields(message: Mapping[str, Any], standard: frozenset[str]) -> dict[str, Any] | None:
-    """Return the fields that are the provider's own, not the `standard` ones; `None` when there are none."""
+    """Return the provider's own fields, other than the `standard` ones; `None` if there are none."""
     if standard.issuperset(message):
         return None
     own = {name: value for name, value in message.items() if name not in standard and value}

@@ -1,18 +1,18 @@
-"""Streams in which each piece holds the whole text so far, as DashScope sends them."""
+"""Cumulative streams, in which each piece contains the whole text so far, as DashScope sends them."""
 
 _GROWTH = 2
-"""Pieces that must begin with the whole text before them until a stream is taken to be cumulative."""
+"""Number of pieces that must start with all text before them to make a stream count as cumulative."""
 _MOST_HELD = 4
 _FEWEST_LETTERS = 4
-"""Letters of the first piece, at least, when a stream of only two pieces is taken to be cumulative."""
+"""Minimum letters of the first piece for a stream of two pieces to count as cumulative."""
 
 
 class NewText:
-    """Feed it the pieces of a stream, get what is new in each, whether or not they hold the text so far.
+    """Feed it the pieces of a stream, get the new text of each, cumulative or not.
 
-    One piece that begins with all of the text before it proves little: a model may say a word twice. So it
-    waits until the next one has grown in the same way. In other streams hardly any piece repeats all that
-    came before, and none waits.
+    A single piece that starts with all previous text proves little: a model may say a word twice. So it waits
+    until the next one has grown in the same way. In other streams hardly any piece repeats all previous text,
+    and none waits.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class NewText:
         self._held: list[str] = []
 
     def feed(self, piece: str) -> str:
-        """Return the new text that is certain now."""
+        """Return the new text, as far as it is certain."""
         if self._decided:
             return self._rest_of(piece) if self._cumulative else piece
         if not self._said or self._said.isspace():
@@ -38,11 +38,11 @@ class NewText:
         return self._decide(cumulative=False) if len(self._held) >= _MOST_HELD and not self._grown() else ""
 
     def close(self) -> str:
-        """Return what still waits when the stream has ended."""
+        """Return the text held back, at the end of the stream."""
         return "" if self._decided else self._decide(cumulative=self._is_likely())
 
     def _rest_of(self, piece: str) -> str:
-        """Return what a cumulative piece adds; one that has little in common with the text is all new."""
+        """Return what a cumulative piece adds; one with little in common with the text is all new."""
         known = self._said
         same = _common(known, piece)
         if same < len(known) // 2:
@@ -54,7 +54,7 @@ class NewText:
         return piece[same:]
 
     def _grown(self) -> int:
-        """Return how many pieces have grown, other than by the first one once more: "ha", "haha"."""
+        """Return the number of pieces that have grown, without repetitions of the first: "ha", "haha"."""
         first = self._said.strip()
         return len({len(piece) for piece in self._held if piece.replace(first, "").strip()})
 
@@ -64,7 +64,7 @@ class NewText:
         return "".join(map(self._rest_of, held) if cumulative else held)
 
     def _is_likely(self) -> bool:
-        """Return whether a short stream is cumulative: otherwise it would hold whole words twice."""
+        """Return whether a short stream is cumulative: otherwise it would repeat whole words."""
         first = self._said
         if not self._grown() or first[-1].isspace() or first[0].isspace():
             return False
@@ -74,9 +74,9 @@ class NewText:
 
 
 def _common(text: str, other: str) -> int:
-    """Return how many characters two texts begin with in common."""
+    """Return the length of the common prefix of two texts."""
     low, high = 0, min(len(text), len(other))
-    if text[:high] == other[:high]:  # As a rule one has grown.
+    if text[:high] == other[:high]:  # Usually one has grown.
         return high
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""What one piece of a model's stream adds, for every provider."""
+"""Deltas: what one chunk of a model's stream adds, for every provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 from ....state.usage import Usage
 
 MOST_FRAGMENTS = 1_000
-"""Fragments of tool calls in one chunk; a reader takes one more, which shows that there were too many."""
+"""Maximum call fragments in one chunk; a reader reads one more, to detect an excess."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallFragment:
-    """A piece of a tool call; see `CallAssembly` for which of them make one call."""
+    """A piece of a tool call; `CallAssembly` joins them."""
 
     index: int | None
-    """The place of the call in the message, `None` when the provider does not count."""
+    """The index of the call in the message, `None` if the provider gives none."""
     id: str | None
     name: str | None
     arguments: str
@@ -23,27 +23,27 @@ class CallFragment:
     """The provider's own fields of the call (`extra_content`), which go back to it with the call."""
 
 
-@dataclass(slots=True)  # Not frozen: there is one for each token, and a frozen one takes twice as long.
+@dataclass(slots=True)  # Not frozen: there is one per token, and creating a frozen one takes twice as long.
 class Delta:
     """What one chunk of the stream adds."""
 
     text: str = ""
     calls: tuple[CallFragment, ...] = ()
     finish_reason: str | None = None
-    """As `finish_reasons.finish_reason` gives it."""
+    """As returned by `finish_reasons.finish_reason`."""
     usage: Usage | None = None
     failure: str | None = None
-    """The provider's own word for a failure, when the finish reason is one."""
+    """The provider's own word for a failure, if the finish reason is one."""
     thinking: bool = False
-    """True when the piece holds thoughts, which show that the model is at work; they are never spoken."""
+    """True if the piece has thoughts, which show that the model is working; they are never spoken."""
     extras: Mapping[str, Any] | None = None
     """The provider's own fields of the message (`reasoning_content`), which go back to it with the reply."""
     blocks: tuple[Mapping[str, Any], ...] = ()
-    """Content blocks that are not text, which go back to the provider too."""
+    """Content blocks other than text, which go back to the provider too."""
     whole: bool = False
-    """True for a whole message, which may repeat what came in pieces before."""
+    """True for a whole message, which may repeat earlier pieces."""
 
     @property
     def begins(self) -> bool:
-        """True when the piece holds words or calls: with the first of them the model has begun to answer."""
+        """True if the piece has text or calls: the first such piece starts the answer."""
         return bool(self.calls) or bool(self.text) and not self.text.isspace()

@@ -1,9 +1,9 @@
-"""Why a model's answer ended, in one word for all providers."""
+"""Normalize the finish reasons of all providers."""
 
 from ...text.json_values import object_of
 
 FAILED = "error"
-"""The finish reason of an answer that the provider could not end."""
+"""The finish reason of an answer that the provider could not complete."""
 
 _NONE = frozenset({"", "null", "none", "nil", "undefined", "unspecified", "in_progress"})
 _WORDS = {
@@ -31,13 +31,13 @@ _PARTS = {
         *("rate_limit", "quota", "invalid", "internal"),
     ),
 }
-"""Parts of words by which an unknown reason is understood; those that came first are stronger."""
+"""Word fragments that classify an unknown reason; earlier ones take precedence."""
 
 
 def finish_reason(reason: object) -> str | None:
-    """Return OpenAI's word for a provider's finish reason, `None` for none, `FAILED` for a failure.
+    """Return OpenAI's name for a provider's finish reason, `None` for none, `FAILED` for a failure.
 
-    An unknown reason is returned as it is: the answer ended.
+    An unknown reason is returned unchanged: the answer has ended.
     """
     if reason is None:
         return None
@@ -57,7 +57,7 @@ def finish_reason(reason: object) -> str | None:
 
 
 def failure(reason: object) -> str | None:
-    """Return the provider's own word for a failure, which may be shown; `None` when it is no single word."""
+    """Return the provider's own word for a failure, which may be shown; `None` if it is not a single word."""
     word = object_of(reason).get("type", reason)
     if finish_reason(word) != FAILED or not isinstance(word, str):
         return None

@@ -1,4 +1,4 @@
-"""The chunks of any LangChain chat model as deltas: words, calls, thoughts, and the provider's own fields."""
+"""Convert the chunks of any LangChain chat model to deltas: text, calls, thoughts, and provider fields."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -14,12 +14,12 @@ from .finish_reasons import failure, finish_reason
 from .token_counts import usage_of
 
 _STANDARD = frozenset({"tool_calls", "function_call", "refusal", "audio", "parsed"})
-"""Keys of `additional_kwargs` that are read elsewhere or need not go back."""
+"""Keys of `additional_kwargs` that are read elsewhere or are not sent back."""
 _REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
 
 
 def read_chunk(chunk: AIMessageChunk) -> Delta:
-    """Return what a chunk adds; a model that does not stream gives its whole message as one."""
+    """Return what a chunk adds; a model without streaming gives its whole message as one chunk."""
     own = cast(dict[str, Any], chunk.additional_kwargs)
     text, blocks = split_content(chunk.content)
     extras = provider_fields(own, _STANDARD) if own else None

@@ -1,4 +1,4 @@
-"""The chunks of OpenAI's chat completions, and of the many servers that speak its protocol nearly."""
+"""Read the chunks of OpenAI's chat completions, and of the many servers with similar protocols."""
 
 import json
 from dataclasses import replace
@@ -21,27 +21,27 @@ _NOTHING = Delta()
 _STANDARD = frozenset(
     {"role", "content", "refusal", "tool_calls", "function_call", "audio", "annotations", "name", "thought"}
 )
-"""Fields of a delta that are read or need not go back; all others belong to the provider."""
+"""Fields of a delta that are read or are not sent back; all others belong to the provider."""
 _STANDARD_CALL = frozenset({"index", "id", "type", "function", "name", "arguments", "parameters"})
 
 
 class ChunkReader:
-    """Read the chunks of one completion, or the whole completion of a server that does not stream."""
+    """Reads the chunks of one completion, or the whole completion of a server that does not stream."""
 
     def __init__(self, model: str, address: str = "") -> None:
-        """Name `model`, and the server's `address` when it answers with no chunk at all, in errors."""
+        """Errors name `model`, and the server's `address` if it sends no chunk at all."""
         self.begun = False
-        """True once there was a chunk of a completion."""
+        """True once a chunk of a completion has arrived."""
         self.ended = False
         """True once the completion has a finish reason."""
         self._model = model
         self._address = address
 
     def read(self, data: bytes, event: str = "") -> Delta:
-        """Return what a chunk adds; `event` is the name of the server-sent event that it came in.
+        """Return what a chunk adds; `event` is the name of its server-sent event.
 
-        Raises a `ModelError` for an error inside the stream, `ModelProtocolError` or `ValueError` for what
-        is no chunk.
+        Raises a `ModelError` for an error inside the stream, `ModelProtocolError` or `ValueError` for
+        anything that is not a chunk.
         """
         if len(data) > SMALL and is_too_much(data):
             raise ModelProtocolError(f"{self._model}: sent a chunk of too many values")
@@ -62,7 +62,7 @@ class ChunkReader:
         return self._read_choice(choices, usage)
 
     def unlike_a_completion(self) -> ModelError:
-        """Return the error for an answer that holds no completion at all: the address may be wrong."""
+        """Return the error for an answer without any completion: the address may be wrong."""
         return ModelProtocolError(f"{self._model}: answered with no completion{self._where()}")
 
     def _read_choice(self, choices: object, usage: object) -> Delta:
@@ -75,7 +75,7 @@ class ChunkReader:
         reason = finish_reason(fields.get("finish_reason"))
         if reason is not None:
             self.ended = True
-            usage = usage or fields.get("usage")  # Moonshot's place for it.
+            usage = usage or fields.get("usage")  # Moonshot puts it here.
         counted = usage_of(usage) if usage else None
         added, message = fields.get("delta"), fields.get("message")
         if message and not _says_anything(added):
@@ -103,7 +103,7 @@ class ChunkReader:
 
 
 def _named_error(data: bytes, event: str) -> ReportedError:
-    """Return the error of an event that is called one, whatever its data are."""
+    """Return the error for an event named as one, whatever its data."""
     try:
         fields = object_of(_only(_loads(data)))
     except ValueError:
@@ -112,7 +112,7 @@ def _named_error(data: bytes, event: str) -> ReportedError:
 
 
 def _only(value: object) -> object:
-    """Return the only item of a list: Gemini reports errors in one."""
+    """Return the only item of a list: Gemini wraps errors in one."""
     return value[0] if is_list(value) and len(value) == 1 else value
 
 
@@ -125,7 +125,7 @@ def _says_anything(added: object) -> bool:
 def _delta(added: object, reason: str | None, usage: Usage | None, *, whole: bool = False) -> Delta:
     fields = object_of(added)
     content = fields.get("content") if fields else added
-    if isinstance(content, str) and len(fields) < 2:  # What nearly all chunks are.
+    if isinstance(content, str) and len(fields) < 2:  # Nearly all chunks are like this.
         return Delta(content, finish_reason=reason, usage=usage, whole=whole)
     extras = provider_fields(fields, _STANDARD)
     text, blocks = split_content(content or fields.get("refusal"))
@@ -158,7 +158,7 @@ def _fragment(call: dict[str, Any]) -> CallFragment:
     arguments: object = function.get("arguments", function.get("parameters"))
     if arguments is None:
         arguments = ""
-    elif not isinstance(arguments, str):  # Given as an object, not as its text.
+    elif not isinstance(arguments, str):  # Given as an object instead of text.
         arguments = orjson.dumps(arguments).decode()
     return CallFragment(
         index=_as_index(call.get("index")),
@@ -179,4 +179,4 @@ def _loads(data: bytes) -> object:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return json.loads(data)  # Takes the lone half of a character too, when its other half comes later.
+        return json.loads(data)  # Also accepts an unpaired surrogate, whose other half comes later.

@@ -1,7 +1,7 @@
 """A provider's own fields of a reply: reasoning, thought signatures, content blocks that are not text.
 
-They go back to the provider with the reply and are neither spoken nor stored as words. While a reply streams
-they come in pieces, which are merged here.
+They go back to the provider with the reply, and are neither spoken nor stored as text. While a reply streams
+they arrive in pieces, which are merged here.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ PROVIDER = "provider"
 """Key in a message's `additional_kwargs`: `model`, then `message` (fields by name), `blocks` (content blocks
 in their order) and `calls` (fields by tool-call id), each only when it holds something."""
 MOST_BLOCKS = 200
-"""Content blocks of a reply that are kept; of more none goes back."""
+"""Maximum number of content blocks of a reply; if there are more, none is sent back."""
 LONGEST = 200_000
-"""Characters of JSON that are kept for one reply; beyond it the reasoning itself is left out."""
+"""Maximum characters of JSON stored for one reply; beyond that, reasoning texts are dropped."""
 
 _TEXTS = frozenset({"text", "thinking", "summary", "reasoning", "reasoning_content", "reasoning_text"})
-"""Keys whose texts come in pieces, and are the first to go when a reply holds too much."""
+"""Keys whose texts arrive in pieces, and are dropped first if a reply has too much."""
 _PIECES = _TEXTS | {"signature", "data", "encrypted_content"}
 
 
 class ProviderFields:
-    """The fields of one message, merged over its stream."""
+    """The fields of one message, merged from its stream."""
 
     def __init__(self) -> None:
         self._message: dict[str, Any] = {}
@@ -38,7 +38,7 @@ class ProviderFields:
         blocks: tuple[Mapping[str, Any], ...] = (),
         whole: bool = False,
     ) -> None:
-        """Add a piece; of a `whole` message, which repeats what came in pieces, only the missing fields."""
+        """Add a piece; from a `whole` message, which repeats earlier pieces, only missing fields."""
         for name, value in (fields or {}).items():
             if name not in self._message:
                 self._message[name] = _copied(value)
@@ -50,7 +50,7 @@ class ProviderFields:
                     _add_block(self._blocks, block)
 
     def data(self, model: str, calls: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any] | None:
-        """Return all fields as plain JSON data, `None` without any; `calls` are those of the calls."""
+        """Return all fields as plain JSON data, `None` without any; `calls` are the fields of the calls."""
         parts: dict[str, Any] = {
             "message": _plain(self._message),
             "blocks": _plain(self._blocks) if len(self._blocks) <= MOST_BLOCKS else [],
@@ -65,12 +65,12 @@ class ProviderFields:
 
 
 def merged_fields(known: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the fields of a tool call with those of a later piece: these hold whole values."""
+    """Return the fields of a tool call updated with a later piece, which has whole values."""
     return cast(dict[str, Any], _merged(dict(known or {}), dict(new or {}), joins=False))
 
 
 def _merged(known: Any, new: Any, *, joins: bool) -> Any:
-    """Return `known` with `new` added; texts are joined if they come in pieces."""
+    """Return `known` with `new` added; texts that come in pieces are joined."""
     if new is None or new == "":
         return known
     if isinstance(known, str) and isinstance(new, str):
@@ -95,7 +95,7 @@ def _comes_in_pieces(name: str) -> bool:
 
 
 def _add_block(blocks: list[Any], new: Any) -> None:
-    """Add a block, or a piece of one: pieces share an index, or follow each other with the same type."""
+    """Add a block, or a piece of one: pieces share an index, or are consecutive and of the same type."""
     for known in reversed(blocks):
         if _is_piece_of(known, new, known is blocks[-1]):
             _merged(known, new, joins=True)
@@ -114,14 +114,14 @@ def _is_piece_of(known: Any, new: Any, is_last: bool) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """Return the value with lists and objects of its own, which later pieces are merged into."""
+    """Return a deep copy of the value, into which later pieces are merged."""
     if isinstance(value, Mapping):
         return {name: _copied(item) for name, item in cast(Mapping[str, Any], value).items()}
     return list(map(_copied, value)) if is_list(value) else value
 
 
 def _plain(value: Any) -> Any:
-    """Return the value as JSON data; what JSON cannot hold is left out."""
+    """Return the value as JSON data, without what JSON cannot represent."""
     if isinstance(value, Mapping):
         items = cast(Mapping[Any, Any], value).items()
         plain = {str(name): _plain(item) for name, item in items}
@@ -137,7 +137,7 @@ def _plain(value: Any) -> Any:
 
 
 def _shortened(value: Any) -> Any:
-    """Return the value without the texts of reasoning: signatures and the like stay."""
+    """Return the value without reasoning texts; signatures and the like stay."""
     if is_object(value):
         kept = (
             (name, item) for name, item in value.items() if not (name in _TEXTS and isinstance(item, str))

@@ -1,20 +1,20 @@
-"""Server-sent events, from bytes that come in any portions."""
+"""Parse server-sent events from bytes in arbitrary pieces."""
 
 from ....state.errors import ModelProtocolError
 
 ServerEvent = tuple[bytes, str]
-"""The data of an event, and its name, which is empty for nearly all."""
+"""The data of an event, and its name, which is usually empty."""
 
 _BOM = b"\xef\xbb\xbf"
 MOST_BYTES = 12_000_000
-"""Bytes of one line: about 50 ms of work, and far more than a reply may hold."""
+"""Maximum bytes of one line: about 50 ms of work, and far more than a reply may have."""
 
 
 class EventReader:
-    """Cut a stream of bytes into its events.
+    """Splits a stream of bytes into its events.
 
-    Lines end with LF, CRLF or CR and nothing else: text within JSON may hold any other separator. Comments
-    and fields other than `data` and `event` are left out.
+    Only LF, CRLF and CR end lines: text within JSON may contain other separators. Comments and fields other
+    than `data` and `event` are ignored.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class EventReader:
         self._begun = False
 
     def feed(self, data: bytes) -> list[ServerEvent]:
-        """Return the events that are whole now.
+        """Return the events that are now complete.
 
         Raises `ModelProtocolError` for a line that is too long.
         """
@@ -36,7 +36,7 @@ class EventReader:
             if self._unended_size > MOST_BYTES:
                 raise ModelProtocolError("a line of the answer is too long")
             if not self._rest.endswith(b"\r"):
-                return []  # Joined once, at the end of the line: else the cost were the square of its length.
+                return []  # Joined once, at the end of the line: otherwise the cost would be quadratic.
             data = b""
         text = self._rest + data
         if self._unended:
@@ -50,7 +50,7 @@ class EventReader:
             self._begun = True
         held = b""
         if b"\r" in text:
-            if text.endswith(b"\r"):  # Its LF may come with the next bytes.
+            if text.endswith(b"\r"):  # Its LF may be in the next bytes.
                 text, held = text[:-1], b"\r"
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = text.split(b"\n")
@@ -67,7 +67,7 @@ class EventReader:
         return events
 
     def close(self) -> list[ServerEvent]:
-        """Return the event that the stream's end cut off: some servers leave out the empty line after it."""
+        """Return the event at the end of the stream: some servers omit the empty line after it."""
         return self.feed(b"\n\n")
 
     def _event(self) -> ServerEvent:

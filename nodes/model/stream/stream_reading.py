@@ -1,4 +1,4 @@
-"""Read a model's stream for what it means: the same rules for every server and for LangChain's models."""
+"""Interpret a model's stream, with the same rules for every server and for LangChain's models."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -10,20 +10,20 @@ from .delta import CallFragment, Delta
 from .written_calls import may_be_call, written_calls
 
 PIECE = 4_000
-"""Characters of a chunk that are read at once: some milliseconds of work, whatever they are."""
+"""Characters of a chunk that are read at once: at most some milliseconds of work."""
 _FIRST_WRITTEN = 1 << 20
-"""Index of the first call that was written as text: no server counts so far."""
+"""Index of the first call written as text: higher than any server's own."""
 
 
 class Reading:
-    """Feed it the deltas of one stream as they were sent, get those that a reply is made of.
+    """Feed it the deltas of one stream as sent, get the deltas of a reply.
 
-    Their text is new in each and for the caller's ear; pieces that hold something else show that the model is
-    at work. A call of an `offered` tool that was written as text becomes one, unless there are real ones.
+    Their text is new in each and can be spoken; other pieces show that the model is working. A call of an
+    `offered` tool that is written as text becomes a real one, unless there are real ones.
     """
 
     def __init__(self, offered: Collection[str] = (), *, thoughts_first: bool = False) -> None:
-        """Hold all words back up to the tag that closes thoughts when the model's template opens them."""
+        """Hold all text back up to the tag that closes thoughts, if the model's template opens them."""
         self._offered = offered
         self._new_text = NewText()
         self._words = SpokenText(thoughts_first=thoughts_first)
@@ -33,7 +33,7 @@ class Reading:
         self._called = False
 
     def read(self, delta: Delta) -> Iterable[Delta]:
-        """Return what a delta means, in pieces when it is long: others may get a turn between them."""
+        """Yield the interpreted delta, in pieces if it is long, so that other tasks can run in between."""
         if delta.calls:
             self._called = True
         if not delta.text:
@@ -45,7 +45,7 @@ class Reading:
         return (self._meaning(delta, new),) if len(new) <= PIECE else self._in_pieces(delta, new)
 
     def _in_pieces(self, delta: Delta, new: str) -> Iterator[Delta]:
-        """Yield the text of a delta piece by piece, all else with the last one."""
+        """Yield the text of a delta piece by piece, everything else with the last one."""
         last = (len(new) - 1) // PIECE * PIECE
         alone = Delta(whole=delta.whole, thinking=delta.thinking)
         for at in range(0, last, PIECE):
@@ -61,7 +61,7 @@ class Reading:
         return replace(delta, text=words, thinking=delta.thinking or not words)
 
     def close(self) -> Delta | None:
-        """Return what waited until the end of the stream, `None` for nothing."""
+        """Return what was held back until the end of the stream, or `None`."""
         text = self._words.feed(self._new_text.close()) + self._words.close()
         blocks = self._words.written
         if self._opening:
@@ -76,7 +76,7 @@ class Reading:
         return Delta(text=text, calls=tuple(calls)) if text or calls else None
 
     def _begin(self, words: str) -> str:
-        """Return the first words of the reply, nothing while they may be a call that is written as JSON."""
+        """Return the start of the reply, empty while it may be a call written as JSON."""
         opening, self._opening = self._opening + words, ""
         if may_be_call(opening, self._offered):
             self._opening = opening
@@ -85,11 +85,11 @@ class Reading:
         return opening
 
     def _missing(self, text: str) -> str:
-        """Return what of a whole message did not come in pieces before."""
+        """Return the parts of a whole message that did not come in pieces before."""
         self._words.feed(self._new_text.close())
         known = "".join(self._pieces).strip()
         if not (self._spoke or self._opening):
-            if known:  # Thoughts alone, perhaps never closed.
+            if known:  # Only thoughts, perhaps never closed.
                 self._words = SpokenText()
             return text
         return text.lstrip()[len(known) :] if text.lstrip().startswith(known) else ""

@@ -1,4 +1,4 @@
-"""Numbers of tokens, of whatever type a server gives them."""
+"""Token counts, of any type that a server sends."""
 
 import math
 
@@ -6,13 +6,13 @@ from ....state.usage import Usage
 from ...text.json_values import object_of
 
 _MOST = 1 << 53
-"""More tokens than any model has used; a larger number is a mistake, and no checkpoint could hold some."""
+"""More tokens than any model uses; a larger number is an error, and may not fit into a checkpoint."""
 
 
 def usage_of(tokens: object) -> Usage | None:
-    """Return the usage in OpenAI's object or LangChain's, `None` when it is no object.
+    """Return the usage in OpenAI's or LangChain's object, `None` if it is not an object.
 
-    What is not a number counts as 0; nothing here raises, since the caller has heard the reply.
+    Anything but a number counts as 0; nothing raises, since the caller has already heard the reply.
     """
     fields = object_of(tokens)
     if not fields:

@@ -1,6 +1,6 @@
-"""Tool calls that a model wrote into its words: servers that do not know its form leave them there.
+"""Tool calls that a model wrote as text, left there by servers that do not know its format.
 
-Forms are those of Hermes, Qwen, Mistral, Llama, DeepSeek, Kimi, GLM and Harmony.
+The formats are those of Hermes, Qwen, Mistral, Llama, DeepSeek, Kimi, GLM and Harmony.
 """
 
 import json
@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r"<parameter(?:=|\s+name=)[\"']?([\w.-]+)[\"']?\s*>|<arg
 _VALUE_TAG = re.compile(r"\s*<arg_value>")
 _OPENING = re.compile(r"[{\[]")
 _MOST_BROKEN = 30
-"""Places in a block at which something begins that is no JSON after all."""
+"""Maximum number of positions in a block that look like JSON but are not."""
 _FENCE = re.compile(r"```\w*\s*")
 _KEYS = ("name", "type", "function", "tool", "tool_name", "tool_calls", "parameters", "arguments", "id")
 _NAME = re.compile(r'"(?:name|tool|tool_name|function)"\s*:\s*"([^"]*)"')
@@ -28,13 +28,13 @@ _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
 
 
 def written_calls(block: str, offered: Collection[str]) -> list[tuple[str, str]]:
-    """Return name and arguments of the calls in a block of text; only of tools that were offered."""
+    """Return names and arguments of the calls in a block of text, only of offered tools."""
     found: list[tuple[str, str]] = []
     begin = 0
     for start, end, value in _values(block):
         calls = list(_calls_in(value, offered))
         before = block[begin:start]
-        if not calls and is_object(value) and "{" not in before:  # Not a part of broken arguments.
+        if not calls and is_object(value) and "{" not in before:  # Not part of invalid arguments.
             name = _name_in(before, offered)
             calls = [(name, _text(value))] if name else []
         found += calls
@@ -45,7 +45,7 @@ def written_calls(block: str, offered: Collection[str]) -> list[tuple[str, str]]
 
 
 def may_be_call(text: str, offered: Collection[str]) -> bool:
-    """Return whether a reply that begins like this may be nothing but a call in JSON, without tags."""
+    """Return whether a reply that starts like this may be only a call in JSON, without tags."""
     if not offered or len(text) > _LONGEST:
         return False
     begun = _FENCE.sub("", text.lstrip(), count=1)
@@ -65,7 +65,7 @@ def may_be_call(text: str, offered: Collection[str]) -> bool:
 
 
 def _values(block: str) -> Iterator[tuple[int, int, Any]]:
-    """Yield the JSON objects and lists in a text, with their places."""
+    """Yield the JSON objects and lists in a text, with their positions."""
     at = broken = 0
     while broken < _MOST_BROKEN and (match := _OPENING.search(block, at)) is not None:
         try:
@@ -93,7 +93,7 @@ def _calls_in(value: Any, offered: Collection[str]) -> Iterator[tuple[str, str]]
 
 
 def _with_parameters(block: str, offered: Collection[str]) -> list[tuple[str, str]]:
-    """Return the calls whose arguments are written in tags, one for each."""
+    """Return the calls whose arguments are written in tags, one tag per argument."""
     found: list[tuple[str, dict[str, Any]]] = []
     begin = 0
     for start, end, key, value in _parameters(block):
@@ -110,7 +110,7 @@ def _with_parameters(block: str, offered: Collection[str]) -> list[tuple[str, st
 
 
 def _parameters(block: str) -> Iterator[tuple[int, int, str, str]]:
-    """Yield the arguments that are written in tags: where each begins and ends, its name and its text."""
+    """Yield the arguments written in tags: start, end, name and text."""
     at = 0
     while (tag := _PARAMETER.search(block, at)) is not None:
         at = tag.end()
@@ -134,7 +134,7 @@ def _parameters(block: str) -> Iterator[tuple[int, int, str, str]]:
 
 
 def _name_in(text: str, offered: Collection[str]) -> str | None:
-    """Return the offered name that stands last in a text."""
+    """Return the last offered name in a text."""
     words = re.findall(r"[\w.-]+", text)
     return next((known for word in reversed(words) if (known := _known(word, offered))), None)
 
@@ -145,7 +145,7 @@ def _known(name: str, offered: Collection[str]) -> str | None:
 
 
 def _value(text: str) -> Any:
-    """Return the value in a tag: JSON for objects and lists; the tool's schema converts what is text."""
+    """Return the value in a tag: JSON for objects and lists; the tool's schema converts text."""
     if text.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(text)

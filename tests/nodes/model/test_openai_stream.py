@@ -293,7 +293,7 @@ async def test_without_a_private_attribute_langchain_answers_and_one_line_says_s
     monkeypatch.setattr(ChatOpenAI, name, Gone(original), raising=False)
     assert [spoken(await calls.ask(chat)) for _ in range(2)] == ["Hello there."] * 2
     assert not calls.raw
-    assert [record.args for record in caplog.records if "any more" in record.msg] == [(name,)]
+    assert [record.args for record in caplog.records if "no longer" in record.msg] == [(name,)]
 
 
 async def test_without_the_client_inside_a_client_langchain_answers(
@@ -304,4 +304,4 @@ async def test_without_the_client_inside_a_client_langchain_answers(
     client = chat.async_client
     chat.async_client = SimpleNamespace(create=client.create, with_raw_response=client.with_raw_response)
     assert spoken(await calls.ask(chat)) == "Hello there."
-    assert [record.args for record in caplog.records if "any more" in record.msg] == [("_client",)]
+    assert [record.args for record in caplog.records if "no longer" in record.msg] == [("_client",)]
