@@ -1,4 +1,4 @@
-"""Step 5: after the last word has left, store the turn and keep the window within its limit."""
+"""Step 5: after the last word, store the turn and keep the window within its limit."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,13 +22,13 @@ from .window.trim import trim
 async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Announce the end of the turn, then write its messages in one transaction and trim the window.
 
-    Messages are upserted by id, so that a replay after a crash writes nothing twice.
+    Messages are upserted by id, so a replay after a crash writes nothing twice.
     """
     context, turn = runtime.context, state["turn"]
     ended_at = context.clock.now()
     writer_of(runtime)(encode_event(_last_event(context, turn)))
     context.failure.told = True
-    if "agent" not in state:  # The first turn of the thread broke down; the next one stores its words.
+    if "agent" not in state:  # The first turn of the thread failed; the next one stores its messages.
         return {}
     said = list(state["messages"])
     if context.stop.heard is not None:
@@ -73,7 +73,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
 
 
 def _settled_calls(fresh: Sequence[AnyMessage], window: Sequence[AnyMessage]) -> list[str]:
-    """Return the ids of the replies whose calls all have their last result; their runs need no record."""
+    """Return the ids of replies whose calls all have final results; their runs need no record."""
     open_ids = {reply.id for reply in unanswered(window)}
     return [
         message.id or ""

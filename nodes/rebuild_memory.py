@@ -1,4 +1,4 @@
-"""Step 1: bring prompt and window up to date before the model is asked."""
+"""Step 1: update prompt and window before the model call."""
 
 import logging
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 @ends_turn_on_error
 async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
-    """Read the agent's memory, render the system prompt if a block changed, mend what a crash left.
+    """Read the agent's memory, render the system prompt if a block changed, repair the window after a crash.
 
-    Runs on each pass, so that a tool that edits memory is seen by the next model call.
+    Runs before each model call, so that it sees edits of memory by tools.
     """
     context = runtime.context
     try:
@@ -32,7 +32,7 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     except StorageError as error:
         if not error.retryable or "system_prompt" not in state:
             raise
-        log.warning("the memory could not be read: it is taken as it was", extra={"error": error.code})
+        log.warning("the memory could not be read; the last known state is used", extra={"error": error.code})
         update = VoiceUpdate()
     window: list[AnyMessage] = state["messages"]
     begins = state.get("latest", {}).get("turn_id") != state["turn"]["id"]
@@ -55,7 +55,7 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
 
 
 async def _read(state: VoiceState, context: Context) -> VoiceUpdate:
-    """Return what of the agent's memory has changed since the prompt was last rendered."""
+    """Return what has changed in the agent's memory since the prompt was last rendered."""
     memory = await context.memory()
     update: VoiceUpdate = {"agent": _facts(memory)}
     small = context.models.get(memory.agent.model).small
@@ -80,7 +80,7 @@ def _facts(memory: AgentMemory) -> AgentFacts:
 
 
 async def _mended(window: list[AnyMessage], context: Context, broken: list[AIMessage]) -> list[AnyMessage]:
-    """Give each call without a result the one that its record tells of."""
+    """Give each call without a result the one from its record."""
     runs: dict[tuple[str, str], ToolRun] = {}
     for reply in broken:
         known = await context.store.tool_runs.of_message(context.actor, context.thread_id, reply.id or "")
@@ -98,7 +98,7 @@ async def _mended(window: list[AnyMessage], context: Context, broken: list[AIMes
 
 
 def _still_stored(state: VoiceState, mended: list[AnyMessage]) -> str:
-    """Return the last stored message before the first that was mended: all behind it is stored again."""
+    """Return the last stored message before the first repaired one: all after it are stored again."""
     last, through = "", state.get("stored_through")
     for old, new in zip(state["messages"], mended, strict=False):
         if old is not new or last == through:

@@ -1,4 +1,4 @@
-"""A chat model that says what it is told, for tests, examples and notebooks: no language model at all."""
+"""A scripted chat model for tests, examples and notebooks, without a language model."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ from .speech.preamble import PREAMBLE
 
 
 class ScriptEnded(ModelRefused):
-    """The model was asked once more than its script has replies."""
+    """The model was called more often than its script has replies."""
 
     code = "script_ended"
 
@@ -38,7 +38,7 @@ class ScriptedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptedReply:
-    """One reply: text, then tool calls, then perhaps an error.
+    """One reply: text, then tool calls, then optionally an error.
 
     `first_token_seconds` and `token_seconds` pace it. `hold` is awaited after `hold_after` pieces.
     """
@@ -52,7 +52,7 @@ class ScriptedReply:
     hold: asyncio.Event | None = None
     hold_after: int = 0
     fragment: int = 4
-    """Characters of each fragment of a tool call's arguments."""
+    """Length of each fragment of a tool call's arguments."""
 
 
 ScriptItem = str | ScriptedReply | Exception
@@ -60,7 +60,7 @@ ScriptItem = str | ScriptedReply | Exception
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRequest:
-    """What the model was asked: messages, names of the tools on offer, and other settings."""
+    """A recorded request: messages, names of the offered tools, and other settings."""
 
     messages: list[BaseMessage]
     tools: list[str]
@@ -81,9 +81,9 @@ def calls(
 class ScriptedChatModel(BaseChatModel):
     """Replies from a script, in order, streamed in words and in fragments of tool calls.
 
-    An item of the script is a text, a `ScriptedReply` (see also `calls`) or an exception to raise. Instead
-    of a list, a function may choose the item by the messages of the request. `requests` records what was
-    asked; `assert_done()` fails when replies are left over. Raises `ScriptEnded` when there is none left.
+    An item of the script is a text, a `ScriptedReply` (see also `calls`) or an exception to raise. Instead of
+    a list, a function may choose the item by the messages of the request. `requests` records the requests;
+    `assert_done()` fails if replies are left over. Raises `ScriptEnded` if none is left.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -102,12 +102,12 @@ class ScriptedChatModel(BaseChatModel):
         return "scripted"
 
     def assert_done(self) -> None:
-        """Raise `AssertionError` when replies of the script were not asked for."""
+        """Raise `AssertionError` if replies of the script were not used."""
         if not callable(self.script) and self._next < len(self.script):
             raise AssertionError(f"{len(self.script) - self._next} replies of the script were not used")
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, Any]:
-        """Return the model with these tools on offer."""
+        """Return the model with these tools bound."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     async def _astream(
@@ -176,7 +176,7 @@ def _whole(parts: Sequence[BaseMessageChunk]) -> ChatResult:
 
 
 def _chunks(reply: ScriptedReply) -> Iterator[ChatGenerationChunk]:
-    """Yield what an OpenAI stream of this reply holds: words, call fragments, finish reason, usage."""
+    """Yield the chunks of an OpenAI stream of this reply: words, call fragments, finish reason, usage."""
     words = re.findall(r"\s*\S+\s*$|\s*\S+", reply.text)
     for word in words:
         yield ChatGenerationChunk(message=AIMessageChunk(content=word))

@@ -1,1 +1,1 @@
-"""Running the tool calls of a reply."""
+"""Run the tool calls of a reply."""

@@ -1,1 +1,1 @@
-"""From a model's stream to speech, and to one message at the end."""
+"""Turn a model's stream into speech, and into one message at the end."""

@@ -1,4 +1,4 @@
-"""Which tool a model means by the name that it calls."""
+"""Find the tool that a model means by the name that it calls."""
 
 from ...state.schema import Turn, VoiceState
 from ..context import Context
@@ -7,7 +7,7 @@ from .client_tools import client_tools, own_name
 
 
 def called_name(state: VoiceState, context: Context, turn: Turn, called: str) -> str:
-    """Return the name under which the tool that the model means was offered, own or the client's."""
+    """Return the offered name of the tool that the model means, the agent's or the client's."""
     offered = {name: tool.name for name, tool in context.toolbox.of_agent(state["agent"]["tools"]).items()}
     for tool in client_tools(state, context, turn):
         name = tool["function"]["name"]

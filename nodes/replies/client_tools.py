@@ -1,4 +1,4 @@
-"""Tools that a client of the endpoint runs itself: their calls go out, and end the turn."""
+"""Tools that a client runs itself: their calls are sent out, and end the turn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .reply import BAD_ARGUMENTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a step offers to the model: the agent's tools, the client's, and the client's settings."""
+    """What a step offers the model: the agent's tools, the client's tools and the client's settings."""
 
     tools: Sequence[VoiceTool]
     client_tools: Sequence[Mapping[str, Any]]
@@ -23,7 +23,7 @@ class Offer:
 
 
 def client_tools(state: VoiceState, context: Context, turn: Turn) -> list[Mapping[str, Any]]:
-    """Return the client's tools, without those whose names the agent's own have."""
+    """Return the client's tools, without those named like one of the agent's."""
     offered = turn.get("client_tools")
     if not offered:
         return []
@@ -32,7 +32,7 @@ def client_tools(state: VoiceState, context: Context, turn: Turn) -> list[Mappin
 
 
 def client_calls(state: VoiceState, context: Context, turn: Turn, reply: AIMessage) -> list[ToolCall]:
-    """Return the calls of `reply` that the client is to run; those with broken arguments are none."""
+    """Return the calls of `reply` that the client must run, without those with invalid arguments."""
     names = {tool["function"]["name"] for tool in client_tools(state, context, turn)}
     bad = reply.additional_kwargs.get(BAD_ARGUMENTS, ())
     return [call for call in reply.tool_calls if call["name"] in names and call["id"] not in bad]
@@ -46,15 +46,15 @@ def client_arguments(tools: Sequence[Mapping[str, Any]], call: ToolCall) -> dict
 
 
 def own_name(turn: Turn, name: str) -> str:
-    """Return what the client itself calls the tool that is offered under `name`."""
+    """Return the client's own name for the tool that is offered under `name`."""
     return turn.get("client_names", {}).get(name, name)
 
 
 def offer(state: VoiceState, context: Context, turn: Turn) -> Offer:
     """Return what this step offers to the model; the last step offers no tools.
 
-    A choice of tools by the client means its own, in the first step of the turn: in later ones, or with the
-    agent's own tools on offer beside them, the model would call tools for ever.
+    A client's tool choice applies to its own tools, in the first step of the turn: in later steps, or with
+    the agent's tools also on offer, the model would call tools forever.
     """
     settings = dict(turn.get("client_settings", {}))
     choice, parallel = (settings.pop(name, None) for name in ("tool_choice", "parallel_tool_calls"))
@@ -70,7 +70,7 @@ def offer(state: VoiceState, context: Context, turn: Turn) -> Offer:
 
 
 def is_choice_of(choice: Any, tools: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a choice of tools means these: that some tool is called, or one that is among them."""
+    """Return whether a tool choice applies to these tools: any tool, or one of them."""
     if choice is None or choice == "required":
         return choice is not None and bool(tools)
     return any(tool["function"]["name"] == choice["function"]["name"] for tool in tools)

@@ -1,4 +1,4 @@
-"""A step that breaks down ends its turn: the caller hears a sentence, the turn is stored as failed."""
+"""A step that fails ends its turn: the caller hears an apology, and the turn is stored as failed."""
 
 import asyncio
 import logging
@@ -23,13 +23,13 @@ Step = TypeVar("Step", bound=Callable[[VoiceState, Runtime[Context]], Awaitable[
 
 
 def ends_turn_on_error(step: Step) -> Step:
-    """Return the step with any error of its own as the end of the turn; cancellation passes."""
+    """Wrap a step so that its errors end the turn; cancellation propagates."""
 
     @wraps(step)
     async def guarded(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
         try:
             return await step(state, runtime)
-        except GraphBubbleUp:  # LangGraph's own way to pause.
+        except GraphBubbleUp:  # LangGraph's own mechanism to pause.
             raise
         except (Exception, BaseExceptionGroup) as error:
             task = asyncio.current_task()
@@ -41,14 +41,14 @@ def ends_turn_on_error(step: Step) -> Step:
 
 
 def is_worth_a_retry(error: BaseException, context: Context) -> bool:
-    """Return true for a database that is busy before a word was spoken: who asked may ask again at once."""
+    """Return true for a busy database before the first word: the client can retry at once."""
     return isinstance(error, StorageError) and error.retryable and not context.speaker.spoken
 
 
 async def _failed(
     name: str, state: VoiceState, runtime: Runtime[Context], error: BaseException
 ) -> VoiceUpdate:
-    """Say that it went wrong, and return the turn as failed with all that was spoken in this step."""
+    """Speak the apology, and return the turn as failed with everything spoken in this step."""
     context, speaker = runtime.context, runtime.context.speaker
     known = isinstance(error, VoicegraphError)
     failure = error if known else VoicegraphError(f"the step {name} broke down ({type(error).__name__})")

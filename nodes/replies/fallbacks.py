@@ -1,4 +1,4 @@
-"""The models of a request: the agent's own, then those that answer when it does not."""
+"""The models of a request: the agent's own, then the fallbacks."""
 
 import logging
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ log = logging.getLogger(__name__)
 
 
 def usable_models(source: ModelSource, name: str | None, fallbacks: Sequence[str]) -> list[VoiceModel]:
-    """Return the model of that name and the fallback models; those that cannot be used are left out.
+    """Return the model with that name and the usable fallback models.
 
-    A fallback without a key, or with a proxy that is wrong, must not end turns that never need it. Raises
+    A fallback without a key, or with an invalid proxy, must not fail turns that never need it. Raises
     `InvalidSetting` and `MissingExtra` for the first model.
     """
     models = [source.get(name)]

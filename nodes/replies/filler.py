@@ -1,4 +1,4 @@
-"""Say something when the line has been silent for too long."""
+"""Speak a filler when the line has been silent for too long."""
 
 import asyncio
 import time
@@ -10,10 +10,10 @@ from ..context import Context
 
 @asynccontextmanager
 async def filled_silence(context: Context, until: Callable[[], bool] = lambda: False) -> AsyncGenerator[None]:
-    """Speak the configured filler once while the body waits, if nothing is heard for `filler_after` seconds.
+    """Speak the filler once while the body waits, if nothing is heard for `filler_after` seconds.
 
-    The silence is counted from the last word, so a tool and the model behind it share one wait. No filler
-    comes once `until` is true.
+    Silence is measured from the last word, so a tool and the model call after it share one wait. No filler is
+    spoken once `until` is true.
     """
     after = context.limits.filler_after
     if after is None:
@@ -29,7 +29,7 @@ async def filled_silence(context: Context, until: Callable[[], bool] = lambda: F
 
 async def _speak_filler(context: Context, after: float, until: Callable[[], bool]) -> None:
     speaker = context.speaker
-    while (left := speaker.quiet_since + after - time.monotonic()) > 0:  # noqa: ASYNC110 - each word moves it
+    while (left := speaker.quiet_since + after - time.monotonic()) > 0:  # noqa: ASYNC110 - each word moves the time
         await asyncio.sleep(left)
     if not until():
         await speaker.fill(context.limits.filler)

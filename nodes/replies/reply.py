@@ -1,4 +1,4 @@
-"""Turn the deltas of one completion into speech as they come, and into one message at the end."""
+"""Turn the deltas of one completion into speech as they arrive, and into one message at the end."""
 
 import sys
 from collections.abc import Callable, Collection
@@ -22,28 +22,28 @@ from .spoken_preambles import SpokenPreambles
 BAD_ARGUMENTS = "bad_arguments"
 """Key in a message's `additional_kwargs`: ids of calls whose arguments were not a JSON object."""
 SPOKEN = "spoken"
-"""Key in a message's `additional_kwargs`: all that went out for it, where that is not its content."""
+"""Key in a message's `additional_kwargs`: everything spoken for it, if that differs from its content."""
 CREATED_AT = "created_at"
 """Key in a message's `additional_kwargs`: seconds since the epoch."""
 
 
 class Reply:
-    """One reply of the model in the making: feed it deltas, then ask for the message."""
+    """A reply in progress: feed it deltas, then get the message."""
 
     def __init__(self, speaker: Speaker, offered: Collection[str] = (), longest: int = sys.maxsize) -> None:
-        """Speak through `speaker`; `offered` are the names of the tools that may be called.
+        """Speak through `speaker`; `offered` are the names of the offered tools.
 
-        A reply of more than `longest` characters is cut there and ends with the reason `length`.
+        A reply is cut after `longest` characters, with the finish reason `length`.
         """
         self.id, self._start = speaker.begin_reply()
         self.finish_reason: str | None = None
         self.usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
         self.said = ""
-        """What this reply spoke, preambles included."""
+        """What this reply has spoken, including preambles."""
         self.size = 0
-        """Characters of words and of arguments of tools that the model wrote."""
+        """Number of characters of text and tool arguments that the model wrote."""
         self.went_on = False
-        """True when words or calls came after a finish reason: then no reason marks the end of the reply."""
+        """True if text or calls came after a finish reason, which then does not mark the end of the reply."""
         self._speaker, self._longest = speaker, longest
         self._fields = ProviderFields()
         self._whole = False
@@ -54,18 +54,18 @@ class Reply:
 
     @property
     def has_calls(self) -> bool:
-        """True when the model called a tool."""
+        """True if the model called a tool."""
         return bool(self._calls.calls)
 
     @property
     def is_full(self) -> bool:
-        """True when the model wrote more than the reply may hold."""
+        """True if the model wrote more than the limit."""
         return self.size > self._longest
 
     async def feed(self, delta: Delta) -> None:
-        """Take one delta in and speak what it adds.
+        """Process one delta and speak what it adds.
 
-        Raises `ModelProtocolError` for a reply of more calls than anybody wants to run.
+        Raises `ModelProtocolError` for too many calls in a reply.
         """
         if self.finish_reason is not None and delta.begins and not delta.whole:
             self.went_on = True
@@ -84,13 +84,13 @@ class Reply:
             self.usage = delta.usage
 
     async def close(self) -> None:
-        """Speak what was held back, when the stream has ended."""
+        """Speak what was held back, at the end of the stream."""
         await self._feed_text("")
         await self._preambles.close()
         self._whole = True
 
     async def add_sentence(self, sentence: str) -> None:
-        """Speak a sentence that is not the model's, as the end of this reply."""
+        """Speak a sentence of our own as the end of this reply."""
         self._speaker.begin_sentence()
         self._text += await self._say(sentence)
 
@@ -101,9 +101,9 @@ class Reply:
         used_ids: Collection[str],
         name_of: Callable[[str], str] = acceptable_name,
     ) -> AIMessage:
-        """Return the whole reply as a message; `used_ids` are the call ids that are taken in the window.
+        """Return the whole reply as a message; `used_ids` are the call ids in use in the window.
 
-        `name_of` gives the name of an offered tool for what the model called it.
+        `name_of` maps the name that the model called to that of an offered tool.
         """
         calls: list[ToolCall] = []
         bad: list[str] = []
@@ -123,12 +123,12 @@ class Reply:
         return self._message(self._text, calls, model, created_at, extra)
 
     def spoken_message(self, model: str, created_at: float) -> AIMessage | None:
-        """Return only what was spoken: the calls of a reply that was cut off never came to be.
+        """Return a message with only what was spoken, without the calls of a reply that was cut off.
 
-        The provider's own fields stay with a reply that came to its end; half a thought is worth nothing.
+        Provider fields stay only with a complete reply: incomplete thoughts are useless.
         """
         fields = self._fields.data(model) if self._whole else None
-        # A filler alone was heard too.
+        # A filler may have been heard too.
         words = self.said if self.said.strip() else self._speaker.spoken[self._start :]
         if not words.strip():
             return None
@@ -154,7 +154,7 @@ class Reply:
         )
 
     async def _feed_text(self, text: str) -> None:
-        """Speak text; without any, what waited for its other half."""
+        """Speak text; without any, speak what waited for the other half of a character."""
         if text.isascii() and text and not self._half:
             self._text += await self._say(text)
             return
@@ -172,11 +172,11 @@ class Reply:
             if added is not None:
                 await self._preambles.feed(*added)
         if self._calls.is_full or len(delta.calls) > MOST_FRAGMENTS:
-            self.finish_reason = None  # Not a whole reply, whatever its server says.
+            self.finish_reason = None  # Not a complete reply, whatever its server says.
             raise ModelProtocolError(f"the model called more than {MOST_CALLS} tools in one reply")
 
     def _fitting(self, text: str) -> str:
-        """Return as much of a text, which is counted already, as fits into the reply."""
+        """Return the part of an already counted text that fits into the reply."""
         return text[: max(0, self._longest - self.size + len(text))]
 
     async def _say(self, text: str) -> str:
@@ -186,7 +186,7 @@ class Reply:
 
 
 def acceptable_id(call_id: str | None) -> str:
-    """Return a tool-call id that providers take, a new one for one that they refuse."""
+    """Return a tool-call id that providers accept, a new one if they would refuse it."""
     if call_id and call_id.isascii() and call_id.isprintable() and len(call_id) <= 40:
         return call_id
     return f"call_{uuid4().hex[:32]}"

@@ -1,4 +1,4 @@
-"""Decide how a model's reply ended: what the caller must still hear, and which message is kept."""
+"""Decide how a model's reply ended: what the caller must still hear, and which message to store."""
 
 import logging
 from functools import partial
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 async def end_reply(
     state: VoiceState, context: Context, turn: Turn, reply: Reply, error: ModelError | None
 ) -> AIMessage | None:
-    """Decide how the step ended, say what the caller must hear, and return the message to keep."""
+    """Decide how the step ended, speak what the caller must hear, and return the message to store."""
     now, model, limits = context.clock.now(), turn.get("model", ""), context.limits
     if turn["outcome"] == "interrupted":
         return reply.spoken_message(model, now)
@@ -55,5 +55,5 @@ async def end_reply(
 
 
 def _final_reason(reason: str | None) -> str:
-    """Return the turn's finish reason; a stream that ends without one, or with a new one, has stopped."""
+    """Return the turn's finish reason; a missing or unknown one counts as `stop`."""
     return reason if reason in ("length", "content_filter") else "stop"

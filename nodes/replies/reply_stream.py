@@ -1,4 +1,4 @@
-"""Feed a reply from a model's stream, from the first request to the last usage."""
+"""Feed a reply from a model's stream, from the first request to the usage at the end."""
 
 import asyncio
 import logging
@@ -27,9 +27,9 @@ async def stream_reply(
     models: Sequence[VoiceModel],
     request: Callable[[VoiceModel], Request],
 ) -> None:
-    """Speak the answer of the first of the models that gives one; `turn` gets its name.
+    """Speak the answer of the first model that gives one; `turn` gets its name.
 
-    Raises the `ModelError` that kept all from answering, or that broke the answer off.
+    Raises the last `ModelError` if none answers, or the one that broke the answer off.
     """
     async with filled_silence(context, until=lambda: bool(reply.said)):
         started = await start_completion(models, request, context.limits, context.thread_id)
@@ -37,22 +37,25 @@ async def stream_reply(
         async with aclosing(started.rest) as rest:
             for place, delta in enumerate(started.first, start=1):
                 await reply.feed(delta)
-                if place % BURST == 0:  # Thoughts before the first word may be thousands of deltas.
+                if place % BURST == 0:  # There may be thousands of thinking deltas before the first word.
                     await asyncio.sleep(0)
             try:
                 await _follow(rest, reply, context.limits, name)
             except ModelError as error:
                 if reply.finish_reason is None or reply.went_on:
                     raise
-                log.info("the answer was whole, its end was not", extra={"model": name, "error": error.code})
+                log.info(
+                    "the answer was complete, but its stream ended with an error",
+                    extra={"model": name, "error": error.code},
+                )
     await reply.close()
 
 
 async def _follow(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> None:
     """Feed the reply until the stream ends.
 
-    After a finish reason little is waited for, unless words came after an earlier one: then only the end
-    of the stream counts.
+    After a finish reason the wait is short, unless text came after an earlier one: then only the end of the
+    stream counts.
     """
     async with Pace(model, limits) as pace:
         if reply.finish_reason is not None and not reply.went_on:

@@ -1,4 +1,4 @@
-"""A model call of a client's own beside the conversation: its messages alone, and its settings."""
+"""A client's own model call outside the conversation, with only its messages and settings."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -22,13 +22,13 @@ from .client_tools import client_arguments, is_choice_of
 from .reply import Reply
 
 _USAGE_WAIT = 0.5
-"""Seconds that a whole answer waits for its usage."""
+"""Seconds that a complete answer waits for its usage."""
 _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideCall:
-    """What is asked: the client's messages in their order, its tools under legal names, its settings."""
+    """A side call: the client's messages in order, its tools under legal names, its settings."""
 
     messages: Sequence[AnyMessage]
     client_tools: Sequence[Mapping[str, Any]] = ()
@@ -40,9 +40,9 @@ class SideCall:
 async def answer_side_call(
     call: SideCall, models: Sequence[VoiceModel], limits: TurnLimits, clock: Clock
 ) -> AsyncGenerator[Event]:
-    """Yield the answer as the events of a turn: words, calls of the client's tools, the end with its usage.
+    """Yield the answer as events of a turn: speech, calls of the client's tools, the end with usage.
 
-    Raises `ModelError` when no model answers, or one breaks off. Nothing is stored.
+    Raises `ModelError` if no model answers, or one breaks off. Nothing is stored.
     """
     begun = clock.now()
     request = _request(call)
@@ -81,7 +81,7 @@ async def answer_side_call(
 
 
 async def _next(rest: AsyncGenerator[Delta], reply: Reply, limits: TurnLimits, model: str) -> Delta | None:
-    """Return the next delta, `None` at the end; after the finish reason only the usage is waited for."""
+    """Return the next delta, `None` at the end; after the finish reason only usage is awaited."""
     ended = reply.finish_reason is not None
     try:
         async with asyncio.timeout(_USAGE_WAIT if ended else limits.stall_timeout):
@@ -104,7 +104,7 @@ def _request(call: SideCall) -> Request:
         settings["tool_choice"] = choice
     if not call.client_tools:
         settings.pop("parallel_tool_calls", None)
-    # The agent's limit is meant for what is spoken.
+    # The agent's limit applies to spoken replies.
     own = {name: value for name, value in call.agent_settings.items() if name not in _LIMITS}
     return Request(
         prompt="",
@@ -117,14 +117,14 @@ def _request(call: SideCall) -> Request:
 
 
 def _asking(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages with a user's at their end when there are only instructions: the last of them."""
+    """Return the messages; if all are instructions, the last one becomes the user's."""
     if all(isinstance(message, SystemMessage) for message in messages):
         return [*messages[:-1], HumanMessage(str(messages[-1].text))] if messages else []
     return list(messages)
 
 
 class _Collector(Speaker):
-    """A speaker without a listener: it keeps the words until they are taken."""
+    """A speaker without a listener: it collects the text until it is taken."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)

@@ -1,4 +1,4 @@
-"""Speak the preambles of a reply's tool calls in their order, each as soon as it may be heard."""
+"""Speak the preambles of a reply's tool calls in order, each as soon as possible."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from ..speech.spoken_text import SpokenText
 class _Preamble:
     words: SpokenText = field(default_factory=SpokenText)
     waiting: str = ""
-    """What may not be spoken yet: an earlier call's preamble comes first."""
+    """A preamble that must wait for those of earlier calls."""
     begun: bool = False
 
 
 class SpokenPreambles:
-    """The preambles of one reply: feed it what the arguments of its calls gain."""
+    """The preambles of one reply: feed it the new text of its calls' arguments."""
 
     def __init__(
         self, speaker: Speaker, assembly: CallAssembly, say: Callable[[str], Awaitable[str]]
@@ -28,17 +28,17 @@ class SpokenPreambles:
         self._preambles: dict[GatheredCall, _Preamble] = {}
         self._done: set[GatheredCall] = set()
         self._begin = 0
-        """Place of the first call that may still have something to say."""
+        """Index of the first call whose preamble may be incomplete."""
 
     async def feed(self, call: GatheredCall, arguments: str) -> None:
-        """Take in what a call's arguments gained, and speak what it completes."""
+        """Process new text of a call's arguments, and speak what it completes."""
         self._add(call, call.preamble.feed(arguments))
-        if call in self._done:  # Other arguments came in place of the first ones.
+        if call in self._done:  # Other arguments have replaced the first ones.
             self._begin = 0
         await self._speak()
 
     async def close(self) -> None:
-        """Speak what is left, when all arguments have come."""
+        """Speak the rest, once all arguments have arrived."""
         self._assembly.end()
         for call in self._assembly.calls:
             self._add(call, call.preamble.close(call.parsed()))
@@ -53,10 +53,10 @@ class SpokenPreambles:
             preamble.waiting += preamble.words.close()
 
     async def _speak(self) -> None:
-        """Speak the preambles in the order of their calls, one whole sentence after the other."""
+        """Speak the preambles in the order of their calls, one complete sentence after the other."""
         for call in self._assembly.calls_from(self._begin):
             if not self._assembly.settle(call):
-                return  # It may be an earlier call once more: then its preamble was spoken.
+                return  # It may repeat an earlier call, whose preamble has been spoken.
             preamble = self._preambles.setdefault(call, _Preamble())
             if not (call.dropped or (call in self._done and not preamble.waiting)):
                 await self._speak_one(call, preamble)

@@ -1,1 +1,1 @@
-"""What the caller hears of what a model writes."""
+"""Convert a model's output to speech."""

@@ -1,8 +1,8 @@
-"""Tags and template tokens in a model's words: they belong to its chat template, not to the caller's ear.
+"""Tags and template tokens in a model's text: they belong to its chat template and must not be spoken.
 
-Thoughts stand between tags of many kinds, or in a channel of their own (OpenAI's Harmony format). Tool calls
-are written as text when a server does not know the form that the model uses. Tokens that begin and end
-messages slip through when a template does not fit.
+Thoughts are enclosed in tags of many kinds, or in a separate channel (OpenAI's Harmony format). Tool calls
+are written as text if a server does not know the model's format. Tokens that start and end messages slip
+through if a template does not match.
 """
 
 import re
@@ -65,7 +65,7 @@ def _beginnings(names: Iterable[str]) -> str:
     return _any_of({name[:size] for name in names for size in range(1, len(name) + 1)})
 
 
-# What is longer, or has more blanks, is text. One word without a value may follow a tag's name, as in HTML.
+# Anything longer, or with more blanks, is text. One word without a value may follow a tag's name, as in HTML.
 _BLANKS, _WORD, _VALUE = r"\s{0,3}", r"[^\s<>|\uff5c\[\]]{1,64}", r"=[^<>]{0,200}"
 _TAG = re.compile(
     rf"<{_BLANKS}(?P<slash>/?){_BLANKS}(?P<name>(?i:{_any_of(_REGIONS)}))"
@@ -91,7 +91,7 @@ _BEGINNING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag in a text: where it begins, and all of its characters."""
+    """A tag in a text: its position and its characters."""
 
     kind: Kind
     name: str
@@ -100,7 +100,7 @@ class Tag:
     text: str
 
     def ends(self, opened: "Tag | None") -> bool:
-        """Return whether this tag ends what `opened` began, `None` for thoughts without a first tag."""
+        """Return whether this tag closes `opened`, `None` for thoughts without an opening tag."""
         if self.kind == "header":
             return opened is None or opened.kind != "thought"
         if self.kind == "end":
@@ -111,7 +111,7 @@ class Tag:
 
 
 def is_plain(text: str) -> bool:
-    """Return whether a text certainly holds no tag and no beginning of one."""
+    """Return whether a text certainly contains no tag and no start of one."""
     return "<" not in text and "[" not in text and "\u25c1" not in text
 
 
@@ -125,18 +125,18 @@ def find_tag(text: str) -> Tag | None:
 
 
 def tag_beginning(text: str) -> int:
-    """Return where the beginning of a tag stands that the text ends with; the text's length without one."""
+    """Return the position of a partial tag at the end of the text, the text's length without one."""
     found = _BEGINNING.search(text)
     return len(text) if found is None else found.start()
 
 
 def is_token_beginning(text: str) -> bool:
-    """Return whether a text that ended is a piece of a template token, which is never a word."""
+    """Return whether a text at the end of the reply is a partial template token, never a word."""
     return len(text) > 2 and text[1] in "|\uff5c"
 
 
 def _stem(name: str) -> str:
-    """Return the name without what parts a beginning from an end: `tool_calls_begin`, `tool_calls_end`."""
+    """Return the name without its start or end marker, as in `tool_calls_begin` and `tool_calls_end`."""
     return re.sub(r"^(begin|start|end)_|_(begin|start|end)$", "", name)
 
 
@@ -172,7 +172,7 @@ def _square(name: str, closes: bool) -> tuple[Kind, str, bool]:
 
 
 def _token(token: str) -> tuple[Kind, str, bool]:
-    """Return the meaning of what stands between `<|` and `|>`."""
+    """Return the meaning of the text between `<|` and `|>`."""
     name = token.strip("/").lower().replace("\u2581", "_")
     closes = token.startswith("/") or name.startswith("end_") or name.endswith("_end")
     if name in _HEADERS:

@@ -1,4 +1,4 @@
-"""The header of a message in a chat template: whose message it is, and for which ear."""
+"""The header of a message in a chat template: its role and its audience."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ _LONGEST = 160
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the message after a header is for, and the text that turned out not to belong to the header."""
+    """The purpose of the message after a header, and text that turned out not to belong to the header."""
 
     purpose: Purpose | None
-    """`None` when it was no header: then the purpose of the words stays as it is."""
+    """`None` if it was not a header: the purpose of the text stays the same."""
     rest: str = ""
 
 
 def read_header(text: str, *, ended: bool = False) -> Header | None:
-    """Return the header that a text begins with, `None` while more of it may come.
+    """Return the header at the start of a text, `None` while it may be incomplete.
 
     `text` is what follows `<|start|>`, `<|channel|>`, `<|im_start|>` and the like. A token that ends headers
-    may have `ended` it; otherwise a line break does, or words that no header has.
+    may have `ended` it; otherwise a line break does, or words that occur in no header.
     """
     begun = text.lstrip()
     line, newline, after = begun.partition("\n")

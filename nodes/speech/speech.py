@@ -18,14 +18,14 @@ from ..turn.events import Speech, encode_event
 from ..turn.model_callbacks import only, streams_runs
 
 LONGEST_WAIT = 1.0
-"""Seconds that a first word waits until the caller's words are kept."""
+"""Maximum seconds that the first word waits until the user's message is stored."""
 
 
 class Speaker:
-    """The one way to the caller's ear in a run: every word that goes out passes here.
+    """The only path to the caller in a run: every spoken word passes through it.
 
-    It joins separate sentences with a blank, remembers all that was spoken in the turn, and when. One
-    object serves one run; each step that speaks attaches its stream to it first.
+    It separates sentences with a blank, and remembers everything spoken in the turn, with the time. One
+    object serves one run; each step that speaks attaches its stream first.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -37,45 +37,45 @@ class Speaker:
         self._ahead_id: str | None = None
         self._new_sentence = False
         self.spoken = ""
-        """All text of the turn so far."""
+        """All spoken text of the turn so far."""
         self.answered = 0
-        """Characters of `spoken` up to the last word that is no filler."""
+        """Length of `spoken` up to the last word that is not a filler."""
         self.first_speech_at: float | None = None
         """Seconds since the epoch."""
         self.quiet_since = time.monotonic()
-        """When the last text went out, or the run began; in seconds of the monotonic clock."""
+        """Monotonic time of the last text, or of the start of the run, in seconds."""
         self._filled = False
         self._kept: asyncio.Event | None = None
 
     def hold_until(self, kept: asyncio.Event) -> None:
-        """Say nothing before the caller's words are `kept`: a crash behind the first word must not lose them.
+        """Say nothing before the user's message is `kept`: a crash after the first word must not lose it.
 
-        They nearly always are by then: a model thinks longer than a write takes. A slow disk makes nobody
-        wait for longer than a second.
+        It nearly always is by then: a model takes longer than a write. On a slow disk the wait is limited to
+        a second.
         """
         self._kept = kept
 
     def resume(self, spoken: str, first_speech_at: float | None) -> None:
-        """Go on after a crash: `spoken` is what the turn had said by its last checkpoint."""
+        """Resume after a crash: `spoken` is what the turn had said by its last checkpoint."""
         self.spoken, self.answered, self.first_speech_at = spoken, len(spoken), first_speech_at
         self._new_sentence = True
 
     async def attach(self, writer: StreamWriter, reply_id: str) -> None:
-        """Send what is said from now on to this step's streams, as parts of the message `reply_id`."""
+        """From now on send speech to this step's streams, as parts of the message `reply_id`."""
         self._writer, self._reply_id, self._new_sentence = writer, reply_id, True
         self._attached_at = len(self.spoken)
         self._listener = await _messages_listener()
         if reply_id == self._ahead_id and self._listener is not None:
-            # LangGraph must know the id, or a message that nothing is added to would be streamed once more.
+            # LangGraph must know the id, or it would stream a message without additions again.
             await self._token(self._listener, "")
         self._ahead_id = None
 
     def attach_ahead(self, writer: StreamWriter, reply_id: str) -> None:
-        """Send what is said before the first step to `writer`, as the beginning of the first reply."""
+        """Send speech before the first step to `writer`, as the start of the first reply."""
         self._writer, self._ahead_id = writer, reply_id
 
     def begin_reply(self) -> tuple[str, int]:
-        """Return the id of a new reply and its place in `spoken`; what was said ahead of it is part of it."""
+        """Return the id of a new reply and its offset in `spoken`, with speech before the first step."""
         if self._ahead_id is not None and self.spoken:
             return self._ahead_id, 0
         return str(uuid4()), len(self.spoken)
@@ -89,15 +89,15 @@ class Speaker:
         self._writer = self._listener = None
 
     def begin_sentence(self) -> None:
-        """Put a blank between what was said and what comes next."""
+        """Separate the next speech by a blank."""
         self._new_sentence = True
 
     async def fill(self, sentence: str) -> None:
-        """Speak a filler sentence, once until the next word that is not one."""
+        """Speak a filler sentence, at most once before the next word that is not a filler."""
         before = len(self.spoken)
         if self._kept is not None:
             await self._until_kept(self._kept)
-        if not self._filled and len(self.spoken) == before:  # No word came meanwhile.
+        if not self._filled and len(self.spoken) == before:  # No word was spoken meanwhile.
             self.begin_sentence()
             answered = self.answered
             await self.say(sentence)
@@ -106,11 +106,11 @@ class Speaker:
             self._filled = True
 
     def note(self, text: str) -> None:
-        """Remember words that reach the caller by no step's stream."""
+        """Record text that reaches the caller outside the steps' streams."""
         self.spoken += text
 
     async def say(self, text: str) -> str:
-        """Speak `text` at once; return what went out, with the blank before it when one was needed."""
+        """Speak `text` at once; return what was sent, including a separating blank."""
         if not text or self._writer is None:
             return ""
         if self._kept is not None:
@@ -141,10 +141,10 @@ class Speaker:
 
 
 async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:
-    """Return where spoken text goes for `messages` mode and `astream_events`, `None` without listeners.
+    """Return the target of spoken text for `messages` mode and `astream_events`, `None` without listeners.
 
-    The model's own callbacks cannot serve: they carry thoughts and no preambles. All speech of a turn is
-    announced as `call_llm`'s, the one node that hosts speak, fillers during a tool included.
+    The model's own callbacks are unsuitable: they carry thoughts and no preambles. All speech of a turn is
+    reported as `call_llm`'s, the only node that hosts speak, including fillers during a tool.
     """
     config = get_config()
     callbacks: Any = only(config.get("callbacks"), streams_runs)

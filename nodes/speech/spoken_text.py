@@ -1,4 +1,4 @@
-"""The words for the caller in what a model writes: no thoughts, no template tokens, no written calls."""
+"""Extract the spoken text from a model's output: no thoughts, template tokens or written calls."""
 
 from typing import Literal
 
@@ -7,20 +7,20 @@ from .message_header import Header, read_header
 
 _Mode = Literal["speech", "thought", "call", "result", "header"]
 _MOST_WRITTEN = 100_000
-"""Characters of written calls that are kept at most."""
+"""Maximum characters of written calls that are stored."""
 
 
 class SpokenText:
-    """Feed it text in fragments, get the words for the caller; any fragmentation gives the same words.
+    """Feed it text in fragments, get the text to speak, independent of the fragmentation.
 
-    What may be the beginning of a tag waits for the next fragment. The blanks after what is left out go with
-    it, unless they part two words.
+    A possible start of a tag waits for the next fragment. Blanks after removed text are removed too, unless
+    they separate two words.
     """
 
     def __init__(self, *, thoughts_first: bool = False) -> None:
-        """Begin with thoughts, up to the tag that closes them, for templates that open them by themselves."""
+        """Optionally start within thoughts, up to the closing tag, for templates that open them."""
         self.written: list[str] = []
-        """The tool calls that were written as text, tags included."""
+        """The tool calls written as text, including tags."""
         self._written_size = 0
         self._mode: _Mode = "thought" if thoughts_first else "speech"
         self._opened: Tag | None = None
@@ -31,12 +31,12 @@ class SpokenText:
         self._new_message = False
 
     def skip_opening(self) -> None:
-        """Hold nothing back at the start: the server parts the thoughts from the words by itself."""
+        """Hold nothing back at the start: the server itself separates thoughts from text."""
         if self._mode == "thought" and self._opened is None:
             self._mode = "speech"
 
     def feed(self, fragment: str) -> str:
-        """Return the words that are certain now."""
+        """Return the text that is certain so far."""
         if is_plain(fragment) and self._mode == "speech" and not (self._pending or self._skip_blanks):
             return self._speak(fragment) if self._new_message else self._pass(fragment)
         self._pending += fragment
@@ -50,14 +50,14 @@ class SpokenText:
         return words + self._take(text)
 
     def close(self) -> str:
-        """Return the rest when the reply ends; what was never closed stays unspoken."""
+        """Return the rest at the end of the reply; unclosed parts stay unspoken."""
         rest, self._pending = self._pending, ""
         words = "" if is_token_beginning(rest) else self._take(rest)
         self._end_part()
         return words
 
     def _take(self, text: str) -> str:
-        """Put text where it belongs, and return it if that is the caller's ear."""
+        """Route text by the current mode, and return it if it is to be spoken."""
         if self._mode == "speech":
             return self._speak(text)
         if self._mode in ("call", "header") and len(self._held) < _MOST_WRITTEN:
@@ -80,7 +80,7 @@ class SpokenText:
         return text
 
     def _meet(self, tag: Tag) -> str:
-        """Change the mode by a tag; return words that were held as a header and are none."""
+        """Change the mode according to a tag; return text that was held as a header but is not one."""
         words = ""
         if self._mode == "header":
             if tag.name in ("channel", "constrain"):  # Parts of Harmony's headers.
@@ -102,7 +102,7 @@ class SpokenText:
         return words
 
     def _begin_message(self, header: Header | None) -> str:
-        """Go on after a header; return the words that came after it already."""
+        """Continue after a header; return text that has already followed it."""
         assert header is not None
         self._held += "\n"
         self._mode = header.purpose or "speech"
@@ -111,7 +111,7 @@ class SpokenText:
         return self._take(header.rest)
 
     def _end_part(self) -> None:
-        """End what is not spoken; a written call is kept."""
+        """End a part that is not spoken; a written call is stored."""
         if self._mode == "call" and self._written_size < _MOST_WRITTEN:
             self._written_size += len(self._held)
             self.written.append(self._held)

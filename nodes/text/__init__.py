@@ -1,1 +1,1 @@
-"""Characters, words and JSON values, as everything else reads them."""
+"""Read and compare characters, words and JSON values."""

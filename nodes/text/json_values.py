@@ -1,4 +1,4 @@
-"""Values from JSON of other programs, whose types are not certain."""
+"""Type checks for values from other programs' JSON."""
 
 from typing import Any, TypeGuard
 

@@ -5,12 +5,12 @@ MOST_WORK = 1_000_000
 _CONTAINER = 5
 """Cost of an object or a list, in plain values."""
 SMALL = 100_000
-"""Bytes that decode quickly whatever they hold."""
+"""Number of bytes that decode quickly, whatever they contain."""
 _PART = 65_536
 
 
 class JsonWork:
-    """Counts the values of a JSON text that arrives in parts, and ignores what is within strings."""
+    """Counts the values of a JSON text that arrives in parts, ignoring the contents of strings."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -22,13 +22,13 @@ class JsonWork:
         """Count a part, and return the work of all parts so far."""
         part = self._held + part
         escapes = (len(part) - len(part.rstrip(b"\\"))) % 2 == 1
-        self._held = b"\\" if escapes else b""  # What it escapes comes with the next part.
+        self._held = b"\\" if escapes else b""  # The escaped character is in the next part.
         # Pairs first: of three backslashes before a quote the last one escapes it.
         part = part.removesuffix(self._held).replace(b"\\\\", b"").replace(b'\\"', b"")
         pieces = part.split(b'"')
         outside = b"".join(pieces[self._in_string :: 2])
         self._in_string ^= len(pieces) % 2 == 0
-        # There is no NUL in UTF-8: this is another encoding, whose strings are not recognized here.
+        # UTF-8 JSON has no NUL: this is another encoding, whose strings are not recognized here.
         self.done += _work_of(outside) + _CONTAINER * part.count(b"\0")
         return self.done
 
@@ -37,7 +37,7 @@ def is_too_much(text: bytes) -> bool:
     """Return whether a JSON text would take too long to decode."""
     if len(text) <= SMALL:
         return False
-    if b"\0" not in text and _work_of(text) <= MOST_WORK:  # Even with what is within strings.
+    if b"\0" not in text and _work_of(text) <= MOST_WORK:  # Even including the contents of strings.
         return False
     work = JsonWork()
     return any(work.feed(text[at : at + _PART]) > MOST_WORK for at in range(0, len(text), _PART))

@@ -1,28 +1,28 @@
-"""Follow the outline of a JSON value while its text streams, looking at each character once."""
+"""Follow the outline of a JSON value while its text streams, scanning each character once."""
 
 import re
 
 import regex
 
-# Not `re`, whose possessive groups give back what they took before Python 3.11.4.
+# Not `re`, whose possessive groups backtrack before Python 3.11.4.
 _INSIDE_STRING = regex.compile(r'(?:[^"\\]++|\\.)*+', regex.DOTALL)
 _MARK = re.compile(r'["{}\[\],]')
 
 
 class Outline:
-    """Feed it the text of an object, a list or a string: it finds one key of the object, or the end.
+    """Feed it the text of an object, a list or a string; it finds a key of the object, or the end.
 
-    It knows strings and brackets only: a parser decides whether the text is JSON.
+    It knows only strings and brackets: a parser must check that the text is JSON.
     """
 
     def __init__(self, key: str = "") -> None:
-        """Look for `key`, written with its quotes, or for the end alone."""
+        """Look for `key`, written with its quotes, or only for the end."""
         self.text = ""
         """All text so far."""
         self.key_at: int | None = None
-        """Where the key begins; `None` while it has not come."""
+        """Position of the key; `None` until it is found."""
         self.ended_at: int | None = None
-        """Where the value ends; `None` while it is open."""
+        """Position of the value's end; `None` while it is open."""
         self._key = key
         self._at: int = 0
         self._open = 0
@@ -30,13 +30,13 @@ class Outline:
         self._before = ""
 
     def feed(self, piece: str) -> None:
-        """Add a piece; nothing is looked for once the key or the end was found."""
+        """Add a piece; scanning stops once the key or the end is found."""
         self.text += piece
         while self.key_at is None and self.ended_at is None and self._advance():
             pass
 
     def _advance(self) -> bool:
-        """Go on behind the next bracket, comma or end of a string; return false when there is none yet."""
+        """Advance past the next bracket, comma or end of a string; return false if there is none yet."""
         if self._string_at is not None:
             return self._end_string(self._string_at)
         mark = _MARK.search(self.text, self._at)

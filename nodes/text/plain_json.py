@@ -1,4 +1,4 @@
-"""Copies of values that JSON, a checkpoint and every provider can hold."""
+"""Copy values to plain data that JSON, checkpoints and providers can represent."""
 
 import math
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from typing import Any, cast
 from .characters import whole_characters
 
 DEEPEST = 60
-"""Levels of nesting that are kept: encoders give up at about 250, and requests nest values once more."""
+"""Maximum nesting: encoders fail at about 250, and requests nest values further."""
 _INTEGERS = range(-(2**63), 2**64)
 _MOST_BITS = 10_000
 
 
 def plain_json(value: Any, depth: int = DEEPEST) -> Any:
-    """Return a copy of `value` as plain JSON data; what JSON cannot hold is described in words.
+    """Return a copy of `value` as plain JSON data; anything else is described in words.
 
-    Lone surrogates become U+FFFD, numbers that are not finite `None`, integers over 64 bits their digits.
+    Unpaired surrogates become U+FFFD, infinities and NaN `None`, integers over 64 bits their digits.
     """
     if isinstance(value, str):
         return whole_characters(value)
@@ -50,5 +50,5 @@ def _digits(number: int) -> str:
 def _as_words(value: object) -> str:
     try:
         return whole_characters(str(value))
-    except Exception:  # A class of somebody else's: its name has to do.
+    except Exception:  # An unknown class: its name must suffice.
         return f"[{type(value).__name__}]"
