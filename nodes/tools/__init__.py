@@ -1,1 +1,1 @@
-"""Tools: their form for the model, their registry, and how a call is run."""
+"""Tools: their schemas for the model, their registry, and how a call is run."""

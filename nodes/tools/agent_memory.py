@@ -1,4 +1,4 @@
-"""What a running tool may do to the memory of its agent."""
+"""Memory operations for a running tool, on its own agent."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,41 +9,41 @@ from ...state.agents.blocks import Block
 from ...state.errors import InvalidInput, StaleVersion
 from ...state.store import Store
 
-# Whoever loses so many races in a row is told; each lost one means that another writer got through.
+# After this many lost races the tool gets an error; each lost race means that another writer succeeded.
 _ATTEMPTS = 20
 
 CHANGED_BY = "agent"
-"""Who stands in the history of a block that a tool changed."""
+"""The author in a block's history for changes by a tool."""
 
 
 class Memory(Protocol):
-    """The memory of the agent whose tool runs, and of no other."""
+    """The memory of the agent whose tool is running."""
 
     async def append(self, label: str, content: str) -> Block:
         """Add `content` as a new line at the end of a block."""
         ...
 
     async def replace(self, label: str, old: str, new: str) -> Block:
-        """Put `new` in the place of the only `old` in a block."""
+        """Replace the only occurrence of `old` in a block by `new`."""
         ...
 
     async def archive(self, content: str) -> None:
-        """Keep `content` in archival memory."""
+        """Store `content` in archival memory."""
         ...
 
 
 class StoredMemory:
     """The memory of one agent in the database.
 
-    All functions raise `InvalidInput`, `BlockTooLong` or `BlockNotFound` for what cannot be done, in words
-    that a model may read, and `StaleVersion` when other writers change the block all the time.
+    All functions raise `InvalidInput`, `BlockTooLong` or `BlockNotFound` with messages that a model may read,
+    and `StaleVersion` if other writers keep changing the block.
     """
 
     def __init__(self, store: Store, actor: Actor, agent_id: str) -> None:
         self._store, self._actor, self._agent_id = store, actor, agent_id
 
     async def append(self, label: str, content: str) -> Block:
-        """Add `content` as a new line at the end of a block; it replaces the text that says nothing yet."""
+        """Add `content` as a new line at the end of a block; it replaces an initial placeholder text."""
         if not content.strip():
             raise InvalidInput("the content is empty")
 
@@ -54,7 +54,7 @@ class StoredMemory:
         return await self._change(label, longer)
 
     async def replace(self, label: str, old: str, new: str) -> Block:
-        """Put `new`, which may be empty, in the place of the only `old` in a block."""
+        """Replace the only occurrence of `old` in a block by `new`, which may be empty."""
         if not old:
             raise InvalidInput("the old text is empty: give words that stand in the block")
 
@@ -69,11 +69,11 @@ class StoredMemory:
         return await self._change(label, changed)
 
     async def archive(self, content: str) -> None:
-        """Keep `content` in archival memory."""
+        """Store `content` in archival memory."""
         await self._store.passages.insert(self._actor, self._agent_id, content)
 
     async def _change(self, label: str, change: Callable[[str], str]) -> Block:
-        """Write what `change` makes of the block's text; again when another writer was faster."""
+        """Apply `change` to the block's text, with a retry if another writer was faster."""
         blocks = self._store.blocks
         for attempt in range(1, _ATTEMPTS + 1):
             block = await blocks.by_label(self._actor, self._agent_id, label)

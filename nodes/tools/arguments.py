@@ -1,4 +1,4 @@
-"""The arguments of a call as the tool gets them."""
+"""Prepare the arguments of a call for the tool."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,14 +6,14 @@ from typing import Any, cast
 
 _LARGE_INTEGER = re.compile(r"-?[1-9][0-9]{18,999}")
 _MOST_OPTIONS = 200
-"""Branches of a schema that are looked at for one value."""
+"""Maximum number of schema branches examined for one value."""
 
 
 def drop_nulls(arguments: Any, schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
-    """Return arguments of this JSON schema without the nulls that stand for what was left out.
+    """Return arguments of this JSON schema without the nulls that mark omitted values.
 
-    Strict form makes every property required, in nested objects too, so a model has no other way. Never
-    raises: what the schema does not describe stays as it is.
+    Strict form requires every property, in nested objects too, so a model cannot omit them. Never raises:
+    values that the schema does not describe are not changed.
     """
     if not isinstance(arguments, dict | list):
         return arguments
@@ -36,9 +36,9 @@ def drop_nulls(arguments: Any, schema: Any, definitions: Mapping[str, Any] | Non
 
 
 def restore_integers(arguments: Any, schema: Any, definitions: Mapping[str, Any] | None = None) -> Any:
-    """Return arguments of this JSON schema with the integers that `call_arguments` gave as digits.
+    """Return arguments of this JSON schema with the integers restored that `call_arguments` gave as digits.
 
-    A text of 19 digits or more becomes an integer where the schema takes a number and no string. Never
+    A string of 19 digits or more becomes an integer if the schema accepts a number and no string. Never
     raises.
     """
     if isinstance(arguments, str) and _LARGE_INTEGER.fullmatch(arguments):
@@ -61,7 +61,7 @@ def restore_integers(arguments: Any, schema: Any, definitions: Mapping[str, Any]
 
 
 def definitions_of(schema: Any) -> dict[str, Any]:
-    """Return the definitions within a schema that its references mean."""
+    """Return the definitions in a schema that its references use."""
     fields = _mapping(schema)
     return {**_mapping(fields.get("definitions")), **_mapping(fields.get("$defs"))}
 

@@ -1,4 +1,4 @@
-"""Failures of tools: which exceptions are a tool's own, and what is reported of them to developers."""
+"""Failures of tools: which exceptions are a tool's own, and how they are reported to developers."""
 
 import asyncio
 import inspect
@@ -12,7 +12,7 @@ from langgraph.errors import GraphBubbleUp
 
 
 class ToolRaised(Exception):
-    """Wraps an exception of a tool that would end the event loop, such as `SystemExit`."""
+    """Wraps a tool's exception that would stop the event loop, such as `SystemExit`."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(type(error).__name__)
@@ -20,14 +20,14 @@ class ToolRaised(Exception):
 
 
 class Unsupported(Exception):
-    """A tool uses a feature that turns do not have; the text is for the tool's author."""
+    """A tool uses a feature that turns do not support; the text is for the tool's author."""
 
 
 def comes_from_outside(error: BaseException) -> bool:
-    """Return true when the process is to end or the coroutine is closed: the tool did not raise this itself.
+    """Return whether the exception comes from a process exit or a closed coroutine, not from the tool itself.
 
-    Ctrl-C and a closed coroutine raise where the code has no `raise` statement, or in a signal handler that
-    the process has installed.
+    Ctrl-C and a closed coroutine raise in places without a `raise` statement, or in a signal handler of the
+    process.
     """
     if not isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return False
@@ -61,7 +61,7 @@ def advice(error: BaseException) -> str:
 
 
 def _source_of(tool: BaseTool) -> str | None:
-    """Return the file of the function that a tool runs."""
+    """Return the file of the tool's function."""
     function: Any = getattr(tool, "coroutine", None) or getattr(tool, "func", None) or type(tool)._run  # pyright: ignore
     return getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
 
@@ -81,7 +81,7 @@ def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _raises(step: TracebackType) -> bool:
-    """Return true when the frame stopped at a `raise` statement."""
+    """Return whether the frame stopped at a `raise` statement."""
     import opcode  # Rarely needed.
 
     return opcode.opname[step.tb_frame.f_code.co_code[step.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")

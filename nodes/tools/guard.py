@@ -1,7 +1,7 @@
-"""Make tools safe to run: catch whatever they raise, and keep what they return.
+"""Make tools safe to run: catch everything they raise, and preserve what they return.
 
-LangChain runs a coroutine as a task of its own, from which `KeyboardInterrupt` and `SystemExit` would go to
-the event loop and end the process. It also takes lists of records for content of messages.
+LangChain runs a coroutine in a new task, from which `KeyboardInterrupt` and `SystemExit` would reach the
+event loop and end the process. It also mistakes lists of records for message content.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ _injected: ContextVar[Mapping[str, Any]] = ContextVar("voicegraph_injected", def
 
 
 class Later(ToolOutputMixin):
-    """An awaitable that a plain function returned; it is awaited in the event loop."""
+    """An awaitable returned by a synchronous function; it is awaited in the event loop."""
 
     def __init__(self, awaitable: Any) -> None:
         self.awaitable = awaitable
 
 
 def is_async(tool: BaseTool) -> bool:
-    """Return true when the tool has a coroutine of its own, not LangChain's fallback in an executor."""
+    """Return whether the tool has its own coroutine, not LangChain's fallback in an executor."""
     if isinstance(tool, StructuredTool | Tool):
         return tool.coroutine is not None
     return type(tool)._arun is not BaseTool._arun  # pyright: ignore[reportPrivateUsage]
 
 
 def set_injected(values: Mapping[str, Any]) -> None:
-    """Give these arguments to the guarded tool that runs next in this task."""
+    """Set the injected arguments for the guarded tool that runs next in this task."""
     _injected.set(values)
 
 
 def guarded(tool: BaseTool, injections: Injections) -> BaseTool:
-    """Return a copy of the tool that is safe to run and shares its attributes."""
+    """Return a copy of the tool that is safe to run, with the same attributes."""
     kind = type(tool)
     if is_async(tool):
         methods = {"_arun": _guarded_coroutine(kind._arun)}  # pyright: ignore[reportPrivateUsage]
@@ -51,7 +51,7 @@ def guarded(tool: BaseTool, injections: Injections) -> BaseTool:
         methods = {"_run": _guarded_function(kind._run)}  # pyright: ignore[reportPrivateUsage]
     make_class: Any = type(kind)
     twin_kind: type[BaseTool] = make_class(kind.__name__, (kind,), {"__module__": kind.__module__, **methods})
-    allocate: Any = object.__new__  # No constructor may run twice.
+    allocate: Any = object.__new__  # Constructors must not run twice.
     twin: BaseTool = allocate(twin_kind)
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
         object.__setattr__(twin, name, getattr(tool, name))
@@ -105,7 +105,7 @@ def _guarded_function(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _output(tool: BaseTool, value: Any) -> Any:
-    """Return the value as a message, which LangChain passes on as it is."""
+    """Return the value as a message, which LangChain passes on unchanged."""
     if tool.response_format == "content_and_artifact" and isinstance(value, tuple):
         content, *artifact = cast(tuple[Any, ...], value)
         return (_message(content), *artifact)  # LangChain refuses other lengths.

@@ -1,8 +1,8 @@
-"""Arguments that are injected into a tool, marked as in LangChain and LangGraph.
+"""Arguments injected into a tool, marked as in LangChain and LangGraph.
 
-`ToolRuntime`, `InjectedState`, `InjectedStore`, `InjectedToolCallId` and `RunnableConfig` get the values that
-LangGraph's `ToolNode` gives them. They are never offered to a model, and values that a model sends for them
-are discarded.
+`ToolRuntime`, `InjectedState`, `InjectedStore`, `InjectedToolCallId` and `RunnableConfig` get the same values
+as from LangGraph's `ToolNode`. They are never offered to a model, and values that a model sends for them are
+discarded.
 """
 
 import inspect
@@ -22,13 +22,13 @@ from ...state.schema import VoiceState
 from .failures import Unsupported
 
 _BY_NAME = ("callbacks", "run_manager")
-"""Arguments that LangChain fills by name, whatever the annotation."""
+"""Arguments that LangChain fills by name, regardless of annotation."""
 _RUNTIME = "runtime"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What can be injected into the tools of one step."""
+    """The values that can be injected into the tools of one step."""
 
     state: Mapping[str, Any]
     runtime: Runtime[Any]
@@ -52,11 +52,11 @@ class Injections:
 
     @property
     def given(self) -> frozenset[str]:
-        """The arguments that `values` fills; LangChain fills the others."""
+        """The arguments filled by `values`; LangChain fills the others."""
         return frozenset((*self.runtime, *self.store, *self.state))
 
     def values(self, surroundings: Surroundings, call_id: str) -> dict[str, Any]:
-        """Return the values for one call. Raises `Unsupported` for a key that the state does not have."""
+        """Return the values for one call. Raises `Unsupported` for a key missing from the state."""
         values: dict[str, Any] = dict.fromkeys(self.store, surroundings.runtime.store)
         for name, key in self.state.items():
             if key is None:
@@ -71,7 +71,7 @@ class Injections:
 
 
 def _tool_runtime(surroundings: Surroundings, call_id: str) -> Any:
-    from langgraph.prebuilt import ToolRuntime  # The tool's module has imported it already.
+    from langgraph.prebuilt import ToolRuntime  # The tool's module has already imported it.
 
     runtime = surroundings.runtime
     values: dict[str, Any] = {
@@ -92,7 +92,7 @@ def _tool_runtime(surroundings: Surroundings, call_id: str) -> Any:
 def injections_of(tool: BaseTool, functions: Sequence[Callable[..., Any]]) -> Injections:
     """Return the injected arguments of a tool that runs these functions.
 
-    Raises `InvalidSetting` for an argument that nothing can be injected into.
+    Raises `InvalidSetting` for an argument that cannot be injected.
     """
     found: dict[str, list[_Argument]] = {}
     for argument in _arguments(tool, functions):
@@ -120,12 +120,12 @@ def injections_of(tool: BaseTool, functions: Sequence[Callable[..., Any]]) -> In
 
 @dataclass(frozen=True, slots=True)
 class _Argument:
-    """An argument of a tool, as its function or its schema declares it."""
+    """An argument of a tool, as declared by its function or schema."""
 
     name: str
     annotation: Any
     marks: tuple[Any, ...]
-    """Metadata of `Annotated`, which pydantic keeps apart from the type."""
+    """Metadata of `Annotated`, which pydantic separates from the type."""
     optional: bool
 
 
@@ -146,7 +146,7 @@ def _arguments(tool: BaseTool, functions: Sequence[Callable[..., Any]]) -> Itera
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations of a function, unresolved when their names cannot be found."""
+    """Return the annotations of a function, unresolved if their names cannot be found."""
     try:
         return get_type_hints(function, include_extras=True)
     except Exception:  # Names that exist for type checkers only.
@@ -154,7 +154,7 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _marks_of(argument: _Argument) -> Iterator[tuple[str, str | None]]:
-    """Yield the kinds of injection an argument is marked for, each with the state key that it names."""
+    """Yield the kinds of injection for which an argument is marked, each with its state key."""
     if argument.name == _RUNTIME and argument.annotation is inspect.Parameter.empty:
         yield "runtime", None  # As in LangGraph, the name is enough.
     graph: Any = sys.modules.get("langgraph.prebuilt")  # Not imported: no tool uses its markers.
@@ -187,7 +187,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def _why_not(kind: str, key: str | None, optional: bool, forms: Sequence[_Argument]) -> str:
-    """Return why nothing can be injected, empty when something can."""
+    """Return why the argument cannot be injected, empty if it can."""
     none = optional or any(type(None) in _parts(form.annotation) for form in forms)
     if kind == "store" and not none:
         return "wants LangGraph's store, but a turn has none: allow None"

@@ -23,14 +23,14 @@ from .schemas.schema import read_arguments
 ToolSource = BaseTool | Callable[..., Any] | str
 
 _TAKEN = frozenset(("config", "run_manager"))
-"""Names of arguments that LangChain keeps from a function: without its own types they never arrive."""
+"""Argument names that LangChain reserves: without its own types they never reach the function."""
 
 
 def load_tool(source: ToolSource) -> VoiceTool:
-    """Return the tool of a LangChain tool, a typed function, a path `package.module:function` or a name.
+    """Return the tool for a LangChain tool, a typed function, a path `package.module:function` or a name.
 
-    A name is that of a built-in tool. Raises `InvalidSetting` when there is none, and for a tool that no turn
-    can offer or run.
+    A name is that of a built-in tool. Raises `InvalidSetting` if there is none, and for a tool that cannot be
+    offered or run.
     """
     found: Any = _import(source) if isinstance(source, str) else source
     ours = inspect.isfunction(found) and found.__module__.startswith(f"{__package__}.")
@@ -45,7 +45,7 @@ def _load(source: BaseTool | Callable[..., Any]) -> VoiceTool:
         raise
     except UnusableSchema as error:
         raise InvalidSetting(
-            f"the arguments of the tool '{name}' have no JSON schema that a model can be offered: {error}"
+            f"the arguments of the tool '{name}' have no JSON schema for a model: {error}"
         ) from error
     except Exception as error:
         reason = " ".join(safe_text(str(error)).split())[:200] or type(error).__name__
@@ -53,7 +53,7 @@ def _load(source: BaseTool | Callable[..., Any]) -> VoiceTool:
 
 
 _load_once = lru_cache(_load)
-"""For the tools that come along: to make a schema of a function takes milliseconds."""
+"""Cached for the built-in tools: making the schema of a function takes milliseconds."""
 
 
 def _voice_tool(tool: BaseTool) -> VoiceTool:
@@ -68,7 +68,7 @@ def _voice_tool(tool: BaseTool) -> VoiceTool:
     taken = _TAKEN.intersection(parameters["properties"])
     if taken and isinstance(tool, StructuredTool | Tool):
         raise InvalidSetting(
-            f"the tool '{name}' cannot be used: LangChain takes the argument '{min(taken)}' away; rename it"
+            f"the tool '{name}' cannot be used: LangChain removes the argument '{min(taken)}': rename it"
         )
     loaded = VoiceTool(
         tool=tool,
@@ -79,12 +79,15 @@ def _voice_tool(tool: BaseTool) -> VoiceTool:
         definitions=definitions,
         injections=injections,
     )
-    _ = loaded.strict, loaded.describe(strict=False)  # What cannot be described is found now, not in a call.
+    _ = (
+        loaded.strict,
+        loaded.describe(strict=False),
+    )  # Detect arguments that cannot be described now, not in a call.
     return loaded
 
 
 def _functions_of(tool: BaseTool) -> Sequence[Callable[..., Any]]:
-    """Return what a call runs."""
+    """Return the functions that a call runs."""
     if isinstance(tool, StructuredTool | Tool):
         function = tool.coroutine or tool.func
         return [function] if function else []
@@ -92,7 +95,7 @@ def _functions_of(tool: BaseTool) -> Sequence[Callable[..., Any]]:
 
 
 def _require_plain_result(name: str, function: Callable[..., Any]) -> None:
-    """Raise `InvalidSetting` for a function that gives back what no turn can carry out."""
+    """Raise `InvalidSetting` for a function whose return type a turn cannot handle."""
     plain = inspect.unwrap(function)
     result = annotations_of(function).get("return")
     classes = [part for part in _parts(result) if isinstance(part, type)]
@@ -100,7 +103,7 @@ def _require_plain_result(name: str, function: Callable[..., Any]) -> None:
     if any(issubclass(part, Command) for part in classes) or (
         isinstance(result, str) and "Command" in result
     ):
-        reason = "it returns a Command, which no turn carries out"
+        reason = "it returns a Command, which is not supported"
     elif any(issubclass(part, Iterator | AsyncIterable) for part in classes):
         reason = "it returns an iterator: return the whole result"
     elif inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
@@ -110,7 +113,7 @@ def _require_plain_result(name: str, function: Callable[..., Any]) -> None:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """Return what a type is made of, itself included."""
+    """Return the components of a type, including itself."""
     found = [annotation, get_origin(annotation)]
     return found + [part for argument in get_args(annotation) for part in _parts(argument)]
 

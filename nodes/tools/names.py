@@ -1,7 +1,7 @@
-"""Names under which tools are offered: providers refuse dots, blanks, long names and other scripts.
+"""Legal tool names: providers refuse dots, blanks, long names and other scripts.
 
-A tool keeps its own name for its author (events, records, logs). The model sees a legal one, and calls by any
-name that fits only one tool find it.
+A tool's own name is used for its author (events, records, logs). The model sees a legal one, and a call by
+any name that matches exactly one tool finds it.
 """
 
 import re
@@ -12,33 +12,32 @@ from hashlib import sha256
 _LEGAL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 _LONGEST = 64
 _DIGITS = 8
-"""Hexadecimal digits that tell apart names which would be the same otherwise."""
+"""Number of hexadecimal digits that distinguish names which would otherwise be equal."""
 _Form = Callable[[str], str]
 _NAMESPACE = re.compile(r"^.*[./:](?=.)", re.DOTALL)
 
 
 def acceptable_name(name: str) -> str:
-    """Return a tool's name in the form that providers take: an odd one would spoil every later request."""
+    """Return a tool's name in a form that providers accept: an illegal one would break later requests."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:_LONGEST] or "unnamed"
 
 
 def legal_name(name: str) -> str:
-    """Return the name under which a tool is offered: its own one where providers take that."""
+    """Return the name under which a tool is offered: its own if that is legal."""
     if _LEGAL.fullmatch(name):
         return name
     legal = re.sub(r"[^a-zA-Z0-9_-]", "_", _without_accents(name))
     if not re.search("[a-zA-Z0-9]", legal):
-        return f"tool_{_digits(name)}"  # Nothing of another script is left to read.
+        return f"tool_{_digits(name)}"  # Nothing readable is left of another script.
     if not re.match("[a-zA-Z_]", legal):
         legal = f"_{legal}"
     return legal if len(legal) <= _LONGEST else _marked(legal, name)
 
 
 def offered_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the name under which each tool of a set is offered; no two are the same.
+    """Return the unique name under which each tool of a set is offered.
 
-    A name that is legal already is kept. Of others that would be the same each is marked, whatever their
-    order.
+    A legal name is not changed. Others that would be equal are each marked, independent of their order.
     """
     offered = {name: legal_name(name) for name in names}
     wanted = list(offered.values())
@@ -49,10 +48,10 @@ def offered_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def matching_name(called: str, offered: Mapping[str, str]) -> str | None:
-    """Return the offered name that a model means by `called`, `None` when none or several fit.
+    """Return the offered name that a model means by `called`, `None` if none or several match.
 
-    `offered` holds the tools' own names by the offered ones. Models call by the own name when a prompt
-    mentions it, servers change case and separators, and some put a namespace in front (`functions.search`).
+    `offered` maps offered names to the tools' own names. Models use the own name if a prompt mentions it,
+    servers change case and separators, and some add a namespace (`functions.search`).
     """
     if called in offered:
         return called

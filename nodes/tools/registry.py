@@ -1,4 +1,4 @@
-"""What a tool is to a turn: its options, its two forms for the model, and the call that it serves."""
+"""A tool in a turn: its options, its two descriptions for the model, and the current call."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -21,11 +21,11 @@ _T = TypeVar("_T", bound=Callable[..., Any] | BaseTool)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOptions:
-    """How a tool is treated.
+    """Options of a tool.
 
-    `side_effects`: it changes something outside, so it is never cancelled half-way and never run twice.
-    `idempotent`: running it again with the same tool-call id does no harm, so a crash may repeat it.
-    `timeout`: its longest run in seconds, `None` for the configured default.
+    `side_effects`: it changes something outside, so it is never cancelled and never run twice. `idempotent`:
+    running it again with the same tool-call id is harmless, so it may be repeated after a crash. `timeout`:
+    its maximum run time in seconds, `None` for the configured default.
     """
 
     side_effects: bool = False
@@ -35,10 +35,10 @@ class ToolOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallInfo:
-    """What a running tool can know of its call; `tool_call_id` is the idempotency key.
+    """Information for a running tool about its call; `tool_call_id` is the idempotency key.
 
-    `memory` is that of the calling agent, `recall` searches what was said with it (query, minutes ago from
-    and to); both are `None` when the tool does not run in a turn.
+    `memory` is that of the calling agent, `recall` searches its conversations (query, minutes ago from and
+    to); both are `None` if the tool does not run in a turn.
     """
 
     tool_call_id: str
@@ -55,7 +55,7 @@ _running_call: ContextVar[ToolCallInfo] = ContextVar("voicegraph_tool_call")
 
 
 def current_call() -> ToolCallInfo:
-    """Return the call that the running tool serves.
+    """Return the call of the running tool.
 
     Raises `LookupError` outside a tool.
     """
@@ -63,7 +63,7 @@ def current_call() -> ToolCallInfo:
 
 
 def set_current_call(info: ToolCallInfo) -> None:
-    """Make `info` what `current_call` returns in this task and the threads that it starts."""
+    """Set what `current_call` returns in this task and in threads that it starts."""
     _running_call.set(info)
 
 
@@ -78,9 +78,9 @@ def voice_tool(
     async def book_table(guests: int) -> str:
         "Book a table for so many guests."
 
-    A tool returns what the model is to read: text, or data that becomes JSON. LangGraph's `Command`,
-    generators and `interrupt()` are not supported. What can be seen of them is refused when the tool is
-    registered; otherwise the tool fails, and the log says why.
+    A tool returns text for the model, or data that becomes JSON. LangGraph's `Command`, generators and
+    `interrupt()` are not supported: they are refused when the tool is registered if they can be detected;
+    otherwise the tool fails, and the log says why.
     """
 
     def mark(function: Any) -> Any:
@@ -99,33 +99,33 @@ class VoiceTool:
     """A LangChain tool with its voice options and its description for the model, made once."""
 
     tool: BaseTool
-    """As its author gave it."""
+    """The tool as its author gave it."""
     runner: BaseTool
-    """The same, safe to be run in a turn."""
+    """The tool made safe to run in a turn."""
     options: ToolOptions
     offered: str
-    """The name that the model calls it by, one that providers take."""
+    """The legal name under which the model calls it."""
     parameters: Schema
-    """The JSON schema of the arguments that a model gives, without the preamble."""
+    """The JSON schema of the model's arguments, without the preamble."""
     definitions: dict[str, Schema] = field(default_factory=dict[str, Schema])
     """The recursive parts of `parameters`, by name."""
     injections: Injections = field(default_factory=Injections)
-    """The arguments that the process gives."""
+    """The injected arguments."""
 
     @property
     def name(self) -> str:
-        """The name that its author gave it: events, records and logs show it."""
+        """Its own name, shown in events, records and logs."""
         return safe_text(self.tool.name)
 
     @property
     def strict(self) -> bool:
-        """True when OpenAI's strict form can express the tool's arguments."""
+        """True if OpenAI's strict form can express the tool's arguments."""
         return self._strict_form is not None
 
     def describe(self, strict: bool) -> dict[str, Any]:
-        """Return the tool in OpenAI's form, made once; strict only where strict form can express it.
+        """Return the cached description in OpenAI's format; strict only if strict form can express it.
 
-        Some providers refuse a request whose tools differ in `strict`: ask for it only when all are `strict`.
+        Some providers refuse a request whose tools differ in `strict`: request it only if all are `strict`.
         """
         return (self._strict_form if strict else None) or self._plain_form
 
@@ -146,7 +146,7 @@ class VoiceTool:
 
 
 def options_of(tool: BaseTool) -> ToolOptions:
-    """Return the options that `voice_tool` marked the tool or its function with."""
+    """Return the options set on the tool or its function by `voice_tool`."""
     for function in (getattr(tool, "coroutine", None), getattr(tool, "func", None)):
         if hasattr(function, _OPTIONS):
             return getattr(function, _OPTIONS)

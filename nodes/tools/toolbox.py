@@ -1,4 +1,4 @@
-"""The tools of a process, and which of them an agent has."""
+"""The tools of a process and of each agent."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ _MOST_SETS = 256
 
 
 class Toolbox:
-    """All tools of a process. Some are offered to every agent, others only to agents that name them.
+    """All tools of a process: some for every agent, others only for agents that name them.
 
-    Raises `InvalidSetting` for what is no tool, and for two tools of one name.
+    Raises `InvalidSetting` for anything but tools, and for two tools with one name.
     """
 
     def __init__(self, tools: Iterable[ToolSource] = ()) -> None:
@@ -27,16 +27,16 @@ class Toolbox:
         self.check(())
 
     def check(self, names: Sequence[str]) -> None:
-        """Raise `InvalidSetting` unless an agent may have these tools beside the common ones."""
+        """Raise `InvalidSetting` unless an agent may have these tools in addition to the common ones."""
         found = {tool.name: tool for tool in self._common}
         for tool in [*self._common, *map(self._load, names)]:
             if found.setdefault(tool.name, tool).tool is not tool.tool:
-                raise InvalidSetting(f"two tools are called '{tool.name}': rename one of them")
+                raise InvalidSetting(f"two tools are named '{tool.name}': rename one of them")
 
     def of_agent(self, names: Sequence[str]) -> dict[str, VoiceTool]:
-        """Return the tools of an agent by the name they are offered under: the common ones, then its own.
+        """Return the tools of an agent by offered name: the common ones, then its own.
 
-        A tool that cannot be used any more is left out, with a warning in the log: its turns go on.
+        A tool that can no longer be used is left out, with a warning in the log: turns continue without it.
         """
         key = tuple(names)
         if key not in self._sets:
@@ -52,10 +52,10 @@ class Toolbox:
                 tool = self._load(name)
                 known = next((other for other in usable if other.name == tool.name), None)
                 if known is not None and known.tool is not tool.tool:
-                    raise InvalidSetting(f"another tool is called '{tool.name}'")
+                    raise InvalidSetting(f"another tool is named '{tool.name}'")
             except InvalidSetting as error:
                 log.warning(
-                    "a tool of an agent cannot be used: its turns go on without it",
+                    "a tool of an agent cannot be used; its turns continue without it",
                     extra={"tool": name, "error": str(error)},
                 )
             else:
@@ -69,7 +69,7 @@ class Toolbox:
 
 
 def _offered(tools: Sequence[VoiceTool]) -> dict[str, VoiceTool]:
-    """Return the tools by legal names that tell them apart."""
+    """Return the tools by unique legal names."""
     names = offered_names(tool.name for tool in tools)
     offered: dict[str, VoiceTool] = {}
     for tool in tools:

@@ -1,1 +1,1 @@
-"""What a turn is made of, whichever step looks: events, limits, time, interruption."""
+"""What all steps of a turn share: events, limits, time, interruption."""

@@ -1,11 +1,11 @@
-"""Time, as the steps see it: tests put a hand-driven clock in its place."""
+"""The clock of the steps, which tests replace by a manual one."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the steps read the time."""
+    """Provides the time to the steps."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""

@@ -1,4 +1,4 @@
-"""What a line of the log may tell of an error: its code, its cause if that is safe, and its place."""
+"""Safe log fields of an error: its code, its cause if that is safe, and its place."""
 
 import os
 import traceback
@@ -8,14 +8,14 @@ from ...state.errors import ModelError, StorageError, VoicegraphError
 
 _OURS = tuple(str(Path(__file__).parents[2] / name) + os.sep for name in ("graph", "nodes", "state"))
 _MAPPING = ("faults.py", "database.py", "quick_connection.py", "uninterrupted.py")
-"""Files that every error of a database passes; what was to be stored is in the caller."""
+"""Files that every database error passes through; the caller shows what was being stored."""
 
 
 def error_facts(error: BaseException) -> dict[str, str]:
-    """Return the fields `error`, `cause` and `at` for a record of the log.
+    """Return the fields `error`, `cause` and `at` for a log record.
 
-    `cause` is the text of our own errors of models and databases, which hold nothing that was said; any
-    other exception may quote a caller, so only its kind is told.
+    `cause` is the text of our own model and database errors, which contain nothing that was said; any other
+    exception may quote a caller, so only its type is given.
     """
     code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
     facts = {"error": code, "at": _place(error)}
@@ -25,7 +25,7 @@ def error_facts(error: BaseException) -> dict[str, str]:
 
 
 def _place(error: BaseException) -> str:
-    """Return the innermost place in our own code, or where it was raised if it passed none."""
+    """Return the innermost place in our own code, or where the error was raised if there is none."""
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     ours = [place for place in places if place[0].startswith(_OURS) and not place[0].endswith(_MAPPING)]
     return "{}:{}".format(*(ours or places)[-1]) if places else "?"

@@ -1,7 +1,7 @@
-"""What a turn tells its listeners while it runs.
+"""The events of a turn.
 
-In LangGraph's `custom` stream each event is a plain dict with its `type`. Only speech has a `content`
-key: hosts read aloud whatever has one.
+In LangGraph's `custom` stream each event is a plain dict with its `type`. Only speech has a `content` key:
+hosts read anything with that key aloud.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from ...state.usage import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """Text to be spoken at once; the contents of a turn, joined, are all that the caller hears."""
+    """Text to speak at once; the joined contents of a turn are everything that the caller hears."""
 
     content: str
     type: Literal["speech"] = "speech"
@@ -21,7 +21,7 @@ class Speech:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted:
-    """A tool begins to run."""
+    """A tool has started."""
 
     tool_call_id: str
     name: str
@@ -31,7 +31,7 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFinished:
-    """A tool has a result; `seconds` is how long it took, `message` says to developers why it is none."""
+    """A tool call has ended after `seconds`; `message` explains a failure to developers."""
 
     tool_call_id: str
     name: str
@@ -43,7 +43,7 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRequested:
-    """The model called a tool of the client: it runs it and brings the result with its next request."""
+    """The model called a tool of the client, which runs it and sends the result with its next request."""
 
     tool_call_id: str
     name: str
@@ -53,9 +53,9 @@ class ToolRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished:
-    """The last word has left; storing goes on behind it.
+    """The last word has been sent; storing follows.
 
-    `first_speech_seconds` (`None` when nothing was spoken) and `seconds` count from the user's message.
+    `first_speech_seconds` (`None` if nothing was spoken) and `seconds` count from the user's message.
     """
 
     turn_id: str
@@ -69,7 +69,7 @@ class TurnFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFailed:
-    """The turn ended badly; `error` is a stable code, `message` a safe sentence for developers."""
+    """The turn failed; `error` is a stable code, `message` a safe sentence for developers."""
 
     turn_id: str
     error: str
@@ -94,19 +94,19 @@ _KINDS: dict[str, type[Event]] = {
 
 
 def encode_event(event: Event) -> dict[str, Any]:
-    """Return the event as the plain dict that goes through LangGraph's `custom` stream."""
-    if isinstance(event, Speech):  # There is one for each token: `asdict` takes its time.
+    """Return the event as a plain dict for LangGraph's `custom` stream."""
+    if isinstance(event, Speech):  # There is one per token, and `asdict` is slow.
         return {"content": event.content, "type": "speech"}
     return asdict(event)
 
 
 def decode_event(data: object) -> Event | None:
-    """Return the event in a part of the `custom` stream, or `None` when the part is not one of ours."""
+    """Return the event in a part of the `custom` stream, or `None` if the part is not one of ours."""
     if not isinstance(data, dict):
         return None
     fields: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
     kind = _KINDS.get(str(fields.get("type")))
     try:
         return kind(**fields) if kind else None
-    except TypeError:  # Somebody else's event of the same name.
+    except TypeError:  # Another library's event with the same name.
         return None

@@ -1,4 +1,4 @@
-"""How a running turn is told to stop, and what the caller had heard by then."""
+"""Stop a running turn, and record what the caller had heard by then."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,37 +8,37 @@ from typing import Any
 
 @dataclass(slots=True)
 class Interruption:
-    """The stop signal of one run; the steps race it against whatever they wait for."""
+    """The stop signal of one run; the steps race it against their work."""
 
     event: asyncio.Event = field(default_factory=asyncio.Event)
     heard: str | None = None
-    """What the caller heard of the reply; `None` when nobody knows, then all that went out counts."""
+    """What the caller heard of the reply; `None` if unknown, then everything sent counts as heard."""
     heard_applied: bool = False
-    """True once the stored reply was cut to `heard`."""
+    """True once the stored reply has been cut to `heard`."""
     dropped: bool = False
-    """True when the turn's listener left or a newer turn came, and nobody said that the caller heard it."""
+    """True if the listener left or a newer turn came, without a report of what was heard."""
 
     @property
     def requested(self) -> bool:
-        """True once the turn was told to stop."""
+        """True once a stop has been requested."""
         return self.event.is_set()
 
     def request(self, heard: str | None = None) -> None:
-        """Tell the turn to stop; `heard` is the text that the caller heard of its reply."""
+        """Request the turn to stop; `heard` is the text that the caller heard of its reply."""
         if heard is not None:
             self.heard = heard
         self.dropped = False
         self.event.set()
 
     def drop(self) -> None:
-        """Tell the turn to stop, because nobody listens to it any more."""
+        """Request the turn to stop because it has no listener any more."""
         self.dropped = self.dropped or not self.requested
         self.event.set()
 
     async def race(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Run `work` until it ends or the turn is told to stop; return true when it ended by itself.
+        """Run `work` until it ends or a stop is requested; return whether it ended by itself.
 
-        Stopped work is cancelled and has unwound on return. Errors of `work` are raised here.
+        Stopped work is cancelled and awaited. Errors of `work` propagate.
         """
         if self.requested:
             work.close()

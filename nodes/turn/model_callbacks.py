@@ -1,7 +1,8 @@
-"""Who follows a model's calls: callbacks and tracers see the call itself, streams of a run see the speech.
+"""Callbacks of model calls: tracers see the call itself, streams of a run see the speech.
 
-The model's own tokens hold thoughts and no preambles, so they must not reach a handler that streams a run to
-a listener (`messages` mode, `astream_events`). It gets the spoken words from `speech.py`; none gets both.
+The model's own tokens include thoughts and no preambles, so they must not reach a handler that streams a run
+to a listener (`messages` mode, `astream_events`). It gets the spoken text from `speech.py`; no handler gets
+both.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from langchain_core.callbacks.base import BaseCallbackManager
 from langchain_core.runnables import ensure_config
 
 _STREAMING = ("langgraph.", "langchain_core.tracers.event_stream", "langchain_core.tracers.log_stream")
-"""Modules of handlers that stream a run, should the method that marks them get another name."""
+"""Modules of handlers that stream a run, in case the method that marks them is renamed."""
 
 Callbacks = list[BaseCallbackHandler] | BaseCallbackManager | None
 
@@ -23,7 +24,7 @@ def streams_runs(handler: BaseCallbackHandler) -> bool:
 
 
 def only(callbacks: Callbacks, wanted: Callable[[BaseCallbackHandler], bool]) -> Callbacks:
-    """Return the callbacks with none but the wanted handlers."""
+    """Return the callbacks with only the wanted handlers."""
     if callbacks is None or isinstance(callbacks, list):
         return None if callbacks is None else [handler for handler in callbacks if wanted(handler)]
     kept = callbacks.copy()
@@ -33,12 +34,12 @@ def only(callbacks: Callbacks, wanted: Callable[[BaseCallbackHandler], bool]) ->
 
 
 def model_callbacks() -> Callbacks:
-    """Return the callbacks of the step that runs, for the model that it asks."""
+    """Return the callbacks of the running step for its model call."""
     return only(ensure_config().get("callbacks"), lambda handler: not streams_runs(handler))
 
 
 def observers(chat: Any, metadata: dict[str, Any]) -> AsyncCallbackManager | None:
-    """Return where a call of the chat model is announced, `None` without any handlers."""
+    """Return the manager for a call of the chat model, `None` without handlers."""
     config = ensure_config()
     manager = AsyncCallbackManager.configure(
         model_callbacks(),

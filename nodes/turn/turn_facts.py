@@ -1,4 +1,4 @@
-"""What each line of a log tells of the turn that it belongs to, whoever writes it."""
+"""Facts about the running turn for every log record."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -7,12 +7,12 @@ _facts: ContextVar[dict[str, str] | None] = ContextVar("voicegraph_turn_facts", 
 
 
 def begin_facts(**facts: str) -> None:
-    """Note whose turn runs in this task, and in those that it starts from now on."""
+    """Set the facts of the turn that runs in this task and in tasks that it starts."""
     _facts.set({name: value for name, value in facts.items() if value})
 
 
 def note_facts(**facts: str) -> None:
-    """Note more of the running turn."""
+    """Add facts about the running turn."""
     known = _facts.get()
     if known is not None:
         known.update(facts)

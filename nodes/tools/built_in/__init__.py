@@ -1,1 +1,1 @@
-"""The tools that come along."""
+"""The built-in tools."""

@@ -1,7 +1,7 @@
-"""Built-in tools by which the model edits its own memory. Agents have them only when they name them.
+"""Built-in tools with which the model edits its own memory. Agents have them only if they name them.
 
-All have side effects: one that has begun ends, and its result is known, whoever speaks over it. After a crash
-it is not run again by itself; the model sees in its prompt what the block holds.
+All have side effects: once started they run to the end, and their result is known, despite interruptions.
+After a crash they are not run again automatically; the model sees the block in its prompt.
 """
 
 from collections.abc import Generator
@@ -62,7 +62,7 @@ def _size(block: Block) -> str:
 
 @contextmanager
 def _told_to_the_model() -> Generator[None]:
-    """Turn what the model can mend into the result of its call; the rest fails as in any tool."""
+    """Turn errors that the model can correct into the result of its call; others fail as in any tool."""
     try:
         yield
     except (InvalidInput, NotFound, Conflict) as error:

@@ -1,4 +1,4 @@
-"""The built-in tool by which the model remembers earlier conversations; every agent has it."""
+"""The built-in tool with which the model recalls earlier conversations; every agent has it."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""What the model is told of what a tool returned."""
+"""Convert tool results to text for the model."""

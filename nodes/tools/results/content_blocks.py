@@ -1,8 +1,8 @@
-"""Content blocks in what a tool returned: LangChain's, OpenAI's, Anthropic's and MCP's.
+"""Content blocks in a tool's result: LangChain's, OpenAI's, Anthropic's and MCP's.
 
-A record whose key `type` happens to be `document` or `file` is none: a block is known by all its keys. Text
-blocks give their text; pictures, sound and files are described in words, since a result goes to the model as
-text.
+A record whose key `type` happens to be `document` or `file` is not a block: a block is recognized by all its
+keys. Text blocks give their text; pictures, audio and files are described in words, since a result goes to
+the model as text.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, cast
 Block = Mapping[str, Any]
 
 _ANY = frozenset("type id index extras annotations citations cache_control meta _meta icons size".split())
-"""Keys that every block may have."""
+"""Keys that any block may have."""
 _MEDIA = frozenset("image audio video file image_url input_audio input_image input_file".split())
 _MEDIA_KEYS = _ANY | frozenset(
     "source source_type data base64 url file_id mime_type mimeType media_type filename name title "
@@ -24,7 +24,7 @@ _BASE64 = re.compile(r"(?:data:[^,]{0,200},)?[A-Za-z0-9+/_\s-]*={0,2}\s*")
 
 
 def block_text(part: object) -> str | None:
-    """Return the words for a content block, `None` for what is none."""
+    """Return the text for a content block, `None` for anything else."""
     if not isinstance(part, Mapping):
         return None
     block = cast(Block, part)
@@ -44,7 +44,7 @@ def _text(block: Block) -> str | None:
 
 
 def _media(block: Block, kind: str) -> str | None:
-    """Describe a picture, sound or file, wherever it is: in the block or in its nested source."""
+    """Describe a picture, audio or file in the block or in its nested source."""
     if not block.keys() <= _MEDIA_KEYS:
         return None
     fields: dict[str, Any] = dict(block)
@@ -71,7 +71,7 @@ def _media(block: Block, kind: str) -> str | None:
 
 
 def _document(block: Block) -> str | None:
-    """Describe Anthropic's document; the text in one is kept."""
+    """Describe an Anthropic document, including its text."""
     source = block.get("source")
     if not (block.keys() <= _DOCUMENT_KEYS and isinstance(source, Mapping)):
         return None
@@ -104,7 +104,7 @@ def _titled(title: str | None, content: object) -> str | None:
 
 
 def _resource(block: Block) -> str | None:
-    """Return the text in MCP's resource, or words for its bytes."""
+    """Return the text in an MCP resource, or a description of its bytes."""
     resource = block.get("resource")
     if not (block.keys() <= _ANY | {"resource"} and isinstance(resource, Mapping)):
         return None
@@ -144,7 +144,7 @@ def _first(block: Block, *names: str) -> str | None:
 
 
 def _size(data: object) -> int | None:
-    """Return how many bytes there are, `None` for what is neither bytes nor base64."""
+    """Return the number of bytes, `None` for anything but bytes and base64."""
     if isinstance(data, bytes | bytearray):
         return len(data)
     if not isinstance(data, str) or not _BASE64.fullmatch(data):

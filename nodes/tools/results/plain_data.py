@@ -1,4 +1,4 @@
-"""Any Python value as JSON's plain data: nothing raises, nothing is endless, nothing shows an address."""
+"""Convert any Python value to plain JSON data, without errors, endless output or memory addresses."""
 
 import dataclasses
 import math
@@ -18,22 +18,22 @@ from ..failures import Unsupported
 
 _DEEPEST = 40
 _EACH = 10
-"""Characters that each value counts for, beside its text: it takes time to look at."""
+"""Cost of each value in characters, in addition to its text, for the time it takes."""
 _LONGEST_NUMBER = 4096
-"""Bits of a whole number that is written out: Python refuses much longer ones."""
+"""Maximum bits of an integer that is written out: Python refuses much longer ones."""
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{4,}")
 _MORE = "…"
 
 
 class PlainData:
-    """Turns one value into plain data; what exceeds `characters` is left out, with an ellipsis."""
+    """Turns one value into plain data; the excess over `characters` is replaced by an ellipsis."""
 
     def __init__(self, characters: int) -> None:
         self._left = characters
         self._open: set[int] = set()
 
     def of(self, value: Any) -> Any:
-        """Return the value as JSON has it. Raises `Unsupported` alone."""
+        """Return the value as JSON data. Raises only `Unsupported`."""
         self._left -= _EACH
         if value is None or value is True or value is False:
             return value
@@ -44,7 +44,7 @@ class PlainData:
             return self._of(value)
         except Unsupported:
             raise
-        except Exception:  # A property, `__str__` or an iterator of somebody else's class.
+        except Exception:  # A property, `__str__` or an iterator of an unknown class.
             return words_for(value)
         finally:
             self._open.discard(id(value))
@@ -97,7 +97,7 @@ class PlainData:
 
 
 def fields_of(value: Any) -> Mapping[Any, Any] | None:
-    """Return the fields of a record by name, `None` for what is none."""
+    """Return the fields of a record by name, `None` for anything else."""
     if isinstance(value, Mapping):
         return cast(Mapping[Any, Any], value)
     if isinstance(value, BaseModel):
@@ -112,7 +112,7 @@ def fields_of(value: Any) -> Mapping[Any, Any] | None:
 
 
 def text_of_bytes(data: bytes) -> str:
-    """Return text for bytes that are some, else words that say how many there are."""
+    """Return bytes decoded if they are text, else a description with their number."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -121,12 +121,12 @@ def text_of_bytes(data: bytes) -> str:
 
 
 def words_for(value: object) -> str:
-    """Return words for a value that cannot be shown."""
+    """Return a description of a value that cannot be shown."""
     return f"[an object of type {type(value).__name__}]"
 
 
 def _shown(value: Any) -> Any:
-    """Return the text of an object whose class has one of its own."""
+    """Return the text of an object whose class defines one."""
     kind = cast(type[Any], type(value))
     if isinstance(value, type) or callable(value):
         return words_for(value)

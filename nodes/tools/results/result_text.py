@@ -1,4 +1,4 @@
-"""Text for the model from whatever a tool returned."""
+"""Text for the model from any result of a tool."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ from .plain_data import PlainData, fields_of, words_for
 from .safe_text import safe_text
 
 _MOST_CHARACTERS = 200_000
-"""What is made into text of one result; the model sees less of it, and the event loop must not wait."""
+"""Maximum characters converted of one result; the model sees less, and the event loop must not block."""
 _MOST_OF_DATA = 60_000
 """The same for data that becomes JSON, which takes longer."""
 _LOOKED_AT = 100
-"""Elements of a list that are looked at for what is not supported."""
+"""Number of list elements checked for unsupported values."""
 _MOST_BLOCKS = 10_000
 _MOST_KEYS = 20
 """Keys of a content block."""
@@ -25,15 +25,15 @@ _MCP_RESULT = {"content", "isError", "structuredContent", "meta", "_meta"}
 
 
 def result_text(value: Any) -> str:
-    """Return the text of a result: itself, JSON, or words for what is neither.
+    """Return a result as text: itself, JSON, or a description of anything else.
 
-    Raises `Unsupported` for what no turn can carry out: a `Command`, a generator.
+    Raises `Unsupported` for a `Command` or a generator.
     """
     try:
         text = safe_text(_text(value))
     except Unsupported:
         raise
-    except Exception:  # Somebody else's class, in what is looked at first.
+    except Exception:  # An unknown class, during the first checks.
         text = words_for(value)
     if text.strip():
         return text
@@ -60,13 +60,13 @@ def _refuse(value: Any) -> None:
     for each in (cast(object, value), *several):
         name = type(each).__name__
         if issubclass(type(each), Command | Send):
-            raise Unsupported(f"a {name} is not supported as a result: return what the model is to read")
+            raise Unsupported(f"a {name} is not supported as a result: return text or data for the model")
         if issubclass(type(each), Iterator | AsyncIterator | Awaitable):
             raise Unsupported(f"a {name} is not supported as a result: return the whole result")
 
 
 def _blocks(value: Any) -> list[str] | None:
-    """Return the texts of content blocks, `None` when the value is anything else."""
+    """Return the texts of content blocks, `None` for any other value."""
     if not isinstance(value, list | tuple):
         return _of_record(value)
     items = cast(Sequence[Any], value)

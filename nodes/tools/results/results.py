@@ -1,4 +1,4 @@
-"""What the model is told of a tool call: one safe text a call, whatever happened."""
+"""Tool messages for the model: one safe text per call, whatever happened."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,7 +14,7 @@ Outcome = Literal[
 OUTCOME = "outcome"
 """Key in a tool message's `additional_kwargs`."""
 OWN_NAME = "tool"
-"""Key in a tool message's `additional_kwargs`: the tool's own name, where it is offered under another."""
+"""Key in a tool message's `additional_kwargs`: the tool's own name, if it is offered under another."""
 
 WITHHELD = "Its result cannot be shown: the model's provider does not accept it. Tell the user so."
 
@@ -38,9 +38,9 @@ def tool_message(
     limit: int,
     tool: str | None = None,
 ) -> ToolMessage:
-    """Return the message that answers `call`, its text clipped to `limit` characters.
+    """Return the message that answers `call`, with its text truncated to `limit` characters.
 
-    `tool` is the tool's own name, where it is offered under another.
+    `tool` is the tool's own name, if it is offered under another.
     """
     shown = safe_text(cut(text, limit))
     if len(text) > limit:

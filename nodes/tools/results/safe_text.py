@@ -1,4 +1,4 @@
-"""Text that every provider, database and client takes."""
+"""Text that every provider, database and client accepts."""
 
 import re
 
@@ -7,18 +7,18 @@ import regex
 from ...text.characters import whole_characters
 
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-"""PostgreSQL refuses NUL; other control characters and noncharacters are refused elsewhere."""
+"""PostgreSQL refuses NUL; other systems refuse other control characters and noncharacters."""
 _CLUSTER = regex.compile(r"\X")
 _LONGEST_CLUSTER = 64
 
 
 def safe_text(text: str) -> str:
-    """Return the text without characters that are refused somewhere; lone surrogates become U+FFFD."""
+    """Return the text without characters that are refused somewhere; unpaired surrogates become U+FFFD."""
     return _REFUSED.sub("", whole_characters(text))
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most `limit` characters, cut where a grapheme cluster ends, such as an emoji."""
+    """Return at most `limit` characters, without splitting a grapheme cluster such as an emoji."""
     if len(text) <= limit:
         return text
     whole = whole_characters(text[: limit + _LONGEST_CLUSTER])

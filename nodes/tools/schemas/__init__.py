@@ -1,1 +1,1 @@
-"""The arguments of tools as JSON schemas that providers take."""
+"""JSON schemas of tools' arguments that providers accept."""

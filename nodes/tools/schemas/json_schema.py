@@ -1,4 +1,4 @@
-"""Reduce any JSON schema to the keywords that providers agree on.
+"""Reduce any JSON schema to the keywords that all providers support.
 
 Schemas come from pydantic, from MCP servers and by hand. Booleans become objects, tuples become arrays,
 references are inlined (only recursive ones stay), `oneOf` becomes `anyOf`, and `allOf` is merged where that
@@ -14,16 +14,16 @@ from .schema_keywords import ARRAYS, BRANCHES, DROPPED, Schema, infer_type, keyw
 from .schema_merging import merged, nullable, union
 
 _MOST_PARTS = 20_000
-"""Parts of a schema that are read: inlining references can double them with each level."""
+"""Maximum number of schema parts read: inlining references can double them with each level."""
 _DEEPEST = 60
 
 
 class UnusableSchema(ValueError):
-    """The arguments of a tool cannot be offered; the text says why."""
+    """The arguments of a tool cannot be offered; the message says why."""
 
 
 class SchemaReader:
-    """Reads one schema. After it was read, `definitions` holds the recursive parts by name."""
+    """Reads one schema. Afterwards `definitions` holds the recursive parts by name."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self.definitions: dict[str, Schema] = {}
@@ -34,23 +34,22 @@ class SchemaReader:
         self._depth = 0
 
     def root(self) -> Schema:
-        """Return the whole schema in the common form.
+        """Return the whole schema in reduced form.
 
-        Raises `UnusableSchema` when nothing fits it, for a reference that leads nowhere, and for a schema
-        without end.
+        Raises `UnusableSchema` if nothing can match it, for a dangling reference, and for an endless schema.
         """
         found = self._resolved("#", {})
         if found is None:
-            raise UnusableSchema("they can never fit")
+            raise UnusableSchema("no value can match them")
         return found
 
     def _read(self, schema: object) -> Schema | None:
-        """Return a part of the schema in the common form, `None` when nothing fits it."""
+        """Return a part of the schema in reduced form, `None` if nothing can match it."""
         self._left -= 1
         if self._left < 0 or self._depth > _DEEPEST:
             raise UnusableSchema("their schema is too large")
         if not isinstance(schema, Mapping):
-            return None if schema is False else {}  # `true`, and what is no schema at all.
+            return None if schema is False else {}  # `true`, or not a schema.
         given = cast(Mapping[str, Any], schema)
         self._depth += 1
         own = self._own(given)
@@ -78,7 +77,7 @@ class SchemaReader:
         return self._names[reference]
 
     def _find(self, reference: str) -> object:
-        """Return what a JSON pointer such as `#/$defs/Point` points to."""
+        """Resolve a JSON pointer such as `#/$defs/Point`."""
         place: object = self._root
         head, *parts = reference.split("/")
         for part in parts if head == "#" else [""]:
@@ -92,7 +91,7 @@ class SchemaReader:
         return place
 
     def _own(self, given: Mapping[str, Any]) -> Schema:
-        """Return what the schema says itself, beside a reference."""
+        """Return the schema's own keywords, next to a reference."""
         result: Schema = {}
         for name, value in given.items():
             if name not in DROPPED and name not in ARRAYS and name not in BRANCHES:
@@ -107,7 +106,7 @@ class SchemaReader:
         if name == "properties":
             parts = cast(Mapping[object, Any], value if isinstance(value, Mapping) else {}).items()
             if not all(whole_characters(str(key)) == key for key, _ in parts):
-                raise UnusableSchema("the name of one is no text that can be sent")
+                raise UnusableSchema("the name of one cannot be sent as text")
             read = {str(key): self._read(part) for key, part in parts}
             result[name] = {key: part for key, part in read.items() if part is not None}
         elif name == "additionalProperties":
@@ -118,7 +117,7 @@ class SchemaReader:
             result.update(keyword(name, value))
 
     def _read_items(self, given: Mapping[str, Any], result: Schema) -> None:
-        """Read an array's items; a tuple becomes an array of any of its elements, in words in order."""
+        """Read an array's items; a tuple becomes an array of any of its elements, described in order."""
         items, first = given.get("items"), given.get("prefixItems")
         rest: object = given.get("additionalItems", True) if isinstance(items, list) else items
         if isinstance(items, list):
@@ -162,7 +161,7 @@ def _both(own: Schema, found: Schema) -> Schema:
 
 
 def _settle_required(given: Mapping[str, Any], result: Schema) -> None:
-    """Keep in `required` only properties that there are, and add those of the old form, each on its own."""
+    """Keep only existing properties in `required`, and add those marked individually in the old form."""
     parts: object = given.get("properties")
     old: list[str] = []
     for name, part in cast(Mapping[str, Any], parts if isinstance(parts, Mapping) else {}).items():

@@ -1,4 +1,4 @@
-"""A tool as the model sees it: its arguments in plain and in strict form, the spoken preamble first."""
+"""A tool's description for the model, in plain and in strict form, with the spoken preamble first."""
 
 from typing import Any, cast
 
@@ -19,16 +19,16 @@ _PREAMBLE_SCHEMA = {
     "Say what you are about to do, in the user's language.",
 }
 _LONGEST_DESCRIPTION = 1024
-"""Characters that OpenAI takes; it refuses every request with a longer one."""
+"""Maximum length that OpenAI accepts; it refuses any request with a longer one."""
 _MOST_LEVELS = 3
-"""Recursive definitions that are shown within each other in plain form."""
+"""Maximum nesting of recursive definitions shown in plain form."""
 _NO_SCHEMA = "x-no-schema"
 
 
 def read_arguments(tool: BaseTool, hidden: frozenset[str]) -> tuple[Schema, dict[str, Schema]]:
-    """Return the schema of the arguments that a model gives, and its recursive definitions by name.
+    """Return the schema of the model's arguments, and its recursive definitions by name.
 
-    `hidden` arguments are given by the process. Raises `UnusableSchema`.
+    `hidden` arguments are injected. Raises `UnusableSchema`.
     """
     raw = _raw_schema(tool)
     if isinstance(raw.get("properties"), dict):
@@ -50,8 +50,8 @@ def describe_tool(
 ) -> dict[str, Any] | None:
     """Return a tool's description for a request, in strict form or as plain JSON schema.
 
-    `None` when strict form cannot express its arguments (a free-form mapping, say). Plain form shows
-    recursive arguments down to where they repeat: not every provider takes references.
+    `None` if strict form cannot express its arguments (a free-form mapping, say). Plain form expands
+    recursive arguments until they repeat: not every provider accepts references.
     """
     own = {key: part for key, part in arguments["properties"].items() if key not in (PREAMBLE, HEARTBEAT)}
     required = [key for key in arguments["required"] if key in own]
@@ -71,7 +71,7 @@ def describe_tool(
 
 
 def _inlined(schema: Any, definitions: dict[str, Schema], within: tuple[str, ...] = ()) -> Any:
-    """Return the schema without references; where one leads back into itself, anything fits."""
+    """Return the schema without references; a recursive one accepts anything."""
     if isinstance(schema, list):
         return [_inlined(part, definitions, within) for part in schema]  # pyright: ignore
     if not isinstance(schema, dict):
@@ -86,7 +86,7 @@ def _inlined(schema: Any, definitions: dict[str, Schema], within: tuple[str, ...
 
 
 class _Lenient(GenerateJsonSchema):
-    """Marks what has no JSON schema: it matters only where the model is to give it."""
+    """Marks types without a JSON schema, which matter only for arguments from the model."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
 
@@ -95,7 +95,9 @@ class _Lenient(GenerateJsonSchema):
 
 
 def _raw_schema(tool: BaseTool) -> dict[str, Any]:
-    if isinstance(tool, Tool) and not tool.args_schema:  # It takes one text; LangChain gives it this name.
+    if (
+        isinstance(tool, Tool) and not tool.args_schema
+    ):  # It takes one string, to which LangChain gives this name.
         return {"properties": {"__arg1": {"type": "string"}}, "required": ["__arg1"]}
     model: Any = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_schema()
     if isinstance(model, dict):

@@ -1,4 +1,4 @@
-"""The keywords of a JSON schema that hold no other schemas."""
+"""The keywords of a JSON schema that contain no other schemas."""
 
 import json
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ _ALIASES = {"str": "string", "text": "string", "int": "integer", "float": "numbe
     "map": "object",
     "none": "null",
 }
-"""Names of types that are none in JSON schema, but that people and other languages write."""
+"""Type names of other languages that are not valid in JSON schema."""
 
 
 def keyword(name: str, value: Any) -> Schema:
-    """Return the keyword as it is kept, nothing when its value is none that JSON schema allows."""
+    """Return the keyword to keep, nothing if its value is not valid in JSON schema."""
     name = whole_characters(name)
     if name == "type":
         kinds = _kinds(value)
@@ -58,7 +58,7 @@ def keyword(name: str, value: Any) -> Schema:
 
 
 def infer_type(schema: Schema) -> None:
-    """Write down the type that other keywords imply: providers want it named."""
+    """Set the type that other keywords imply: providers require it."""
     if "type" in schema:
         return
     values: list[Any] = [schema["const"]] if "const" in schema else schema.get("enum", [])
@@ -95,7 +95,7 @@ def _kinds(value: Any) -> list[str]:
 
 
 def _has_references(value: Any) -> bool:
-    """Return true when a value that is kept unread refers to definitions, which are dropped."""
+    """Return whether a value that is copied unread refers to definitions, which are dropped."""
     if isinstance(value, dict):
         parts = cast(dict[str, Any], value)
         return "$ref" in parts or any(map(_has_references, parts.values()))

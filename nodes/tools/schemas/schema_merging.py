@@ -1,4 +1,4 @@
-"""Put parts of JSON schemas together: what all must fit, what one of them must fit, what may be null."""
+"""Combine JSON schemas: intersection, union, nullable."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ _NULL: Schema = {"type": "null"}
 
 
 def merged(first: Schema, second: Schema) -> Schema | None:
-    """Return a schema for what fits both, with the first's annotations; `None` when one cannot say it."""
+    """Return the intersection of both, with the first's annotations; `None` if it cannot be expressed."""
     result = dict(first)
     for name, value in second.items():
         if name not in result:
@@ -34,7 +34,7 @@ def merged(first: Schema, second: Schema) -> Schema | None:
 
 
 def union(options: Sequence[Schema]) -> Schema:
-    """Return a schema for what fits one of the options; without any, everything does."""
+    """Return the union of the options; without options, it accepts everything."""
     distinct = [option for at, option in enumerate(options) if option not in options[:at]]
     if len(distinct) == 1:
         return distinct[0]
@@ -42,7 +42,7 @@ def union(options: Sequence[Schema]) -> Schema:
 
 
 def nullable(schema: Schema) -> Schema:
-    """Return the schema for the same or null."""
+    """Return the schema extended by null."""
     kinds, options = kinds_of(schema), schema.get("anyOf", [])
     if "null" in kinds or not schema.keys() - ANNOTATIONS or any("null" in kinds_of(o) for o in options):
         return schema
@@ -55,10 +55,10 @@ def nullable(schema: Schema) -> Schema:
 
 
 def as_arguments(root: Schema, definitions: dict[str, Schema]) -> Schema | None:
-    """Return the schema of an object for a tool's arguments, `None` when `root` is none of an object.
+    """Return the schema of an object for a tool's arguments, `None` if `root` does not describe an object.
 
     Providers refuse `anyOf` and the like at the root: the properties of all branches are offered, and those
-    that not every branch requires are optional.
+    not required by every branch are optional.
     """
     root = _resolved(root, definitions)
     if root.keys() & {"type"} and "object" not in kinds_of(root):

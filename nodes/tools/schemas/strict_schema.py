@@ -1,6 +1,6 @@
 """OpenAI's strict form of a tool's arguments (https://platform.openai.com/docs/guides/structured-outputs).
 
-Every object is closed and requires all its properties; what was optional may be null instead.
+Every object is closed and requires all its properties; optional ones may be null instead.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _FORMATS = frozenset("date-time time date duration email hostname ipv4 ipv6 uuid
 _LEFT_OUT = (ANNOTATIONS - {"description"}) | frozenset(
     "minLength maxLength uniqueItems contentEncoding contentMediaType".split()
 )
-"""Keywords that strict form has not; the tool checks its arguments itself."""
+"""Keywords that strict form does not support; the tool validates its arguments itself."""
 _MOST_PROPERTIES = 5_000
 _MOST_VALUES = 1_000
 _MOST_CHARACTERS = 120_000
@@ -26,7 +26,7 @@ _DEEPEST = 10
 
 
 def strict_arguments(arguments: Schema, definitions: dict[str, Schema]) -> Schema | None:
-    """Return the arguments in strict form, `None` when it cannot express them or they exceed its limits."""
+    """Return the arguments in strict form, `None` if it cannot express them or they exceed its limits."""
     result = _strict(arguments)
     parts = {name: _strict(definition) for name, definition in definitions.items()}
     if result is None or None in parts.values():
@@ -38,7 +38,7 @@ def strict_arguments(arguments: Schema, definitions: dict[str, Schema]) -> Schem
 
 
 def _strict(schema: Schema) -> Schema | None:
-    if "$ref" in schema:  # It stands alone.
+    if "$ref" in schema:  # It must be the only keyword.
         return {"$ref": schema["$ref"]} if not schema.keys() - ANNOTATIONS - {"$ref"} else None
     result = {
         name: value for name, value in schema.items() if name not in _LEFT_OUT and not name.startswith("x-")
@@ -105,7 +105,7 @@ def _within_limits(schema: Schema) -> bool:
 
 
 def _parts(schema: Schema, depth: int) -> Iterator[tuple[Schema, int]]:
-    """Yield the schema and all in it, each with the level of nesting that it is on."""
+    """Yield the schema and all nested ones, each with its nesting level."""
     yield schema, depth
     for name in ("properties", "$defs"):
         for part in schema.get(name, {}).values():
