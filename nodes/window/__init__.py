@@ -1,1 +1,1 @@
-"""The messages that the model sees, and how they follow what the client tells."""
+"""The window of messages that the model sees, kept in line with the client's history."""

@@ -1,4 +1,4 @@
-"""The messages of a client's history as messages of the window."""
+"""Convert messages of a client's history to messages of the window."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ def with_results(
 ) -> list[AnyMessage]:
     """Return the window with the results of the client's own tools after their calls.
 
-    A client that answers at once with "in progress" changes the result later.
+    A client that first answers "in progress" changes the result later.
     """
     told = {message["call_id"]: message["text"] for message in history if "call_id" in message}
     if not told:
@@ -47,7 +47,7 @@ def _result(reply_id: str | None, call: ToolCall, text: str, now: float) -> Tool
 
 
 def as_message(entry: ClientMessage, known: Container[str | None], now: float) -> AnyMessage | None:
-    """Return a message of the client under an id of ours, `None` for one that says nothing new."""
+    """Return a client's message under an id of ours, `None` for one without new content."""
     told: dict[str, Any] = {"id": str(uuid4()), "additional_kwargs": {CREATED_AT: now}}
     if entry["role"] == "user":
         name = speaker_name(entry["name"]) if "name" in entry else None
@@ -70,9 +70,9 @@ def as_message(entry: ClientMessage, known: Container[str | None], now: float) -
 
 
 def stable_call_id(call_id: str, *more: str) -> str:
-    """Return a tool-call id that providers take; of one that they refuse always the same other one.
+    """Return a tool-call id that providers accept; a refused one is replaced deterministically.
 
-    `more` distinguishes calls that came with an empty id.
+    `more` distinguishes calls with an empty id.
     """
     if call_id and acceptable_id(call_id) == call_id:
         return call_id
@@ -82,9 +82,9 @@ def stable_call_id(call_id: str, *more: str) -> str:
 
 
 def speaker_name(name: str) -> str:
-    """Return a speaker's name as OpenAI takes it: letters without accents, digits, `_` and `-`.
+    """Return a speaker's name as OpenAI accepts it: letters without accents, digits, `_` and `-`.
 
-    A name of which nothing is left, in another script, becomes one that is still its speaker's own.
+    A name of which nothing is left, in another script, becomes another unique one.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     legal = re.sub(r"[^a-zA-Z0-9_-]+", "_", plain).strip("_")[:64]

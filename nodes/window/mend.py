@@ -1,4 +1,4 @@
-"""Bring a window that a crash or a hard cancel left behind into the form that every provider accepts.
+"""Repair a window after a crash or a hard cancel, so that every provider accepts it.
 
 Each tool call is followed by exactly one result, in the order of the calls, and no result stands alone.
 """
@@ -10,11 +10,11 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from ..tools.results.results import OUTCOME
 
 Fate = Callable[[AIMessage, ToolCall], ToolMessage]
-"""Gives the result of a call that has none."""
+"""Returns the result for a call that has none."""
 
 
 def unanswered(messages: Sequence[AnyMessage]) -> list[AIMessage]:
-    """Return the replies of which a call has no result, or one that said that it was still running."""
+    """Return the replies with a call that has no result, or one that says it is still running."""
     settled = {
         message.tool_call_id
         for message in messages
@@ -28,7 +28,7 @@ def unanswered(messages: Sequence[AnyMessage]) -> list[AIMessage]:
 
 
 def has_orphans(messages: Sequence[AnyMessage]) -> bool:
-    """Tell if a tool result stands somewhere else than behind its call: a client may put one in."""
+    """Return whether a tool result does not follow its call: a client may have inserted one."""
     awaited: set[str | None] = set()
     for message in messages:
         if isinstance(message, ToolMessage):
@@ -41,9 +41,9 @@ def has_orphans(messages: Sequence[AnyMessage]) -> bool:
 
 
 def mend(messages: Sequence[AnyMessage], fate: Fate) -> list[AnyMessage]:
-    """Return the window with every call answered once and in order; `fate` answers those without a result.
+    """Return the window with every call answered once and in order; `fate` gives missing results.
 
-    A window that is in order comes back as it is.
+    A valid window is returned unchanged.
     """
     results = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
     mended: list[AnyMessage] = []

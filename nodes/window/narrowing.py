@@ -1,7 +1,7 @@
-"""What is asked after a refusal: the same again with less in it, down to the user's last words alone.
+"""Reduce a refused request step by step, down to the last user message.
 
-What a server refused stays out of the turn's later requests and leaves the window at its end: each later
-turn would be refused as well. The record keeps it.
+What a server refused is left out of the turn's later requests, and of the window after the turn: otherwise
+every later turn would be refused too. It stays in the record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,30 +18,30 @@ from .barge_in.heard import spoken_text
 from .trim import trim
 
 _LONG = 2_000
-"""Characters of a window that may be too long for a small model."""
+"""Number of characters from which a window may be too long for a small model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What of a turn goes into a request."""
+    """The parts of a turn that go into a request."""
 
     refused: Refused
-    """What of the window stays out of it."""
+    """The parts of the window that are left out."""
     form: RequestForm | None = None
-    """How the request is written, in place of the model's own form."""
+    """The request form, overriding the model's own."""
     note: str | None = None
-    """What the model must know of tools that the request does not show."""
+    """What the model must know about tool results that the request omits."""
     bare: bool = False
     """True for a request without tools and settings."""
 
 
 def nothing_refused() -> Refused:
-    """Return the mark of a turn of which all was accepted."""
+    """Return the mark of a turn that was accepted completely."""
     return Refused(left=[], in_words=[], withheld=[])
 
 
 def joined(first: Refused | None, second: Refused) -> Refused:
-    """Return both marks as one."""
+    """Return both marks combined."""
     if first is None:
         return second
     return Refused(
@@ -52,9 +52,9 @@ def joined(first: Refused | None, second: Refused) -> Refused:
 
 
 def without_refused(window: Sequence[AnyMessage], refused: Refused | None) -> list[AnyMessage]:
-    """Return the window without what a server refused.
+    """Return the window without the refused parts.
 
-    Of messages that are told in words pictures are described, tool calls are left out, and their results too.
+    In messages reduced to text, pictures are described, and tool calls and results are left out.
     """
     if not refused or refused == nothing_refused():
         return list(window)
@@ -72,9 +72,9 @@ def without_refused(window: Sequence[AnyMessage], refused: Refused | None) -> li
 
 
 def may_narrow(error: ModelError, window: Sequence[AnyMessage]) -> bool:
-    """Return true when a request with less in it may be answered.
+    """Return whether a reduced request may be answered.
 
-    Some servers break down over a request that is too long; over a short one they do for another reason.
+    Some servers fail on a request that is too long; on a short one they fail for another reason.
     """
     if isinstance(error, ModelUnavailable) and error.crashed:
         return sum(len(str(message.text)) for message in window) > _LONG
@@ -82,7 +82,7 @@ def may_narrow(error: ModelError, window: Sequence[AnyMessage]) -> bool:
 
 
 def narrower(window: Sequence[AnyMessage], error: ModelError) -> Iterator[Asked]:
-    """Yield what to ask after `window` was refused for this reason, each time with less in it."""
+    """Yield requests to try after `window` was refused for this reason, each with less in it."""
     last = _last_words(window)
     steps = window[last + 1 :]
     results = [message for message in steps if isinstance(message, ToolMessage)]
@@ -106,7 +106,7 @@ def narrower(window: Sequence[AnyMessage], error: ModelError) -> Iterator[Asked]
 
 
 def newest(window: Sequence[AnyMessage]) -> Refused:
-    """Return the mark for a turn that was refused in any form: its tool steps, or the user's last words."""
+    """Return the mark for a turn refused in every form: its tool steps, or the last user message."""
     last = _last_words(window)
     steps = _ids(window[last + 1 :])
     return Refused(left=[] if steps else _ids(window[max(last, 0) :]), in_words=steps, withheld=[])
@@ -136,12 +136,12 @@ def _in_words(message: AnyMessage) -> list[AnyMessage]:
 
 
 def _results(results: Sequence[ToolMessage]) -> str:
-    """Return what the tools of this turn gave, in words."""
+    """Return the results of this turn's tools as text."""
     told = [f"{message.name or 'A tool'} returned: {message.text}" for message in results]
     return "\n".join(["These tools have run in this turn; do not run them again.", *told])
 
 
 def _ran(results: Sequence[ToolMessage]) -> str | None:
-    """Return which tools have run in this turn, when their results cannot be shown."""
+    """Return which tools have run in this turn, if their results cannot be shown."""
     told = [f"{message.name or 'A tool'} has run ({message.status}). {WITHHELD}" for message in results]
     return "\n".join(told) or None

@@ -1,4 +1,4 @@
-"""Take pictures and files out of the window when they are old, or too large together.
+"""Remove pictures and files from the window when they are old, or too large in total.
 
 A window is written with each checkpoint and sent with each request; the model has seen them by then.
 """
@@ -9,15 +9,15 @@ from typing import Any, cast
 from langchain_core.messages import AnyMessage, HumanMessage
 
 PICTURE_TURNS = 4
-"""Turns of the caller, the newest ones, whose pictures and files stay in the window."""
+"""Number of newest turns whose pictures and files stay in the window."""
 MOST_PICTURE_CHARACTERS = 8_000_000
-"""Characters of all pictures and files of a window; the older ones go first."""
+"""Maximum characters of pictures and files in a window; older ones are removed first."""
 LEFT_OUT = "[...]"
-"""Stands for a message that was nothing but a picture: no provider takes one that is empty."""
+"""Placeholder for a message that was only a picture: no provider accepts an empty one."""
 
 
 def without_old_pictures(window: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the window, with the words alone of older messages that held more."""
+    """Return the window with older messages reduced to their text."""
     turns = characters = 0
     kept: list[AnyMessage] = []
     for message in reversed(window):
@@ -33,7 +33,7 @@ def without_old_pictures(window: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 def words_of(message: HumanMessage) -> str:
-    """Return the words of a message, none for what stands for a picture."""
+    """Return the text of a message, empty for the placeholder of a picture."""
     words = str(message.text)
     return "" if words == LEFT_OUT else words
 
@@ -53,7 +53,7 @@ def _in_words(message: HumanMessage) -> HumanMessage:
 
 
 def _size(part: Any) -> int:
-    """Return the characters of all texts in a part."""
+    """Return the total length of all texts in a part."""
     waiting: list[Any] = [part]
     size = 0
     while waiting:

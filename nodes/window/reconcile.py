@@ -1,8 +1,8 @@
-"""Bring the window in line with the client's history: that is what the caller heard, and said.
+"""Reconcile the window with the client's history, which shows what the caller heard and said.
 
-A reply that is shorter there is cut, one that is gone was not heard, a newest turn that is gone was
-speculative and is withdrawn. The caller's words are the client's text. What fits no rule is
-added; nothing of a turn that has settled is taken away.
+A reply that is shorter there is cut, a missing one was not heard, and a missing newest turn was speculative
+and is withdrawn. User messages get the client's text. Anything else new is added; nothing of a settled turn
+is removed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,14 +25,14 @@ from .matching.longer_replies import lengthened
 from .matching.speculation import Reconciling, fate_of_tail, is_repeated, start_of_latest, was_speculative
 
 _NEAR = 1_000
-"""Characters after our words in which the client's own words must begin."""
+"""Maximum number of characters after our text before the client's own text starts."""
 
 
 @dataclass(slots=True)
 class Reconciled:
-    """The window that the turn begins with; `amended` are messages whose records change.
+    """The window at the start of the turn; `amended` are messages whose records change.
 
-    They have left the window, or hold words that the client has corrected.
+    They have left the window, or the client has corrected their text.
     """
 
     window: list[AnyMessage]
@@ -44,7 +44,7 @@ class Reconciled:
     request: str = ""
     """Digest of the client's history."""
     asked_with: str = ""
-    """Digest of what it held before the newest words."""
+    """Digest of the history before the newest message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +56,17 @@ class _Histories:
     ours: list[Item]
     theirs: list[Item]
     start: int
-    """Where the newest turn begins in the window."""
+    """Where the newest turn starts in the window."""
     request: str
     """Digest of the whole of the client's history."""
     asked_with: str
-    """Digest of what it holds before the newest words."""
+    """Digest of it before the newest message."""
 
 
 def reconcile(
     window: Sequence[AnyMessage], history: Sequence[ClientMessage], rules: Reconciling
 ) -> Reconciled:
-    """Return the window in line with the client's `history`, with what is new there at its end."""
+    """Return the window reconciled with the client's `history`, whose new messages are appended."""
     window = with_results(window, history, rules.now)
     both, match = _aligned(window, history, rules)
     history, start = both.history, both.start
@@ -103,9 +103,9 @@ def _aligned(
 
 
 def _repeats_the_history(both: _Histories, rules: Reconciling) -> bool:
-    """Return whether only the newest words differ from the last request: its turn was a draft, then.
+    """Return whether only the newest message differs from the last request, whose turn was then a draft.
 
-    The caller has heard nothing in between. Its reply may be like the one before, which the client tells.
+    The caller has heard nothing in between. Its reply may resemble the previous one, which the client has.
     """
     latest = rules.latest
     if latest is None or not rules.provisional or rules.firm or len(both.theirs) < 2:
@@ -114,9 +114,9 @@ def _repeats_the_history(both: _Histories, rules: Reconciling) -> bool:
 
 
 def _proven(both: _Histories, match: Match | None, rules: Reconciling) -> tuple[_Histories, Match | None]:
-    """Return the match if it is proven, else one behind the client's own words at the beginning, if there is.
+    """Return the match if it is proven, else one after the client's own words at the start, if any.
 
-    So it is of a match of these words with a reply that only resembles them.
+    This includes a match of these words with a reply that only resembles them.
     """
     if match is not None and match.proven:
         if match.theirs or worth(both.ours[match.ours], both.theirs[0], 0):
@@ -131,9 +131,9 @@ def _proven(both: _Histories, match: Match | None, rules: Reconciling) -> tuple[
 
 
 def _of_same_request(both: _Histories, rules: Reconciling) -> Match | None:
-    """Return the match of a request that is sent again, `None` for another one.
+    """Return the match of a repeated request, `None` for a new one.
 
-    The window may have lost all that was said before, and its reply may be like one of those.
+    The window may have lost everything said before, and its reply may resemble one of those.
     """
     last = max((i for i, our in enumerate(both.ours) if our.role == "user"), default=-1)
     newest = len(both.theirs) - 1
@@ -145,9 +145,9 @@ def _of_same_request(both: _Histories, rules: Reconciling) -> Match | None:
 
 
 def _later_beginnings(history: Sequence[ClientMessage]) -> Iterator[int]:
-    """Yield where our replies may begin in a history that the client begins with words of its own.
+    """Yield where our replies may start in a history that starts with the client's own words.
 
-    Clients put a summary there, as words of the agent or of the caller.
+    Clients put a summary there, as a message of the agent or of the caller.
     """
     for begin in range(1, len(history)):
         if history[begin]["role"] == "user":
@@ -157,7 +157,7 @@ def _later_beginnings(history: Sequence[ClientMessage]) -> Iterator[int]:
 
 
 def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
-    """Return the best match; results of calls that were made here prove that it is of this thread."""
+    """Return the best match; results of this thread's calls prove that it is the same thread."""
     match = best_match(both.ours, both.theirs, corrects_last=rules.provisional)
     if match is None or match.proven:
         return match
@@ -166,7 +166,7 @@ def _best_match(both: _Histories, rules: Reconciling) -> Match | None:
 
 
 def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -> Reconciled:
-    """Return the window up to where both histories agree, then what is new in theirs."""
+    """Return the window up to where both histories agree, followed by what is new in theirs."""
     our, their = both.ours[match.ours], both.theirs[match.theirs]
     began = rules.latest is None or rules.latest.get("history_size", 1) == 1
     window, corrected = correct(both.window, both.history, match, both.ours, both.theirs, began=began)
@@ -175,7 +175,7 @@ def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -
     new = _unmatched(both.history, their, rest)
     if keep:
         done = Reconciled(window)
-        if not new and their.role == "user":  # Words of long ago are said again.
+        if not new and their.role == "user":  # A message of long ago is said again.
             new = list(both.history[their.begin :])
     else:
         missing = [other.begin for other in both.ours[match.ours + 1 :] if other.role == "user"]
@@ -185,13 +185,13 @@ def _follow(both: _Histories, match: Match, rules: Reconciling, *, keep: bool) -
     done.amended = [*corrected, *done.amended]
     answered = None if keep or our.role == "assistant" else our.begin
     if not _add(done, new, rules) and answered is not None:
-        # The answer to words that stand there already.
+        # The answer to a message that is already there.
         done.after = _before_turn(done.window, answered, both.start)
     return done
 
 
 def _before_turn(window: Sequence[AnyMessage], answered: int, start: int) -> str:
-    """Return the id of the last message before the turn of the words at `answered`."""
+    """Return the id of the last message before the turn of the message at `answered`."""
     begin = answered
     while begin > start and isinstance(window[begin - 1], HumanMessage):
         begin -= 1
@@ -200,7 +200,7 @@ def _before_turn(window: Sequence[AnyMessage], answered: int, start: int) -> str
 
 
 def _heard(our: Item, their: Item, place: int) -> tuple[str | None, int]:
-    """Return what was heard of the reply, `None` for all of it, and where in the client's text ours ends."""
+    """Return what was heard of the reply, `None` for all of it, and where ours ends in the client's text."""
     if our.role == "user":
         return "", len(their.text)
     if our.words == their.words and len(their.text) <= MOST_CHARACTERS:
@@ -215,7 +215,7 @@ def _heard(our: Item, their: Item, place: int) -> tuple[str | None, int]:
 
 
 def _withdraw(window: Sequence[AnyMessage], begin: int, rules: Reconciling) -> Reconciled:
-    """Take the messages from `begin` on out of the window, but for calls that changed something outside."""
+    """Remove the messages from `begin` on, except for calls that changed something outside."""
     done = Reconciled(list(window[:begin]))
     kept: set[str | None] = set()
     for message in cut_replies(window[begin:], ""):
@@ -231,7 +231,7 @@ def _withdraw(window: Sequence[AnyMessage], begin: int, rules: Reconciling) -> R
 
 
 def _cut(done: Reconciled, begin: int, heard: str) -> None:
-    """Cut the replies from `begin` on to what was heard; those that were not heard leave the window."""
+    """Cut the replies from `begin` on to what was heard; unheard ones leave the window."""
     said = cut_replies(done.window[begin:], heard)
     left = audible(said)
     done.amended += [message for message in said if all(message is not other for other in left)]
@@ -239,7 +239,7 @@ def _cut(done: Reconciled, begin: int, heard: str) -> None:
 
 
 def _unmatched(history: Sequence[ClientMessage], their: Item, rest: int) -> list[ClientMessage]:
-    """Return what follows our words in the client's history; they end in its item at `rest`."""
+    """Return what follows our text in the client's history; our text ends in its item at `rest`."""
     new: list[ClientMessage] = []
     begin = 0
     for message in history[their.begin : their.end] if their.role == "assistant" else ():
@@ -250,14 +250,14 @@ def _unmatched(history: Sequence[ClientMessage], their: Item, rest: int) -> list
         text = message["text"][max(0, rest - begin) :]
         if rest <= begin:
             new.append(message)
-        elif bare_words(text[:_NEAR]):  # The client said it by itself, or a reply that was cut before.
+        elif bare_words(text[:_NEAR]):  # The client's own words, or a reply that was cut before.
             new.append(ClientMessage(role="assistant", text=text.strip()))
         begin += size + 1
     return [*new, *history[their.end :]]
 
 
 def _add(done: Reconciled, new: Sequence[ClientMessage], rules: Reconciling) -> bool:
-    """Add what the client says after the aligned point; return true when there was something."""
+    """Add the client's messages after the aligned point; return whether there were any."""
     known = {call["id"] for m in done.window if isinstance(m, AIMessage) for call in m.tool_calls}
     added = [message for entry in new if (message := as_message(entry, known, rules.now)) is not None]
     done.after = (done.window[-1].id or "") if done.window else ""

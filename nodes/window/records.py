@@ -16,7 +16,7 @@ _ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "tool": "tool"}
 
 
 def as_records(messages: Sequence[AnyMessage], turn: Turn) -> list[MessageRecord]:
-    """Return the messages as they are stored, in order."""
+    """Return the messages as records, in order."""
     return [_as_record(message, turn) for message in messages]
 
 
@@ -45,12 +45,12 @@ def _as_record(message: AnyMessage, turn: Turn) -> MessageRecord:
 
 
 def _own_call(call: ToolCall, own: Mapping[str, str]) -> dict[str, Any]:
-    """Return the call under the tool's own name, which is not always the one it is offered under."""
+    """Return the call under the tool's own name, which may differ from the offered one."""
     return {**call, "name": own.get(call["id"] or "", call["name"])}
 
 
 def not_stored(window: Sequence[AnyMessage], stored_through: str | None) -> list[AnyMessage]:
-    """Return the messages behind the last one that is in the database."""
+    """Return the messages after the last stored one."""
     for index in range(len(window) - 1, -1, -1):
         if window[index].id == stored_through:
             return list(window[index + 1 :])
@@ -58,7 +58,7 @@ def not_stored(window: Sequence[AnyMessage], stored_through: str | None) -> list
 
 
 def as_message(record: MessageRecord) -> AnyMessage:
-    """Return a record as a message of the window, with its words alone."""
+    """Return a record as a message of the window, with only its text."""
     extra: dict[str, Any] = {CREATED_AT: record.created_at.timestamp()}
     if record.status is not None:
         extra[OUTCOME] = record.status

@@ -1,4 +1,4 @@
-"""Cut the window at the start of a user's turn, so that a tool call never loses its result."""
+"""Trim the window at the start of a user's turn, so that a tool call never loses its result."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ def trim(
 ) -> tuple[list[AnyMessage], list[AnyMessage]]:
     """Return `(evicted, kept)`, both in order; `kept` holds at most `limit` messages.
 
-    Nothing is cut while the window fits. Over the limit it is cut down to the longest run of whole turns
-    of at most `minimum` messages, so that the provider's prompt cache is broken rarely. When the last turn
-    alone is longer, its oldest tool steps go, each call with its results, until it fits `limit`.
+    Nothing is evicted while the window fits. Over the limit it is trimmed to the longest run of whole turns
+    of at most `minimum` messages, so that the provider's prompt cache is rarely invalidated. If the last turn
+    alone is longer, its oldest tool steps are evicted, each call with its results, until it fits `limit`.
     """
     window = list(messages)
     if len(window) <= limit:
@@ -25,7 +25,7 @@ def trim(
 
 
 def turn_starts(messages: Sequence[AnyMessage]) -> list[int]:
-    """Return the positions of the user messages that begin a turn (those not following another one)."""
+    """Return the positions of the user messages that start a turn (those not following another one)."""
     return [
         index
         for index, message in enumerate(messages)
@@ -36,7 +36,7 @@ def turn_starts(messages: Sequence[AnyMessage]) -> list[int]:
 def _shorten(
     evicted: list[AnyMessage], turn: list[AnyMessage], limit: int
 ) -> tuple[list[AnyMessage], list[AnyMessage]]:
-    """Drop the oldest steps behind the user's words until the turn fits `limit`."""
+    """Drop the oldest steps after the user's message until the turn fits `limit`."""
     head = 0
     while head < len(turn) and isinstance(turn[head], HumanMessage):
         head += 1
@@ -52,7 +52,7 @@ def _shorten(
 
 
 def _step_size(messages: Sequence[AnyMessage]) -> int:
-    """Return how many messages the first step takes: one, and the tool results behind it."""
+    """Return the number of messages of the first step: one, plus the tool results after it."""
     size = 1
     while size < len(messages) and isinstance(messages[size], ToolMessage):
         size += 1

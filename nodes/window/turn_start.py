@@ -1,4 +1,4 @@
-"""Begin a turn: find what is new in it, by the client's history or by what was added."""
+"""Start a turn: find its new messages, from the client's history or from what was added."""
 
 from langchain_core.messages import AnyMessage, ToolCall, ToolMessage
 
@@ -9,12 +9,12 @@ from .matching.speculation import Reconciling
 from .reconcile import Reconciled, reconcile
 
 _REDIALLED = 1 / 3
-"""Share of `settle_after` in which a caller cannot hang up, call again and speak."""
+"""Share of `settle_after` within which a caller cannot hang up, call again and speak."""
 _UNDONE = ("cancelled", "bad_arguments", "unknown_tool")
 
 
 def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, LatestTurn]:
-    """Return the window that the turn begins with, and what the next turn must know of this one.
+    """Return the window at the start of the turn, and what the next turn must know about this one.
 
     With a client's history the window is reconciled with it first.
     """
@@ -39,7 +39,7 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
 
 
 def behind(messages: list[AnyMessage], after: str) -> list[AnyMessage]:
-    """Return the messages behind the one with the id `after`; all when it is not there."""
+    """Return the messages after the one with the id `after`; all if it is missing."""
     ids = [message.id for message in messages]
     return messages[ids.index(after) + 1 :] if after in ids else messages
 
@@ -56,7 +56,7 @@ def _said_at(latest: LatestTurn) -> float:
 def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
     latest = state.get("latest")
     age = turn["started_at"] - latest["started_at"] if latest else 0.0
-    # Nobody answers a reply before it was sent: what comes sooner is the same request, or its correction.
+    # A reply is not answered before it is sent: a request that comes sooner is the same one, or a correction.
     said_at = _said_at(latest) if latest else turn["started_at"]
     tools = context.toolbox.of_agent(state["agent"]["tools"]) if "agent" in state else {}
     done = {
@@ -74,7 +74,7 @@ def _rules(state: VoiceState, context: Context, turn: Turn) -> Reconciling:
         provisional=latest is not None and age < context.limits.settle_after and not latest.get("confirmed"),
         lasting=lasting,
         now=context.clock.now(),
-        # A turn that begins before the last one was begun by another clock: nothing is known of its age.
+        # A turn that starts before the last one was timed by another clock: its age is unknown.
         firm=age < 0 or turn["started_at"] - said_at >= context.limits.speculative_grace,
         recent=age < context.limits.settle_after * _REDIALLED,
     )

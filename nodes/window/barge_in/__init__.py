@@ -1,1 +1,1 @@
-"""Finding how far a reply was heard, and cutting it there."""
+"""Find how far a reply was heard, and cut it there."""

@@ -1,4 +1,4 @@
-"""Cut a reply to what the caller heard of it: a prefix by words."""
+"""Cut a reply to the prefix that the caller heard."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ from ...text.words import bare_words, words_of
 from .hearing import hear
 
 UNHEARD = "unheard"
-"""Key in a message's `additional_kwargs`: what was generated and never heard; kept for the record."""
+"""Key in a message's `additional_kwargs`: what was generated but not heard, for the record."""
 _NEAR = 10_000
-"""Characters after what was heard in which there must be a word, or all was heard."""
+"""If no word follows within this many characters, everything was heard."""
 
 
 def spoken_text(message: AnyMessage) -> str:
-    """Return what went out to the caller for this message."""
+    """Return what was sent to the caller for this message."""
     return str(message.additional_kwargs.get(SPOKEN, message.text)) if isinstance(message, AIMessage) else ""
 
 
 def cut_turn(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
     """Return the messages with the replies of the last turn cut to `heard`.
 
-    Words that text-to-speech rewrote count as heard when `heard` goes on with what follows them, see `hear`.
-    A reply of which nothing was heard comes back empty, for the record: `audible` takes it out of the window.
+    Words that text-to-speech rewrote count as heard if `heard` continues with what follows them, see `hear`.
+    A reply of which nothing was heard becomes empty, for the record; `audible` removes it from the window.
     """
     start = next(
         (i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), len(messages)
@@ -33,7 +33,7 @@ def cut_turn(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
 
 
 def cut_replies(messages: Sequence[AnyMessage], heard: str) -> list[AnyMessage]:
-    """Return replies that follow each other, tool results in between, cut to `heard` all together."""
+    """Return consecutive replies, with tool results in between, cut together to `heard`."""
     left = hear(" ".join(spoken_text(m) for m in messages if isinstance(m, AIMessage)), heard).size
     kept: list[AnyMessage] = []
     for message in messages:
@@ -52,7 +52,7 @@ def _has_words(text: str, begin: int) -> bool:
 
 
 def audible(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return the messages without the replies of which nothing was heard and that called no tool."""
+    """Return the messages without unheard replies that called no tool."""
     return [m for m in messages if not (UNHEARD in m.additional_kwargs and _is_empty(m))]
 
 
@@ -84,7 +84,7 @@ def _preamble(call: ToolCall) -> str:
 
 
 def _heard_parts(spoken: str, size: int, parts: Sequence[str]) -> list[str]:
-    """Return what of each part was heard; the parts were spoken in this order, fillers in between."""
+    """Return the heard text of each part; the parts were spoken in this order, with fillers in between."""
     heard: list[str] = []
     begin = 0
     for part in parts:

@@ -1,17 +1,17 @@
-"""Find how far a spoken text was heard, from what a client says was heard.
+"""Find how far a spoken text was heard, from a client's report.
 
-Usually that is a prefix by words. Where text-to-speech rewrote something, the texts are aligned.
+Usually that is a prefix. Where text-to-speech rewrote something, the texts are aligned.
 """
 
 from ...text.words import bare_words, without_tags, words_of
 from .rewriting import MOST_COMPARED, Hearing, align
 
 _LONGEST = 4_000
-"""Characters that are compared by words at a time."""
+"""Number of characters compared by words at a time."""
 _LONGER = 4 * _LONGEST
-"""Characters of written text, tags included, that `_LONGEST` heard ones may stand for."""
+"""Maximum characters of written text, including tags, for `_LONGEST` heard ones."""
 _PARTS = 4
-"""How many times `_LONGEST` characters are compared at most, each after text that is identical."""
+"""Maximum number of comparisons of `_LONGEST` characters, each after identical text."""
 _SAME_TEXT = 2_000
 """Minimum length of texts that are first compared character by character."""
 _LONGEST_WORD = 1_000
@@ -31,7 +31,7 @@ def hear(spoken: str, heard: str) -> Hearing:
         if last or found.equal[1] < len(near) // 2:
             rest = end + found.rest if found.rest < len(near) else len(heard)
             return Hearing(size + found.size, rest, matched, unexplained)
-        # Only the beginning was compared: it goes on after the last equal word.
+        # Only the beginning was compared: continue after the last equal word.
         size, end = size + found.equal[0], end + found.equal[1]
 
 
@@ -53,7 +53,7 @@ def _hear_near(spoken: str, heard: str, begin: int) -> Hearing:
 
 
 def end_of(text: str, bare: str, begin: int = 0) -> int:
-    """Return where the words that are `bare` end in the text, its length when nothing follows them."""
+    """Return where the words `bare` end in the text, its length if no word follows."""
     place, size = 0, begin
     for start, end in words_of(text, begin):
         word = bare_words(text[start:end])
@@ -65,7 +65,7 @@ def end_of(text: str, bare: str, begin: int = 0) -> int:
 
 
 def has_end(text: str, letters: int) -> bool:
-    """Return whether a word of the text ends after so many letters."""
+    """Return whether a word of the text ends after this number of letters."""
     place = 0
     for start, end in words_of(text):
         if place >= letters:
@@ -75,7 +75,7 @@ def has_end(text: str, letters: int) -> bool:
 
 
 def _same_beginning(spoken: str, heard: str) -> int:
-    """Return where the last word begins up to which two long texts are the very same; 0 for short ones."""
+    """Return the start of the last word in the identical prefix of two long texts; 0 for short ones."""
     if min(len(spoken), len(heard)) < _SAME_TEXT:
         return 0
     same, step = 0, 1 << 16
@@ -87,6 +87,6 @@ def _same_beginning(spoken: str, heard: str) -> int:
             step >>= 1
     near = max(0, same - _LONGEST_WORD)
     begins = [near + start for start, _ in words_of(spoken[near:same])]
-    # Nothing is cut inside a tag.
+    # Never cut inside a tag.
     opened = [at for sign in "<[" if (at := spoken.rfind(sign, near, same)) >= 0]
     return min([begins[-1], *opened]) if len(begins) > 1 else 0

@@ -1,6 +1,6 @@
-"""How long words are once they are read out: text-to-speech says "25" as "twenty-five", "Dr." as "Doctor".
+"""Estimate the length of words read aloud: text-to-speech says "25" as "twenty-five", "Dr." as "Doctor".
 
-No language is known here: a number has about as many words as digits that are not zero, and so on.
+This is independent of language: a number has about as many words as nonzero digits, and so on.
 """
 
 import re
@@ -18,20 +18,20 @@ _MARKDOWN = "*_#~`"
 _VOWEL = re.compile(r"[aeiouyäöüáéíóúàèìòùâêîôûåæøœ]", re.IGNORECASE)
 _DOTTED = re.compile(r"\w\.\w")
 _SHORT = 6
-"""Letters of an abbreviation at most."""
+"""Maximum number of letters of an abbreviation."""
 _LONGEST_WORD = 200
 _LONGEST_KNOWN = 20
-"""Characters of a word that is worth remembering."""
+"""Maximum length of a word that is cached."""
 
-# Letters that are said for one that is written, at most.
+# Maximum number of spoken letters per written one.
 _FOR_DIGIT, _FOR_SIGN, _FOR_ABBREVIATION, _FOR_CAPITAL = 10, 12, 14, 8
 
 
 class Token(NamedTuple):
-    """A word of a text from `begin` to `end`, and how long it may be when it is read out.
+    """A word of a text from `begin` to `end`, and how long it may be when read aloud.
 
-    `key` is what is compared; `least` and `most` are letters. `words` is how many words the reading has at
-    least, 0 for a word that is read as it is written.
+    `key` is compared; `least` and `most` are numbers of letters. `words` is the minimum number of words of
+    the reading, 0 for a word that is read as written.
     """
 
     begin: int
@@ -43,23 +43,23 @@ class Token(NamedTuple):
 
     @property
     def letters(self) -> int:
-        """Letters that the reading of a rewritten word has, where a language writes it as one word."""
+        """Number of letters of a rewritten word's reading, in languages that write it as one word."""
         return self.words * (5 if self.words < 3 else 4)
 
     @property
     def plain(self) -> int:
-        """Letters that are read as they are written."""
+        """Number of letters that are read as written."""
         return 0 if self.words else len(self.key)
 
 
 def token(text: str, begin: int, end: int) -> Token:
-    """Return the word that stands in the text from `begin` to `end`."""
+    """Return the word in the text from `begin` to `end`."""
     raw = text[begin:end]
     return Token(begin, end, *(_known_sound(raw) if len(raw) <= _LONGEST_KNOWN else _sound(raw)))
 
 
 def _sound(raw: str) -> tuple[str, int, int, int]:
-    """Return a word's key, how many letters its reading has at least and at most, and how many words."""
+    """Return a word's key, the minimum and maximum letters of its reading, and its number of words."""
     key = bare_words(raw)
     size = len(key)
     if size > _LONGEST_WORD:
@@ -75,7 +75,7 @@ def _sound(raw: str) -> tuple[str, int, int, int]:
         return key, size, size + _FOR_SIGN * signs, 1
     if size > 1 and _is_code(raw, key):
         return key, 2, size + _FOR_CAPITAL * size, 1
-    # The end of a sentence, or "approx.": what stands after it decides.
+    # The end of a sentence, or "approx.": the next word decides.
     return key, size, max(size, _FOR_ABBREVIATION) if "." in raw and size <= _SHORT else size, 0
 
 
@@ -92,13 +92,13 @@ def _words_of_numbers(raw: str) -> int:
     words = 0
     for number in _NUMBER.findall(_GROUPED.sub("", raw)):
         first, *others = re.split(r"[.,:]", number)
-        # "1.5" has a point that is said, "12.50" and "3:30" have none.
+        # In "1.5" the point is spoken, in "12.50" and "3:30" it is not.
         words += _words_of_number(first) + sum(_words_of_number(part) + (len(part) != 2) for part in others)
     return words
 
 
 def _words_of_number(digits: str) -> int:
-    """Return how many words a whole number has at least: one for 12 and 20, two for 25, four for 4711."""
+    """Return the minimum number of words of an integer: one for 12 and 20, two for 25, four for 4711."""
     said = digits.lstrip("0") or "0"
     if _YEAR.fullmatch(said):
         return _words_of_number(said[:2]) + _words_of_number(said[2:])

@@ -1,7 +1,7 @@
-"""Align what was heard with what was spoken, where text-to-speech rewrote it: "25" became "twenty-five".
+"""Align heard text with spoken text that text-to-speech rewrote: "25" became "twenty-five".
 
-After each difference the texts must go on equally, and what is equal then must outweigh the difference. What
-is left of the heard text at its end is judged by its length.
+After each difference the texts must be equal again, and the equal part must outweigh the difference. The rest
+at the end of the heard text is judged by its length.
 """
 
 from bisect import bisect_left
@@ -13,26 +13,26 @@ from ...text.words import words_of
 from .reading import Token, token
 
 _AHEAD_SPOKEN, _AHEAD_HEARD = 24, 40
-"""Words in which the texts must be equal again after a difference."""
+"""Maximum number of words until the texts must be equal again after a difference."""
 MOST_COMPARED = 20_000
-"""Pairs of words that are compared to find such places, in all of a text."""
+"""Maximum number of word pairs compared to find such places, over a whole text."""
 _RUN = 40
-"""Letters of equal text that are looked at after a difference."""
+"""Maximum letters of equal text examined after a difference."""
 _NEAR = 4
-"""Words by which an explanation may be longer than the shortest one."""
+"""Maximum number of words by which an explanation may exceed the shortest one."""
 _GOOD = 8
-"""Letters by which equal text outweighs a difference so clearly that no other explanation is looked for."""
+"""Excess of equal letters over a difference that ends the search for other explanations."""
 _SENTENCE_END = ".!?。！？…"
 
 
 @dataclass(slots=True)
 class Hearing:
-    """How two texts explain each other.
+    """An alignment of heard and spoken text.
 
-    `size` is where the last heard word ends in the spoken text. `rest` is where, in the heard text, words
-    begin that are none of the spoken ones; the text's length when there are none. `matched` counts
-    letters that are equal, `unexplained` those that are neither equal nor likely to be rewritten. `equal` is
-    where the last equal word ends, in the spoken and in the heard text. `compared` counts pairs of words.
+    `size` is the end of the last heard word in the spoken text. `rest` is the start of words in the heard
+    text that were not spoken, its length if there are none. `matched` counts equal letters, `unexplained`
+    those that are neither equal nor likely to be rewritten. `equal` is the end of the last equal word in the
+    spoken and in the heard text. `compared` counts pairs of words.
     """
 
     size: int
@@ -45,7 +45,7 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """How long words may be together when they are read out."""
+    """The length range of several words read aloud."""
 
     least: int = 0
     most: int = 0
@@ -55,12 +55,12 @@ class _Span:
         return _Span(self.least + part.least, self.most + part.most, self.plain + part.plain)
 
     def unexplained(self, other: "_Span") -> int:
-        """Return how many letters of two different spans nothing explains."""
+        """Return the number of unexplained letters of two different spans."""
         apart = max(self.least - other.most, other.least - self.most, 0)
         return apart + min(self.plain, other.plain)
 
     def cost(self, other: "_Span") -> float:
-        """Return how many equal letters it takes to believe that one span stands for the other."""
+        """Return how many equal letters are needed to accept that one span stands for the other."""
         return 0.5 + self.unexplained(other) - min(self.plain, other.plain) / 2
 
 
@@ -95,7 +95,7 @@ class _Alignment:
         return self._found
 
     def _run(self, word: int, place: int) -> tuple[int, int]:
-        """Follow equal words and return where they end; signs after them, as "&", may be rewritten."""
+        """Follow equal words and return where they end; signs after them, such as "&", may be rewritten."""
         after = word
         while (part := self._at(word)) is not None:
             if not self._key.startswith(part.key, place):
@@ -112,7 +112,7 @@ class _Alignment:
         return after, place
 
     def _gap(self, word: int, place: int) -> tuple[int, int, int] | None:
-        """Return where the texts are equal again, and how many letters before that nothing explains."""
+        """Return where the texts are equal again, and the number of unexplained letters before."""
         first = bisect_left(self._starts, place)
         spoken, heard = self._ahead(word), self._heard[first : first + _AHEAD_HEARD]
         left, right = _spans(spoken), _spans(heard, self._starts[first] - place)
@@ -134,7 +134,7 @@ class _Alignment:
         return best and best[1:]
 
     def _gain(self, word: int, place: int) -> int:
-        """Return how many letters are equal from here on, up to where a word ends in both texts."""
+        """Return the number of equal letters from here, up to a word end in both texts."""
         begin, certain = place, place
         self._found.compared += 10
         while place - begin < _RUN and (part := self._at(word)) is not None:
@@ -147,7 +147,7 @@ class _Alignment:
         return certain - begin
 
     def _judge_tail(self, word: int, first: int) -> None:
-        """Take rewritten words as heard while what is left of the heard text is long enough for them."""
+        """Count rewritten words as heard while the rest of the heard text is long enough for them."""
         heard = self._heard
         while first < len(heard) and (part := self._at(word)) is not None:
             read, written = 1, 0
@@ -172,14 +172,14 @@ class _Alignment:
             self._found.unexplained += letters
 
     def _reading(self, part: Token, first: int, following: Token | None) -> int:
-        """Return how many heard words are the reading of a rewritten one; 0 when they are too few."""
+        """Return how many heard words are the reading of a rewritten one; 0 if they are too few."""
         sentence = self._sentence(first)
         letters = list(accumulate(len(other.key) for other in sentence))
         enough = (n for n, size in enumerate(letters, 1) if n >= part.words or size >= part.letters)
         written = next(enough, 0)
         if following is None:
             return len(sentence) if written and letters[-1] <= part.most else written
-        # Too much for that word alone, and the next one was not heard.
+        # Too much for that word, and the next one was not heard.
         return written if following.words or letters[-1] <= part.most else 0
 
     def _sentence(self, first: int) -> Sequence[Token]:
@@ -192,7 +192,7 @@ class _Alignment:
         return parts
 
     def _at(self, word: int) -> Token | None:
-        """Return a spoken word by its number, `None` after the last one."""
+        """Return a spoken word by its index, `None` after the last one."""
         while len(self._spoken) <= word:
             part = next(self._rest, None)
             if part is None:
@@ -201,13 +201,13 @@ class _Alignment:
         return self._spoken[word]
 
     def _ahead(self, word: int) -> Sequence[Token]:
-        """Return the next spoken words, as many as a difference may have."""
+        """Return the next spoken words, up to the maximum length of a difference."""
         self._at(word + _AHEAD_SPOKEN)
         return self._spoken[word : word + _AHEAD_SPOKEN]
 
 
 def _heard_words(text: str, begin: int) -> Iterator[Token]:
-    """Yield the heard words; "twenty-five" is two, as it may be the reading of a number."""
+    """Yield the heard words; "twenty-five" counts as two, since it may be the reading of a number."""
     for start, end in words_of(text, begin):
         while 0 < (at := text.find("-", start, end)) < end - 1:
             if at > start:
@@ -217,12 +217,12 @@ def _heard_words(text: str, begin: int) -> Iterator[Token]:
 
 
 def _spans(parts: Sequence[Token], start: int = 0) -> list[_Span]:
-    """Return the spans of no word, the first, the first two and so on, after `start` letters."""
+    """Return the spans of zero words, one word, two words and so on, after `start` letters."""
     return list(accumulate(parts, _Span.add, initial=_Span(start, start, start)))
 
 
 def _read_of(heard: Token, spoken: Sequence[Token]) -> int:
-    """Return how many spoken words a heard "25" stands for; 0 for a word without digits."""
+    """Return the number of spoken words for a heard "25"; 0 for a word without digits."""
     letters = count = 0
     for part in spoken if heard.words and not heard.least else ():
         letters += len(part.key)

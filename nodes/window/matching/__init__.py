@@ -1,1 +1,1 @@
-"""Finding where the client's history and the window hold the same conversation."""
+"""Find where the client's history and the window contain the same conversation."""

@@ -1,7 +1,7 @@
-"""Find where the client's history and our window hold the same conversation, by words.
+"""Find where the client's history and our window contain the same conversation, by words.
 
-Local alignment as Smith and Waterman have it (doi:10.1016/0022-2836(81)90087-5): equal items score, gaps
-cost, and what one side alone has at either end is free. Clients shorten their histories, and so do we.
+Local alignment after Smith and Waterman (doi:10.1016/0022-2836(81)90087-5): equal items score, gaps cost, and
+extra items at either end are free. Clients shorten their histories, and so do we.
 """
 
 from collections.abc import Sequence
@@ -13,29 +13,29 @@ from .items import Item
 
 _GAP = 1
 _MOST_ITEMS = 128
-"""Items at the end of a history that are compared with each other; the usual ones need no such look."""
+"""Number of items at the end of a history that are compared pairwise; usual histories do not need this."""
 _FEW_ITEMS = 12
-"""Items at the end of a history that are compared loosely."""
+"""Number of items at the end of a history that are compared loosely."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Match:
-    """A pair of equal items that ends an alignment; the better alignment is greater, then the later pair."""
+    """The last pair of an alignment, ordered by score, then by position."""
 
     score: int
     ours: int
     theirs: int = field(compare=False)
     proven: bool = field(compare=False)
-    """True when the history belongs to this thread: by a reply of ours, or by earlier words of the caller."""
+    """True if the history provably belongs to this thread: by a reply of ours, or earlier user messages."""
     pairs: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     """All pairs of the alignment, in order."""
 
 
 def best_match(ours: Sequence[Item], theirs: Sequence[Item], *, corrects_last: bool = True) -> Match | None:
-    """Return the last pair of the best alignment, `None` when nothing is equal.
+    """Return the last pair of the best alignment, `None` if nothing is equal.
 
-    With `corrects_last`, similar words of the caller may be the last pair: the client corrected them, and
-    has no reply to them.
+    With `corrects_last`, the last pair may be similar user messages: the client corrected one, and has no
+    reply to it.
     """
     match = unbroken_match(ours, theirs) or _followed_match(ours, theirs)
     if match is None:
@@ -46,9 +46,9 @@ def best_match(ours: Sequence[Item], theirs: Sequence[Item], *, corrects_last: b
 
 
 def _followed_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the match of a history with new words after a reply that was cut or reworded.
+    """Return the match of a history with a new message after a reply that was cut or reworded.
 
-    The caller's words are all equal, which is enough to pair the replies between them.
+    All user messages are equal, which is enough to pair the replies between them.
     """
     size = min(len(ours), len(theirs) - 1)
     place, begin = len(ours) - size, len(theirs) - 1 - size
@@ -77,9 +77,9 @@ def _followed_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | Non
 
 
 def _with_nearer_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the match with its last reply paired with ours to the same words, if that is it in other words.
+    """Return the match with its last reply paired with ours to the same message, if that is it reworded.
 
-    A later reply of ours, to words that the client does not have, may only happen to be more alike.
+    A later reply of ours, to a message that the client lacks, may be more similar only by chance.
     """
     if match is None or len(match.pairs) < 2:
         return match
@@ -93,7 +93,7 @@ def _with_nearer_reply(match: Match | None, ours: Sequence[Item], theirs: Sequen
 
 
 def _with_next_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the match extended by the replies right after it, when theirs is ours in other words."""
+    """Return the match extended by the replies right after it, if theirs is ours reworded."""
     if match is None or match.ours + 1 == len(ours) or match.theirs + 1 == len(theirs):
         return match
     i, j = match.ours + 1, match.theirs + 1
@@ -103,9 +103,9 @@ def _with_next_reply(match: Match | None, ours: Sequence[Item], theirs: Sequence
 
 
 def _leaves_some(match: Match | None, ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
-    """Return whether both sides have unmatched items in the same place, which may be the same reworded.
+    """Return whether both sides have unmatched items in the same place, which may be reworded.
 
-    The newest words do not count, nor do two replies to equal words.
+    The newest message does not count, nor do two replies to equal messages.
     """
     pairs = match.pairs if match else ()
     for (i, j), (next_i, next_j) in pairwise([(-1, -1), *pairs, (len(ours), _newest(theirs))]):
@@ -117,10 +117,10 @@ def _leaves_some(match: Match | None, ours: Sequence[Item], theirs: Sequence[Ite
 
 
 def unbroken_match(ours: Sequence[Item], theirs: Sequence[Item]) -> Match | None:
-    """Return the best match when the client's history holds all of ours, or its end and new words.
+    """Return the best match if the client's history has all of ours, or its end and a new message.
 
-    No other alignment can score more, and nearly all histories are such: looking at all pairs of 40 messages
-    takes longer than all else that is done before the model is asked.
+    No other alignment can score more, and nearly all histories are like this: comparing all pairs of 40
+    messages takes longer than all other work before the model call.
     """
     place = len(ours) - len(theirs) + 1
     if ours and place <= 1:
@@ -150,12 +150,12 @@ def any_match(
 ) -> Match | None:
     """Return the last pair of the best of all alignments of the last items.
 
-    With `loosely`, the last few may be similar words, or replies in other words.
+    With `loosely`, the last few may be similar user messages or reworded replies.
     """
     best: tuple[int, int, int, bool, _Pairs] | None = None
     newest = _newest(theirs)
     last = max((i for i, our in enumerate(ours) if our.role == "user"), default=0)
-    # Newest words were said anew, unless they are the last ones that are known: those a request may repeat.
+    # The newest message is new, unless it is the last known one, which a request may repeat.
     said_last = len(theirs) - 1 if theirs and theirs[-1].role == "user" else len(theirs)
     near, nearly = (len(ours) - _FEW_ITEMS, len(theirs) - _FEW_ITEMS) if loosely else (len(ours), 0)
     skipped = max(0, len(theirs) - _MOST_ITEMS)
@@ -177,7 +177,7 @@ def any_match(
                     )
                     pairs = (i, j, before[2])
                     ends = certain or (corrects_last and i == last and theirs[j + 1].role == "user")
-                    # A greeting of the client, and newest words, may be those of an earlier call.
+                    # A client's greeting and newest message may be those of an earlier call.
                     if ends and (best is None or (proven, score, i) > (best[3], *best[:2])):
                         best = (score, i, j, proven, pairs)
                     if (score, proven) > cell[:2]:
@@ -189,9 +189,9 @@ def any_match(
 
 
 def _may_differ(i: int, j: int, our: Item, pairs: _Pairs | None, newest: int) -> bool:
-    """Return whether a pair may be the same in other words: of a reply, the words that it answers are a pair.
+    """Return whether a pair may be the same reworded: for a reply, the messages that it answers must match.
 
-    A model answers many words with nearly the same sentence.
+    A model gives nearly the same answer to many messages.
     """
     if our.role == "user":
         return j < newest
@@ -199,7 +199,7 @@ def _may_differ(i: int, j: int, our: Item, pairs: _Pairs | None, newest: int) ->
 
 
 def _find(ours: Sequence[Item], theirs: Sequence[Item]) -> int | None:
-    """Return where all of our items stand in theirs."""
+    """Return the position of all our items in theirs."""
     if _same(ours, theirs[: len(ours)]):
         return 0
     codes: dict[tuple[str, str], int] = {}
@@ -218,14 +218,14 @@ def _same(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
 
 
 def _newest(theirs: Sequence[Item]) -> int:
-    """Return where the last words stand: they are new and prove nothing, as two calls may begin with them."""
+    """Return the index of the last message: it is new and proves nothing, as two calls may start with it."""
     return max((j for j, their in enumerate(theirs) if their.role == "user"), default=0)
 
 
 def _proves(our: Item, their: Item, place: int, newest: int) -> bool:
     if our.role == "user" or not our.mine:
         return our.own or (our.role == "user" and place < newest)
-    # Of what the client has said by itself between our replies, any call may be told.
+    # A client may say the same things between our replies in any call.
     begin, size = shared(our, their, place) or (0, len(our.words))
     return our.owns(begin, begin + size)
 

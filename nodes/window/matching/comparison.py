@@ -1,4 +1,4 @@
-"""Compare the caller's words and our replies with the items of the client's history."""
+"""Compare user messages and our replies with the items of the client's history."""
 
 from difflib import SequenceMatcher
 
@@ -8,19 +8,19 @@ from ..barge_in.rewriting import Hearing
 from .items import Item
 
 EQUAL, PREFIX, SIMILAR = 3, 2, 1
-"""What a pair is worth in an alignment."""
+"""Scores of a pair in an alignment."""
 _CERTAIN = 12
-"""Letters from which on the end of a message is known to be one, also when its beginning is missing."""
+"""Minimum letters of a message's end that identify it without its beginning."""
 _ALIKE, _FEW = 0.6, 3
-"""Share of equal letters that makes two replies the same one; of fewer letters, all must be explained."""
+"""Share of equal letters that makes two replies the same; with fewer letters, all must be explained."""
 _SAID, _SPOKEN = 100, 600
-"""Characters of a caller's words and of a reply that are compared where many pairs are."""
+"""Number of characters compared of a user message and of a reply when there are many pairs."""
 
 
 def worth(our: Item, their: Item, place: int) -> int:
-    """Return what a pair is worth whose words are equal, or one the beginning of the other.
+    """Return the score of a pair whose texts are equal, or one the beginning of the other.
 
-    `place` is where their item stands in the client's history.
+    `place` is the index of their item in the client's history.
     """
     if our.words == their.words:
         return EQUAL
@@ -29,28 +29,28 @@ def worth(our: Item, their: Item, place: int) -> int:
     found = shared(our, their, place)
     if found is None:
         return 0
-    # Whole messages at the end, of which the client has forgotten those before.
+    # Whole messages at the end; the client has dropped those before.
     whole = found[0] in our.parts and sum(found) == len(our.words) and found[1] == len(their.words)
     return EQUAL if whole else PREFIX
 
 
 def loose_worth(our: Item, their: Item) -> int:
-    """Return what a pair is worth of which one was corrected, or rewritten by text-to-speech."""
+    """Return the score of a pair of which one was corrected, or rewritten by text-to-speech."""
     if our.role == "user":
         return SIMILAR if similar(our, their) else 0
     return PREFIX if reworded(our, their, _SPOKEN) else 0
 
 
 def similar(our: Item, their: Item) -> bool:
-    """Return whether one of two texts of a caller may be a correction of the other."""
+    """Return whether one of two user messages may be a correction of the other."""
     matcher = SequenceMatcher(None, our.words[:_SAID], their.words[:_SAID], autojunk=False)
     return matcher.real_quick_ratio() >= 0.5 and matcher.quick_ratio() >= 0.5 and matcher.ratio() >= 0.5
 
 
 def shared(our: Item, their: Item, place: int) -> tuple[int, int] | None:
-    """Return where in our words theirs begin, and how many letters of theirs are ours; `None` for none.
+    """Return where theirs starts in ours, and how many of its letters are ours; `None` for none.
 
-    The first item of a history, at the `place` 0, may lack what was said before.
+    The first item of a history, at `place` 0, may lack its beginning.
     """
     size = len(their.words)
     if our.words == their.words:
@@ -69,18 +69,18 @@ def shared(our: Item, their: Item, place: int) -> tuple[int, int] | None:
 
 
 def _said_of(words: str, their: Item) -> int:
-    """Return how many letters of their first messages are the beginning of our words, or all of ours."""
+    """Return the number of letters of their first messages that are a prefix of ours, or all of ours."""
     if their.words.startswith(words):
-        # "We" is not the beginning of "Welcome".
+        # "We" is not a prefix of "Welcome" by words.
         return len(words) if has_end(their.text, len(words)) else 0
     ends = (*their.parts, len(their.words))
     return next((end for end in reversed(ends) if words.startswith(their.words[:end])), 0)
 
 
 def reworded(our: Item, their: Item, characters: int | None = None) -> Hearing | None:
-    """Return how their reply matches ours in other words, as text-to-speech had it; `None` if it does not.
+    """Return how their reply matches ours as rewritten by text-to-speech; `None` if it does not.
 
-    Their later messages may be the client's own words. Only the first `characters` are compared.
+    Their later messages may be the client's own. Only the first `characters` are compared.
     """
     spoken, heard = our.text[:characters], ""
     found: Hearing | None = None

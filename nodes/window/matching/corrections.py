@@ -1,7 +1,7 @@
-"""Take the client's text for what the caller said: speech-to-text corrects itself once it has heard more.
+"""Use the client's text of user messages: speech-to-text corrects itself once it has heard more.
 
-Only the model's replies are ours to know better: of a caller's words the client's text counts, in the window
-and in the record, under the message's own id.
+Only the model's replies are known better here: for user messages the client's text is used, in the window and
+in the record, under the message's own id.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from .comparison import shared, similar
 from .items import Item
 
 _LONG = 10_000
-"""Characters from which on other blanks make another text."""
+"""Length from which different blanks make a different text."""
 
 
 def correct(
@@ -28,15 +28,15 @@ def correct(
     *,
     began: bool,
 ) -> tuple[list[AnyMessage], list[AnyMessage]]:
-    """Return the window with the client's text for the caller's words, and the messages that changed.
+    """Return the window with the client's text of user messages, and the messages that changed.
 
-    `began`: the newest turn's request held nothing but its words.
+    `began`: the newest turn's request contained only its message.
     """
     corrected = list(window)
     changed: list[AnyMessage] = []
     for i, j in _same_words(match.pairs, ours, theirs, began=began):
         our, their = window[ours[i].begin], history[theirs[j].begin]
-        # What was refused or withdrawn is marked, and must not come back.
+        # Refused or withdrawn messages are marked, and must not come back.
         if _is_same_text(ours[i].text, theirs[j].text) or OUTCOME in our.additional_kwargs:
             continue
         message = our.model_copy(update={"content": their.get("content") or their["text"]})
@@ -48,12 +48,12 @@ def correct(
 def _same_words(
     pairs: Sequence[tuple[int, int]], ours: Sequence[Item], theirs: Sequence[Item], *, began: bool
 ) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of the caller's words that are the same message, whatever their texts."""
+    """Yield the pairs of user messages that are the same message, even if their texts differ."""
     for i, j in pairs:
         if ours[i].role == "user" and ours[i].words == theirs[j].words:
             yield i, j
     for i, j in _corrected(pairs, ours, theirs, began=began):
-        # A client may put two messages together, or part one.
+        # A client may join two messages, or split one.
         if ours[i].role == theirs[j].role == "user" and _place(ours, i) == _place(theirs, j):
             yield i, j
 
@@ -64,12 +64,12 @@ def _corrected(
     for i, j in pairs:
         if ours[i].words != theirs[j].words and shared(ours[i], theirs[j], j) is None:
             yield i, j
-    # Between two equal pairs, where nothing else is.
+    # Alone between two equal pairs.
     for (i, j), (next_i, next_j) in pairwise(pairs):
         if next_i - i == next_j - j:
             between = zip(range(i + 1, next_i), range(j + 1, next_j), strict=True)
             yield from ((a, b) for a, b in between if next_i - i == 2 or similar(ours[a], theirs[b]))
-    # Before the first one: the words that it answers, not a summary of what was said before.
+    # Before the first one: the message that it answers, not a summary of earlier ones.
     i, j = pairs[0][0] - 1, pairs[0][1] - 1
     if i >= 0 and j >= 0 and ours[i + 1].role == "assistant":
         if (began and i == j == 0) or similar(ours[i], theirs[j]):
@@ -77,7 +77,7 @@ def _corrected(
 
 
 def _place(items: Sequence[Item], place: int) -> tuple[int, int]:
-    """Return how many words of the caller stand right before and right after."""
+    """Return the number of user messages right before and right after."""
     before = takewhile(lambda item: item.role == "user", reversed(items[:place]))
     after = takewhile(lambda item: item.role == "user", items[place + 1 :])
     return sum(1 for _ in before), sum(1 for _ in after)

@@ -1,4 +1,4 @@
-"""What was said in turns, from our window and from the client's history, in a form that can be compared."""
+"""What was said in turns, from our window and the client's history, in comparable form."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -14,28 +14,28 @@ from ..barge_in.heard import spoken_text
 from ..old_pictures import words_of
 
 MOST_CHARACTERS = 4_000
-"""Characters of a message that are compared."""
+"""Number of characters of a message that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Words of the caller, or all that was spoken between two of them; `begin` and `end` are positions."""
+    """A user message, or everything spoken between two of them; `begin` and `end` are positions."""
 
     role: Literal["user", "assistant"]
     words: str
     begin: int
     end: int
     own: bool = False
-    """True for a reply of our model: only that proves that a history belongs to this thread."""
+    """True for a reply of our model: only this proves that a history belongs to this thread."""
     texts: tuple[str, ...] = ()
-    """The same as it was said, by messages."""
+    """The original texts, by message."""
     parts: tuple[int, ...] = ()
-    """Where in `words` the second and later messages begin."""
+    """Offsets in `words` of the second and later messages."""
     mine: tuple[bool, ...] = ()
-    """Which of the messages our model said, empty for all or none."""
+    """Which messages our model said, empty for all or none."""
 
     def owns(self, begin: int, end: int) -> bool:
-        """Return whether our model said something of the letters from `begin` to `end`."""
+        """Return whether our model said any of the letters from `begin` to `end`."""
         if not self.mine:
             return self.own
         said = zip(self.mine, (0, *self.parts), (*self.parts, len(self.words)), strict=True)
@@ -43,12 +43,12 @@ class Item:
 
     @property
     def text(self) -> str:
-        """All that was said."""
+        """The whole text."""
         return " ".join(self.texts)
 
 
 def our_items(window: Sequence[AnyMessage]) -> list[Item]:
-    """Return the caller's words and our replies in the window; replies without words are none."""
+    """Return user messages and our replies in the window; replies without words are skipped."""
     items: list[Item] = []
     begin = 0
     for end in range(1, len(window) + 1):
@@ -67,7 +67,7 @@ def our_items(window: Sequence[AnyMessage]) -> list[Item]:
 
 
 def their_items(history: Sequence[ClientMessage]) -> list[Item]:
-    """Return the caller's words and the replies in the client's history, in the same way."""
+    """Return user messages and replies in the client's history, in the same form."""
     items: list[Item] = []
     texts: list[str] = []
     begin = end = 0
@@ -98,12 +98,12 @@ def _replied(texts: Sequence[str], begin: int, end: int, own: Iterable[bool] = (
 
 
 def digest_of(items: Sequence[Item]) -> str:
-    """Return a short text that is the same for the same history, whatever its punctuation."""
+    """Return a digest of the history, independent of punctuation."""
     return digests_of(items)[1]
 
 
 def digests_of(items: Sequence[Item]) -> tuple[str, str]:
-    """Return the digest of a history without its last item, and the one of all of it."""
+    """Return the digests of a history without its last item, and of all of it."""
     *before, last = [f"{item.role}:{item.words}".encode("utf-8", "replace") for item in items] or [b""]
     digest = hashlib.sha256(b"".join(said + b"\0" for said in before))
     first = digest.hexdigest()[:16]
@@ -112,7 +112,7 @@ def digests_of(items: Sequence[Item]) -> tuple[str, str]:
 
 
 def spoken_words(text: str) -> str:
-    """Return the words of a reply for comparison, without tags for the voice unless it has nothing else."""
+    """Return the words of a reply for comparison, without voice tags unless it has nothing else."""
     text = text[:MOST_CHARACTERS]
     return bare_words(without_tags(text)) or bare_words(text)
 

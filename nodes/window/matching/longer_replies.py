@@ -1,7 +1,7 @@
-"""Replies of which the client tells more than our window holds: they are made as long again.
+"""Restore replies of which the client has more than our window.
 
-An interruption may have cut them in vain, since its answer never reached the client; or a crash has cut them
-off, and the last words went out without being written down.
+An interruption may have cut them without its answer reaching the client; or a crash has cut them off, and the
+last words were sent without being stored.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from .items import MOST_CHARACTERS, Item, spoken_words
 
 
 def lengthened(window: Sequence[AnyMessage], our: Item, their: Item) -> tuple[list[AnyMessage], Item] | None:
-    """Return the window with our reply as long as theirs, and the reply; `None` when it is long enough.
+    """Return the window with our reply as long as theirs, and the reply; `None` if it is long enough.
 
-    Words that we do not know are the client's own, unless a crash has cut the reply off.
+    Unknown words are the client's own, unless a crash has cut the reply off.
     """
     place = our.end - 1
     last = window[place]
@@ -47,7 +47,7 @@ def lengthened(window: Sequence[AnyMessage], our: Item, their: Item) -> tuple[li
 
 
 def _whole_words(text: str, words: str) -> tuple[str, str]:
-    """Return a text that a crash cut off inside a word, and its words, without that word."""
+    """Return a text that a crash cut off inside a word, and its words, without the partial word."""
     kept = " ".join(text.rsplit(maxsplit=1)[:-1])
     return kept, words.removesuffix(spoken_words(text[len(kept) :]))
 

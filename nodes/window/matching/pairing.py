@@ -1,4 +1,4 @@
-"""Pair what was said on a thread with what a client tells, so that neither contradicts the other."""
+"""Pair a thread's items with a client's history, without contradictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from .comparison import reworded, similar
 from .items import Item
 
 _LONGEST_GAP = 2
-"""Items of a history in a row that the thread may lack: an exchange that the model's server refused."""
+"""Number of consecutive items that the thread may lack: an exchange that the model's server refused."""
 _MOST_REWORDED, _MOST_CORRECTED = 3, 2
-"""Replies in other words and corrected words of the caller in one history: each takes up to a millisecond."""
+"""Maximum number of reworded replies and corrected messages: each takes up to a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Pairs items of a thread with those of a history; `settled` ones of ours are as they were heard."""
+    """Pairs items of a thread with those of a history; our `settled` ones are exactly as heard."""
 
     ours: Sequence[Item]
     theirs: Sequence[Item]
     settled: int
 
     def last_pairs(self, *, results_last: bool) -> list[tuple[int, int]]:
-        """Return which items may be the last that both have, the latest first."""
+        """Return the possible last common items, latest first."""
         ours, theirs, last = self.ours, self.theirs, len(self.ours) - 1
         replied = max((j for j, item in enumerate(theirs) if item.role == "assistant"), default=0)
         ends = {ours[i].role: i for i in range(max(0, last - 1), last + 1)}
@@ -33,7 +33,7 @@ class Pairing:
         return [pair for pair in found if self._is_pair(*pair) or self._is_reworded(*pair)]
 
     def pairs_before(self, i: int, j: int) -> list[tuple[int, int]] | None:
-        """Return all pairs up to this last one in order, `None` when the histories contradict each other."""
+        """Return all pairs up to this last one in order, `None` if the histories contradict each other."""
         pairs = [(i, j)]
         left = {"assistant": _MOST_REWORDED, "user": _MOST_CORRECTED}
         while i > 0 and j > 0:
@@ -47,7 +47,7 @@ class Pairing:
         return pairs[::-1]
 
     def cuts_word(self, i: int, j: int) -> bool:
-        """Return whether theirs is our reply up to the middle of a word."""
+        """Return whether theirs is our reply cut in the middle of a word."""
         our, size = self.ours[i], len(self.theirs[j].words)
         if i < self.settled or size >= len(our.words):
             return False
@@ -59,13 +59,13 @@ class Pairing:
         return place != size
 
     def corrects(self, i: int, j: int) -> bool:
-        """Return whether theirs are other words of the caller in the place of ours."""
+        """Return whether theirs is a different user message in place of ours."""
         return self.ours[i].role == "user" and self.ours[i].words != self.theirs[j].words
 
     def _pair_before(self, i: int, j: int) -> tuple[int, int] | None:
-        """Return the pair before the one at `i` and `j`. Between them one side alone may have more.
+        """Return the pair before the one at `i` and `j`. Between them only one side may have more.
 
-        Of ours that is a reply that was not heard: all else was told before.
+        On our side that must be an unheard reply: anything else would be in the history.
         """
         if self._is_pair(i - 1, j - 1):
             return i - 1, j - 1
@@ -76,7 +76,7 @@ class Pairing:
         return next(((i - 1, k) for k in gap if self._is_pair(i - 1, k)), None)
 
     def _is_pair(self, i: int, j: int) -> bool:
-        """Return whether theirs is ours: equal, or the newest reply as far as it was heard.
+        """Return whether theirs is ours: equal, or the heard part of the newest reply.
 
         The first reply of a history may lack its beginning.
         """
@@ -92,14 +92,14 @@ class Pairing:
         return j == 0 and len(our.words) - len(their.words) in our.parts and our.words.endswith(their.words)
 
     def _is_changed(self, i: int, j: int) -> bool:
-        """Return whether theirs is ours in other words: a reply as it was spoken, or corrected words."""
+        """Return whether theirs is ours changed: a reply as it was spoken, or a corrected message."""
         our, their = self.ours[i], self.theirs[j]
         if our.role == their.role == "user":
             return similar(our, their)
         return self._is_reworded(i, j)
 
     def _is_reworded(self, i: int, j: int) -> bool:
-        """Return whether theirs is our reply as text-to-speech had it, numbers in words, and nothing else."""
+        """Return whether theirs is our reply as rewritten by text-to-speech, and nothing more."""
         our, their = self.ours[i], self.theirs[j]
         if not our.role == their.role == "assistant":
             return False
@@ -115,6 +115,6 @@ class Pairing:
 
 
 def is_heard(our: Item, their: Item) -> bool:
-    """Return whether theirs is the beginning of our reply, or all of it and what the client said after it."""
+    """Return whether theirs is the beginning of our reply, or all of it plus the client's own words."""
     whole = len(our.words) in their.parts and their.words.startswith(our.words)
     return our.words.startswith(their.words) or whole

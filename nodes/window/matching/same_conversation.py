@@ -1,6 +1,6 @@
 """Decide whether a client's history and a thread are the same conversation.
 
-Everyday words are said by many callers, and none may be answered on the thread of another. So the rules are
+Many callers say the same everyday words, and none may be answered on another's thread. So the rules are
 strict: a reply of ours proves it, the caller's own words never do, and one contradiction refutes it.
 """
 
@@ -12,43 +12,43 @@ from .pairing import Pairing, is_heard
 from .speculation import resembles
 
 _FEW_REPLIES, _MANY_REPLIES, _MANY_LETTERS = 2, 3, 40
-"""Replies, and letters of fewer ones, that two callers do not hear by chance after the same words."""
+"""Number of replies, or letters of fewer replies, that two callers do not hear by chance."""
 
 _FEWEST_TOLD = 5
-"""Items of a conversation that every client tells."""
+"""Number of items of a conversation that every client sends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadItems:
-    """What was said on a thread; `told` is the number of items in the history of its last request."""
+    """What was said on a thread; `told` is the number of items in its last request's history."""
 
     items: Sequence[Item]
     told: int | None = None
     calls: frozenset[str] = frozenset()
-    """Ids of the tool calls that were made on it."""
+    """Ids of the thread's tool calls."""
     reconciled: bool = True
-    """False when what the last request told of earlier replies is not known."""
+    """False if the last request's history of earlier replies is unknown."""
     holds_more: bool = False
-    """True when something was said on it that is not among the items."""
+    """True if something was said that is not among the items."""
     newest: int | None = None
-    """Where the words of the newest turn stand, if they may be said again or were a draft."""
+    """Index of the newest turn's message, if it may be repeated or was a draft."""
     provisional: bool = False
-    """True while the newest turn may still turn out to be a draft."""
+    """True while the newest turn may turn out to be a draft."""
     dropped: bool = False
-    """True when its client left before its end."""
+    """True if its client left before its end."""
 
     @property
     def asked(self) -> int:
-        """Number of items up to the last words of the caller."""
+        """Number of items up to the last user message."""
         return max((i for i, item in enumerate(self.items, start=1) if item.role == "user"), default=0)
 
     @property
     def settled(self) -> int:
-        """Number of items that are known to be as the caller heard them."""
+        """Number of items that are certainly as the caller heard them."""
         return self.asked if self.reconciled else 0
 
     def without_newest(self) -> "ThreadItems | None":
-        """Return the thread as it was before its newest turn, `None` if that is not known."""
+        """Return the thread as it was before its newest turn, `None` if unknown."""
         if self.newest is None:
             return None
         before = replace(self, items=self.items[: self.newest], newest=None)
@@ -57,7 +57,7 @@ class ThreadItems:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldItems:
-    """What a client tells; `answered` are ids of tool calls with results, of the newest if `results_last`."""
+    """A client's items; `answered` are ids of tool calls with results, of the newest if `results_last`."""
 
     items: Sequence[Item]
     answered: frozenset[str] = frozenset()
@@ -65,34 +65,34 @@ class ToldItems:
 
     @property
     def may_lack_beginning(self) -> bool:
-        """True unless it tells so little that it is all that was said."""
+        """True unless the history is so short that it must be complete."""
         return len(self.items) >= _FEWEST_TOLD
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Agreement:
-    """How much of a history a thread explains; the greater one explains more."""
+    """How much of a history a thread explains; a greater value explains more."""
 
     last: int
-    """Where the last item that both have stands in the history."""
+    """Index of the last common item in the history."""
     pairs: int
     whole_words: bool
-    """False when a reply was cut in the middle of a word, which few clients do."""
+    """False if a reply was cut in the middle of a word, which few clients do."""
     equal: bool
-    """False when the client has corrected words of the caller."""
+    """False if the client has corrected user messages."""
     proven: bool = field(compare=False)
-    """True when the history tells a reply of ours, or a result of a tool call of ours."""
+    """True if the history has a reply of ours, or a result of one of our tool calls."""
     whole: bool = field(compare=False)
-    """True when the history tells all that was said on the thread before."""
+    """True if the history has everything said on the thread before."""
     certain: bool = field(compare=False)
-    """True when no other caller can have had the same conversation."""
+    """True if no other caller can have had the same conversation."""
 
 
 def continued_one(found: Mapping[str, Agreement], *, all_seen: bool = True) -> str | None:
-    """Return the thread that explains more of the history than all others, `None` for none or several.
+    """Return the thread that explains more of the history than all others, `None` if there is no single one.
 
-    A reply of ours must prove it. It must be certain, too, when the thread holds more or other words than the
-    history tells, or not all threads were seen.
+    A reply of ours must prove it. It must also be certain if the thread has more or other text than the
+    history, or not all threads were seen.
     """
     best = max(found.values(), default=None)
     if best is None:
@@ -103,10 +103,10 @@ def continued_one(found: Mapping[str, Agreement], *, all_seen: bool = True) -> s
 
 
 def agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
-    """Return how the history agrees with the thread and goes on after it; `None` if it does not.
+    """Return how the history agrees with the thread and continues it; `None` if it does not.
 
-    After the last common item the history holds new words of the caller alone, and the thread a reply that
-    was not heard at most, or a turn that was a draft of these words. Before it neither contradicts the other.
+    After the last common item the history may have only new user messages, and the thread at most an unheard
+    reply, or a turn that was a draft of these messages. Before it there must be no contradiction.
     """
     if theirs.results_last and not theirs.answered <= ours.calls:
         return None
@@ -117,7 +117,7 @@ def agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
 
 
 def _may_replace_newest(ours: ThreadItems, theirs: ToldItems) -> bool:
-    """Return whether the newest words may be those of the thread's newest turn: once more, or final now."""
+    """Return whether the newest message may be the thread's newest one, repeated or now final."""
     if ours.newest is None or theirs.results_last or not theirs.items or theirs.items[-1].role != "user":
         return False
     draft, final = ours.items[ours.newest], theirs.items[-1]
@@ -144,7 +144,7 @@ def _agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
 
 
 def _is_certain(items: Sequence[Item]) -> bool:
-    # Many calls begin with the same greeting.
+    # Many calls start with the same greeting.
     replies = [item.words for item in items[1:] if item.role == "assistant"]
     if len(replies) >= _MANY_REPLIES:
         return True
@@ -152,10 +152,10 @@ def _is_certain(items: Sequence[Item]) -> bool:
 
 
 def _is_explained(pairs: Sequence[tuple[int, int]], ours: ThreadItems, theirs: ToldItems) -> bool:
-    """Return whether what one side alone has can be explained.
+    """Return whether items that only one side has can be explained.
 
-    The history may tell what has left the thread's window since the last request, no more. And it may lack
-    the beginning of the conversation if it did so the time before, or begins to do so now.
+    The history may have only what has left the thread's window since the last request. And it may lack the
+    beginning of the conversation if it did so before, or starts to do so now.
     """
     (first, _), (_, last) = pairs[0], pairs[-1]
     alone = last + 1 - len(pairs)
@@ -167,5 +167,5 @@ def _is_explained(pairs: Sequence[tuple[int, int]], ours: ThreadItems, theirs: T
 
 def _proves(ours: ThreadItems, theirs: ToldItems, i: int, j: int) -> bool:
     our, their = ours.items[i], theirs.items[j]
-    # What the client itself said before or between our words proves nothing.
+    # The client's own words before or between ours prove nothing.
     return our.own and our.owns(0, min(len(our.words), len(their.words))) and is_heard(our, their)

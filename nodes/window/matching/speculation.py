@@ -1,4 +1,4 @@
-"""Distinguish drafts from turns: clients send requests before the caller has finished, and drop some."""
+"""Distinguish drafts from turns: clients send requests before the caller has finished, and discard some."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from .items import Item, digest_of
 Fate = Literal["gone", "kept", "unrelated"]
 
 _COMPARED = 500
-"""Characters of a draft that are compared with the final words."""
+"""Number of characters of a draft that are compared with the final message."""
 _MANY, _MOST_WORDS = 4, 0.8
-"""Minimum number of words for a comparison by words, and the share of equal ones that makes a draft."""
+"""Minimum number of words for a comparison by words, and the share of equal ones that marks a draft."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciling:
-    """What the rules need besides the two histories.
+    """Inputs of the rules besides the two histories.
 
-    `provisional`: the newest turn may still turn out to be speculative; `firm`: it is older, or its reply
-    went out whole longer ago, than guesses at the caller's words mostly get; `recent`: the caller cannot have
-    hung up and called again since. `lasting` returns whether a call changed something outside: the model must
-    keep knowing of such a call even when its turn is withdrawn.
+    `provisional`: the newest turn may still turn out to be speculative; `firm`: it, or the end of its
+    complete reply, is older than drafts usually get; `recent`: the caller cannot have hung up and called
+    again since. `lasting` returns whether a call changed something outside: the model must still know of such
+    a call if its turn is withdrawn.
     """
 
     latest: LatestTurn | None
@@ -45,7 +45,7 @@ def confirmed(latest: LatestTurn, heard: str) -> LatestTurn:
 
 
 def start_of_latest(window: Sequence[AnyMessage], latest: LatestTurn | None) -> int:
-    """Return where the newest turn begins in the window; the window's end when there is none."""
+    """Return where the newest turn starts in the window; the window's end if there is none."""
     if latest is None:
         return len(window)
     ids = [message.id for message in window]
@@ -68,7 +68,7 @@ def fate_of_tail(
         return "unrelated" if other else "gone"
     first = _is_first(ours, start)
     if rules.provisional and missing[0].begin >= start:
-        # Newest words that were said before prove nothing: a client without history sends only them.
+        # A newest message that was said before proves nothing: a client without history sends only that.
         alone = match.theirs == len(theirs) - 1 and theirs[-1].role == "user"
         dropped = rules.recent and not alone and (first or not _was_whole(rules))
         again = rules.recent and _begins_as_latest(ours, theirs, start, rules)
@@ -80,12 +80,12 @@ def fate_of_tail(
         ):
             return "gone"
         if first:
-            return "kept"  # Only the greeting matches: it was said once.
+            return "kept"  # Only the greeting matches, which is said once.
     return "kept" if match.proven else "unrelated"
 
 
 def was_speculative(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
-    """Return whether the newest turn, which the history does not mention, was a draft of its new words."""
+    """Return whether the newest turn, which the history lacks, was a draft of its new message."""
     draft = next((item.text for item in ours if item.role == "user" and item.begin >= start), None)
     words = _newest_words(theirs)
     if not rules.provisional or rules.latest is None or draft is None or not words:
@@ -100,15 +100,15 @@ def was_speculative(ours: Sequence[Item], theirs: Sequence[Item], start: int, ru
     if _sends_new_words_alone(ours, theirs, start, rules):
         return False
     # A client without history may well say something similar next: after the first reply of a thread, which
-    # does not tell what the client keeps, and after one that the caller has interrupted.
+    # does not show what the client keeps, and after one that the caller has interrupted.
     likely_next = rules.firm and (_is_alone(theirs, rules) or (first and _was_whole(rules)))
     return _continues(draft, words) if likely_next else resembles(draft, words)
 
 
 def _begins_as_latest(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
-    """Return whether a client that keeps a history sends it up to the newest turn, with other words there.
+    """Return whether a client with a history sends it up to the newest turn, with another message there.
 
-    Both requests are then the first one of a call.
+    Both requests are then the first of a call.
     """
     latest, size = rules.latest, len(theirs)
     if latest is None or not latest.get("keeps_history") or latest.get("history_size") != size:
@@ -119,7 +119,7 @@ def _begins_as_latest(ours: Sequence[Item], theirs: Sequence[Item], start: int, 
 
 
 def _is_same_request(ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling) -> bool:
-    """Return whether repeated newest words are the same request again, not words said a second time."""
+    """Return whether a repeated newest message is the same request again, not said a second time."""
     confirmed = rules.latest is not None and rules.latest.get("confirmed", False)
     if confirmed or _sends_new_words_alone(ours, theirs, start, rules):
         return False
@@ -134,7 +134,7 @@ def is_repeated(request: str, rules: Reconciling) -> bool:
 
 
 def _is_same(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
-    """Return whether all items are equal; the client's first one may be the end of what was said before."""
+    """Return whether all items are equal; the client's first one may lack its beginning."""
     if len(ours) != len(theirs):
         return False
     pairs = list(zip(ours, theirs, strict=True))
@@ -144,22 +144,22 @@ def _is_same(ours: Sequence[Item], theirs: Sequence[Item]) -> bool:
 
 
 def _is_another_call(theirs: Sequence[Item], latest: LatestTurn) -> bool:
-    """Return whether the history is longer or shorter than the newest turn's, of which nothing is in it."""
+    """Return whether the history, which lacks the newest turn, differs in length from that turn's."""
     return latest.get("history_size", len(theirs)) != len(theirs)
 
 
 def _sends_new_words_alone(
     ours: Sequence[Item], theirs: Sequence[Item], start: int, rules: Reconciling
 ) -> bool:
-    """Return whether the client keeps no history: it sends none long after a reply that was sent whole.
+    """Return whether the client keeps no history: it sends none long after a complete reply.
 
-    Similar words are then the caller's next ones. After the first turn of a thread it is not known.
+    A similar message is then the caller's next one. After the first turn of a thread it is unknown.
     """
     return _is_alone(theirs, rules) and rules.firm and _was_whole(rules) and not _is_first(ours, start)
 
 
 def _is_alone(theirs: Sequence[Item], rules: Reconciling) -> bool:
-    """Return whether the newest words come alone, from a client that has never sent a reply."""
+    """Return whether the newest message comes alone, from a client that has never sent a reply."""
     keeps = rules.latest is not None and rules.latest.get("keeps_history", False)
     return len(theirs) == 1 and not keeps
 
@@ -178,14 +178,14 @@ def _newest_words(theirs: Sequence[Item]) -> str:
 
 
 def _continues(draft: str, words: str) -> bool:
-    """Return whether the words begin with the whole draft: speech-to-text continued."""
+    """Return whether the message starts with the whole draft: speech-to-text continued."""
     *before, last = _words(draft) or [""]
     begun = _words(words)[: len(before) + 1]
     return bool(last) and len(begun) > len(before) and begun[:-1] == before and begun[-1].startswith(last)
 
 
 def resembles(draft: str, words: str) -> bool:
-    """Return whether the words resemble a draft: speech-to-text continued, or corrected itself."""
+    """Return whether the message resembles a draft: speech-to-text continued, or corrected itself."""
     if _continues(draft, words):
         return True
     mine, theirs = _words(draft), _words(words)
