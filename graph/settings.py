@@ -37,7 +37,7 @@ class Settings(TurnLimits, BaseSettings):
     embedder: str | None = None
     """Model for vectors, `openai:NAME` or `package.module:factory`; `None` for a search by words alone."""
     embed_deadline: float = Field(1.0, gt=0)
-    """Maximum time to wait for a query's vector; after that the search goes by words alone."""
+    """Maximum time to wait for a query's vector; after that only words are searched."""
     max_body_bytes: int = Field(10_000_000, ge=1)
     """Maximum size of a request body."""
     max_head_bytes: int = Field(65_536, ge=1_024)

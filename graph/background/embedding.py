@@ -39,7 +39,7 @@ class BackgroundEmbedding:
                 await self._embedding.embed_due()
                 wait = FIRST_RETRY
             except Exception as error:
-                # An embedder may raise anything, and without this task nothing would be embedded any more.
+                # An embedder may raise anything, and only this task embeds.
                 log.warning("embedding failed", extra={"error": type(error).__name__, "again_in": wait})
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_RETRY, wait * 2)

@@ -40,12 +40,12 @@ async def ended_in_words(
         if not heard or live.failure.told or live.limits.raise_errors or is_worth_a_retry(error, live):
             raise
         code = error.code if isinstance(error, VoicegraphError) else "internal"
-        log.error("a turn broke down", extra={"thread_id": live.thread_id, **error_facts(error)})
-        log.debug("why the turn broke down", exc_info=error)
+        log.error("a turn failed unexpectedly", extra={"thread_id": live.thread_id, **error_facts(error)})
+        log.debug("why the turn failed", exc_info=error)
         sentence = live.limits.broken_reply if live.speaker.answered else live.limits.apology
         sentence = f" {sentence}" if live.speaker.spoken else sentence
         live.speaker.note(sentence)
-        for event in (Speech(content=sentence), failed_turn(code, "the turn broke down")):
+        for event in (Speech(content=sentence), failed_turn(code, "the turn failed unexpectedly")):
             yield stream_part("custom", encode_event(event), options)
 
 

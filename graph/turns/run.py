@@ -152,7 +152,7 @@ async def _cut_last_reply(graph: TurnGraph, key: str, heard: str) -> None:
     before: list[AnyMessage] = values["messages"]
     said = cut_turn(before, heard)
     changed = [new for new, old in zip(said, before, strict=True) if new is not old]
-    # A reply that was heard was no draft, whatever is said next.
+    # A reply that was heard cannot be a draft.
     latest = confirmed(values["latest"], heard) if "latest" in values else None
     if not changed and latest == values.get("latest"):
         return

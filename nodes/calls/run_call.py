@@ -153,7 +153,7 @@ class CallRun:
         return self._without_result(closing=task in done, late=None if done else timeout)
 
     def _without_result(self, *, closing: bool, late: float | None) -> Ended:
-        """Return the outcome of a call without a result, after `late` seconds or when everything stops."""
+        """Return the outcome of a call without a result: interrupted, `late` by these seconds, or closing."""
         effects = self.tool.options.side_effects
         if closing:
             outcome: Outcome = "unknown" if effects else "cancelled"

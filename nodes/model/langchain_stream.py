@@ -17,7 +17,7 @@ async def stream_langchain(
 ) -> AsyncGenerator[Delta]:
     """Yield the deltas of one completion; a normal end is accepted, since many models give no finish reason.
 
-    Raises whatever the model raises.
+    Raises what the model raises.
     """
     config: RunnableConfig = {"callbacks": model_callbacks(), "tags": ["nostream"]}
     asked, options = _unbound(model, settings)

@@ -51,10 +51,10 @@ async def _failed(
     """Speak the apology, and return the turn as failed with everything spoken in this step."""
     context, speaker = runtime.context, runtime.context.speaker
     known = isinstance(error, VoicegraphError)
-    failure = error if known else VoicegraphError(f"the step {name} broke down ({type(error).__name__})")
+    failure = error if known else VoicegraphError(f"the step {name} failed ({type(error).__name__})")
     known_of = {"thread_id": context.thread_id, "model": state["turn"].get("model", ""), "step": name}
-    log.error("a step broke down", extra={**known_of, **error_facts(error)})
-    log.debug("why the step broke down", exc_info=error)
+    log.error("a step failed", extra={**known_of, **error_facts(error)})
+    log.debug("why the step failed", exc_info=error)
     context.failure.error = failure
     turn = state["turn"].copy()
     turn.update(outcome="failed", finish_reason="error", error=failure.code)

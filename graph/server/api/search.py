@@ -93,7 +93,9 @@ def offset_of(after: str | None) -> int:
     if after is None:
         return 0
     if not (after.isascii() and after.isdigit() and len(after) <= _DIGITS):
-        raise ApiError(400, "`after` is no `next` of a page: begin again without it", code="invalid_cursor")
+        raise ApiError(
+            400, "`after` is not the `next` of a page: start again without it", code="invalid_cursor"
+        )
     return int(after)
 
 

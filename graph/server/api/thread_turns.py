@@ -103,7 +103,7 @@ async def list_checkpoints(
     if cut.after is not None:
         ids = [checkpoint.id for checkpoint in kept]
         if cut.after not in ids:
-            raise InvalidInput("`after` is no id of this list: begin again without it")
+            raise InvalidInput("`after` is not an id of this list: start again without it")
         kept = kept[ids.index(cut.after) + 1 :]
     return page_of(kept[: cut.limit], lambda checkpoint: checkpoint, more=len(kept) > cut.limit)
 

@@ -75,11 +75,11 @@ class ServedTurn:
                         return
         except Exception as error:  # Whatever the error, the caller must not hear silence.
             facts = error_facts(error)
-            log.error("a turn broke down", extra={"thread_id": self.thread_id, **facts})
-            log.debug("why the turn broke down", exc_info=error)
+            log.error("a turn failed unexpectedly", extra={"thread_id": self.thread_id, **facts})
+            log.debug("why the turn failed", exc_info=error)
             self.failed(facts["error"])
             yield Speech(content=f" {self.apology}" if spoke else self.apology)
-            yield failed_turn(facts["error"], "the turn broke down")
+            yield failed_turn(facts["error"], "the turn failed unexpectedly")
 
 
 async def _stopped(key: str) -> TurnRun:

@@ -30,8 +30,8 @@ def speak_failures(app: FastAPI) -> None:
 
 async def spoken_failure(request: Request, error: Exception) -> Response:
     """Return an apology as the reply, streamed if the request asks for it. Raises `ApiError`."""
-    answer = await _apology(request, logging.ERROR, "a turn could not begin", error_facts(error))
-    log.debug("why the turn could not begin", exc_info=error)
+    answer = await _apology(request, logging.ERROR, "a turn could not start", error_facts(error))
+    log.debug("why the turn could not start", exc_info=error)
     return answer
 
 

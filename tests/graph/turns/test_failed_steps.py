@@ -68,7 +68,7 @@ async def test_a_step_that_breaks_down_ends_the_turn_in_words(
     assert "".join(event.content for event in events if isinstance(event, Speech)) == APOLOGY
     assert isinstance(events[-1], TurnFailed)
     assert "secret" not in events[-1].message + caplog.text
-    assert "broke down" in caplog.text
+    assert "a step failed" in caplog.text
     assert "".join(event.content for event in later if isinstance(event, Speech)) == "Still here."
     assert isinstance(later[-1], TurnFinished)
     assert [r.text for r in history if r.role == "user"] == ["Hi.", "What now?", "And now?"]

@@ -124,7 +124,7 @@ def test_on_a_full_disk_a_new_call_is_spoken_to_and_the_server_says_that_it_is_n
         assert said(client, "known") == ["Hi", "Hello?", "Go on.", "Still there?"]
         server.terminate()
         written = server.process.stderr.read().splitlines()
-    apologies = [line for line in written if "a turn could not begin" in line]
+    apologies = [line for line in written if "a turn could not start" in line]
     assert len(apologies) == 2
     for line in apologies:
         assert "thread_id=new agent=default error=storage" in line
