@@ -52,10 +52,13 @@ def _show_version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     user: Annotated[
-        str, typer.Option("--user", envvar="VOICEGRAPH_USER", help="Whose agents and conversations.")
+        str, typer.Option("--user", envvar="VOICEGRAPH_USER", help="The user to act for.")
     ] = "default",
     organization: Annotated[
-        str, typer.Option("--organization", envvar="VOICEGRAPH_ORGANIZATION", help="Whose users.")
+        str,
+        typer.Option(
+            "--organization", envvar="VOICEGRAPH_ORGANIZATION", help="The organization of the user."
+        ),
     ] = "default",
     verbose: Verbose = False,
     quiet: Quiet = False,

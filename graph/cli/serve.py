@@ -49,7 +49,7 @@ Count = Annotated[
         "--workers",
         metavar="N",
         min=1,
-        help="Number of server processes; more than one needs PostgreSQL.",
+        help="Number of server processes, with combined metrics; several need PostgreSQL.",
     ),
 ]
 

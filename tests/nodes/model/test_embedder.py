@@ -41,7 +41,7 @@ async def test_a_path_leads_to_a_factory() -> None:
         ("fake", "write openai:NAME or package.module:factory"),
         ("no_such_module:make", "No module named"),
         ("embedding_fake:missing", "missing"),
-        ("embedding_fake:FakeEmbedder", "FakeEmbedder is no embedder"),
+        ("embedding_fake:FakeEmbedder", "FakeEmbedder is not an embedder"),
         ("openai:text-embedding-3-small", "set OPENAI_API_KEY"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_file_without_certificates_is_named(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "empty.pem").write_text("Dear diary")
     monkeypatch.setenv("OPENAI_API_KEY", "good")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "empty.pem"))
-    with pytest.raises(InvalidSetting, match="^SSL_CERT_FILE names no certificates"):
+    with pytest.raises(InvalidSetting, match="^SSL_CERT_FILE names no readable certificates"):
         Models(MODEL).get(None)
 
 

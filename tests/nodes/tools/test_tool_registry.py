@@ -101,7 +101,7 @@ def test_functions_langchain_tools_and_paths_are_tools(source: Any, name: str, d
         (functools.partial(get_weather, "Rome"), "partial is not a tool"),
         (no_docstring, "'no_docstring' needs a docstring"),
         (lambda city: city, "needs a docstring"),
-        (takes_config, "the tool 'takes_config' cannot be used: LangChain takes the argument 'config' away"),
+        (takes_config, "the tool 'takes_config' cannot be used: LangChain removes the argument 'config'"),
         (other_arguments, "'other_arguments' have no JSON schema"),
     ],
 )
@@ -201,7 +201,7 @@ def test_two_tools_of_one_name_are_refused() -> None:
         """Tell another time."""
         return "late"
 
-    with pytest.raises(InvalidSetting, match="two tools are called 'current_time'"):
+    with pytest.raises(InvalidSetting, match="two tools are named 'current_time'"):
         Toolbox([another]).check([CLOCK])
 
 

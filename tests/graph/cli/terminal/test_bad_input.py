@@ -32,7 +32,7 @@ BEFORE_THE_DATABASE = {
     "a tool that breaks": (["agents", "create", "a", "--tool", "broken_tool:run"], "cannot be imported"),
     "a tool named as one that every agent has": (
         ["agents", "create", "a", "--tool", "own_tools:recall_memory"],
-        "two tools are called 'recall_memory'",
+        "two tools are named 'recall_memory'",
     ),
     "a tool that is a generator": (["agents", "create", "a", "--tool", "own_tools:count"], "is a generator"),
     "a tool named twice over": (
@@ -45,7 +45,7 @@ BEFORE_THE_DATABASE = {
             "--tool",
             "my_clock:current_time",
         ],
-        "two tools are called 'current_time'",
+        "two tools are named 'current_time'",
     ),
     "a block without text": (["agents", "create", "a", "--block", "persona"], "label=text"),
     "a block twice": (

@@ -77,8 +77,8 @@ async def test_a_change_of_an_agent_that_somebody_else_changed_is_refused(client
 @pytest.mark.parametrize(
     ("tool", "reason"),
     [
-        ("own_served_tools:recall_memory", "two tools are called 'recall_memory'"),
-        ("own_served_tools:get_weather", "two tools are called 'get_weather'"),
+        ("own_served_tools:recall_memory", "two tools are named 'recall_memory'"),
+        ("own_served_tools:get_weather", "two tools are named 'get_weather'"),
         ("own_served_tools:nothing", "has no 'nothing'"),
         ("no_such_module:run", "cannot be imported"),
     ],

@@ -380,9 +380,9 @@ CALL: Any = {"configurable": {"thread_id": "t"}}
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        ({"type": "image", "data": b"abc"}, "part 2 ('image') holds bytes: give base64 text or a URL"),
-        ({"type": "file", "file": {"file_data": b"abc"}}, "part 2 ('file') holds bytes"),
-        ({"type": "image", "data": {1, 2}}, "part 2 ('image') holds a set, which JSON cannot hold"),
+        ({"type": "image", "data": b"abc"}, "part 2 ('image') contains bytes: give base64 text or a URL"),
+        ({"type": "file", "file": {"file_data": b"abc"}}, "part 2 ('file') contains bytes"),
+        ({"type": "image", "data": {1, 2}}, "part 2 ('image') contains a set, which JSON cannot represent"),
     ],
     ids=repr,
 )
