@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
 _NO_POSTGRES = "without PostgreSQL"
+_SOAK_LIMIT = 3600  # Seconds.
 
 _SETTINGS = (
     *("VOICEGRAPH_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_", "PG"),
@@ -65,9 +66,15 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of few tests: these take the longest, and would keep one process at the end."""
+    """Begin with the files of few tests: these take the longest, and would keep one process at the end.
+
+    Long tests get a longer time limit.
+    """
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (tests[item.path], item.path))
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_SOAK_LIMIT))
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
