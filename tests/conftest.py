@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from compiled_statements import share_compiled_statements
 from langchain_core.language_models import BaseChatModel
+from open_voice import OpenVoice
 
 from voicegraph.graph import Resources, Settings, open_resources
 from voicegraph.state import open_store
@@ -43,8 +44,6 @@ with suppress(ModuleNotFoundError):  # Voice clients are tried where it is not.
     settings.load_profile("suite")
 
 share_compiled_statements()
-
-Open = Callable[..., AbstractAsyncContextManager[Resources]]
 
 
 @pytest.hookimpl(optionalhook=True)  # Voice clients are tried where xdist is not.
@@ -201,7 +200,7 @@ def voice_url(database_url: str) -> str:
 
 
 @pytest.fixture
-def open_voice(voice_url: str) -> Open:
+def open_voice(voice_url: str) -> OpenVoice:
     """Return how to open resources over the test's database; settings are given by name."""
 
     @asynccontextmanager

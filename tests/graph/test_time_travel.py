@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
 
 from voicegraph.graph import (
     CheckpointTable,
@@ -30,7 +32,6 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 ADA = Actor()
 GREETED: list[ScriptItem] = ["Hello Ada."]
 BOOKED: list[ScriptItem] = [*GREETED, calls("book", "I book it.", guests=4), "It is booked."]
@@ -91,7 +92,7 @@ def begin(open_voice: Open) -> Callable[..., Any]:
     return begin_it
 
 
-async def test_checkpoints_tell_what_came_next_the_newest_first(begin: Any) -> None:
+async def test_checkpoints_tell_what_came_next_the_newest_first(begin: Callable[..., Any]) -> None:
     async with begin(BOOKED, "Hello.", "A table for four.") as world:
         table = await world.table()
         assert [row.next for row in table][:9] == [
@@ -109,7 +110,9 @@ async def test_checkpoints_tell_what_came_next_the_newest_first(begin: Any) -> N
         assert len(await checkpoints(world.graph, "call-42", limit=2)) == 2
 
 
-async def test_a_table_of_checkpoints_is_shown_in_notebooks_and_saved(begin: Any, tmp_path: Any) -> None:
+async def test_a_table_of_checkpoints_is_shown_in_notebooks_and_saved(
+    begin: Callable[..., Any], tmp_path: Path
+) -> None:
     async with begin(["<b>Hi</b>"], "Hello.") as world:
         table = await world.table()
         assert "&lt;b&gt;Hi" in table._repr_html_()
@@ -119,7 +122,9 @@ async def test_a_table_of_checkpoints_is_shown_in_notebooks_and_saved(begin: Any
         assert not any(line[titles.index("next")] == " " for line in lines)
 
 
-async def test_a_fork_has_what_was_said_up_to_then_and_the_first_thread_stays(begin: Any) -> None:
+async def test_a_fork_has_what_was_said_up_to_then_and_the_first_thread_stays(
+    begin: Callable[..., Any],
+) -> None:
     script = [*GREETED, "Rome it is.", "Then Oslo.", "In Oslo."]
     async with begin(script, "Hello.", "To Rome.") as world:
         before = await world.table()
@@ -134,14 +139,16 @@ async def test_a_fork_has_what_was_said_up_to_then_and_the_first_thread_stays(be
         assert await world.texts("other") == ["Hello.", "Hello Ada.", "To Oslo.", "Then Oslo."]
 
 
-async def test_a_fork_goes_on_by_its_thread_id_alone(begin: Any) -> None:
+async def test_a_fork_goes_on_by_its_thread_id_alone(begin: Callable[..., Any]) -> None:
     async with begin([*GREETED, "Still Ada."], "Hello.") as world:
         newest = (await world.table())[0]
         await fork(world.graph, "call-42", newest.id, "other", memory="as_of")
         assert await world.say("Who am I?", {"configurable": {"thread_id": "other"}}) == "Still Ada."
 
 
-async def test_a_fork_in_the_middle_of_a_turn_ends_it_with_the_result_of_the_tool(begin: Any) -> None:
+async def test_a_fork_in_the_middle_of_a_turn_ends_it_with_the_result_of_the_tool(
+    begin: Callable[..., Any],
+) -> None:
     async with begin([*BOOKED, "Booked, once."], "Hello.", "A table for four.") as world:
         new = await fork(world.graph, "call-42", (await world.table()).before("execute_tool").id)
         assert new.unfinished
@@ -150,7 +157,7 @@ async def test_a_fork_in_the_middle_of_a_turn_ends_it_with_the_result_of_the_too
         assert (await world.texts(new.thread_id))[-2:] == ["Booked for 4.", "Booked, once."]
 
 
-async def test_a_model_that_is_asked_again_does_not_run_the_tool_again(begin: Any) -> None:
+async def test_a_model_that_is_asked_again_does_not_run_the_tool_again(begin: Callable[..., Any]) -> None:
     again = [calls("book", "Let me book.", guests=4), "Done."]
     async with begin([*BOOKED, *again], "Hello.", "A table for four.") as world:
         first_call = [row for row in await world.table() if row.next == "call_llm"][1]
@@ -160,7 +167,9 @@ async def test_a_model_that_is_asked_again_does_not_run_the_tool_again(begin: An
         assert "Booked for 4." in await world.texts(new.thread_id)
 
 
-async def test_a_model_that_words_the_call_in_another_way_is_told_that_it_was_not_run(begin: Any) -> None:
+async def test_a_model_that_words_the_call_in_another_way_is_told_that_it_was_not_run(
+    begin: Callable[..., Any],
+) -> None:
     again = [calls("book", "Let me book.", guests=5), "Shall I?"]
     async with begin([*BOOKED, *again], "Hello.", "A table for four.") as world:
         start = (await world.table()).before("__start__")
@@ -170,7 +179,7 @@ async def test_a_model_that_words_the_call_in_another_way_is_told_that_it_was_no
         assert any(text.startswith("Not run: ") for text in await world.texts(new.thread_id))
 
 
-async def test_new_words_of_the_user_may_run_the_tool_anew(begin: Any) -> None:
+async def test_new_words_of_the_user_may_run_the_tool_anew(begin: Callable[..., Any]) -> None:
     again = [calls("book", "Let me book.", guests=5), "Booked."]
     async with begin([*BOOKED, *again], "Hello.", "A table for four.") as world:
         new = await fork(world.graph, "call-42", (await world.table()).before("call_llm").id)
@@ -178,14 +187,14 @@ async def test_new_words_of_the_user_may_run_the_tool_anew(begin: Any) -> None:
         assert world.booked == [4, 5]
 
 
-async def test_new_words_at_a_tool_call_find_its_result(begin: Any) -> None:
+async def test_new_words_at_a_tool_call_find_its_result(begin: Callable[..., Any]) -> None:
     async with begin([*BOOKED, "It was."], "Hello.", "A table for four.") as world:
         new = await fork(world.graph, "call-42", (await world.table()).before("execute_tool").id)
         await world.say("Was it booked?", new.config)
         assert "Booked for 4." in [m.text for m in world.model.requests[-1].messages]
 
 
-async def test_a_fork_of_a_fork_runs_the_tool_neither(begin: Any) -> None:
+async def test_a_fork_of_a_fork_runs_the_tool_neither(begin: Callable[..., Any]) -> None:
     again = [calls("book", "Let me book.", guests=4), "Done.", calls("book", "Again.", guests=4), "So."]
     async with begin([*BOOKED, *again], "Hello.", "A table for four.") as world:
         first_call = [row for row in await world.table() if row.next == "call_llm"][1]
@@ -196,7 +205,7 @@ async def test_a_fork_of_a_fork_runs_the_tool_neither(begin: Any) -> None:
         assert world.booked == [4]
 
 
-async def test_a_tool_without_side_effects_runs_again(begin: Any) -> None:
+async def test_a_tool_without_side_effects_runs_again(begin: Callable[..., Any]) -> None:
     look = [calls("look_up", "I look.", word="ivy"), "Found."]
     async with begin([*look, *look], "What is ivy?") as world:
         first_call = [row for row in await world.table() if row.next == "call_llm"][1]
@@ -204,7 +213,7 @@ async def test_a_tool_without_side_effects_runs_again(begin: Any) -> None:
         assert world.looked_up == ["ivy", "ivy"]
 
 
-async def test_state_is_edited_on_a_fork_and_goes_on(begin: Any) -> None:
+async def test_state_is_edited_on_a_fork_and_goes_on(begin: Callable[..., Any]) -> None:
     async with begin([*GREETED, "To Oslo, then."], "To Rome.") as world:
         new = await fork(world.graph, "call-42", (await world.table()).before("call_llm").id, "other")
         words = (await world.graph.aget_state(new.config)).values["messages"][-1]
@@ -215,7 +224,7 @@ async def test_state_is_edited_on_a_fork_and_goes_on(begin: Any) -> None:
         assert await world.texts() == ["To Rome.", "Hello Ada."]
 
 
-async def test_what_is_in_two_threads_is_found_once(begin: Any) -> None:
+async def test_what_is_in_two_threads_is_found_once(begin: Callable[..., Any]) -> None:
     async with begin(GREETED, "I like ivy.") as world:
         store = world.graph.resources.store
         await fork(world.graph, "call-42", (await world.table())[0].id, "other")
@@ -227,7 +236,7 @@ async def test_what_is_in_two_threads_is_found_once(begin: Any) -> None:
         assert [hit.message.thread_id for hit in in_fork] == ["other", "other"]
 
 
-async def test_a_fork_sees_memory_as_it_is_now(begin: Any) -> None:
+async def test_a_fork_sees_memory_as_it_is_now(begin: Callable[..., Any]) -> None:
     async with begin([*GREETED, "Yes."], "Hello.") as world:
         await _know(world, "Likes tea.")
         new = await fork(world.graph, "call-42", (await world.table())[0].id)
@@ -235,7 +244,7 @@ async def test_a_fork_sees_memory_as_it_is_now(begin: Any) -> None:
         assert "Likes tea." in str(world.model.requests[-1].messages[0].text)
 
 
-async def test_memory_as_of_then_is_the_fork_s_alone(begin: Any) -> None:
+async def test_memory_as_of_then_is_the_fork_s_alone(begin: Callable[..., Any]) -> None:
     async with begin([*GREETED, "No.", "Yes."], "Hello.") as world:
         before = (await world.table())[0]
         block = await _know(world, "Likes tea.")
@@ -251,7 +260,7 @@ async def test_memory_as_of_then_is_the_fork_s_alone(begin: Any) -> None:
         assert await store.blocks.history(ADA, block) == history
 
 
-async def test_memory_as_of_then_serves_a_turn_that_goes_on(begin: Any) -> None:
+async def test_memory_as_of_then_serves_a_turn_that_goes_on(begin: Callable[..., Any]) -> None:
     async with begin([*BOOKED, "Booked."], "Hello.", "A table for four.") as world:
         row = (await world.table()).before("execute_tool")
         new = await fork(world.graph, "call-42", row.id, memory="as_of")
@@ -267,7 +276,7 @@ async def _know(world: World, fact: str) -> str:
     return block.id
 
 
-async def test_a_taken_id_is_refused_and_nothing_is_made(begin: Any) -> None:
+async def test_a_taken_id_is_refused_and_nothing_is_made(begin: Callable[..., Any]) -> None:
     async with begin(GREETED, "Hello.") as world:
         row = (await world.table())[0]
         for taken in ("call-42", "other"):
@@ -280,7 +289,7 @@ async def test_a_taken_id_is_refused_and_nothing_is_made(begin: Any) -> None:
         assert [agent.name for agent in await world.graph.resources.store.agents.list(ADA)] == ["default"]
 
 
-async def test_a_stranger_sees_forks_and_prunes_nothing(begin: Any) -> None:
+async def test_a_stranger_sees_forks_and_prunes_nothing(begin: Callable[..., Any]) -> None:
     async with begin(GREETED, "Hello.") as world:
         rows, eve = (await world.table()).rows, Actor("default", "eve")
         with pytest.raises(ThreadNotFound):
@@ -292,14 +301,14 @@ async def test_a_stranger_sees_forks_and_prunes_nothing(begin: Any) -> None:
         assert (await world.table()).rows == rows
 
 
-async def test_an_unknown_checkpoint_is_named(begin: Any) -> None:
+async def test_an_unknown_checkpoint_is_named(begin: Callable[..., Any]) -> None:
     async with begin(GREETED, "Hello.") as world:
         for wrong in ("nonsense", ""):
             with pytest.raises(CheckpointNotFound, match="voicegraph checkpoints call-42"):
                 await fork(world.graph, "call-42", wrong)
 
 
-async def test_pruning_leaves_the_newest_and_the_thread_goes_on(begin: Any) -> None:
+async def test_pruning_leaves_the_newest_and_the_thread_goes_on(begin: Callable[..., Any]) -> None:
     async with begin([*GREETED, "Ada."], "Hello.") as world:
         newest = (await world.table())[0]
         assert await prune(world.graph, "call-42") == 4
@@ -309,14 +318,14 @@ async def test_pruning_leaves_the_newest_and_the_thread_goes_on(begin: Any) -> N
             await prune(world.graph, "call-42", keep=0)
 
 
-async def test_a_turn_does_not_begin_at_an_old_checkpoint_of_its_thread(begin: Any) -> None:
+async def test_a_turn_does_not_begin_at_an_old_checkpoint_of_its_thread(begin: Callable[..., Any]) -> None:
     async with begin([*BOOKED, "Yes."], "Hello.", "A table for four.") as world:
         table = await world.table()
-        for given in (None, {"messages": [("user", "Hi")]}):
+        for given in (None, user_says("Hi")):
             old: Any = {"configurable": {**CALL["configurable"], "checkpoint_id": table[5].id}}
             with pytest.raises(InvalidInput, match="fork"):
                 await world.graph.ainvoke(given, old)
         assert (await world.table()).rows == table.rows
         newest: Any = (await world.graph.aget_state(CALL)).config
-        await world.graph.ainvoke({"messages": [("user", "Is it?")]}, newest)
+        await world.graph.ainvoke(user_says("Is it?"), newest)
         assert (await world.texts())[-2:] == ["Is it?", "Yes."]

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor
 from voicegraph.state.tables.tables import AgentRow
 from voicegraph.state.tables.time_zones import time_zone
-
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[Any]:
 
 
 async def told_time(resources: Any) -> str:
-    result = await build_graph(resources).ainvoke({"messages": [("user", "What time is it?")]}, CALL)
+    result = await build_graph(resources).ainvoke(user_says("What time is it?"), CALL)
     assert result["turn"]["outcome"] == "finished"
     return next(message.text for message in result["messages"] if message.type == "tool")
 
@@ -54,7 +54,7 @@ def clock_model() -> ScriptedChatModel:
 
 
 @pytest.mark.usefixtures("no_time_zone_data")
-async def test_without_any_time_zone_data_a_turn_has_the_time_in_utc(open_voice: Any) -> None:
+async def test_without_any_time_zone_data_a_turn_has_the_time_in_utc(open_voice: OpenVoice) -> None:
     model = clock_model()
     async with open_voice(model) as resources:
         assert (await told_time(resources)).endswith("(UTC)")
@@ -63,7 +63,7 @@ async def test_without_any_time_zone_data_a_turn_has_the_time_in_utc(open_voice:
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "Europe", "a\0b", "", "Å" * 300])
 async def test_an_agent_of_an_unknown_time_zone_speaks_in_utc(
-    open_voice: Any, caplog: pytest.LogCaptureFixture, name: str
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     async with open_voice(clock_model()) as resources:
         await resources.store.actors.ensure(Actor())
@@ -80,7 +80,7 @@ async def test_an_agent_of_an_unknown_time_zone_speaks_in_utc(
 
 @pytest.mark.usefixtures("no_time_zone_data")
 async def test_an_agent_that_had_a_zone_where_the_data_was_speaks_in_utc_where_it_is_not(
-    open_voice: Any, caplog: pytest.LogCaptureFixture
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert str(time_zone("Europe/Paris")) == "UTC"
     assert str(time_zone("Europe/Paris")) == "UTC"

@@ -4,42 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from langchain_core.runnables.config import var_child_runnable_config
+from ear import Ear
 
 from voicegraph.nodes.calls.invoke import invoke_tool
-from voicegraph.nodes.speech.speech import Speaker
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.state.agents.actors import Actor
-
-
-class HandClock:
-    """A clock that a test turns by hand."""
-
-    def __init__(self, seconds: float = 1000.0) -> None:
-        self.seconds = seconds
-
-    def now(self) -> float:
-        return self.seconds
-
-
-class Ear:
-    """Hears what a speaker says, event by event."""
-
-    def __init__(self) -> None:
-        self.clock = HandClock()
-        self.speaker = Speaker(self.clock)
-        self.events: list[dict[str, Any]] = []
-
-    @property
-    def heard(self) -> str:
-        return "".join(event["content"] for event in self.events)
-
-    async def listen(self, **config: Any) -> Speaker:
-        """Attach the speaker, as a step of a graph does, and return it."""
-        var_child_runnable_config.set({"tags": [], **config})
-        await self.speaker.attach(self.events.append, "reply-1")
-        return self.speaker
 
 
 @pytest.fixture

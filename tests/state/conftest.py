@@ -5,33 +5,18 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home, Say
 from sqlalchemy import event, text
 
-from voicegraph.state.agents.actors import Actor
-from voicegraph.state.agents.agents import Agent
 from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.sqlite.database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
-
-ADA = Actor("acme", "ada")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
-    """Ada's agent and her thread `call-1`."""
-
-    store: Store
-    actor: Actor
-    agent: Agent
-    thread_id: str
-    key: str
-    """What the thread is stored under."""
 
 
 @pytest.fixture
@@ -116,7 +101,7 @@ def entries(store: Store, tmp_path: Path) -> Callable[[], Awaitable[list[str]]]:
 
 
 @pytest.fixture
-def say() -> Callable[..., MessageRecord]:
+def say() -> Say:
     def make(id_: str, words: str = "hello", **rest: object) -> MessageRecord:
         return MessageRecord(id=id_, turn_id="turn-1", role="user", text=words, **rest)  # type: ignore[arg-type]
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home
 from sqlalchemy import select
 
 from voicegraph.state.agents.actors import Actor
@@ -20,7 +22,6 @@ from voicegraph.state.store import Store
 from voicegraph.state.tables.tables import Base
 from voicegraph.state.upkeep.traces import Trace, Traces
 
-ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "bob"), Actor("nobody", "nobody")]
 
 
@@ -39,7 +40,7 @@ class World:
 
 
 @pytest.fixture
-async def world(home: Any) -> World:
+async def world(home: Home) -> World:
     store, agent = home.store, home.agent
     record = MessageRecord(id="m1", turn_id="t1", role="user", text="hello")
     await store.messages.save(ADA, agent.id, "call-1", [record])

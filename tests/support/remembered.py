@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from calling import user_says
+
 from voicegraph.graph import Resources, build_graph
 from voicegraph.state import Actor
 
@@ -15,7 +17,7 @@ def thread_of(actor: Actor, thread_id: str, **more: str) -> Any:
 async def talk(resources: Resources, actor: Actor, agent: str, thread_id: str, words: str) -> None:
     """Run a turn."""
     config = thread_of(actor, thread_id, agent=agent)
-    await build_graph(resources).ainvoke({"messages": [("user", words)]}, config)
+    await build_graph(resources).ainvoke(user_says(words), config)
 
 
 async def live(resources: Resources, actor: Actor) -> None:

@@ -4,15 +4,17 @@ import json
 from typing import Any
 
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 
-CALL: Any = {"configurable": {"thread_id": "call-42", "user": "ada"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-42", "user": "ada"}}
 
 
-async def two_turns(open_voice: Any, reply: ScriptedReply, *tools: Any) -> tuple[list[Any], list[Any]]:
+async def two_turns(open_voice: OpenVoice, reply: ScriptedReply, *tools: Any) -> tuple[list[Any], list[Any]]:
     """Run a turn with this reply and another after it; return the first one's events and window."""
     model = ScriptedChatModel([reply, "So it is.", "Still here."])
     async with open_voice(model, tools=tools) as resources:
@@ -27,7 +29,7 @@ async def two_turns(open_voice: Any, reply: ScriptedReply, *tools: Any) -> tuple
     return events, window
 
 
-async def result_of(open_voice: Any, source: Any, **arguments: Any) -> ToolMessage:
+async def result_of(open_voice: OpenVoice, source: Any, **arguments: Any) -> ToolMessage:
     name = getattr(source, "name", None) or source.__name__
     _, window = await two_turns(open_voice, calls(name, **arguments), source)
     [result] = [message for message in window if isinstance(message, ToolMessage)]

@@ -3,15 +3,15 @@
 Each imports a memory file for Ada, and kills itself `before` or `after` the commit of this number.
 """
 
+from ada import ADA
 from memory_files import large_file
 
 from sweeps.forking import fork_for_each_line
 from sweeps.killing_commits import kill_at
-from voicegraph.state import Actor, open_store
+from voicegraph.state import open_store
 from voicegraph.state.upkeep.importing.import_memory import import_memory
 from voicegraph.state.upkeep.portions import MOST_ROWS
 
-ADA = Actor("acme", "ada")
 FILE = large_file(MOST_ROWS)
 
 

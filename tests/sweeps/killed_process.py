@@ -7,7 +7,8 @@ is killed. With `before` or `after`, a kind of write and a number behind these i
 import json
 import os
 from pathlib import Path
-from typing import Any
+
+from calling import CALL
 
 from sweeps.forking import fork_for_each_line
 from sweeps.killing import kill_at
@@ -15,8 +16,6 @@ from sweeps.turn import reply_by_need, sweep_tools
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
 from voicegraph.nodes.testing import ScriptedChatModel
-
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
 async def run_turn(url: str, counter: str, *death: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
 
 from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -13,7 +14,6 @@ from voicegraph.state import Actor
 from .killed import Killed
 from .killed_consolidation import KEEP
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 SMALL: dict[str, Any] = {"message_buffer_limit": 6, "message_buffer_min": 2, "consolidate_after": 3600}
 ALL = [(when, number) for number in range(1, 16) for when in ("before", "after")]
 """More than there are commits in a consolidation."""
@@ -46,7 +46,7 @@ async def talk(url: str) -> None:
     ) as resources:
         graph = build_graph(resources)
         for turn in range(5):
-            await graph.ainvoke({"messages": [("user", f"Turn {turn}.")]}, CALL)
+            await graph.ainvoke(user_says(f"Turn {turn}."), CALL)
 
 
 async def check(url: str) -> None:

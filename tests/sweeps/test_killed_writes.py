@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import CALL
 
 from voicegraph.graph import Settings, build_graph, open_resources, resume_turn, stream_turn
 from voicegraph.nodes import Speech
@@ -22,7 +23,6 @@ from voicegraph.state.errors import NothingToResume, ThreadNotFound
 from .killed import Killed
 from .turn import assert_no_double_runs, check_thread, reply_by_need, sweep_tools
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 THEN = ("nothing", "resume", "go on")
 ALL = [f"{when} any {number}" for number in range(1, 36) for when in ("before", "after")]
 """More than there are writes in a turn."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import user_says
+from open_voice import OpenVoice
 from postgres_databases import PostgresDatabases
 
 from voicegraph.graph import (
@@ -47,7 +49,7 @@ async def by_cancelling(graph: TurnGraph, thread_id: str, turn: "asyncio.Task[An
 
 @pytest.mark.parametrize("instants", [40, pytest.param(240, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("stop", [by_interrupt, by_cancelling])
-async def test_a_turn_may_be_stopped_at_any_instant(stop: Stop, instants: int, open_voice: Any) -> None:
+async def test_a_turn_may_be_stopped_at_any_instant(stop: Stop, instants: int, open_voice: OpenVoice) -> None:
     runs: list[str] = []
     model = ScriptedChatModel(reply_by_need)
     gate = asyncio.Semaphore(AT_ONCE)
@@ -58,10 +60,10 @@ async def test_a_turn_may_be_stopped_at_any_instant(stop: Stop, instants: int, o
             thread_id = f"call-{number}"
             config: Any = {"configurable": {"thread_id": thread_id}}
             async with gate:
-                turn = asyncio.create_task(graph.ainvoke({"messages": [("user", "Both, please.")]}, config))
+                turn = asyncio.create_task(graph.ainvoke(user_says("Both, please."), config))
                 await asyncio.wait({turn}, timeout=(number + 1) * STEP * 240 / instants)
                 await stop(graph, thread_id, turn)
-                after = await graph.ainvoke({"messages": [("user", "Hello?")]}, config)
+                after = await graph.ainvoke(user_says("Hello?"), config)
             assert after["messages"][-1].text == "Here I am."
             await check_thread(graph, resources, thread_id, ["Both, please.", "Hello?"])
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import user_says
 from forked_python import ForkedPython
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph
 from voicegraph.graph.background.consolidate import Consolidator
@@ -47,7 +49,7 @@ async def agent_with_due_messages(resources: Any) -> str:
     graph = build_graph(resources)
     for number in range(5):
         call: Any = {"configurable": {"thread_id": "call-42"}}
-        await graph.ainvoke({"messages": [("user", f"Turn {number}.")]}, call)
+        await graph.ainvoke(user_says(f"Turn {number}."), call)
     return (await resources.store.agents.get(Actor(), "default")).id
 
 
@@ -60,7 +62,7 @@ async def kept(resources: Any, agent_id: str) -> list[str]:
     return [passage.text for passage in await resources.store.passages.list(Actor(), agent_id)]
 
 
-async def test_what_a_killed_process_had_begun_is_done_once(open_voice: Any, voice_url: str) -> None:
+async def test_what_a_killed_process_had_begun_is_done_once(open_voice: OpenVoice, voice_url: str) -> None:
     async with open_voice(ScriptedChatModel(lambda _: "I see."), memory_model="memory", **SMALL) as resources:
         agent_id = await agent_with_due_messages(resources)
         memory = consolidator(resources, ScriptedChatModel([KEEP]))
@@ -72,7 +74,7 @@ async def test_what_a_killed_process_had_begun_is_done_once(open_voice: Any, voi
         assert await resources.store.due.of_agent(Actor(), agent_id) == ()
 
 
-async def test_no_second_process_asks_its_model_meanwhile(open_voice: Any, voice_url: str) -> None:
+async def test_no_second_process_asks_its_model_meanwhile(open_voice: OpenVoice, voice_url: str) -> None:
     async with open_voice(ScriptedChatModel(lambda _: "I see."), **SMALL) as resources:
         agent_id = await agent_with_due_messages(resources)
         async with open_leases(resources.store.database.location) as leases:
@@ -81,7 +83,7 @@ async def test_no_second_process_asks_its_model_meanwhile(open_voice: Any, voice
     assert free == voice_url.startswith("sqlite")  # Whose second process may ask, in vain.
 
 
-async def test_of_two_that_thought_of_the_same_messages_one_counts(open_voice: Any) -> None:
+async def test_of_two_that_thought_of_the_same_messages_one_counts(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(lambda _: "I see."), memory_model="memory", **SMALL) as resources:
         agent_id = await agent_with_due_messages(resources)
         hold = asyncio.Event()

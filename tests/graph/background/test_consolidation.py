@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.background.consolidate import Consolidator
@@ -19,7 +21,6 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 SMALL: dict[str, Any] = {
     "message_buffer_limit": 6,
     "message_buffer_min": 2,
@@ -45,7 +46,7 @@ async def talk(resources: Any, turns: int) -> str:
     """Speak so many turns, most of which leave the small window; return the agent's id."""
     graph = build_graph(resources)
     for number in range(turns):
-        await graph.ainvoke({"messages": [("user", f"Turn {number}.")]}, CALL)
+        await graph.ainvoke(user_says(f"Turn {number}."), CALL)
     return (await resources.store.agents.get(Actor(), "default")).id
 
 
@@ -64,7 +65,7 @@ async def human(resources: Any, agent_id: str) -> str:
     return next(block.value for block in blocks if block.label == "human")
 
 
-async def test_what_was_evicted_becomes_passages_and_a_block(open_voice: Any) -> None:
+async def test_what_was_evicted_becomes_passages_and_a_block(open_voice: OpenVoice) -> None:
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
         model = ScriptedChatModel([KEEP])
@@ -76,7 +77,7 @@ async def test_what_was_evicted_becomes_passages_and_a_block(open_voice: Any) ->
         assert "Turn 0." in model.requests[0].messages[1].text
 
 
-async def test_messages_that_the_memory_model_refuses_hold_up_no_later_ones(open_voice: Any) -> None:
+async def test_messages_that_the_memory_model_refuses_hold_up_no_later_ones(open_voice: OpenVoice) -> None:
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
         refused = memory(resources, ScriptedChatModel([ContentFiltered("no")]))
@@ -89,7 +90,7 @@ async def test_messages_that_the_memory_model_refuses_hold_up_no_later_ones(open
     assert len(said) == 20
 
 
-async def test_nothing_is_consolidated_twice(open_voice: Any) -> None:
+async def test_nothing_is_consolidated_twice(open_voice: OpenVoice) -> None:
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
         consolidator = memory(resources, ScriptedChatModel([KEEP]))
@@ -98,7 +99,7 @@ async def test_nothing_is_consolidated_twice(open_voice: Any) -> None:
         assert await agents_with_due_messages(resources.store.database) == ()
 
 
-async def test_a_failing_model_leaves_it_due(open_voice: Any) -> None:
+async def test_a_failing_model_leaves_it_due(open_voice: OpenVoice) -> None:
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
         consolidator = memory(resources, ScriptedChatModel([ModelUnavailable("down"), KEEP]))
@@ -108,7 +109,7 @@ async def test_a_failing_model_leaves_it_due(open_voice: Any) -> None:
         assert await consolidator.consolidate(Actor(), agent_id) > 0
 
 
-async def test_the_next_process_goes_on_with_what_is_due(open_voice: Any) -> None:
+async def test_the_next_process_goes_on_with_what_is_due(open_voice: OpenVoice) -> None:
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
     async with open_voice(voice(), **SMALL) as resources:
@@ -120,7 +121,7 @@ async def test_the_next_process_goes_on_with_what_is_due(open_voice: Any) -> Non
         assert await human(resources, agent_id) == "The user is called Ada."
 
 
-async def test_only_one_consolidation_runs_for_an_agent(open_voice: Any) -> None:
+async def test_only_one_consolidation_runs_for_an_agent(open_voice: OpenVoice) -> None:
     hold = asyncio.Event()
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
@@ -137,13 +138,13 @@ async def test_only_one_consolidation_runs_for_an_agent(open_voice: Any) -> None
     assert len(model.requests) == 1
 
 
-async def test_a_model_that_only_talks_ends_it(open_voice: Any) -> None:
+async def test_a_model_that_only_talks_ends_it(open_voice: OpenVoice) -> None:
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
         assert await memory(resources, ScriptedChatModel(["Nothing."])).consolidate(Actor(), agent_id) > 0
 
 
-async def test_wrong_calls_of_the_memory_model_are_told_to_it(open_voice: Any) -> None:
+async def test_wrong_calls_of_the_memory_model_are_told_to_it(open_voice: OpenVoice) -> None:
     wrong = calls("rethink_memory", label="unknown", value="x")
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
@@ -153,7 +154,7 @@ async def test_wrong_calls_of_the_memory_model_are_told_to_it(open_voice: Any) -
 
 
 async def test_a_turn_speaks_and_is_stored_while_the_memory_model_is_still_in_its_call(
-    open_voice: Any,
+    open_voice: OpenVoice,
 ) -> None:
     model = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=asyncio.Event())])
     async with open_voice(voice(), **SMALL) as resources:
@@ -174,7 +175,9 @@ async def test_a_turn_speaks_and_is_stored_while_the_memory_model_is_still_in_it
 
 
 @pytest.mark.parametrize("value", ["a\0b", None, 7])
-async def test_a_text_that_no_block_takes_does_not_stop_consolidation(open_voice: Any, value: Any) -> None:
+async def test_a_text_that_no_block_takes_does_not_stop_consolidation(
+    open_voice: OpenVoice, value: Any
+) -> None:
     wrong = calls("rethink_memory", label="human", value=value)
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)

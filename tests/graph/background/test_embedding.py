@@ -3,14 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
+from calling import CALL, user_says
 from embedding_fake import FakeEmbeddings
 
 from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.graph.background import embedding
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
 class Holding(FakeEmbeddings):
@@ -37,7 +37,7 @@ async def found(resources: Any, query: str) -> list[str]:
 async def test_what_was_said_is_found_by_meaning_once_it_is_embedded(database_url: str) -> None:
     model = ScriptedChatModel(["How sweet."])
     async with open_resources(database_url, model=model, embedder=FakeEmbeddings()) as resources:
-        await build_graph(resources).ainvoke({"messages": [("user", "My kitten sleeps.")]}, CALL)
+        await build_graph(resources).ainvoke(user_says("My kitten sleeps."), CALL)
         while "My kitten sleeps." not in await found(resources, "cat"):
             await asyncio.sleep(0)
 
@@ -46,22 +46,24 @@ async def test_a_turn_begins_and_ends_while_the_embedder_is_in_its_call(database
     model, holding = ScriptedChatModel(["First.", "Second."]), Holding()
     async with open_resources(database_url, model=model, embedder=holding) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke({"messages": [("user", "My kitten sleeps.")]}, CALL)
+        await graph.ainvoke(user_says("My kitten sleeps."), CALL)
         while not holding.asked:
             await asyncio.sleep(0)
-        result = await graph.ainvoke({"messages": [("user", "Hello?")]}, CALL)
+        result = await graph.ainvoke(user_says("Hello?"), CALL)
         assert result["messages"][-1].text == "Second."
         assert (holding.asked, holding.hold.is_set()) == (1, False)
 
 
-async def test_an_embedder_that_fails_is_asked_again(database_url: str, monkeypatch: Any) -> None:
+async def test_an_embedder_that_fails_is_asked_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(embedding, "FIRST_RETRY", 0.0)
     model, failing = ScriptedChatModel(["How sweet."]), Holding()
     failing.failures = 2
     failing.hold.set()
     settings = Settings(filler_after=None)
     async with open_resources(database_url, model=model, embedder=failing, settings=settings) as resources:
-        await build_graph(resources).ainvoke({"messages": [("user", "My kitten sleeps.")]}, CALL)
+        await build_graph(resources).ainvoke(user_says("My kitten sleeps."), CALL)
         while "My kitten sleeps." not in await found(resources, "cat"):
             await asyncio.sleep(0)
     assert failing.asked >= 3

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any, cast
 
+from calling import user_says
+from open_voice import OpenVoice
+
 from voicegraph.graph import build_graph
 from voicegraph.graph.background.indexing import BackgroundIndexing
 from voicegraph.nodes.context import Background
@@ -63,10 +66,10 @@ async def test_it_is_woken_again_after_its_end_and_after_a_failure() -> None:
     assert recall.begun == 3
 
 
-async def test_what_was_said_in_a_turn_is_found_after_it(open_voice: Any) -> None:
+async def test_what_was_said_in_a_turn_is_found_after_it(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Nice dog."])) as resources:
         await build_graph(resources).ainvoke(
-            {"messages": [("user", "My dog is called Rex.")]}, {"configurable": {"thread_id": "call-1"}}
+            user_says("My dog is called Rex."), {"configurable": {"thread_id": "call-1"}}
         )
         await resources.background.drain(20)
         agent = await resources.store.agents.get(Actor(), "default")

@@ -2,27 +2,15 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_runs import Ran, Run, Start
 from forked_python import ForkedPython
 from openai_server import OpenAIServer
 
 from voicegraph.graph.cli import main
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command did."""
-
-    code: int
-    out: str
-    errors: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -64,7 +52,7 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def start(folder: Path) -> Iterator[Callable[..., ForkedPython]]:
+def start(folder: Path) -> Iterator[Start]:
     """Return how to start a command as a process of its own, killed at the end if need be."""
     started: list[ForkedPython] = []
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import user_says
 from embedding_fake import FakeEmbedder
+from langchain_core.runnables import RunnableConfig
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -19,7 +21,7 @@ from voicegraph.state.upkeep.copying.copy_database import compare_tables, open_s
 
 Run = Callable[..., Any]
 ME = Actor()
-CALL: Any = {"configurable": {"thread_id": "call-1"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-1"}}
 
 
 async def talk(url: str, *words: str) -> str:
@@ -30,7 +32,7 @@ async def talk(url: str, *words: str) -> str:
     async with open_resources(url, model=model) as resources:
         graph = build_graph(resources)
         for said in words:
-            state = await graph.ainvoke({"messages": [("user", said)]}, CALL)
+            state = await graph.ainvoke(user_says(said), CALL)
         return str(state["messages"][-1].text)
 
 
@@ -103,7 +105,7 @@ def test_threads_of_one_id_stay_with_their_users(run: Run, source: str, postgres
         async with open_resources(url, model=model) as resources:
             graph = build_graph(resources)
             for each, call in zip(words, calls, strict=True):
-                state = await graph.ainvoke({"messages": [("user", each)]}, call)
+                state = await graph.ainvoke(user_says(each), call)
                 said.append([message.text for message in state["messages"]])
         return said
 

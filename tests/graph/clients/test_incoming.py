@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from calling import user_says
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from voicegraph.graph.clients.incoming import incoming_messages, turn_input
@@ -76,9 +77,9 @@ def test_what_the_caller_gave_is_not_changed() -> None:
         ({"messages": []}, "the list is empty"),
         ("Hi.", "there is no message"),
         (["Hi."], "there is no message"),
-        ({"messages": [("user", "")]}, "the message is empty"),
-        ({"messages": [("user", " \n ")]}, "the message is empty"),
-        ({"messages": [("user", "x" * 21)]}, "21 characters, 20 are taken at most"),
+        (user_says(""), "the message is empty"),
+        (user_says(" \n "), "the message is empty"),
+        (user_says("x" * 21), "21 characters, 20 are taken at most"),
         ({"messages": [("user", "One."), ("user", "x" * 21)]}, "max_message_chars"),
         ({"messages": [("system", "x" * 21)]}, "max_message_chars"),
         ({"messages": [3]}, "not a message"),
@@ -86,7 +87,7 @@ def test_what_the_caller_gave_is_not_changed() -> None:
         ({"messages": [("user",)]}, "not a message"),
         ({"messages": [("nobody", "Hi.")]}, "not a message"),
         ({"messages": [{"role": "user"}]}, "not a message"),
-        ({"messages": [("user", {"text": "Hi."})]}, "not a message"),
+        (user_says({"text": "Hi."}), "not a message"),
     ],
     ids=lambda value: repr(value)[:40],
 )

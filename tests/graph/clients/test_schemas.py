@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, open_resources_sync
 from voicegraph.graph.background.consolidate import build_consolidation
 from voicegraph.nodes.testing import ScriptedChatModel
 
 
-async def test_the_schemas_name_the_messages(open_voice: Any) -> None:
+async def test_the_schemas_name_the_messages(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         graph = build_graph(resources)
     assert "messages" in graph.get_input_jsonschema()["properties"]
@@ -22,7 +23,7 @@ def test_consolidation_has_schemas_too() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-async def test_the_graph_as_a_tool_answers(open_voice: Any) -> None:
+async def test_the_graph_as_a_tool_answers(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["At eight."])) as resources:
         graph = build_graph(resources).with_config(configurable={"thread_id": "call-42"})
         tool = graph.as_tool(name="ask_reception", description="Ask the reception.")
@@ -32,7 +33,7 @@ async def test_the_graph_as_a_tool_answers(open_voice: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-async def test_a_tool_of_the_graph_runs_on_the_thread_of_its_config(open_voice: Any) -> None:
+async def test_a_tool_of_the_graph_runs_on_the_thread_of_its_config(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["At eight."])) as resources:
         tool = build_graph(resources).as_tool(name="ask_reception", description="Ask the reception.")
         call: Any = {"configurable": {"thread_id": "call-7"}}

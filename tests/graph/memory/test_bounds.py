@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from calling import user_says
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph
 from voicegraph.graph.threads.interrupts import Interrupts
@@ -16,7 +18,7 @@ from voicegraph.state.errors import InvalidSetting
 
 
 async def test_of_many_users_the_newest_are_remembered(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("voicegraph.state.agents.actors.MOST_KNOWN", 3)
     async with open_voice(ScriptedChatModel(["Hi.", "Hi again."])) as resources:
@@ -25,7 +27,7 @@ async def test_of_many_users_the_newest_are_remembered(
             await resources.store.actors.ensure(user)
         assert list(resources.store.actors._known) == users[3:]
         call: Any = {"configurable": {"thread_id": "call-1", "organization": "acme", "user": "user-0"}}
-        await build_graph(resources).ainvoke({"messages": [("user", "Hello.")]}, call)
+        await build_graph(resources).ainvoke(user_says("Hello."), call)
 
 
 class FakeLeases:

@@ -1,9 +1,9 @@
 """Forgetting removes everything, proves it, and touches nothing of anybody else."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from open_voice import OpenVoice
 from remembered import live, talk, thread_of
 from sqlalchemy import text
 
@@ -42,7 +42,7 @@ async def everything(resources: Resources) -> dict[str, int]:
         }
 
 
-async def test_of_a_forgotten_user_nothing_is_left(open_voice: Any, model: Any) -> None:
+async def test_of_a_forgotten_user_nothing_is_left(open_voice: OpenVoice, model: ScriptedChatModel) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
         forgotten = await forget_user(resources.store, resources.checkpointer, ADA)
@@ -69,7 +69,7 @@ async def test_of_a_forgotten_user_nothing_is_left(open_voice: Any, model: Any) 
 
 @pytest.mark.parametrize("each_url", ["sqlite"], indirect=True)
 async def test_their_words_are_in_none_of_the_files_any_more(
-    open_voice: Any, model: Any, tmp_path: Path
+    open_voice: OpenVoice, model: ScriptedChatModel, tmp_path: Path
 ) -> None:
     def said_by(who: bytes) -> list[str]:
         return [file.name for file in tmp_path.iterdir() if who + b"-nina-" in file.read_bytes()]
@@ -86,7 +86,7 @@ async def test_their_words_are_in_none_of_the_files_any_more(
 
 
 @pytest.mark.parametrize("what", ["user", "agent", "thread"])
-async def test_what_others_have_stays(open_voice: Any, model: Any, what: str) -> None:
+async def test_what_others_have_stays(open_voice: OpenVoice, model: ScriptedChatModel, what: str) -> None:
     async with open_voice(model) as resources:
         store, saver = resources.store, resources.checkpointer
         await live(resources, EVE)
@@ -106,7 +106,7 @@ async def test_what_others_have_stays(open_voice: Any, model: Any, what: str) ->
 
 
 async def test_an_agent_is_forgotten_but_not_the_block_that_another_holds(
-    open_voice: Any, model: Any
+    open_voice: OpenVoice, model: ScriptedChatModel
 ) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
@@ -119,7 +119,9 @@ async def test_an_agent_is_forgotten_but_not_the_block_that_another_holds(
         assert {block.label for block in await store.blocks.list(ADA)} == {"family", "human"}
 
 
-async def test_a_thread_is_forgotten_but_not_its_agent(open_voice: Any, model: Any) -> None:
+async def test_a_thread_is_forgotten_but_not_its_agent(
+    open_voice: OpenVoice, model: ScriptedChatModel
+) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
         store, saver = resources.store, resources.checkpointer
@@ -137,7 +139,7 @@ async def test_a_thread_is_forgotten_but_not_its_agent(open_voice: Any, model: A
     assert "ada-nina-words" not in str(model.requests[-1].messages)
 
 
-async def test_nobody_can_forget_what_is_not_theirs(open_voice: Any, model: Any) -> None:
+async def test_nobody_can_forget_what_is_not_theirs(open_voice: OpenVoice, model: ScriptedChatModel) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
         store, saver = resources.store, resources.checkpointer
@@ -154,7 +156,7 @@ async def test_nobody_can_forget_what_is_not_theirs(open_voice: Any, model: Any)
         assert [saved async for saved in saver.alist(thread_of(ADA, "ada-nina-thread"))]
 
 
-async def test_a_forgotten_user_may_come_back(open_voice: Any, model: Any) -> None:
+async def test_a_forgotten_user_may_come_back(open_voice: OpenVoice, model: ScriptedChatModel) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
         await forget_user(resources.store, resources.checkpointer, ADA)

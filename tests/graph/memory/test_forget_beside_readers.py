@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -14,7 +16,6 @@ from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError
 from voicegraph.state.upkeep.forget import forget_thread
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 SECRET = "My PIN is 4711."
 
 
@@ -48,10 +49,10 @@ def words_in_files(folder: Path) -> list[str]:
 
 
 async def test_while_another_program_reads_the_checkpoints_nothing_is_deleted_and_that_is_said(
-    open_voice: Any, reader: Any, tmp_path: Path
+    open_voice: OpenVoice, reader: Any, tmp_path: Path
 ) -> None:
     async with open_voice(ScriptedChatModel(["I see."])) as resources:
-        await build_graph(resources).ainvoke({"messages": [("user", SECRET)]}, CALL)
+        await build_graph(resources).ainvoke(user_says(SECRET), CALL)
         with closing(reader("voice.checkpoints.db")), pytest.raises(StorageError, match="another program"):
             await forget_thread(resources.store, resources.checkpointer, Actor(), "call-42")
         assert await resources.store.threads.get(Actor(), "call-42")
@@ -61,10 +62,10 @@ async def test_while_another_program_reads_the_checkpoints_nothing_is_deleted_an
 
 
 async def test_words_that_stay_in_the_log_of_the_database_are_counted(
-    open_voice: Any, reader: Any, tmp_path: Path
+    open_voice: OpenVoice, reader: Any, tmp_path: Path
 ) -> None:
     async with open_voice(ScriptedChatModel(["I see."])) as resources:
-        await build_graph(resources).ainvoke({"messages": [("user", SECRET)]}, CALL)
+        await build_graph(resources).ainvoke(user_says(SECRET), CALL)
         with closing(reader("voice.db")):
             forgotten = await forget_thread(resources.store, resources.checkpointer, Actor(), "call-42")
             assert not forgotten.complete

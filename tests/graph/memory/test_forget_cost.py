@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from open_voice import OpenVoice
 from patience import PATIENCE
 from remembered import live
 from sqlalchemy import insert
@@ -132,7 +133,7 @@ async def forget(resources: Resources, what: str) -> None:
 
 @each_kind
 async def test_sqlite_takes_the_same_steps_however_much_others_have(
-    open_voice: Any, model: Any, watch: Watch, tmp_path: Path, what: str
+    open_voice: OpenVoice, model: ScriptedChatModel, watch: Watch, tmp_path: Path, what: str
 ) -> None:
     steps: list[int] = []
     async with open_voice(model) as resources:
@@ -152,7 +153,7 @@ async def test_sqlite_takes_the_same_steps_however_much_others_have(
 
 @each_kind
 async def test_sqlite_reads_no_table_from_end_to_end(
-    open_voice: Any, model: Any, watch: Watch, tmp_path: Path, what: str
+    open_voice: OpenVoice, model: ScriptedChatModel, watch: Watch, tmp_path: Path, what: str
 ) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
@@ -184,7 +185,7 @@ def plan_of(statement: str, folder: Path) -> list[str]:
 @each_kind
 @pytest.mark.parametrize("voice_url", ["postgres"], indirect=True)
 async def test_postgres_reads_no_table_from_end_to_end(
-    open_voice: Any, model: Any, voice_url: str, what: str
+    open_voice: OpenVoice, model: ScriptedChatModel, voice_url: str, what: str
 ) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ada import ADA
+from open_voice import OpenVoice
 from remembered import talk
 from sqlalchemy import text
 
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
-from voicegraph.state import Actor
 from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.upkeep.forget import forget_thread, forget_user
 
-ADA = Actor("acme", "ada")
 WORD = "Wolfgangsee"
 
 
@@ -49,7 +49,7 @@ LITTLE: Any = {"checkpoints_kept": 2, "message_buffer_limit": 8, "message_buffer
 
 @pytest.mark.parametrize("first", [None, "call-1"], ids=["alone", "after another one"])
 async def test_words_of_pruned_checkpoints_go_with_the_thread(
-    open_voice: Any, model: Any, tmp_path: Path, first: str | None
+    open_voice: OpenVoice, model: ScriptedChatModel, tmp_path: Path, first: str | None
 ) -> None:
     async with open_voice(model, **LITTLE) as resources:
         await resources.store.agents.create(ADA, "nina")
@@ -67,7 +67,7 @@ async def test_words_of_pruned_checkpoints_go_with_the_thread(
 
 
 async def test_words_that_an_earlier_version_left_in_the_file_go_too(
-    open_voice: Any, model: Any, tmp_path: Path
+    open_voice: OpenVoice, model: ScriptedChatModel, tmp_path: Path
 ) -> None:
     async with open_voice(model, **LITTLE) as resources:
         await resources.store.agents.create(ADA, "nina")
@@ -86,7 +86,7 @@ async def test_words_that_an_earlier_version_left_in_the_file_go_too(
 
 
 async def test_words_of_texts_that_were_replaced_or_deleted_before_go_with_the_user(
-    open_voice: Any, model: Any, tmp_path: Path
+    open_voice: OpenVoice, model: ScriptedChatModel, tmp_path: Path
 ) -> None:
     async with open_voice(model, **LITTLE) as resources:
         store = resources.store

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from open_voice import OpenVoice
 from remembered import live
 from sqlalchemy import text
 
@@ -66,7 +67,12 @@ OF_AGENTS = {"agents", "agents_blocks", "blocks", "block_versions", "passages"}
     [("thread", {"users", "api_keys", *OF_AGENTS}), ("agent", {"users", "api_keys"}), ("user", set[str]())],
 )
 async def test_rows_that_are_back_are_found_in_every_table(
-    open_voice: Any, model: Any, voice_url: str, tmp_path: Path, what: str, not_of: set[str]
+    open_voice: OpenVoice,
+    model: ScriptedChatModel,
+    voice_url: str,
+    tmp_path: Path,
+    what: str,
+    not_of: set[str],
 ) -> None:
     tables = own_tables(voice_url)
     async with open_voice(model) as resources:
@@ -89,7 +95,7 @@ async def test_rows_that_are_back_are_found_in_every_table(
 
 @pytest.mark.parametrize("what", FORGET)
 async def test_a_row_of_a_table_that_nobody_knows_is_found_by_any_of_its_columns(
-    open_voice: Any, model: Any, what: str
+    open_voice: OpenVoice, model: ScriptedChatModel, what: str
 ) -> None:
     async with open_voice(model) as resources:
         store = resources.store
@@ -105,7 +111,11 @@ async def test_a_row_of_a_table_that_nobody_knows_is_found_by_any_of_its_columns
 
 
 async def test_entries_that_stay_in_the_search_index_are_found(
-    open_voice: Any, model: Any, voice_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice,
+    model: ScriptedChatModel,
+    voice_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with open_voice(model) as resources:
         await live(resources, ADA)
@@ -122,7 +132,7 @@ async def test_entries_that_stay_in_the_search_index_are_found(
 
 @pytest.mark.parametrize("each_url", ["sqlite"], indirect=True)
 async def test_entries_of_messages_that_came_while_it_was_forgotten_are_found(
-    open_voice: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, model: ScriptedChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def none_yet(*_: object) -> dict[str, list[int]]:
         return {"messages": [], "passages": []}

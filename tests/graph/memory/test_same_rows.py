@@ -6,16 +6,17 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from ada import ADA
+from calling import user_says
+from langchain_core.runnables import RunnableConfig
 from sqlalchemy import select
 
 from voicegraph.graph import Settings, build_graph, interrupt, open_resources, stream_turn
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
-from voicegraph.state import Actor
 from voicegraph.state.upkeep.copying.copy_rows import TABLES
 
-ADA = Actor("acme", "ada")
-CALL: Any = {"configurable": {"thread_id": "call-1", "organization": "acme", "user": "ada"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-1", "organization": "acme", "user": "ada"}}
 _ID = re.compile(r"[0-9a-f]{32,64}|call_[0-9a-f]{12}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -49,13 +50,13 @@ async def converse(url: str) -> dict[str, Any]:
     settings = Settings(filler_after=None, message_buffer_limit=8, message_buffer_min=4)
     async with open_resources(url, model=model(), tools=[weigh, fail], settings=settings) as resources:
         graph, store = build_graph(resources), resources.store
-        await graph.ainvoke({"messages": [("user", "Weigh the tea.")]}, CALL)
+        await graph.ainvoke(user_says("Weigh the tea."), CALL)
         async with aclosing(stream_turn(graph, "Count.", CALL)) as stream:
             for _ in range(3):
                 await anext(stream)
             await interrupt(graph, "call-1", heard="One two", actor=ADA)
         for words in ("Try this.", *(f"Turn {number}." for number in range(6))):
-            await graph.ainvoke({"messages": [("user", words)]}, CALL)
+            await graph.ainvoke(user_says(words), CALL)
         agent = await store.agents.get(ADA, "default")
         block = await store.blocks.by_label(ADA, agent.id, "human")
         await store.blocks.write(ADA, block.id, "Ada likes tea.")

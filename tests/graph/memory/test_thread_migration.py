@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
+from calling import user_says
 from forked_python import ForkedPython
+from open_voice import OpenVoice
 from patience import PATIENCE
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -48,19 +50,19 @@ def told(thread_id: str) -> str:
     return f"My secret is {thread_id.swapcase()}."
 
 
-async def talk(open_voice: Any, words: Callable[[str], str]) -> dict[str, str]:
+async def talk(open_voice: OpenVoice, words: Callable[[str], str]) -> dict[str, str]:
     """Have a turn on each thread; return what the model was sent there."""
     model, sent = ScriptedChatModel(lambda _: "Yes."), dict[str, str]()
     async with open_voice(model) as resources:
         graph = build_graph(resources)
         for thread_id in CALLS:
-            said: Any = {"messages": [("user", words(thread_id))]}
+            said: Any = user_says(words(thread_id))
             await graph.ainvoke(said, call(thread_id))
             sent[thread_id] = " ".join(message.text for message in model.requests[-1].messages)
     return sent
 
 
-async def fill(open_voice: Any, url: str) -> None:
+async def fill(open_voice: OpenVoice, url: str) -> None:
     """Make an old database with a turn on each thread, one of them with a tool run."""
     await talk(open_voice, told)
     async with open_voice(ScriptedChatModel([])) as resources:
@@ -104,7 +106,7 @@ def checkpoints(file: Path) -> Path:
     return file.with_name("voice.checkpoints.db")
 
 
-async def test_each_conversation_goes_on_and_is_nobody_else_s(open_voice: Any, voice_url: str) -> None:
+async def test_each_conversation_goes_on_and_is_nobody_else_s(open_voice: OpenVoice, voice_url: str) -> None:
     await fill(open_voice, voice_url)
     old = stored(voice_url)
     assert old["threads"] == old["messages"] == old["checkpoints"] == set(CALLS)
@@ -118,7 +120,7 @@ async def test_each_conversation_goes_on_and_is_nobody_else_s(open_voice: Any, v
         assert await resources.store.tool_runs.of_message(CALLS["room-9"], "room-9", "m1")
 
 
-async def test_all_tables_have_the_keys(open_voice: Any, voice_url: str) -> None:
+async def test_all_tables_have_the_keys(open_voice: OpenVoice, voice_url: str) -> None:
     await fill(open_voice, voice_url)
     migrate(voice_url, HEAD)
     keys = {
@@ -136,7 +138,7 @@ async def test_all_tables_have_the_keys(open_voice: Any, voice_url: str) -> None
 
 @pytest.mark.parametrize("each_url", ["sqlite"], indirect=True)
 async def test_checkpoints_beside_a_link_to_the_database_are_found(
-    open_voice: Any, voice_url: str, tmp_path: Path
+    open_voice: OpenVoice, voice_url: str, tmp_path: Path
 ) -> None:
     await fill(open_voice, voice_url)
     (tmp_path / "there").mkdir()
@@ -146,12 +148,12 @@ async def test_checkpoints_beside_a_link_to_the_database_are_found(
     assert all(told(thread_id) in words for thread_id, words in sent.items())
 
 
-async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: Any, voice_url: str) -> None:
+async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: OpenVoice, voice_url: str) -> None:
     await fill(open_voice, voice_url)
     model = ScriptedChatModel(lambda _: "Hello.")
     async with open_voice(model) as resources:
         config: Any = {"configurable": {"thread_id": "room-9"}}
-        hello: Any = {"messages": [("user", "Hi.")]}
+        hello: Any = user_says("Hi.")
         await build_graph(resources).ainvoke(hello, config)
         assert told("room-9") not in str(model.requests[-1].messages)
         assert len(await resources.store.messages.history(CALLS["room-9"], "room-9")) == 2
@@ -159,7 +161,7 @@ async def test_one_user_s_name_is_free_for_the_others_at_once(open_voice: Any, v
 
 
 async def test_a_name_that_two_users_have_by_now_survives_an_undone_upgrade(
-    open_voice: Any, voice_url: str
+    open_voice: OpenVoice, voice_url: str
 ) -> None:
     owners = [Actor("acme", "ada"), Actor("other", "eve")]
     configs: list[Any] = [
@@ -170,7 +172,7 @@ async def test_a_name_that_two_users_have_by_now_survives_an_undone_upgrade(
         async with open_voice(ScriptedChatModel(lambda _: "Yes.")) as resources:
             graph = build_graph(resources)
             for config in configs:
-                said: Any = {"messages": [("user", "Hi.")]}
+                said: Any = user_says("Hi.")
                 await graph.ainvoke(said, config)
         before = stored(voice_url)
         migrate(voice_url, BEFORE)
@@ -239,7 +241,7 @@ def kill_each(url: str, folder: Path) -> list[dict[str, set[str]]]:
 
 @pytest.mark.parametrize("each_url", ["sqlite"], indirect=True)
 async def test_an_upgrade_that_is_killed_at_any_statement_is_completed_by_the_next(
-    open_voice: Any, voice_url: str, tmp_path: Path
+    open_voice: OpenVoice, voice_url: str, tmp_path: Path
 ) -> None:
     await fill(open_voice, voice_url)
     # Before both files were changed, and between them.

@@ -4,18 +4,19 @@ import logging
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import TurnFailed
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
-HELLO: Any = {"messages": [("user", "Hello.")]}
+HELLO = user_says("Hello.")
 
 
 async def test_a_fallback_model_that_cannot_be_reached_does_not_end_the_turn(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "good")
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
@@ -27,7 +28,7 @@ async def test_a_fallback_model_that_cannot_be_reached_does_not_end_the_turn(
 
 
 async def test_an_agents_own_model_that_cannot_be_reached_names_the_setting(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "good")
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")

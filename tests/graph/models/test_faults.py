@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from calling import CALL
 from langchain_openai import ChatOpenAI
+from open_voice import OpenVoice
 from openai_server import (
     Gate,
     OpenAIServer,
@@ -29,7 +31,6 @@ from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 LIMITS: dict[str, Any] = {
     "first_token_timeout": 10.0,
     "stall_timeout": 10.0,
@@ -209,7 +210,7 @@ async def made_model(stream: str) -> AsyncIterator[Any]:
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("stream", ["raw", "by LangChain"])
 async def test_a_fault_is_survived(
-    name: str, stream: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, stream: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await survive(FAULTS[name], stream, open_voice, monkeypatch)
 
@@ -224,12 +225,12 @@ class TestOnPostgreSQL:
 
     @pytest.mark.parametrize("name", ENDINGS)
     async def test_a_fault_is_survived(
-        self, name: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+        self, name: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await survive(FAULTS[name], "raw", open_voice, monkeypatch)
 
 
-async def survive(fault: Fault, stream: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def survive(fault: Fault, stream: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run turns before, in and after a fault, and look at what was heard, sent and stored."""
     with OpenAIServer(text("Before."), text("Before."), *fault.replies()) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
@@ -265,7 +266,7 @@ async def survive(fault: Fault, stream: str, open_voice: Any, monkeypatch: pytes
 
 
 async def test_a_fallback_model_answers_when_the_first_does_not(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def by_model(body: dict[str, Any]) -> Reply:
         return text("From the second.") if body["model"] == "second" else overloaded()
@@ -279,7 +280,7 @@ async def test_a_fallback_model_answers_when_the_first_does_not(
 
 
 async def test_a_fallback_model_answers_when_the_first_hangs(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def by_model(body: dict[str, Any]) -> Reply:
         return (
@@ -297,7 +298,7 @@ async def test_a_fallback_model_answers_when_the_first_hangs(
 
 
 async def test_a_hedge_answers_when_the_first_request_is_late(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = text("Too late.", hold_before_first_token=Gate())
     with OpenAIServer(late, text("In time.")) as server:
@@ -311,7 +312,9 @@ async def test_a_hedge_answers_when_the_first_request_is_late(
     assert winner.finished == "complete"
 
 
-async def test_an_interrupted_model_call_is_closed(open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_model_call_is_closed(
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from voicegraph.graph import interrupt
 
     with OpenAIServer(text(HELLO, hold_after=2)) as server:

@@ -14,6 +14,7 @@ import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.outputs import LLMResult
 from langchain_openai import ChatOpenAI
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, Reply, text
 
 from voicegraph.graph import build_graph, stream_turn
@@ -344,7 +345,7 @@ async def made_model(path: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-def turn(open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def turn(open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return how to run a turn, and one after it, against a server that answers like this."""
 
     async def run(path: str, *replies: Reply, tracer: Tracer | None = None, **settings: Any) -> Any:

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+from calling import CALL
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, Reply, text
 from openai_server.strict_servers import following, wants_back
 
@@ -16,7 +18,6 @@ from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFinished
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 ARGUMENTS = '{"pre_exec_msg": "Let me look.", "city": "Rome"}'
 SECRET = "The user wants Rome."
 
@@ -69,7 +70,7 @@ PROVIDERS: dict[str, tuple[Reply, Callable[[dict[str, Any]], bool]]] = {
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_the_fields_of_a_provider_go_back_to_it_in_this_turn_and_the_next(
-    provider: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    provider: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, is_back = PROVIDERS[provider]
 
@@ -91,7 +92,9 @@ async def test_the_fields_of_a_provider_go_back_to_it_in_this_turn_and_the_next(
     assert SECRET not in str(history)
 
 
-async def test_another_model_gets_nothing_of_it(open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_model_gets_nothing_of_it(
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, _ = PROVIDERS["reasoning content"]
 
     def answer(body: dict[str, Any]) -> Reply:
@@ -111,7 +114,7 @@ async def test_another_model_gets_nothing_of_it(open_voice: Any, monkeypatch: py
 
 
 async def test_a_server_that_refuses_such_a_field_is_asked_without_it(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from openai_server.strict_servers import without_fields
 
@@ -168,7 +171,7 @@ class ThinkingModel(BaseChatModel):
         yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[call]))
 
 
-async def test_thinking_blocks_go_back_before_the_words_of_their_reply(open_voice: Any) -> None:
+async def test_thinking_blocks_go_back_before_the_words_of_their_reply(open_voice: OpenVoice) -> None:
     model = ThinkingModel(requests=[])
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)

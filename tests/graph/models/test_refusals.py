@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from calling import CALL, user_says
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, Reply, ToolCall, bad_request, error, invalid_key, text, tool_calls
 from openai_server.strict_servers import (
     alternating,
@@ -36,7 +38,6 @@ from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 from voicegraph.state.errors import ModelRefused
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 APOLOGY = TurnLimits().apology
 FILTERED = TurnLimits().filtered_reply
 POISON = "xyzzy"
@@ -93,7 +94,7 @@ class Phone:
 
 
 @pytest.fixture
-def phone(open_voice: Any, stream: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def phone(open_voice: OpenVoice, stream: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return how to open a call with a model whose server follows these rules."""
 
     @asynccontextmanager
@@ -142,7 +143,7 @@ ORDERS = {"system first": system_first, "roles in turns": alternating, "Mistral"
 
 @pytest.mark.parametrize("server", ORDERS)
 async def test_each_turn_with_a_tool_is_answered_whatever_order_a_template_wants(
-    server: str, phone: Any
+    server: str, phone: Callable[..., Any]
 ) -> None:
     async with phone(ORDERS[server], answer=weather_then("Sunny."), tools=[get_weather]) as call:
         first, _ = await call.say("The weather?")
@@ -153,7 +154,7 @@ async def test_each_turn_with_a_tool_is_answered_whatever_order_a_template_wants
 
 
 @pytest.mark.parametrize("server", ORDERS)
-async def test_a_call_that_the_agent_opens_is_answered(server: str, phone: Any) -> None:
+async def test_a_call_that_the_agent_opens_is_answered(server: str, phone: Callable[..., Any]) -> None:
     async with phone(ORDERS[server]) as call:
         greeting = [
             event
@@ -169,7 +170,7 @@ async def test_a_call_that_the_agent_opens_is_answered(server: str, phone: Any) 
 
 
 @pytest.mark.parametrize("server", ORDERS)
-async def test_a_turn_after_an_unanswered_one_is_answered(server: str, phone: Any) -> None:
+async def test_a_turn_after_an_unanswered_one_is_answered(server: str, phone: Callable[..., Any]) -> None:
     history = [
         {"role": "assistant", "content": "Hello, who is there?"},
         {"role": "user", "content": "Ada."},
@@ -187,7 +188,7 @@ async def test_a_turn_after_an_unanswered_one_is_answered(server: str, phone: An
 
 
 async def test_a_turn_after_an_interrupted_tool_is_answered_by_a_server_that_wants_a_reply_between(
-    phone: Any,
+    phone: Callable[..., Any],
 ) -> None:
     running = asyncio.Event()
 
@@ -226,7 +227,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("server", FIELDS)
 async def test_what_a_server_refuses_is_left_out_and_learned_once(
-    server: str, phone: Any, caplog: pytest.LogCaptureFixture
+    server: str, phone: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         async with phone(FIELDS[server], tools=[get_weather, book]) as call:
@@ -237,7 +238,7 @@ async def test_what_a_server_refuses_is_left_out_and_learned_once(
     assert len([record for record in caplog.records if "later requests" in record.message]) <= 1
 
 
-async def test_a_wrong_value_is_left_out_of_its_request_alone(phone: Any) -> None:
+async def test_a_wrong_value_is_left_out_of_its_request_alone(phone: Callable[..., Any]) -> None:
     def refuse(body: dict[str, Any]) -> Reply | None:
         if body.get("temperature") == 9:
             return error(400, "invalid_value", "temperature must be between 0 and 2", param="temperature")
@@ -262,7 +263,7 @@ FILTERS = {
 
 @pytest.mark.parametrize("server", FILTERS)
 async def test_words_that_a_filter_refuses_leave_the_window_and_stay_in_the_record(
-    server: str, phone: Any
+    server: str, phone: Callable[..., Any]
 ) -> None:
     async with phone(FILTERS[server]) as call:
         await call.say("Remember blue.")
@@ -280,7 +281,9 @@ async def test_words_that_a_filter_refuses_leave_the_window_and_stay_in_the_reco
     assert record == ["Remember blue.", f"Say {POISON}.", "What time is it?"]
 
 
-async def test_a_result_that_a_filter_refuses_is_withheld_and_stays_in_the_record(phone: Any) -> None:
+async def test_a_result_that_a_filter_refuses_is_withheld_and_stays_in_the_record(
+    phone: Callable[..., Any],
+) -> None:
     def answer(body: dict[str, Any]) -> Reply:
         last = body["messages"][-1]
         if body.get("tools") and last["role"] == "user" and "page" in str(last["content"]):
@@ -299,7 +302,7 @@ async def test_a_result_that_a_filter_refuses_is_withheld_and_stays_in_the_recor
 
 
 @pytest.mark.parametrize("reason", ["filter", "unknown", "without words"])
-async def test_older_words_that_are_refused_leave_the_window(reason: str, phone: Any) -> None:
+async def test_older_words_that_are_refused_leave_the_window(reason: str, phone: Callable[..., Any]) -> None:
     rule = filtered(POISON) if reason == "filter" else filtered(POISON, "bad", "Something odd.")
     history = [
         {"role": "user", "content": f"I said {POISON}."},
@@ -330,7 +333,9 @@ LONG = {
 
 
 @pytest.mark.parametrize("server", LONG)
-async def test_a_conversation_that_is_too_long_is_cut_and_goes_on(server: str, phone: Any) -> None:
+async def test_a_conversation_that_is_too_long_is_cut_and_goes_on(
+    server: str, phone: Callable[..., Any]
+) -> None:
     async with phone(too_long(4000, LONG[server]), model_attempts=1) as call:
         heard = [(await call.say("word " * 150 + str(number)))[0] for number in range(9)]
         last, end = await call.say("Thanks.")
@@ -341,7 +346,7 @@ async def test_a_conversation_that_is_too_long_is_cut_and_goes_on(server: str, p
     assert len(record) == 10
 
 
-async def test_words_that_are_too_long_by_themselves_do_not_end_the_thread(phone: Any) -> None:
+async def test_words_that_are_too_long_by_themselves_do_not_end_the_thread(phone: Callable[..., Any]) -> None:
     async with phone(too_long(4000, LONG["OpenAI"])) as call:
         heard, end = await call.say("word " * 2000)
         after, _ = await call.say("Hello?")
@@ -351,7 +356,7 @@ async def test_words_that_are_too_long_by_themselves_do_not_end_the_thread(phone
     assert len(call.requests[-1]) < 4000
 
 
-async def test_a_picture_that_a_model_does_not_take_is_described(phone: Any) -> None:
+async def test_a_picture_that_a_model_does_not_take_is_described(phone: Callable[..., Any]) -> None:
     picture = HumanMessage(
         [
             {"type": "text", "text": "What is this?"},
@@ -366,7 +371,7 @@ async def test_a_picture_that_a_model_does_not_take_is_described(phone: Any) -> 
     assert "[image]" in call.requests[-1]
 
 
-async def test_calls_that_a_server_refuses_for_their_ids_are_sent_in_words(phone: Any) -> None:
+async def test_calls_that_a_server_refuses_for_their_ids_are_sent_in_words(phone: Callable[..., Any]) -> None:
     async with phone(short_call_ids, answer=weather_then("Sunny."), tools=[get_weather]) as call:
         heard, _ = await call.say("The weather?")
         after, end = await call.say("Thanks.")
@@ -377,7 +382,9 @@ async def test_calls_that_a_server_refuses_for_their_ids_are_sent_in_words(phone
     assert [record.role for record in history[:4]] == ["user", "assistant", "tool", "assistant"]
 
 
-async def test_what_an_old_checkpoint_holds_and_cannot_be_sent_is_described(phone: Any) -> None:
+async def test_what_an_old_checkpoint_holds_and_cannot_be_sent_is_described(
+    phone: Callable[..., Any],
+) -> None:
     async with phone() as call:
         await call.say("Hello.")
         bad = [
@@ -393,7 +400,7 @@ async def test_what_an_old_checkpoint_holds_and_cannot_be_sent_is_described(phon
 
 @pytest.mark.parametrize("refusal", [invalid_key, bad_request], ids=["401", "400 for everything"])
 async def test_a_refusal_of_everything_is_spoken_and_keeps_the_words(
-    refusal: Callable[[], Reply], phone: Any
+    refusal: Callable[[], Reply], phone: Callable[..., Any]
 ) -> None:
     refused = [True]
     async with phone(lambda _: refusal() if refused[0] else None) as call:
@@ -408,17 +415,19 @@ async def test_a_refusal_of_everything_is_spoken_and_keeps_the_words(
     assert record == ["Hello?", "And now?"]
 
 
-async def test_who_asks_for_the_error_of_the_model_gets_it_when_all_is_spoken_and_stored(phone: Any) -> None:
+async def test_who_asks_for_the_error_of_the_model_gets_it_when_all_is_spoken_and_stored(
+    phone: Callable[..., Any],
+) -> None:
     async with phone(lambda _: invalid_key(), raise_errors=True) as call:
         with pytest.raises(ModelRefused, match="check the key") as caught:
-            await call.graph.ainvoke({"messages": [("user", "Hello?")]}, CALL)
+            await call.graph.ainvoke(user_says("Hello?"), CALL)
         record = await call.record()
     assert "sk-" not in str(caught.value)
     assert record == ["Hello?"]
 
 
-async def test_a_failed_turn_shows_in_what_invoke_returns(phone: Any) -> None:
+async def test_a_failed_turn_shows_in_what_invoke_returns(phone: Callable[..., Any]) -> None:
     async with phone(lambda _: invalid_key()) as call:
-        result = await call.graph.ainvoke({"messages": [("user", "Hello?")]}, CALL)
+        result = await call.graph.ainvoke(user_says("Hello?"), CALL)
     assert result["turn"]["outcome"] == "failed"
     assert result["messages"][-1].text == APOLOGY

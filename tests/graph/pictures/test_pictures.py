@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from calling import CALL
 from IPython.core.formatters import DisplayFormatter
 
 from voicegraph.graph import (
@@ -31,7 +32,6 @@ from voicegraph.nodes.turn.events import encode_event
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidInput, MissingExtra, NotFound, ThreadNotFound
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 WEATHER: list[ScriptItem] = [calls("get_weather", "Let me look.", city="Rome"), "Sunny."]
 WAY = [
     "rebuild_memory",

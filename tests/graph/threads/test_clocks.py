@@ -1,16 +1,15 @@
 """Processes whose clocks differ serve one thread: nothing that was said is forgotten or doubled."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from calling import CALL, user_says
 from forked_python import ForkedPython
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 PROGRAM = """
 import sys, time
 url, shift = sys.argv[1], float(sys.argv[2])
@@ -65,7 +64,7 @@ async def test_each_process_knows_what_the_other_one_heard_last(elsewhere: Elsew
         graph = build_graph(resources)
         replies: list[str] = []
         for here, there in (("Alpha", "Beta"), ("Gamma", "Delta"), ("Epsilon", "Zeta")):
-            values = await graph.ainvoke({"messages": [("user", here)]}, CALL)
+            values = await graph.ainvoke(user_says(here), CALL)
             replies += [values["messages"][-1].text, elsewhere.say(there)]
         assert replies == [f"I know {count}." for count in range(1, 7)]
         record = await resources.store.messages.history(Actor(), "call-42")

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 
 import voicegraph.graph.threads.journaling as journaling
 from voicegraph.graph import Resources, build_graph, open_resources, stream_turn
@@ -20,7 +22,7 @@ from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.conversations.turn_journal import TurnJournal
 from voicegraph.state.errors import StorageError
 
-CALL: Any = {"configurable": {"thread_id": "call-1"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-1"}}
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 DEAD = 7
 """A token that no process holds."""
@@ -54,7 +56,7 @@ async def say(resources: Resources, words: str) -> str:
 
 
 async def test_words_of_a_dead_process_are_in_the_record_without_a_turn(
-    open_voice: Any, caplog: pytest.LogCaptureFixture
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         await leave(resources, "My card was stolen.", "I am sorry to")
@@ -75,7 +77,7 @@ async def test_words_of_a_dead_process_are_in_the_record_without_a_turn(
     assert "card" not in line.getMessage()
 
 
-async def test_a_process_that_starts_records_what_another_left(open_voice: Any) -> None:
+async def test_a_process_that_starts_records_what_another_left(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         await resources.crashed.close()
         await leave(resources, "My card was stolen.", "")
@@ -87,7 +89,9 @@ async def test_a_process_that_starts_records_what_another_left(open_voice: Any) 
         assert await said(resources) == [("user", "My card was stolen.", None)]
 
 
-async def test_whoever_only_looks_finds_what_a_dead_process_left(open_voice: Any, each_url: str) -> None:
+async def test_whoever_only_looks_finds_what_a_dead_process_left(
+    open_voice: OpenVoice, each_url: str
+) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1)])
     other: Any = {"configurable": {"thread_id": "call-2"}}
@@ -108,7 +112,7 @@ async def test_whoever_only_looks_finds_what_a_dead_process_left(open_voice: Any
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-async def test_the_next_turn_knows_what_a_crash_left(open_voice: Any, recorded: bool) -> None:
+async def test_the_next_turn_knows_what_a_crash_left(open_voice: OpenVoice, recorded: bool) -> None:
     model = ScriptedChatModel(["Hello.", "I am back."])
     async with open_voice(model) as resources:
         await resources.crashed.close()
@@ -137,7 +141,7 @@ async def test_the_next_turn_knows_what_a_crash_left(open_voice: Any, recorded: 
         assert not thread.cut_off
 
 
-async def test_the_first_turn_of_a_thread_is_known_before_any_checkpoint_of_it(open_voice: Any) -> None:
+async def test_the_first_turn_of_a_thread_is_known_before_any_checkpoint_of_it(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["I am back."])
     async with open_voice(model) as resources:
         await leave(resources, "My card was stolen.", "")
@@ -147,7 +151,7 @@ async def test_the_first_turn_of_a_thread_is_known_before_any_checkpoint_of_it(o
 
 
 async def test_a_turn_that_could_not_be_stored_is_known_to_the_next(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = ScriptedChatModel(["One two three.", "Four."])
 
@@ -171,7 +175,7 @@ async def test_a_turn_that_could_not_be_stored_is_known_to_the_next(
 
 @pytest.mark.parametrize("then", ["nothing", "go on"])
 async def test_a_turn_of_which_nothing_could_be_written_is_kept_until_it_can_be(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch, then: str
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
     async def fail(*_: Any, **__: Any) -> bool:
         raise StorageError("the disk is full")
@@ -198,7 +202,7 @@ async def test_a_turn_of_which_nothing_could_be_written_is_kept_until_it_can_be(
 
 
 async def test_what_a_broken_run_spoke_and_its_apology_are_known_to_the_next_turn_at_once(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = ScriptedChatModel(["One two three.", "Four."])
 
@@ -220,7 +224,7 @@ async def test_what_a_broken_run_spoke_and_its_apology_are_known_to_the_next_tur
         assert [text for _, text, _ in await said(resources)] == [*asked, "Four."]
 
 
-async def test_a_turn_that_was_taken_for_dead_and_goes_on_is_recorded_once(open_voice: Any) -> None:
+async def test_a_turn_that_was_taken_for_dead_and_goes_on_is_recorded_once(open_voice: OpenVoice) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1)])
     async with open_voice(model) as resources:
@@ -237,7 +241,7 @@ async def test_a_turn_that_was_taken_for_dead_and_goes_on_is_recorded_once(open_
         assert [text for _, text, _ in await said(resources)] == ["Count.", "One two three."]
 
 
-async def test_words_spoken_before_and_after_a_crash_are_both_in_the_record(open_voice: Any) -> None:
+async def test_words_spoken_before_and_after_a_crash_are_both_in_the_record(open_voice: OpenVoice) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1)])
     async with open_voice(model) as resources:
@@ -257,14 +261,14 @@ async def test_words_spoken_before_and_after_a_crash_are_both_in_the_record(open
         ]
 
 
-async def test_a_whole_turn_leaves_nothing_in_the_journal(open_voice: Any) -> None:
+async def test_a_whole_turn_leaves_nothing_in_the_journal(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Hello."])) as resources:
         await say(resources, "Hi.")
         assert await resources.store.journal.find("call-1") is None
         assert await resources.crashed.record() == 0
 
 
-async def test_a_turn_that_goes_on_is_left_alone(open_voice: Any) -> None:
+async def test_a_turn_that_goes_on_is_left_alone(open_voice: OpenVoice) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1)])
     async with open_voice(model) as resources, open_voice(ScriptedChatModel([])) as other:
@@ -279,7 +283,7 @@ async def test_a_turn_that_goes_on_is_left_alone(open_voice: Any) -> None:
 
 
 async def test_a_tool_with_side_effects_does_not_run_while_its_turn_is_not_written_down(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
 
@@ -300,7 +304,7 @@ async def test_a_tool_with_side_effects_does_not_run_while_its_turn_is_not_writt
 
 
 async def test_what_was_announced_is_written_down_before_a_tool_with_side_effects_runs(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoken: list[str] = []
 
@@ -320,7 +324,7 @@ async def test_what_was_announced_is_written_down_before_a_tool_with_side_effect
 
 
 async def test_the_model_is_asked_before_the_turn_is_written_down(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, begin = asyncio.Event(), TurnJournal.begin
 
@@ -337,7 +341,7 @@ async def test_the_model_is_asked_before_the_turn_is_written_down(
         assert await say(resources, "Hi.") == "Hello."
 
 
-async def test_a_forgotten_thread_leaves_nothing_in_the_journal(open_voice: Any) -> None:
+async def test_a_forgotten_thread_leaves_nothing_in_the_journal(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         await leave(resources, "My card was stolen.", "I am")
         await resources.store.threads.delete(Actor(), "call-1")

@@ -7,10 +7,10 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
+from calling import CALL, user_says
 from forked_python import ForkedPython
 
 from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.skipif(
     not hasattr(signal, "SIGSTOP"), reason="Windows freezes no process by a signal"
 )
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 FILLER = TurnLimits().filler
 PROGRAM = """
 import asyncio, sys
@@ -63,10 +62,10 @@ async def test_the_next_turn_is_answered_and_nothing_of_the_frozen_one_comes_aft
     os.kill(speaking.pid, signal.SIGSTOP)
     async with open_resources(postgres_url, model=ScriptedChatModel(["Yes?", "Good."])) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke({"messages": [("user", "Hello?")]}, CALL)
+        await graph.ainvoke(user_says("Hello?"), CALL)
         os.kill(speaking.pid, signal.SIGCONT)
         speaking.communicate("go on\n")
-        await graph.ainvoke({"messages": [("user", "Fine.")]}, CALL)
+        await graph.ainvoke(user_says("Fine."), CALL)
         window = (await graph.aget_state(CALL)).values["messages"]
         record = await resources.store.messages.history(Actor(), "call-42")
     said = [message.text for message in window]
@@ -83,7 +82,7 @@ async def test_the_caller_hears_the_filler_while_the_frozen_process_has_the_thre
     async with open_resources(postgres_url, model=model) as resources:
         graph = build_graph(resources)
         events = [event async for event in stream_turn(graph, "Hello?", CALL)]
-        await graph.ainvoke({"messages": [("user", "Fine.")]}, CALL)
+        await graph.ainvoke(user_says("Fine."), CALL)
         record = await resources.store.messages.history(Actor(), "call-42")
     assert [event.content for event in events if isinstance(event, Speech)] == [FILLER, " Yes?"]
     assert [message.heard for message in record][-4:] == ["Hello?", f"{FILLER} Yes?", "Fine.", "Good."]

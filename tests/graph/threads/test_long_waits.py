@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
+from open_voice import OpenVoice
 from patience import PATIENCE
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, stream_turn
@@ -15,8 +17,7 @@ from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
-HELLO: Any = {"messages": [("user", "Hello?")]}
+HELLO = user_says("Hello?")
 FILLER = TurnLimits().filler
 
 
@@ -52,7 +53,7 @@ class Busy:
 
 
 @pytest.fixture
-def busy(open_voice: Any) -> Any:
+def busy(open_voice: OpenVoice) -> Any:
     """Return how to get a thread that is busy; settings are given by name."""
 
     @asynccontextmanager
@@ -89,7 +90,7 @@ async def test_the_caller_hears_the_filler_once_and_then_the_answer(busy: Any) -
         assert [event.content for event in events if isinstance(event, Speech)] == [FILLER, " Yes?"]
         assert isinstance(events[-1], TurnFinished) and events[-1].first_speech_seconds is not None
         assert (await thread.record())[-2:] == ["Hello?", f"{FILLER} Yes?"]
-        await thread.graph.ainvoke({"messages": [("user", "Fine.")]}, CALL)
+        await thread.graph.ainvoke(user_says("Fine."), CALL)
         asked = thread.model.requests[-1].messages
         assert [message.text for message in asked][-3:] == ["Hello?", "Yes?", "Fine."]
 

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
+from open_voice import OpenVoice
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources_sync
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import InvalidSetting
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
-HELLO: Any = {"messages": [("user", "Hello.")]}
+HELLO = user_says("Hello.")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -57,7 +58,7 @@ USES: dict[str, Callable[[TurnGraph], Any]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-async def test_another_event_loop_is_refused_in_one_line(open_voice: Any, use: str) -> None:
+async def test_another_event_loop_is_refused_in_one_line(open_voice: OpenVoice, use: str) -> None:
     async with open_voice(ScriptedChatModel(["Hi."])) as resources:
         graph = build_graph(resources)
         await graph.ainvoke(HELLO, CALL)

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from calling import CALL, held, spoken_until, user_says
 
 from voicegraph.graph import (
     Settings,
@@ -16,14 +17,12 @@ from voicegraph.graph import (
     interrupt,
     open_resources,
     resume_turn,
-    stream_turn,
 )
 from voicegraph.nodes import TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
 from voicegraph.state.errors import NothingToResume, ThreadBusy, ThreadTaken
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 LONG = "One two three four five six seven eight nine ten."
 Start = Callable[..., AbstractAsyncContextManager[TurnGraph]]
 
@@ -42,23 +41,6 @@ def start(postgres_url: str) -> Start:
     return process
 
 
-def held(text: str, after: int) -> ScriptedReply:
-    """Return a reply that speaks so many words and then waits for ever."""
-    return ScriptedReply(text=text, hold=asyncio.Event(), hold_after=after)
-
-
-def say(text: str) -> dict[str, Any]:
-    return {"messages": [("user", text)]}
-
-
-async def spoken_until(graph: TurnGraph, words: int, text: str = "Count.", call: Any = CALL) -> Any:
-    """Start a turn and listen until so many words were spoken; return the still open stream."""
-    stream = stream_turn(graph, text, call)
-    for _ in range(words):
-        await anext(stream)
-    return stream
-
-
 async def window(graph: TurnGraph) -> list[str]:
     return [message.text for message in (await graph.aget_state(CALL)).values["messages"]]
 
@@ -71,7 +53,7 @@ async def records(graph: TurnGraph) -> list[str]:
 async def test_a_thread_goes_on_in_whatever_process_the_next_turn_comes_in(start: Start) -> None:
     async with start("A1.", "A2.") as one, start("B1.", "B2.") as other:
         for number, graph in enumerate((one, other, one, other), start=1):
-            await graph.ainvoke(say(f"Q{number}."), CALL)
+            await graph.ainvoke(user_says(f"Q{number}."), CALL)
         assert await window(one) == ["Q1.", "A1.", "Q2.", "B1.", "Q3.", "A2.", "Q4.", "B2."]
         assert await records(other) == await window(one)
 
@@ -79,7 +61,7 @@ async def test_a_thread_goes_on_in_whatever_process_the_next_turn_comes_in(start
 async def test_a_newer_turn_stops_the_one_that_runs_in_another_process(start: Start) -> None:
     async with start(held(LONG, 3)) as one, start("Yes?") as other:
         stream = await spoken_until(one, 3)
-        await other.ainvoke(say("Hey."), CALL)
+        await other.ainvoke(user_says("Hey."), CALL)
         rest = [event async for event in stream]
         assert isinstance(rest[-1], TurnFinished) and rest[-1].finish_reason == "interrupted"
         assert await window(other) == ["Count.", "One two three", "Hey.", "Yes?"]
@@ -89,10 +71,10 @@ async def test_a_newer_turn_stops_the_one_that_runs_in_another_process(start: St
 async def test_the_newest_of_three_wins_and_no_words_are_lost(start: Start) -> None:
     async with start(held(LONG, 3)) as one, start(held("Not said.", 0)) as two, start("Yes?") as three:
         stream = await spoken_until(one, 3)
-        second = asyncio.create_task(two.ainvoke(say("Hey."), CALL))
+        second = asyncio.create_task(two.ainvoke(user_says("Hey."), CALL))
         while not one.resources.others.is_wanted("call-42"):
             await asyncio.sleep(0)
-        await three.ainvoke(say("Are you there?"), CALL)
+        await three.ainvoke(user_says("Are you there?"), CALL)
         await second
         said = await window(three)
         assert said[:2] == ["Count.", "One two three"]
@@ -105,7 +87,7 @@ async def test_an_enqueued_turn_waits_for_the_one_in_another_process(start: Star
     first = ScriptedReply(text="One two three.", hold=gate, hold_after=2)
     async with start(first) as one, start("Yes?", overlap="enqueue") as other:
         stream = await spoken_until(one, 2)
-        second = asyncio.create_task(other.ainvoke(say("Hey."), CALL))
+        second = asyncio.create_task(other.ainvoke(user_says("Hey."), CALL))
         while not one.resources.others.is_wanted("call-42"):
             await asyncio.sleep(0)
         gate.set()
@@ -117,9 +99,9 @@ async def test_a_turn_is_rejected_while_one_speaks_in_another_process(start: Sta
     async with start(held(LONG, 3)) as one, start("Yes?", overlap="reject") as other:
         stream = await spoken_until(one, 3)
         with pytest.raises(ThreadBusy, match="call-42"):
-            await other.ainvoke(say("Hey."), CALL)
+            await other.ainvoke(user_says("Hey."), CALL)
         await interrupt(one, "call-42")
-        await other.ainvoke(say("Hey."), CALL)
+        await other.ainvoke(user_says("Hey."), CALL)
         assert await window(other) == ["Count.", "One two three", "Hey.", "Yes?"]
         await _drained(stream)
 
@@ -136,9 +118,9 @@ async def test_interrupt_reaches_the_process_that_speaks(start: Start, heard: st
 
 async def test_a_reply_in_playback_is_cut_by_any_process(start: Start) -> None:
     async with start(LONG, "Yes?") as one, start() as other:
-        await one.ainvoke(say("Count."), CALL)
+        await one.ainvoke(user_says("Count."), CALL)
         assert await interrupt(other, "call-42", heard="One two three four") is False
-        await one.ainvoke(say("Hey."), CALL)
+        await one.ainvoke(user_says("Hey."), CALL)
         assert await window(one) == ["Count.", "One two three four", "Hey.", "Yes?"]
 
 
@@ -170,25 +152,27 @@ async def test_another_user_or_agent_stops_nobody_in_another_process(start: Star
         stream = await spoken_until(one, 3)
         await other.resources.store.agents.create(Actor(), "nina")
         with pytest.raises(ThreadTaken):
-            await other.ainvoke(say("Hey."), {"configurable": {"thread_id": "call-42", "agent": "nina"}})
-        await other.ainvoke(say("Hey."), {"configurable": {"thread_id": "call-42", "user": "eve"}})
+            await other.ainvoke(
+                user_says("Hey."), {"configurable": {"thread_id": "call-42", "agent": "nina"}}
+            )
+        await other.ainvoke(user_says("Hey."), {"configurable": {"thread_id": "call-42", "user": "eve"}})
         assert not one.resources.threads.running("call-42").stop.requested
         await stream.aclose()
 
 
 async def test_a_thread_that_was_deleted_elsewhere_begins_anew(start: Start) -> None:
     async with start("A1.", "A2.") as one, start() as other:
-        await one.ainvoke(say("Q1."), CALL)
+        await one.ainvoke(user_says("Q1."), CALL)
         await other.resources.store.threads.delete(Actor(), "call-42")
-        await one.ainvoke(say("Q2."), CALL)
+        await one.ainvoke(user_says("Q2."), CALL)
         assert await window(one) == ["Q2.", "A2."]
         assert await records(one) == ["Q2.", "A2."]
 
 
 async def test_turns_of_a_process_in_a_row_read_no_state_again(start: Start) -> None:
     async with start("A1.", "A2.", "A3.") as one:
-        await one.ainvoke(say("Q1."), CALL)
-        await one.ainvoke(say("Q2."), CALL)
+        await one.ainvoke(user_says("Q1."), CALL)
+        await one.ainvoke(user_says("Q2."), CALL)
         head = (await one.aget_state(CALL)).config["configurable"]["checkpoint_id"]
         assert one.resources.heads["call-42"] == head
 
@@ -198,7 +182,7 @@ async def test_a_thread_is_free_as_soon_as_its_process_is_gone(start: Start, pos
         stream = await spoken_until(one, 3)
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(%s)", (one.resources.others.address,))
-            await other.ainvoke(say("Hey."), CALL)
+            await other.ainvoke(user_says("Hey."), CALL)
         said = await window(other)
         assert said[0] == "Count."
         assert said[-2:] == ["Hey.", "Yes?"]

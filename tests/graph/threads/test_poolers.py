@@ -1,17 +1,15 @@
 """A pooler between the processes and PostgreSQL."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from calling import CALL
 from pooler import pooler_before
 
 from voicegraph.graph import build_graph, interrupt, open_resources, stream_turn
 from voicegraph.nodes import TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state.errors import StorageError
-
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
 async def test_a_turn_is_interrupted_from_another_process_through_a_pooler_of_sessions(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 from patience import PATIENCE
 
 from voicegraph.graph import Resources, build_graph, stream_turn
@@ -22,7 +24,7 @@ from voicegraph.state.upkeep.forget import forget_thread
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
-CALL: Any = {"configurable": {"thread_id": "call-1"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-1"}}
 OTHER: Any = {"configurable": {"thread_id": "call-2"}}
 
 
@@ -31,7 +33,7 @@ async def say(resources: Any, words: str, config: Any = CALL) -> str:
     return "".join([event.content async for event in events if isinstance(event, Speech)])
 
 
-async def test_a_turn_on_a_thread_that_another_process_has_is_refused(open_voice: Any) -> None:
+async def test_a_turn_on_a_thread_that_another_process_has_is_refused(open_voice: OpenVoice) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two three.", hold=hold, hold_after=1), "Four."])
     second = ScriptedChatModel(["Elsewhere.", "Five."])
@@ -52,7 +54,7 @@ async def test_a_turn_on_a_thread_that_another_process_has_is_refused(open_voice
         assert [message.text for message in history] == [*asked, "Four."]
 
 
-async def test_a_tool_runs_once_when_two_processes_get_the_same_words(open_voice: Any) -> None:
+async def test_a_tool_runs_once_when_two_processes_get_the_same_words(open_voice: OpenVoice) -> None:
     ran: list[str] = []
 
     @voice_tool(side_effects=True)
@@ -73,7 +75,7 @@ async def test_a_tool_runs_once_when_two_processes_get_the_same_words(open_voice
     assert ran == ["book"]
 
 
-async def test_a_process_takes_over_a_thread_that_another_left(open_voice: Any) -> None:
+async def test_a_process_takes_over_a_thread_that_another_left(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["One.", "Three."])
     async with open_voice(model) as first:
         await say(first, "First.")
@@ -84,7 +86,7 @@ async def test_a_process_takes_over_a_thread_that_another_left(open_voice: Any) 
         assert asked == ["First.", "One.", "Second.", "Two.", "Third."]
 
 
-async def test_a_visitor_that_has_gone_is_noticed_on_every_thread(open_voice: Any) -> None:
+async def test_a_visitor_that_has_gone_is_noticed_on_every_thread(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["One.", "Two.", "Three.", "Four."])
     async with open_voice(model) as first:
         await first.crashed.close()
@@ -101,7 +103,9 @@ async def test_a_visitor_that_has_gone_is_noticed_on_every_thread(open_voice: An
             assert [str(message.text) for message in model.requests[-1].messages[-2:]] == ["Lost.", "Last."]
 
 
-async def test_storing_waits_for_a_file_that_another_program_locks(open_voice: Any, tmp_path: Any) -> None:
+async def test_storing_waits_for_a_file_that_another_program_locks(
+    open_voice: OpenVoice, tmp_path: Path
+) -> None:
     def answer(_: object) -> str:
         locking.execute("BEGIN IMMEDIATE")
         return "Hello."
@@ -176,7 +180,7 @@ async def recorded(resources: Resources) -> list[str]:
 
 
 async def test_a_turn_is_stored_once_the_checkpoints_can_be_written_again(
-    open_voice: Any, locker: Locker
+    open_voice: OpenVoice, locker: Locker
 ) -> None:
     model = locking(locker)
     async with open_voice(model) as resources:
@@ -193,7 +197,7 @@ async def test_a_turn_is_stored_once_the_checkpoints_can_be_written_again(
 
 
 async def test_a_turn_whose_checkpoints_were_never_written_is_known_to_the_next_one(
-    open_voice: Any, locker: Locker
+    open_voice: OpenVoice, locker: Locker
 ) -> None:
     model = locking(locker)
     async with open_voice(model, storage_patience=0) as resources:
@@ -207,7 +211,7 @@ async def test_a_turn_whose_checkpoints_were_never_written_is_known_to_the_next_
         assert await recorded(resources) == [*asked, "Hello."]
 
 
-async def test_a_process_ends_although_a_turn_cannot_be_stored(open_voice: Any, locker: Locker) -> None:
+async def test_a_process_ends_although_a_turn_cannot_be_stored(open_voice: OpenVoice, locker: Locker) -> None:
     async with asyncio.timeout(PATIENCE):
         async with open_voice(locking(locker), shutdown_seconds=0, storage_patience=1000) as resources:
             await say(resources, "Hi.")
@@ -229,14 +233,14 @@ async def until_finished(events: AsyncIterator[Any]) -> AsyncIterator[Any]:
             return
 
 
-async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: Any, tmp_path: Any) -> None:
+async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: OpenVoice, tmp_path: Path) -> None:
     async with open_voice(ScriptedChatModel(["Hello."])) as resources:
         await say(resources, "My secret is abracadabra.")
         await forget_thread(resources.store, resources.checkpointer, Actor(), "call-1")
     assert [file.name for file in tmp_path.iterdir() if b"abracadabra" in file.read_bytes()] == []
 
 
-async def test_one_server_serves_a_file(open_voice: Any) -> None:
+async def test_one_server_serves_a_file(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as first:
         first.journaling.lock.serve()
         async with open_voice(ScriptedChatModel([])) as other:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
 from patience import PATIENCE
 from psycopg import AsyncConnection
 
@@ -19,8 +20,7 @@ from voicegraph.state.errors import StorageError, ThreadBusy
 from voicegraph.state.open import open_leases
 from voicegraph.state.postgres.leases import Leases, key_of
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
-HEY: Any = {"messages": [("user", "Hey.")]}
+HEY: Any = user_says("Hey.")
 LONG = "One two three four five six seven eight nine ten."
 Notice = dict[str, Any]
 

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from open_voice import OpenVoice
 from tool_turns import CALL, result_of, two_turns
 
 from voicegraph.graph import build_graph, stream_turn
@@ -25,7 +26,7 @@ BASE_ERRORS = [
 @pytest.mark.parametrize("asynchronous", [True, False], ids=["coroutine", "thread"])
 @pytest.mark.parametrize("error", BASE_ERRORS, ids=lambda error: type(error).__name__)
 async def test_an_exception_that_would_end_more_than_the_tool_ends_the_tool(
-    open_voice: Any, error: BaseException, asynchronous: bool
+    open_voice: OpenVoice, error: BaseException, asynchronous: bool
 ) -> None:
     async def soon() -> str:
         """Fail."""
@@ -44,7 +45,7 @@ async def test_an_exception_that_would_end_more_than_the_tool_ends_the_tool(
     assert window[2].text == SENTENCES["error"]
 
 
-async def test_a_raise_in_what_a_result_is_made_of_ends_the_tool_alone(open_voice: Any) -> None:
+async def test_a_raise_in_what_a_result_is_made_of_ends_the_tool_alone(open_voice: OpenVoice) -> None:
     class Odd:
         def __repr__(self) -> str:
             raise KeyboardInterrupt
@@ -57,7 +58,7 @@ async def test_a_raise_in_what_a_result_is_made_of_ends_the_tool_alone(open_voic
 
 
 async def test_a_raise_beside_the_tool_ends_the_call_alone(
-    open_voice: Any, caplog: pytest.LogCaptureFixture
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     def look() -> str:
         """Look."""
@@ -76,7 +77,7 @@ async def test_a_raise_beside_the_tool_ends_the_call_alone(
     assert "a tool call failed outside its tool" in caplog.text
 
 
-async def test_a_success_has_no_message_and_a_time_out_says_its_limit(open_voice: Any) -> None:
+async def test_a_success_has_no_message_and_a_time_out_says_its_limit(open_voice: OpenVoice) -> None:
     async def quick() -> str:
         """Be quick."""
         return "done"
@@ -94,7 +95,7 @@ async def test_a_success_has_no_message_and_a_time_out_says_its_limit(open_voice
 
 
 async def test_a_tools_exception_is_told_to_its_author_and_to_nobody_else(
-    open_voice: Any, caplog: pytest.LogCaptureFixture
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
 
@@ -113,7 +114,7 @@ async def test_a_tools_exception_is_told_to_its_author_and_to_nobody_else(
 
 
 async def test_an_agent_whose_tool_can_no_longer_be_imported_goes_on_without_it(
-    open_voice: Any, caplog: pytest.LogCaptureFixture
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = ScriptedChatModel([calls("gone"), "I have no such tool.", "Still here."])
     async with open_voice(model) as resources:

@@ -7,6 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, tool
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from langgraph.store.base import BaseStore
+from open_voice import OpenVoice
 from tool_turns import result_of, two_turns
 
 from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -14,7 +15,7 @@ from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.state.errors import InvalidSetting
 
 
-async def test_injected_arguments_are_given_and_never_offered(open_voice: Any) -> None:
+async def test_injected_arguments_are_given_and_never_offered(open_voice: OpenVoice) -> None:
     got: dict[str, Any] = {}
 
     async def remember(
@@ -48,7 +49,7 @@ async def test_injected_arguments_are_given_and_never_offered(open_voice: Any) -
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
-async def test_a_tool_class_gets_its_injected_arguments(open_voice: Any, asynchronous: bool) -> None:
+async def test_a_tool_class_gets_its_injected_arguments(open_voice: OpenVoice, asynchronous: bool) -> None:
     class Look(BaseTool):
         name: str = "look"
         description: str = "Look."
@@ -66,7 +67,7 @@ async def test_a_tool_class_gets_its_injected_arguments(open_voice: Any, asynchr
     assert window[2].text == "tea call_7 call-42"
 
 
-async def test_an_injected_key_of_the_state_that_is_missing_takes_its_default(open_voice: Any) -> None:
+async def test_an_injected_key_of_the_state_that_is_missing_takes_its_default(open_voice: OpenVoice) -> None:
     def look(history: Annotated[list[Any], InjectedState("history")] = ["none"]) -> str:  # noqa: B006
         """Look."""
         return str(history)
@@ -99,7 +100,7 @@ def wants_unknown_key(query: str, cart: Annotated[list[str], InjectedState("cart
     ],
 )
 async def test_what_cannot_be_injected_is_refused_at_opening(
-    open_voice: Any, source: Any, reason: str
+    open_voice: OpenVoice, source: Any, reason: str
 ) -> None:
     with pytest.raises(InvalidSetting) as refused:
         async with open_voice(ScriptedChatModel([]), tools=[source]):
@@ -123,13 +124,15 @@ def typed_runtime(query: str, runtime: "ToolRuntime[Any, dict[str, Any]]") -> st
 
 
 @pytest.mark.parametrize("source", [optional_runtime, runtime_by_name, typed_runtime])
-async def test_a_runtime_is_given_however_it_is_written(open_voice: Any, source: Any) -> None:
+async def test_a_runtime_is_given_however_it_is_written(open_voice: OpenVoice, source: Any) -> None:
     assert list(load_tool(source).parameters["properties"]) == ["query"]
     _, window = await two_turns(open_voice, calls(source.__name__, id="call_7", query="tea"), source)
     assert window[2].text == "tea call_7"
 
 
-async def test_an_argument_of_another_type_that_is_called_runtime_is_the_models(open_voice: Any) -> None:
+async def test_an_argument_of_another_type_that_is_called_runtime_is_the_models(
+    open_voice: OpenVoice,
+) -> None:
     def find_film(runtime: int) -> str:
         """Find a film."""
         return f"{runtime} minutes"

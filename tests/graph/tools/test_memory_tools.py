@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from calling import user_says
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 
 from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
@@ -16,7 +19,7 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-CALL: Any = {"configurable": {"thread_id": "call-42", "agent": "nina"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-42", "agent": "nina"}}
 TOOLS = ["memory_append", "memory_replace", "archive"]
 BLOCKS = {"persona": "I am kind.", "human": "Called Ada.", "goals": "Tea."}
 
@@ -30,14 +33,14 @@ async def nina(resources: Resources, *, tools: list[str] = TOOLS) -> str:
 
 
 async def say(resources: Resources, words: str = "Go.") -> Any:
-    return await build_graph(resources).ainvoke({"messages": [("user", words)]}, CALL)
+    return await build_graph(resources).ainvoke(user_says(words), CALL)
 
 
 def prompts(model: ScriptedChatModel) -> list[str]:
     return [request.messages[0].text for request in model.requests]
 
 
-async def told(open_voice: Any, reply: ScriptedReply) -> str:
+async def told(open_voice: OpenVoice, reply: ScriptedReply) -> str:
     """Run a turn in which nina's model gives this reply; return the result that it then sees."""
     async with open_voice(ScriptedChatModel([reply, "Done."])) as resources:
         await nina(resources)
@@ -46,7 +49,7 @@ async def told(open_voice: Any, reply: ScriptedReply) -> str:
     return message.text
 
 
-async def test_the_next_model_call_sees_what_a_tool_wrote(open_voice: Any) -> None:
+async def test_the_next_model_call_sees_what_a_tool_wrote(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("memory_append", label="human", content="Likes tea."), "Noted."])
     async with open_voice(model) as resources:
         agent_id = await nina(resources)
@@ -59,7 +62,7 @@ async def test_the_next_model_call_sees_what_a_tool_wrote(open_voice: Any) -> No
     assert (block.version, newest.changed_by) == (2, "agent")
 
 
-async def test_words_of_a_block_are_replaced(open_voice: Any) -> None:
+async def test_words_of_a_block_are_replaced(open_voice: OpenVoice) -> None:
     call = calls("memory_replace", label="human", old="Ada", new="Bea 🌊")
     model = ScriptedChatModel([call, "Noted."])
     async with open_voice(model) as resources:
@@ -70,7 +73,7 @@ async def test_words_of_a_block_are_replaced(open_voice: Any) -> None:
     assert message.text == "Done. Block 'human' now holds 13 of 5000 characters."
 
 
-async def test_a_text_is_kept_in_the_archive_of_the_calling_agent(open_voice: Any) -> None:
+async def test_a_text_is_kept_in_the_archive_of_the_calling_agent(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("archive", content="She has been to Rome."), "Kept."])
     async with open_voice(model) as resources:
         agent_id = await nina(resources)
@@ -79,7 +82,7 @@ async def test_a_text_is_kept_in_the_archive_of_the_calling_agent(open_voice: An
     assert [passage.text for passage in kept] == ["She has been to Rome."]
 
 
-async def test_what_is_known_replaces_the_words_that_nothing_is(open_voice: Any) -> None:
+async def test_what_is_known_replaces_the_words_that_nothing_is(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("memory_append", label="human", content="Called Ada."), "Noted."])
     async with open_voice(model) as resources:
         agent = await resources.store.agents.create(Actor(), "nina", tools=TOOLS)
@@ -88,7 +91,7 @@ async def test_what_is_known_replaces_the_words_that_nothing_is(open_voice: Any)
     assert block.value == "Called Ada."
 
 
-async def test_edits_of_one_reply_are_all_kept(open_voice: Any) -> None:
+async def test_edits_of_one_reply_are_all_kept(open_voice: OpenVoice) -> None:
     both = ScriptedReply(
         calls=[
             ScriptedCall(name="memory_append", arguments=f'{{"label": "human", "content": "Fact {number}."}}')
@@ -127,14 +130,14 @@ async def test_edits_of_one_reply_are_all_kept(open_voice: Any) -> None:
     ids=["over the limit", "label", "nothing", "NUL", "not there", "there twice", "no old text", "archive"],
 )
 async def test_what_cannot_be_done_is_told_to_the_model(
-    open_voice: Any, reply: ScriptedReply, words: str
+    open_voice: OpenVoice, reply: ScriptedReply, words: str
 ) -> None:
     result = await told(open_voice, reply)
     assert result.startswith("Not done: ")
     assert words in result
 
 
-async def test_memory_tools_are_off_unless_the_agent_names_them(open_voice: Any) -> None:
+async def test_memory_tools_are_off_unless_the_agent_names_them(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["Hello."])
     async with open_voice(model) as resources:
         await nina(resources, tools=["memory_append"])
@@ -142,19 +145,19 @@ async def test_memory_tools_are_off_unless_the_agent_names_them(open_voice: Any)
     assert set(TOOLS) & set(model.requests[0].tools) == {"memory_append"}
 
 
-async def test_a_stranger_s_agent_has_its_own_blocks(open_voice: Any) -> None:
+async def test_a_stranger_s_agent_has_its_own_blocks(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("memory_append", label="human", content="Secret."), "Noted."])
     async with open_voice(model) as resources:
         ada = await nina(resources)
         eve = Actor(user_id="eve")
         await resources.store.agents.create(eve, "nina", tools=TOOLS, blocks=BLOCKS)
         configurable = {**CALL["configurable"], "user": "eve"}
-        await build_graph(resources).ainvoke({"messages": [("user", "Go.")]}, {"configurable": configurable})
+        await build_graph(resources).ainvoke(user_says("Go."), {"configurable": configurable})
         blocks = await resources.store.blocks.of_agent(Actor(), ada)
     assert [block.value for block in blocks] == list(BLOCKS.values())
 
 
-async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: Any) -> None:
+async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(
         ["Hello.", calls("archive", content="She said hi."), "Kept.", "Not at all.", "Bye."]
     )
@@ -165,7 +168,7 @@ async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: Any
         other = {"configurable": {**CALL["configurable"], "thread_id": "call-43"}}
         same = [text.encode() for text in prompts(model)]
         model.script = lambda messages: "Hello again."
-        await build_graph(resources).ainvoke({"messages": [("user", "Me again.")]}, other)
+        await build_graph(resources).ainvoke(user_says("Me again."), other)
     assert len(same) == 5
     assert len(set(same)) == 1
     facts = same[0].index(b"Your memory also holds")
@@ -173,7 +176,7 @@ async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: Any
     assert prompts(model)[-1].encode()[:facts] == same[0][:facts]
 
 
-async def test_the_prompt_keeps_its_bytes_up_to_the_changed_block(open_voice: Any) -> None:
+async def test_the_prompt_keeps_its_bytes_up_to_the_changed_block(open_voice: OpenVoice) -> None:
     edit = calls("memory_append", label="human", content="Likes tea.")
     model = ScriptedChatModel(["Hello.", edit, "Noted."])
     async with open_voice(model) as resources:
@@ -188,7 +191,7 @@ async def test_the_prompt_keeps_its_bytes_up_to_the_changed_block(open_voice: An
 
 
 async def test_a_write_from_outside_is_seen_by_the_next_turn_of_every_agent_that_shares(
-    open_voice: Any,
+    open_voice: OpenVoice,
 ) -> None:
     model = ScriptedChatModel(["Hello.", "Hello.", "Hello Bea.", "Hello Bea."])
     omar: Any = {"configurable": {"thread_id": "call-43", "agent": "omar"}}
@@ -198,9 +201,9 @@ async def test_a_write_from_outside_is_seen_by_the_next_turn_of_every_agent_that
         other = await store.agents.create(Actor(), "omar", blocks={"persona": "I am Omar."})
         await store.blocks.attach(Actor(), other.id, shared.id)
         for call in (CALL, omar):
-            await graph.ainvoke({"messages": [("user", "Hi.")]}, call)
+            await graph.ainvoke(user_says("Hi."), call)
         await store.blocks.write(Actor(), shared.id, "Called Bea.")
         for call in (CALL, omar):
-            await graph.ainvoke({"messages": [("user", "Who am I?")]}, call)
+            await graph.ainvoke(user_says("Who am I?"), call)
     assert ["Called Ada." in text for text in prompts(model)] == [True, True, False, False]
     assert ["Called Bea." in text for text in prompts(model)] == [False, False, True, True]

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from open_voice import OpenVoice
 from tool_turns import result_of
 
 
@@ -13,7 +14,7 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-async def test_half_a_character_in_a_result_is_replaced(open_voice: Any) -> None:
+async def test_half_a_character_in_a_result_is_replaced(open_voice: OpenVoice) -> None:
     def newest_report() -> str:
         """Return the name of the newest report."""
         return "report_\udce4.txt"
@@ -21,7 +22,7 @@ async def test_half_a_character_in_a_result_is_replaced(open_voice: Any) -> None
     assert (await result_of(open_voice, newest_report)).text == "report_\ufffd.txt"
 
 
-async def test_a_nul_in_a_result_is_dropped(open_voice: Any) -> None:
+async def test_a_nul_in_a_result_is_dropped(open_voice: OpenVoice) -> None:
     def read() -> str:
         """Read."""
         return "a\x00b"
@@ -29,7 +30,7 @@ async def test_a_nul_in_a_result_is_dropped(open_voice: Any) -> None:
     assert (await result_of(open_voice, read)).text == "ab"
 
 
-async def test_records_with_a_type_reach_the_model_as_json(open_voice: Any) -> None:
+async def test_records_with_a_type_reach_the_model_as_json(open_voice: OpenVoice) -> None:
     invoices = [{"type": "document", "title": "Invoice 1", "amount": 100}]
 
     def find_invoices() -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from calling import user_says
 from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, text, tool_calls
 from openai_server.script import ToolCall
 from tool_turns import CALL, result_of
@@ -35,7 +37,7 @@ def named(name: str) -> StructuredTool:
     ],
 )
 async def test_a_tool_with_an_odd_name_is_offered_under_a_legal_one_and_found(
-    open_voice: Any, name: str, offered: str, called: str
+    open_voice: OpenVoice, name: str, offered: str, called: str
 ) -> None:
     model = ScriptedChatModel([calls(called, city="Rome"), "So it is."])
     async with open_voice(model, tools=[named(name)]) as resources:
@@ -57,7 +59,7 @@ async def test_a_tool_with_an_odd_name_is_offered_under_a_legal_one_and_found(
     assert records["assistant"].tool_calls[0]["name"] == records["tool"].name == name  # pyright: ignore
 
 
-async def test_a_name_of_78_characters_is_offered_cut_and_found(open_voice: Any) -> None:
+async def test_a_name_of_78_characters_is_offered_cut_and_found(open_voice: OpenVoice) -> None:
     name = "n" * 78
     model = ScriptedChatModel(
         lambda messages: "So it is." if messages[-1].type == "tool" else calls(seen[-1], city="Oslo")
@@ -65,7 +67,7 @@ async def test_a_name_of_78_characters_is_offered_cut_and_found(open_voice: Any)
     seen: list[str] = []
     async with open_voice(model, tools=[named(name)]) as resources:
         seen += resources.toolbox.of_agent([])
-        result = await build_graph(resources).ainvoke({"messages": [("user", "Go.")]}, CALL)
+        result = await build_graph(resources).ainvoke(user_says("Go."), CALL)
     assert len(seen[-1]) == 64
     assert result["messages"][-2].text == "Sunny in Oslo."
 
@@ -83,7 +85,7 @@ async def test_a_name_of_78_characters_is_offered_cut_and_found(open_voice: Any)
     ids=str,
 )
 async def test_a_tool_with_a_tuple_or_a_boolean_for_a_schema_gets_its_arguments(
-    open_voice: Any, range_schema: Any
+    open_voice: OpenVoice, range_schema: Any
 ) -> None:
     got: list[Any] = []
     schema = {
@@ -123,7 +125,7 @@ def odd_tool(number: int) -> StructuredTool:
 
 
 async def test_openai_takes_a_request_with_all_of_them(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = ToolCall("strange_one", "{}", id="call_1")
     with OpenAIServer(tool_calls([call]), text("So it is.")) as server:

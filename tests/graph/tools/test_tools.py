@@ -5,8 +5,11 @@ import threading
 from typing import Any
 
 import pytest
+from calling import user_says
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
+from open_voice import OpenVoice
 from patience import PATIENCE
 
 from voicegraph.graph import build_graph, stream_turn
@@ -21,19 +24,21 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-CALL: Any = {"configurable": {"thread_id": "call-42", "user": "ada"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-42", "user": "ada"}}
 
 
-async def results(open_voice: Any, reply: ScriptedReply, *tools: Any, **settings: Any) -> list[ToolMessage]:
+async def results(
+    open_voice: OpenVoice, reply: ScriptedReply, *tools: Any, **settings: Any
+) -> list[ToolMessage]:
     """Run a turn in which the model gives this reply; return the results that it then sees."""
     model = ScriptedChatModel([reply, "So it is."])
     async with open_voice(model, tools=tools, **settings) as resources:
-        result = await build_graph(resources).ainvoke({"messages": [("user", "Go.")]}, CALL)
+        result = await build_graph(resources).ainvoke(user_says("Go."), CALL)
     assert result["messages"][-1].text == "So it is."
     return [message for message in result["messages"] if isinstance(message, ToolMessage)]
 
 
-async def test_an_exception_is_told_without_its_text(open_voice: Any) -> None:
+async def test_an_exception_is_told_without_its_text(open_voice: OpenVoice) -> None:
     def fail() -> str:
         """Fail."""
         raise RuntimeError("password 12345")
@@ -43,7 +48,7 @@ async def test_an_exception_is_told_without_its_text(open_voice: Any) -> None:
     assert "12345" not in result.text
 
 
-async def test_arguments_that_do_not_fit_are_named(open_voice: Any) -> None:
+async def test_arguments_that_do_not_fit_are_named(open_voice: OpenVoice) -> None:
     def book(guests: int) -> str:
         """Book."""
         return "booked"
@@ -53,7 +58,7 @@ async def test_arguments_that_do_not_fit_are_named(open_voice: Any) -> None:
     assert "many" not in result.text
 
 
-async def test_a_slow_tool_is_stopped_by_its_own_time_out(open_voice: Any) -> None:
+async def test_a_slow_tool_is_stopped_by_its_own_time_out(open_voice: OpenVoice) -> None:
     @voice_tool(timeout=0.05)
     async def wait() -> str:
         """Wait."""
@@ -64,7 +69,7 @@ async def test_a_slow_tool_is_stopped_by_its_own_time_out(open_voice: Any) -> No
     assert "too long" in result.text
 
 
-async def test_a_hanging_thread_does_not_hold_the_turn(open_voice: Any) -> None:
+async def test_a_hanging_thread_does_not_hold_the_turn(open_voice: OpenVoice) -> None:
     go_on = threading.Event()
 
     def hang() -> str:
@@ -77,7 +82,7 @@ async def test_a_hanging_thread_does_not_hold_the_turn(open_voice: Any) -> None:
     assert "too long" in result.text
 
 
-async def test_calls_of_one_reply_run_at_once(open_voice: Any) -> None:
+async def test_calls_of_one_reply_run_at_once(open_voice: OpenVoice) -> None:
     both = asyncio.Barrier(2)
 
     async def meet(name: str) -> str:
@@ -91,7 +96,7 @@ async def test_calls_of_one_reply_run_at_once(open_voice: Any) -> None:
     assert [result.text for result in await results(open_voice, reply, meet)] == ["Ada", "Bob"]
 
 
-async def test_synchronous_tools_run_at_once_in_threads(open_voice: Any) -> None:
+async def test_synchronous_tools_run_at_once_in_threads(open_voice: OpenVoice) -> None:
     both = threading.Barrier(2)
 
     def meet(name: str) -> str:
@@ -105,7 +110,7 @@ async def test_synchronous_tools_run_at_once_in_threads(open_voice: Any) -> None
     assert [result.text for result in await results(open_voice, reply, meet)] == ["Ada", "Bob"]
 
 
-async def test_a_long_result_is_clipped(open_voice: Any) -> None:
+async def test_a_long_result_is_clipped(open_voice: OpenVoice) -> None:
     def read() -> str:
         """Read."""
         return "x" * 10_000
@@ -115,7 +120,7 @@ async def test_a_long_result_is_clipped(open_voice: Any) -> None:
     assert len(result.text) < 200
 
 
-async def test_a_tool_knows_its_call(open_voice: Any) -> None:
+async def test_a_tool_knows_its_call(open_voice: OpenVoice) -> None:
     seen = []
 
     @tool
@@ -129,7 +134,7 @@ async def test_a_tool_knows_its_call(open_voice: Any) -> None:
     assert seen[0].actor == Actor("default", "ada")
 
 
-async def test_the_tool_gets_neither_preamble_nor_heartbeat(open_voice: Any) -> None:
+async def test_the_tool_gets_neither_preamble_nor_heartbeat(open_voice: OpenVoice) -> None:
     got: dict[str, Any] = {}
 
     @tool
@@ -144,7 +149,7 @@ async def test_the_tool_gets_neither_preamble_nor_heartbeat(open_voice: Any) -> 
     assert got == {"word": "ivy", "times": 2}
 
 
-async def test_a_model_inside_a_tool_is_not_heard(open_voice: Any) -> None:
+async def test_a_model_inside_a_tool_is_not_heard(open_voice: OpenVoice) -> None:
     inner = ScriptedChatModel(["Secret thoughts."])
 
     async def think() -> str:
@@ -154,13 +159,13 @@ async def test_a_model_inside_a_tool_is_not_heard(open_voice: Any) -> None:
     model = ScriptedChatModel([calls("think", "Let me think."), "Done."])
     async with open_voice(model, tools=[think]) as resources:
         graph = build_graph(resources)
-        turn = {"messages": [("user", "Think.")]}
+        turn = user_says("Think.")
         parts = [part async for part in graph.astream(turn, CALL, stream_mode=["messages", "custom"])]
     heard = "".join(part[0].text for mode, part in parts if mode == "messages")
     assert heard == "Let me think. Done."
 
 
-async def test_the_filler_is_spoken_once_while_a_tool_is_slow(open_voice: Any) -> None:
+async def test_the_filler_is_spoken_once_while_a_tool_is_slow(open_voice: OpenVoice) -> None:
     go_on = asyncio.Event()
 
     async def wait() -> str:
@@ -180,7 +185,7 @@ async def test_the_filler_is_spoken_once_while_a_tool_is_slow(open_voice: Any) -
 
 
 async def test_the_filler_is_spoken_while_the_model_is_silent_and_the_reply_is_stored_without_it(
-    open_voice: Any,
+    open_voice: OpenVoice,
 ) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="Here I am.", hold=hold)])
@@ -197,7 +202,9 @@ async def test_the_filler_is_spoken_while_the_model_is_silent_and_the_reply_is_s
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-async def test_after_a_crash_only_an_idempotent_tool_runs_again(open_voice: Any, idempotent: bool) -> None:
+async def test_after_a_crash_only_an_idempotent_tool_runs_again(
+    open_voice: OpenVoice, idempotent: bool
+) -> None:
     ran = []
 
     @voice_tool(side_effects=True, idempotent=idempotent)
@@ -243,7 +250,7 @@ def _turn() -> Any:
     return {**new_turn("turn-1", 0.0), "step": 1}
 
 
-async def test_a_tool_is_announced_before_and_reported_after(open_voice: Any) -> None:
+async def test_a_tool_is_announced_before_and_reported_after(open_voice: OpenVoice) -> None:
     async def look(city: str) -> str:
         """Look."""
         return city
@@ -258,7 +265,7 @@ async def test_a_tool_is_announced_before_and_reported_after(open_voice: Any) ->
 ACCOUNT = 123456789012345678901
 
 
-async def test_a_number_of_21_digits_reaches_the_tool_as_it_was_written(open_voice: Any) -> None:
+async def test_a_number_of_21_digits_reaches_the_tool_as_it_was_written(open_voice: OpenVoice) -> None:
     paid: list[Any] = []
 
     def pay(account: int, other: str, several: list[int | None]) -> str:
@@ -273,16 +280,16 @@ async def test_a_number_of_21_digits_reaches_the_tool_as_it_was_written(open_voi
     assert result.text == f"paid to {ACCOUNT}"
 
 
-async def test_a_thread_with_such_a_number_goes_on_in_another_process(open_voice: Any) -> None:
+async def test_a_thread_with_such_a_number_goes_on_in_another_process(open_voice: OpenVoice) -> None:
     def pay(account: int) -> str:
         """Pay."""
         return "paid"
 
     reply = ScriptedReply(calls=[ScriptedCall(name="pay", arguments=f'{{"account": {ACCOUNT}}}')])
     async with open_voice(ScriptedChatModel([reply, "Paid."]), tools=[pay]) as resources:
-        await build_graph(resources).ainvoke({"messages": [("user", "Pay.")]}, CALL)
+        await build_graph(resources).ainvoke(user_says("Pay."), CALL)
     model = ScriptedChatModel(["Yes."])
     async with open_voice(model, tools=[pay]) as resources:
-        await build_graph(resources).ainvoke({"messages": [("user", "Did you?")]}, CALL)
+        await build_graph(resources).ainvoke(user_says("Did you?"), CALL)
     [call] = [call for m in model.requests[0].messages if isinstance(m, AIMessage) for call in m.tool_calls]
     assert call["args"] == {"account": str(ACCOUNT)}

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 
 from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-1"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-1"}}
 HOTEL = "You are the friendly receptionist of a small hotel. Take bookings and answer questions about rooms."
 SUMMARIZE = "Compress the conversation so far into a short summary for the next task."
 TRANSCRIPT = "Conversation to summarize:\n\n<user>\nA room.\n</user>\n<assistant>\nGladly.\n</assistant>"
@@ -61,7 +63,9 @@ async def asked_beside(resources: Resources, model: ScriptedChatModel, side: Any
 
 @pytest.mark.parametrize("mode", ["custom", "messages", ["custom"], ["messages"]], ids=str)
 @pytest.mark.parametrize(("prompt", "text"), SIDE_CALLS)
-async def test_a_side_call_runs_beside_the_reply(open_voice: Any, prompt: str, text: str, mode: Any) -> None:
+async def test_a_side_call_runs_beside_the_reply(
+    open_voice: OpenVoice, prompt: str, text: str, mode: Any
+) -> None:
     gate = asyncio.Event()
     model = ScriptedChatModel(answer(gate))
     async with open_voice(model) as resources:
@@ -82,7 +86,7 @@ async def test_a_side_call_runs_beside_the_reply(open_voice: Any, prompt: str, t
         ]
 
 
-async def test_a_side_call_runs_beside_the_first_reply_of_a_call(open_voice: Any) -> None:
+async def test_a_side_call_runs_beside_the_first_reply_of_a_call(open_voice: OpenVoice) -> None:
     gate = asyncio.Event()
     model = ScriptedChatModel(answer(gate))
     async with open_voice(model) as resources:
@@ -94,14 +98,14 @@ async def test_a_side_call_runs_beside_the_first_reply_of_a_call(open_voice: Any
         assert await turn == "Gladly, for how many nights?"
 
 
-async def test_a_summary_before_the_first_turn_begins_no_thread(open_voice: Any) -> None:
+async def test_a_summary_before_the_first_turn_begins_no_thread(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(answer(asyncio.Event()))
     async with open_voice(model) as resources:
         await asked_beside(resources, model, adapters(SUMMARIZE, TRANSCRIPT), "custom")
         assert await resources.store.threads.list(Actor()) == ()
 
 
-async def test_drafts_and_repeats_of_a_first_turn_are_turns(open_voice: Any) -> None:
+async def test_drafts_and_repeats_of_a_first_turn_are_turns(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(answer(asyncio.Event()))
     async with open_voice(model) as resources:
         graph = build_graph(resources)
@@ -111,7 +115,7 @@ async def test_drafts_and_repeats_of_a_first_turn_are_turns(open_voice: Any) -> 
         assert [message.text for message in window] == ["Hello?", "Hello."]
 
 
-async def test_words_that_are_given_by_code_are_a_turn_whatever_they_quote(open_voice: Any) -> None:
+async def test_words_that_are_given_by_code_are_a_turn_whatever_they_quote(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(answer(asyncio.Event()))
     async with open_voice(model) as resources:
         graph = build_graph(resources)

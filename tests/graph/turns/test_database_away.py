@@ -6,7 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from calling import CALL, user_says
 from forgetful_router import router_to
+from open_voice import OpenVoice
 from postgres_outage import Outage
 from postgres_server import PostgresServer
 
@@ -16,8 +18,6 @@ from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.errors import StorageError, ThreadLost
 from voicegraph.state.postgres.leases import key_of
-
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ async def stored(resources: Any) -> list[str]:
 
 
 async def test_a_turn_is_spoken_to_its_end_and_stored_when_the_server_is_back(
-    open_voice: Any, outage: Outage
+    open_voice: OpenVoice, outage: Outage
 ) -> None:
     gate = asyncio.Event()
     reply = ScriptedReply(text="One two three four.", hold=gate, hold_after=2)
     async with open_voice(ScriptedChatModel(["Hello.", reply, "Yes."])) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke({"messages": [("user", "Hi.")]}, CALL)
+        await graph.ainvoke(user_says("Hi."), CALL)
         events = stream_turn(graph, "Count.", CALL)
         heard = [await anext(events), await anext(events)]
         with outage.lasting():
@@ -52,12 +52,12 @@ async def test_a_turn_is_spoken_to_its_end_and_stored_when_the_server_is_back(
         assert [event async for event in events] == []
         said = ["Hi.", "Hello.", "Count.", "One two three four."]
         assert await stored(resources) == said
-        after = await graph.ainvoke({"messages": [("user", "Are you there?")]}, CALL)
+        after = await graph.ainvoke(user_says("Are you there?"), CALL)
         assert [message.text for message in after["messages"]] == [*said, "Are you there?", "Yes."]
 
 
 async def test_a_tool_that_ends_while_the_server_is_away_gives_its_result_and_the_turn_goes_on(
-    open_voice: Any, outage: Outage
+    open_voice: OpenVoice, outage: Outage
 ) -> None:
     async def look_up(word: str) -> str:
         """Look a word up, which takes the database with it."""
@@ -79,14 +79,14 @@ async def test_a_tool_that_ends_while_the_server_is_away_gives_its_result_and_th
         assert (await stored(resources))[-1] == "It was found."
 
 
-async def test_no_turn_begins_while_the_server_is_away(open_voice: Any, outage: Outage) -> None:
+async def test_no_turn_begins_while_the_server_is_away(open_voice: OpenVoice, outage: Outage) -> None:
     async with open_voice(ScriptedChatModel(["Hello.", "Yes."])) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke({"messages": [("user", "Hi.")]}, CALL)
+        await graph.ainvoke(user_says("Hi."), CALL)
         with outage.lasting(), pytest.raises(StorageError) as error:
-            await graph.ainvoke({"messages": [("user", "Hi?")]}, {"configurable": {"thread_id": "new"}})
+            await graph.ainvoke(user_says("Hi?"), {"configurable": {"thread_id": "new"}})
         assert error.value.retryable
-        after = await graph.ainvoke({"messages": [("user", "Are you there?")]}, CALL)
+        after = await graph.ainvoke(user_says("Are you there?"), CALL)
         assert [message.text for message in after["messages"]][-1] == "Yes."
 
 
@@ -132,7 +132,7 @@ async def test_a_turn_keeps_its_thread_when_the_server_does_not_notice_that_the_
 
 
 async def test_what_another_process_did_meanwhile_is_not_overwritten(
-    open_voice: Any, postgres_url: str
+    open_voice: OpenVoice, postgres_url: str
 ) -> None:
     reply = ScriptedReply(text="One two three four.", hold=asyncio.Event(), hold_after=2)
     async with open_voice(ScriptedChatModel([reply])) as resources:
@@ -145,7 +145,7 @@ async def test_what_another_process_did_meanwhile_is_not_overwritten(
             await asyncio.sleep(0)
         taker.close()
         async with open_resources(postgres_url, model=ScriptedChatModel(["Yes."])) as other:
-            after = await build_graph(other).ainvoke({"messages": [("user", "Are you there?")]}, CALL)
+            after = await build_graph(other).ainvoke(user_says("Are you there?"), CALL)
         with pytest.raises(ThreadLost, match="call-42"):
             async for _ in events:
                 pass

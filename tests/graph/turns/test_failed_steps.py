@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from calling import CALL
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
@@ -11,7 +13,6 @@ from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
 APOLOGY = TurnLimits().apology
 
 
@@ -54,7 +55,7 @@ PLACES = {"the memory": break_memory, "the models": break_models, "the tools": b
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("how", [broken, group])
 async def test_a_step_that_breaks_down_ends_the_turn_in_words(
-    place: str, how: Callable[..., Any], open_voice: Any, caplog: pytest.LogCaptureFixture
+    place: str, how: Callable[..., Any], open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = ScriptedChatModel(["Hello.", "Still here."])
     async with open_voice(model, tools=[get_weather]) as resources:
@@ -74,7 +75,7 @@ async def test_a_step_that_breaks_down_ends_the_turn_in_words(
     assert [r.text for r in history if r.role == "user"] == ["Hi.", "What now?", "And now?"]
 
 
-async def test_the_first_turn_of_a_thread_may_break_down_too(open_voice: Any) -> None:
+async def test_the_first_turn_of_a_thread_may_break_down_too(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Here I am."])) as resources:
         graph = build_graph(resources)
         with pytest.MonkeyPatch.context() as patch:
@@ -88,7 +89,7 @@ async def test_the_first_turn_of_a_thread_may_break_down_too(open_voice: Any) ->
     assert [r.text for r in history if r.role == "user"] == ["Hi.", "And now?"]
 
 
-async def test_what_was_spoken_before_a_step_broke_down_stays(open_voice: Any) -> None:
+async def test_what_was_spoken_before_a_step_broke_down_stays(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("get_weather", "Let me look.", city="Rome"), "Fine."])
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)

@@ -5,16 +5,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.tracers.base import AsyncBaseTracer
 from langchain_core.tracers.schemas import Run
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
-WORDS: Any = {"messages": [("user", "What time is it?")]}
+WORDS: Any = user_says("What time is it?")
 THINKING = "<think>He asks the time.</think>It is noon."
 TOOL = ToolCall("get_weather", '{"pre_exec_msg": "Let me look.", "city": "Rome"}')
 SPOKEN = "Let me look. It is noon."
@@ -31,7 +32,7 @@ def path(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def opened(path: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+async def opened(path: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """Give the graph over a model that calls a tool, thinks and answers."""
     if path == "by LangChain":
         call = calls("get_weather", "Let me look.", city="Rome")
@@ -46,7 +47,7 @@ async def opened(path: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_astream_events_gives_each_spoken_word_once_and_no_thoughts(
-    path: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    path: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(path, open_voice, monkeypatch) as graph:
         events = [event async for event in graph.astream_events(WORDS, CALL, version="v2")]
@@ -75,7 +76,7 @@ class Tracer(AsyncBaseTracer):
 
 
 async def test_a_tracer_sees_one_run_for_each_model_call_below_its_step(
-    path: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    path: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracer = Tracer()
     async with opened(path, open_voice, monkeypatch) as graph:
@@ -96,7 +97,7 @@ class Counting(AsyncCallbackHandler):
 
 
 async def test_a_listener_and_a_callback_do_not_disturb_each_other(
-    path: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    path: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting = Counting()
     async with opened(path, open_voice, monkeypatch) as graph:
@@ -107,7 +108,7 @@ async def test_a_listener_and_a_callback_do_not_disturb_each_other(
 
 
 async def test_the_usage_of_models_is_counted_by_langchains_own_callback(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened("raw", open_voice, monkeypatch) as graph:
         with get_usage_metadata_callback() as counted:
@@ -124,7 +125,7 @@ class Failing(BaseCallbackHandler):
 
 
 async def test_a_callback_that_fails_costs_no_word(
-    path: str, open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    path: str, open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(path, open_voice, monkeypatch) as graph:
         after = await graph.ainvoke(WORDS, {**CALL, "callbacks": [Failing()]})

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 from patience import PATIENCE
 
 from voicegraph.graph import Resources, build_graph, checkpoints, fork, interrupt, stream_turn
@@ -16,7 +18,7 @@ from voicegraph.state.upkeep.export_memory import export_memory
 from voicegraph.state.upkeep.importing.import_memory import import_memory
 from voicegraph.state.upkeep.memory_file import read_memory_file
 
-CALL: Any = {"configurable": {"thread_id": "call-42", "user": "ada"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "call-42", "user": "ada"}}
 ADA = Actor("default", "ada")
 FILLER, APOLOGY = TurnLimits().filler, TurnLimits().apology
 
@@ -60,7 +62,7 @@ async def recorded(resources: Resources) -> list[str]:
     ids=["cut off", "no JSON", "announced twice", "whole"],
 )
 async def test_what_a_call_was_announced_with_is_in_the_record(
-    open_voice: Any, arguments: str, announced: str
+    open_voice: OpenVoice, arguments: str, announced: str
 ) -> None:
     model = ScriptedChatModel([calling(arguments), "There is nothing."])
     async with open_voice(model, tools=[look]) as resources:
@@ -68,7 +70,7 @@ async def test_what_a_call_was_announced_with_is_in_the_record(
         assert await recorded(resources) == [announced, "There is nothing."]
 
 
-async def test_a_filler_while_a_tool_runs_is_in_the_record(open_voice: Any) -> None:
+async def test_a_filler_while_a_tool_runs_is_in_the_record(open_voice: OpenVoice) -> None:
     filled = asyncio.Event()
 
     @voice_tool()
@@ -88,7 +90,7 @@ async def test_a_filler_while_a_tool_runs_is_in_the_record(open_voice: Any) -> N
         assert " ".join(await recorded(resources)) == said
 
 
-async def test_a_filler_that_was_all_that_the_caller_heard_is_in_the_record(open_voice: Any) -> None:
+async def test_a_filler_that_was_all_that_the_caller_heard_is_in_the_record(open_voice: OpenVoice) -> None:
     held = ScriptedReply(text="Never said.", hold=asyncio.Event())
     async with open_voice(ScriptedChatModel([held, "Yes."]), filler_after=0.01) as resources:
         graph = build_graph(resources)
@@ -100,14 +102,14 @@ async def test_a_filler_that_was_all_that_the_caller_heard_is_in_the_record(open
         assert await recorded(resources) == [FILLER]
 
 
-async def test_a_turn_that_the_provider_refused_is_in_the_record(open_voice: Any) -> None:
+async def test_a_turn_that_the_provider_refused_is_in_the_record(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([ModelRefused("no")])) as resources:
         assert await heard(resources) == APOLOGY
         stored = await resources.store.messages.history(ADA, "call-42")
     assert [(message.role, message.text) for message in stored] == [("user", "Hi"), ("assistant", APOLOGY)]
 
 
-async def test_what_was_heard_is_found_and_shown_by_a_search(open_voice: Any) -> None:
+async def test_what_was_heard_is_found_and_shown_by_a_search(open_voice: OpenVoice) -> None:
     arguments = '{"pre_exec_msg": "Looking for violets.", "pre_exec_msg": "Tulips."}'
     model = ScriptedChatModel([calling(arguments), "There are none."])
     async with open_voice(model, tools=[look]) as resources:
@@ -122,7 +124,7 @@ async def test_what_was_heard_is_found_and_shown_by_a_search(open_voice: Any) ->
         assert not (await store.recall.search(ADA, agent.id, "tulips")).hits
 
 
-async def test_what_was_heard_goes_along_with_an_export(open_voice: Any) -> None:
+async def test_what_was_heard_goes_along_with_an_export(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calling('{"pre_exec_msg": "I look."}'), "Nothing."])
     async with open_voice(model, tools=[look]) as resources:
         await heard(resources)
@@ -134,7 +136,7 @@ async def test_what_was_heard_goes_along_with_an_export(open_voice: Any) -> None
     assert [message.spoken for message in stored if message.role == "assistant"] == ["I look.", None]
 
 
-async def test_a_fork_has_what_was_heard(open_voice: Any) -> None:
+async def test_a_fork_has_what_was_heard(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calling('{"pre_exec_msg": "I look."}'), "Nothing."])
     async with open_voice(model, tools=[look]) as resources:
         await heard(resources)
@@ -145,7 +147,7 @@ async def test_a_fork_has_what_was_heard(open_voice: Any) -> None:
     assert [message.heard for message in stored if message.role == "assistant"] == ["I look.", "Nothing."]
 
 
-async def test_memory_keeps_what_was_heard(open_voice: Any) -> None:
+async def test_memory_keeps_what_was_heard(open_voice: OpenVoice) -> None:
     announced = calling('{"pre_exec_msg": "Your violets are sold out."}')
     model = ScriptedChatModel([announced, "", *["I see."] * 4])
     small = {"message_buffer_limit": 6, "message_buffer_min": 2, "consolidate_after": 0}

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, open_resources_sync, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, ToolStarted, TurnFinished
@@ -20,54 +22,47 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
-
-
 def get_weather(city: str) -> str:
     """Tell the weather of a city."""
     return f"Sunny in {city}."
 
 
-def say(text: str) -> dict[str, Any]:
-    return {"messages": [("user", text)]}
-
-
-async def test_a_turn_needs_only_messages_and_a_thread(open_voice: Any) -> None:
+async def test_a_turn_needs_only_messages_and_a_thread(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Hello Ada."])) as resources:
-        result = await build_graph(resources).ainvoke(say("I'm Ada."), CALL)
+        result = await build_graph(resources).ainvoke(user_says("I'm Ada."), CALL)
     assert [message.text for message in result["messages"]] == ["I'm Ada.", "Hello Ada."]
     assert result["turn"]["outcome"] == "finished"
 
 
-async def test_the_next_turn_knows_the_one_before(open_voice: Any) -> None:
+async def test_the_next_turn_knows_the_one_before(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["Hello Ada.", "You are Ada."])
     async with open_voice(model) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke(say("I'm Ada."), CALL)
-        await graph.ainvoke(say("Who am I?"), CALL)
+        await graph.ainvoke(user_says("I'm Ada."), CALL)
+        await graph.ainvoke(user_says("Who am I?"), CALL)
     asked = [message.text for message in model.requests[1].messages[1:]]
     assert asked == ["I'm Ada.", "Hello Ada.", "Who am I?"]
 
 
-async def test_a_new_process_on_the_same_thread_knows_the_turn_before(open_voice: Any) -> None:
+async def test_a_new_process_on_the_same_thread_knows_the_turn_before(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Hello Ada."])) as resources:
-        await build_graph(resources).ainvoke(say("I'm Ada."), CALL)
+        await build_graph(resources).ainvoke(user_says("I'm Ada."), CALL)
     model = ScriptedChatModel(["You are Ada."])
     async with open_voice(model) as resources:
-        await build_graph(resources).ainvoke(say("Who am I?"), CALL)
+        await build_graph(resources).ainvoke(user_says("Who am I?"), CALL)
     assert "I'm Ada." in [message.text for message in model.requests[0].messages]
 
 
-async def test_threads_do_not_hear_each_other(open_voice: Any) -> None:
+async def test_threads_do_not_hear_each_other(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["Hello.", "Hi."])
     async with open_voice(model) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke(say("A secret."), CALL)
-        await graph.ainvoke(say("Hi."), {"configurable": {"thread_id": "call-43"}})
+        await graph.ainvoke(user_says("A secret."), CALL)
+        await graph.ainvoke(user_says("Hi."), {"configurable": {"thread_id": "call-43"}})
     assert [message.text for message in model.requests[1].messages[1:]] == ["Hi."]
 
 
-async def test_the_preamble_is_spoken_before_the_tool_runs(open_voice: Any) -> None:
+async def test_the_preamble_is_spoken_before_the_tool_runs(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("get_weather", "Let me look.", city="Rome"), "It is sunny in Rome."])
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)
@@ -82,10 +77,10 @@ async def test_the_preamble_is_spoken_before_the_tool_runs(open_voice: Any) -> N
     assert isinstance(events[-1], TurnFinished)
 
 
-async def test_the_model_gets_the_result_and_a_hidden_instruction(open_voice: Any) -> None:
+async def test_the_model_gets_the_result_and_a_hidden_instruction(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("get_weather", "Let me look.", city="Rome"), "It is sunny."])
     async with open_voice(model, tools=[get_weather]) as resources:
-        await build_graph(resources).ainvoke(say("Weather?"), CALL)
+        await build_graph(resources).ainvoke(user_says("Weather?"), CALL)
         stored = await resources.store.messages.history(Actor(), "call-42")
     result = model.requests[1].messages[-1]
     assert isinstance(result, ToolMessage)
@@ -94,7 +89,7 @@ async def test_the_model_gets_the_result_and_a_hidden_instruction(open_voice: An
     assert [record.role for record in stored] == ["user", "assistant", "tool", "assistant"]
 
 
-async def test_two_calls_of_a_reply_are_answered_in_their_order(open_voice: Any) -> None:
+async def test_two_calls_of_a_reply_are_answered_in_their_order(open_voice: OpenVoice) -> None:
     both = ScriptedReply(
         calls=[
             ScriptedCall(name="get_weather", arguments='{"pre_exec_msg": "Rome first.", "city": "Rome"}'),
@@ -103,7 +98,7 @@ async def test_two_calls_of_a_reply_are_answered_in_their_order(open_voice: Any)
     )
     model = ScriptedChatModel([both, "Both sunny."])
     async with open_voice(model, tools=[get_weather]) as resources:
-        result = await build_graph(resources).ainvoke(say("Rome and Oslo?"), CALL)
+        result = await build_graph(resources).ainvoke(user_says("Rome and Oslo?"), CALL)
     assert [m.text for m in result["messages"] if isinstance(m, ToolMessage)] == [
         "Sunny in Rome.",
         "Sunny in Oslo.",
@@ -111,38 +106,38 @@ async def test_two_calls_of_a_reply_are_answered_in_their_order(open_voice: Any)
     assert result["turn"]["spoken"] == "Rome first. Then Oslo. Both sunny."
 
 
-async def test_messages_mode_holds_exactly_the_spoken_text(open_voice: Any) -> None:
+async def test_messages_mode_holds_exactly_the_spoken_text(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(
         [calls("get_weather", "Let me look.", city="Rome"), "<think>hm</think>It is sunny."]
     )
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)
-        parts = [part async for part in graph.astream(say("Weather?"), CALL, stream_mode="messages")]
+        parts = [part async for part in graph.astream(user_says("Weather?"), CALL, stream_mode="messages")]
     assert "".join(message.text for message, _ in parts) == "Let me look. It is sunny."
     assert {metadata["langgraph_node"] for _, metadata in parts} == {"call_llm"}
 
 
-async def test_only_speech_events_carry_content(open_voice: Any) -> None:
+async def test_only_speech_events_carry_content(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("get_weather", "Let me look.", city="Rome"), "Sunny."])
     async with open_voice(model, tools=[get_weather]) as resources:
         graph = build_graph(resources)
-        parts = [part async for part in graph.astream(say("Weather?"), CALL, stream_mode="custom")]
+        parts = [part async for part in graph.astream(user_says("Weather?"), CALL, stream_mode="custom")]
     assert all(("content" in part) == (part["type"] == "speech") for part in parts)
 
 
-async def test_the_last_step_of_the_budget_answers_without_tools(open_voice: Any) -> None:
+async def test_the_last_step_of_the_budget_answers_without_tools(open_voice: OpenVoice) -> None:
     again = [calls("get_weather", city="Rome") for _ in range(2)]
     model = ScriptedChatModel([*again, "I give up."])
     async with open_voice(model, tools=[get_weather], max_steps=3) as resources:
-        result = await build_graph(resources).ainvoke(say("Weather?"), CALL)
+        result = await build_graph(resources).ainvoke(user_says("Weather?"), CALL)
     assert [bool(request.tools) for request in model.requests] == [True, True, False]
     assert result["messages"][-1].text == "I give up."
 
 
-async def test_the_clock_tool_is_always_there(open_voice: Any) -> None:
+async def test_the_clock_tool_is_always_there(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel([calls("current_time", "One second."), "It is late."])
     async with open_voice(model) as resources:
-        result = await build_graph(resources).ainvoke(say("What time is it?"), CALL)
+        result = await build_graph(resources).ainvoke(user_says("What time is it?"), CALL)
     assert "UTC" in next(m.text for m in result["messages"] if isinstance(m, ToolMessage))
 
 
@@ -150,13 +145,13 @@ async def test_the_clock_tool_is_always_there(open_voice: Any) -> None:
     "bad",
     [
         {"messages": []},
-        {"messages": [("user", "  ")]},
+        user_says("  "),
         {},
-        {"messages": [("user", "x" * 1_000_000)]},
+        user_says("x" * 1_000_000),
         {"messages": [3]},
     ],
 )
-async def test_bad_input_is_refused_and_leaves_nothing(open_voice: Any, bad: Any) -> None:
+async def test_bad_input_is_refused_and_leaves_nothing(open_voice: OpenVoice, bad: Any) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         graph = build_graph(resources)
         with pytest.raises(InvalidMessage):
@@ -165,51 +160,53 @@ async def test_bad_input_is_refused_and_leaves_nothing(open_voice: Any, bad: Any
         assert (await graph.aget_state(CALL)).values == {}
 
 
-async def test_a_turn_without_a_thread_says_what_is_missing(open_voice: Any) -> None:
+async def test_a_turn_without_a_thread_says_what_is_missing(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         with pytest.raises(InvalidSetting, match="thread_id"):
-            await build_graph(resources).ainvoke(say("Hi."), {"configurable": {}})
+            await build_graph(resources).ainvoke(user_says("Hi."), {"configurable": {}})
 
 
-async def test_an_unknown_agent_is_an_error(open_voice: Any) -> None:
+async def test_an_unknown_agent_is_an_error(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         with pytest.raises(AgentNotFound, match="nobody"):
             await build_graph(resources).ainvoke(
-                say("Hi."), {"configurable": {"thread_id": "x", "agent": "nobody"}}
+                user_says("Hi."), {"configurable": {"thread_id": "x", "agent": "nobody"}}
             )
 
 
-async def test_a_thread_belongs_to_one_agent(open_voice: Any) -> None:
+async def test_a_thread_belongs_to_one_agent(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Hi."])) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke(say("Hi."), CALL)
+        await graph.ainvoke(user_says("Hi."), CALL)
         await resources.store.agents.create(Actor(), "helper")
         with pytest.raises(ThreadTaken):
-            await graph.ainvoke(say("Hi."), {"configurable": {"thread_id": "call-42", "agent": "helper"}})
+            await graph.ainvoke(
+                user_says("Hi."), {"configurable": {"thread_id": "call-42", "agent": "helper"}}
+            )
 
 
-async def test_agent_and_user_may_come_as_context(open_voice: Any) -> None:
+async def test_agent_and_user_may_come_as_context(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(["Hi."])) as resources:
         await resources.store.actors.ensure(Actor("acme", "ada"))
         await resources.store.agents.create(Actor("acme", "ada"), "helper", system="Be kind.")
         context = {"organization": "acme", "user": "ada", "agent": "helper"}
-        result = await build_graph(resources).ainvoke(say("Hi."), CALL, context=context)
+        result = await build_graph(resources).ainvoke(user_says("Hi."), CALL, context=context)
         assert result["messages"][-1].text == "Hi."
         assert [t.id for t in await resources.store.threads.list(Actor("acme", "ada"))] == ["call-42"]
 
 
-async def test_the_prompt_is_rendered_again_only_when_a_block_changed(open_voice: Any) -> None:
+async def test_the_prompt_is_rendered_again_only_when_a_block_changed(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["One.", "Two.", "Three."])
     async with open_voice(model) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke(say("1"), CALL)
-        await graph.ainvoke(say("2"), CALL)
+        await graph.ainvoke(user_says("1"), CALL)
+        await graph.ainvoke(user_says("2"), CALL)
         agent = await resources.store.agents.get(Actor(), "default")
         human = next(
             b for b in await resources.store.blocks.of_agent(Actor(), agent.id) if b.label == "human"
         )
         await resources.store.blocks.write(Actor(), human.id, "The user is called Ada.")
-        await graph.ainvoke(say("3"), CALL)
+        await graph.ainvoke(user_says("3"), CALL)
     prompts = [request.messages[0].text for request in model.requests]
     assert prompts[0] == prompts[1]
     assert "called Ada" in prompts[2]
@@ -219,39 +216,39 @@ def test_a_script_without_asyncio_does_the_same(voice_url: str) -> None:
     model = ScriptedChatModel(["Hello Ada.", "You are Ada."])
     with open_resources_sync(voice_url, model=model) as resources:
         graph = build_graph(resources)
-        assert graph.invoke(say("I'm Ada."), CALL)["messages"][-1].text == "Hello Ada."
-        parts = list(graph.stream(say("Who am I?"), CALL, stream_mode="custom"))
+        assert graph.invoke(user_says("I'm Ada."), CALL)["messages"][-1].text == "Hello Ada."
+        parts = list(graph.stream(user_says("Who am I?"), CALL, stream_mode="custom"))
         assert "".join(part["content"] for part in parts if part["type"] == "speech") == "You are Ada."
         window = graph.get_state(CALL).values["messages"]
         assert [type(message) for message in window] == [HumanMessage, AIMessage] * 2
         assert len(list(graph.get_state_history(CALL))) > 4
 
 
-async def test_invoke_inside_asyncio_says_what_to_use(open_voice: Any) -> None:
+async def test_invoke_inside_asyncio_says_what_to_use(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as resources:
         with pytest.raises(InvalidSetting, match="open_resources_sync"):
-            build_graph(resources).invoke(say("Hi."), CALL)
+            build_graph(resources).invoke(user_says("Hi."), CALL)
 
 
 async def test_a_thread_that_a_process_has_forgotten_goes_on_as_before(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("voicegraph.graph.resources.MOST_KNOWN_THREADS", 2)
     threads: list[Any] = [{"configurable": {"thread_id": f"call-{number}"}} for number in (1, 2, 3)]
     async with open_voice(ScriptedChatModel(["One."] * 4)) as resources:
         graph = build_graph(resources)
         for thread in threads:
-            await graph.ainvoke(say("Hi."), thread)
+            await graph.ainvoke(user_says("Hi."), thread)
         known = [resources.owner_ids(f"call-{number}") is not None for number in (1, 2, 3)]
         assert known == [False, True, True]
 
-        after = await graph.ainvoke(say("Again."), threads[0])
+        after = await graph.ainvoke(user_says("Again."), threads[0])
 
     assert [message.text for message in after["messages"]] == ["Hi.", "One.", "Again.", "One."]
 
 
 async def test_of_two_first_requests_the_second_one_deletes_nothing(
-    open_voice: Any, monkeypatch: pytest.MonkeyPatch
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late, whole_claim = asyncio.Event(), Threads.claim
 
@@ -267,9 +264,9 @@ async def test_of_two_first_requests_the_second_one_deletes_nothing(
         second = asyncio.create_task(resources.claim(Actor(), "", "call-42"))
         while Threads.claim is slow_once:
             await asyncio.sleep(0)
-        await graph.ainvoke(say("I'm Ada."), CALL)
+        await graph.ainvoke(user_says("I'm Ada."), CALL)
         late.set()
         await second
-        after = await graph.ainvoke(say("Who am I?"), CALL)
+        after = await graph.ainvoke(user_says("Who am I?"), CALL)
 
     assert [message.text for message in after["messages"]][:2] == ["I'm Ada.", "Hello Ada."]

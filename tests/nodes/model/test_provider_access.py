@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import user_says
 from openai_server import OpenAIServer, text
 
 from voicegraph.graph import Settings, build_graph, open_resources
@@ -39,7 +40,7 @@ async def answer(database_url: str, model: str = MODEL) -> str:
     settings = Settings(filler_after=None, model_attempts=1, raise_errors=True)
     async with open_resources(database_url, model=model, settings=settings) as resources:
         result = await build_graph(resources).ainvoke(
-            {"messages": [("user", "Hello.")]}, {"configurable": {"thread_id": "call-1"}}
+            user_says("Hello."), {"configurable": {"thread_id": "call-1"}}
         )
     return result["messages"][-1].text
 
@@ -197,7 +198,7 @@ async def test_an_empty_key_or_address_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_the_newer_name_of_the_address_wins_and_one_line_tells_so(
-    server: OpenAIServer, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    server: OpenAIServer, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/secret")
     server.add(text("Hi."))
@@ -216,7 +217,9 @@ async def test_the_older_name_of_the_address_serves_alone(
     assert await answer(database_url) == "Hi."
 
 
-def test_two_equal_addresses_are_not_worth_a_line(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_two_equal_addresses_are_not_worth_a_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1/ ")
     assert openai_access().base_url == "http://127.0.0.1:9/v1"

@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 import pytest
+from ear import Ear
 from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
 from langchain_core.outputs import LLMResult
 
 
-async def test_all_that_is_said_is_heard_and_remembered(ear: Any) -> None:
+async def test_all_that_is_said_is_heard_and_remembered(ear: Ear) -> None:
     speaker = await ear.listen()
     for text in ("Hel", "lo", " Ada."):
         await speaker.say(text)
@@ -17,7 +18,7 @@ async def test_all_that_is_said_is_heard_and_remembered(ear: Any) -> None:
     assert {event["type"] for event in ear.events} == {"speech"}
 
 
-async def test_a_new_sentence_is_parted_by_one_blank(ear: Any) -> None:
+async def test_a_new_sentence_is_parted_by_one_blank(ear: Ear) -> None:
     speaker = await ear.listen()
     await speaker.say("One.")
     speaker.begin_sentence()
@@ -29,13 +30,13 @@ async def test_a_new_sentence_is_parted_by_one_blank(ear: Any) -> None:
     assert ear.heard == "One. Two. Three. Four."
 
 
-async def test_the_first_sentence_has_no_blank_before_it(ear: Any) -> None:
+async def test_the_first_sentence_has_no_blank_before_it(ear: Ear) -> None:
     speaker = await ear.listen()
     speaker.begin_sentence()
     assert await speaker.say("One.") == "One."
 
 
-async def test_each_step_begins_a_sentence(ear: Any) -> None:
+async def test_each_step_begins_a_sentence(ear: Ear) -> None:
     speaker = await ear.listen()
     await speaker.say("Let me look.")
     await speaker.detach()
@@ -44,21 +45,21 @@ async def test_each_step_begins_a_sentence(ear: Any) -> None:
     assert ear.heard == "Let me look. It is sunny."
 
 
-async def test_nothing_is_said_between_the_steps(ear: Any) -> None:
+async def test_nothing_is_said_between_the_steps(ear: Ear) -> None:
     speaker = await ear.listen()
     await speaker.detach()
     assert await speaker.say("Lost.") == ""
     assert speaker.spoken == ""
 
 
-async def test_empty_text_is_no_speech(ear: Any) -> None:
+async def test_empty_text_is_no_speech(ear: Ear) -> None:
     speaker = await ear.listen()
     assert await speaker.say("") == ""
     assert ear.events == []
     assert speaker.first_speech_at is None
 
 
-async def test_the_time_of_the_first_speech_stays(ear: Any) -> None:
+async def test_the_time_of_the_first_speech_stays(ear: Ear) -> None:
     speaker = await ear.listen()
     await speaker.say("One.")
     ear.clock.seconds += 5
@@ -66,7 +67,7 @@ async def test_the_time_of_the_first_speech_stays(ear: Any) -> None:
     assert speaker.first_speech_at == 1000.0
 
 
-async def test_the_filler_is_spoken_once_until_the_next_word(ear: Any) -> None:
+async def test_the_filler_is_spoken_once_until_the_next_word(ear: Ear) -> None:
     speaker = await ear.listen()
     await speaker.say("Let me look.")
     await speaker.fill("One moment.")
@@ -76,7 +77,7 @@ async def test_the_filler_is_spoken_once_until_the_next_word(ear: Any) -> None:
     assert ear.heard == "Let me look. One moment. It is sunny. One moment."
 
 
-async def test_no_filler_comes_beside_a_first_word_that_waited_with_it(ear: Any) -> None:
+async def test_no_filler_comes_beside_a_first_word_that_waited_with_it(ear: Ear) -> None:
     speaker, kept = await ear.listen(), asyncio.Event()
     speaker.hold_until(kept)
     saying = [asyncio.create_task(speaker.say("One")), asyncio.create_task(speaker.fill("One moment."))]
@@ -87,7 +88,7 @@ async def test_no_filler_comes_beside_a_first_word_that_waited_with_it(ear: Any)
     assert ear.heard == "One two."
 
 
-async def test_a_filler_before_the_first_step_is_the_beginning_of_the_first_reply_alone(ear: Any) -> None:
+async def test_a_filler_before_the_first_step_is_the_beginning_of_the_first_reply_alone(ear: Ear) -> None:
     ear.speaker.attach_ahead(lambda _: None, "reply-1")
     await ear.speaker.fill("One moment.")
     await ear.speaker.detach()
@@ -97,7 +98,7 @@ async def test_a_filler_before_the_first_step_is_the_beginning_of_the_first_repl
     assert ear.speaker.begin_reply()[1] == len("One moment. Yes?")
 
 
-async def test_the_answer_waits_for_the_words_of_the_caller_to_be_kept_after_a_filler_too(ear: Any) -> None:
+async def test_the_answer_waits_for_the_words_of_the_caller_to_be_kept_after_a_filler_too(ear: Ear) -> None:
     ear.speaker.attach_ahead(lambda _: None, "reply")
     await ear.speaker.fill("One moment.")
     speaker, kept = await ear.listen(), asyncio.Event()
@@ -110,14 +111,14 @@ async def test_the_answer_waits_for_the_words_of_the_caller_to_be_kept_after_a_f
     assert ear.heard == " Yes?"
 
 
-async def test_silence_is_counted_from_the_last_word(ear: Any) -> None:
+async def test_silence_is_counted_from_the_last_word(ear: Ear) -> None:
     speaker = await ear.listen()
     before = time.monotonic()
     await speaker.say("One.")
     assert before <= speaker.quiet_since <= time.monotonic()
 
 
-async def test_a_resumed_turn_goes_on_behind_what_it_had_said(ear: Any) -> None:
+async def test_a_resumed_turn_goes_on_behind_what_it_had_said(ear: Ear) -> None:
     ear.speaker.resume("Let me look.", 990.0)
     speaker = await ear.listen()
     await speaker.say("It is sunny.")
@@ -153,7 +154,7 @@ class Listener(Follower):
     tap_output_iter = tap_output_aiter
 
 
-async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: Any) -> None:
+async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: Ear) -> None:
     listener = Listener()
     manager = AsyncCallbackManager([listener], [listener])
     speaker = await ear.listen(callbacks=manager, metadata={"langgraph_node": "execute_tool"})
@@ -164,14 +165,14 @@ async def test_message_listeners_get_the_same_words_as_parts_of_the_reply(ear: A
     assert listener.ended == ["One moment."]
 
 
-async def test_a_step_that_says_nothing_ends_with_no_message(ear: Any) -> None:
+async def test_a_step_that_says_nothing_ends_with_no_message(ear: Ear) -> None:
     listener = Listener()
     speaker = await ear.listen(callbacks=[listener], metadata={"langgraph_node": "execute_tool"})
     await speaker.detach()
     assert (listener.nodes, listener.ended) == (["call_llm"], [])
 
 
-async def test_a_tracer_sees_no_speech_since_it_sees_the_models_own_run(ear: Any) -> None:
+async def test_a_tracer_sees_no_speech_since_it_sees_the_models_own_run(ear: Ear) -> None:
     follower = Follower()
     speaker = await ear.listen(callbacks=[follower], metadata={"langgraph_node": "call_llm"})
     await speaker.say("Hello.")
@@ -179,7 +180,7 @@ async def test_a_tracer_sees_no_speech_since_it_sees_the_models_own_run(ear: Any
     assert (follower.nodes, follower.tokens, follower.ended) == ([], [], [])
 
 
-async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Any) -> None:
+async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Ear) -> None:
     speaker = await ear.listen()
     kept = asyncio.Event()
     speaker.hold_until(kept)
@@ -194,7 +195,7 @@ async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Any)
 
 
 async def test_a_disk_that_keeps_nothing_leaves_nobody_in_silence(
-    ear: Any, monkeypatch: pytest.MonkeyPatch
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("voicegraph.nodes.speech.speech.LONGEST_WAIT", 0.0)
     speaker = await ear.listen()

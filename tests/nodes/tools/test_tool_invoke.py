@@ -166,6 +166,8 @@ class Waiting(Blocking):
         return threading.current_thread().name
 
 
-async def test_a_tool_class_runs_on_the_event_loop_when_it_has_a_coroutine_of_its_own(run: Any) -> None:
+async def test_a_tool_class_runs_on_the_event_loop_when_it_has_a_coroutine_of_its_own(
+    run: Callable[..., Awaitable[tuple[str, str]]],
+) -> None:
     assert await run(Blocking()) == ("success", "voicegraph-tool")
     assert await run(Waiting()) == ("success", threading.current_thread().name)

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from calling import user_says
 from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.types import Command, interrupt
+from open_voice import OpenVoice
 
 from voicegraph.nodes.calls.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
@@ -186,7 +188,7 @@ async def test_a_tool_that_uses_its_plain_form_inside_gets_what_that_returns() -
 
 
 async def test_a_question_to_a_person_in_the_midst_of_a_tool_is_not_supported(
-    open_voice: Any, caplog: pytest.LogCaptureFixture
+    open_voice: OpenVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
     from voicegraph.graph import build_graph
     from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -198,7 +200,7 @@ async def test_a_question_to_a_person_in_the_midst_of_a_tool_is_not_supported(
     model = ScriptedChatModel([calls("ask"), "It did not work."])
     async with open_voice(model, tools=[ask]) as resources:
         result = await build_graph(resources).ainvoke(
-            {"messages": [("user", "Go.")]}, {"configurable": {"thread_id": "call-42"}}
+            user_says("Go."), {"configurable": {"thread_id": "call-42"}}
         )
     assert result["messages"][-2].text == SENTENCES["error"]
     assert "interrupt() is not supported in a tool" in caplog.text

@@ -19,7 +19,9 @@ def told(caplog: pytest.LogCaptureFixture, level: int) -> list[Any]:
     return [record for record in caplog.records if record.levelno == level]
 
 
-async def test_a_failure_that_nobody_awaits_is_one_line_with_its_type(caplog: Any) -> None:
+async def test_a_failure_that_nobody_awaits_is_one_line_with_its_type(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG)
     background = Background()
     background.start(fail())
@@ -30,14 +32,14 @@ async def test_a_failure_that_nobody_awaits_is_one_line_with_its_type(caplog: An
     assert [record.exc_info[0] for record in told(caplog, logging.DEBUG) if record.exc_info] == [ValueError]
 
 
-async def test_a_failure_that_somebody_awaits_is_theirs(caplog: Any) -> None:
+async def test_a_failure_that_somebody_awaits_is_theirs(caplog: pytest.LogCaptureFixture) -> None:
     background = Background()
     with pytest.raises(ValueError, match=SECRET):
         await background.start(fail(), awaited=True)
     assert not told(caplog, logging.ERROR)
 
 
-async def test_work_that_is_cancelled_is_no_failure(caplog: Any) -> None:
+async def test_work_that_is_cancelled_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     background = Background()
     background.start(asyncio.Event().wait())
     await background.drain(0)

@@ -5,9 +5,10 @@ from datetime import UTC
 from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home, Say
 from sqlalchemy import func, select
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import (
     AgentNotFound,
     AlreadyExists,
@@ -17,8 +18,6 @@ from voicegraph.state.errors import (
 )
 from voicegraph.state.store import Store
 from voicegraph.state.tables.tables import Base
-
-ADA = Actor("acme", "ada")
 
 
 async def rows(store: Store) -> dict[str, int]:
@@ -126,7 +125,7 @@ async def test_the_stamp_changes_if_and_only_if_the_memory_did(store: Store) -> 
     assert len(set(seen)) == len(seen)
 
 
-async def test_counts_tell_how_much_is_remembered(home: Any, say: Any) -> None:
+async def test_counts_tell_how_much_is_remembered(home: Home, say: Say) -> None:
     store, agent = home.store, home.agent
     await store.messages.save(ADA, agent.id, "call-1", [say("m1"), say("m2")])
     await store.passages.insert(ADA, agent.id, "She likes tea.")
@@ -136,7 +135,7 @@ async def test_counts_tell_how_much_is_remembered(home: Any, say: Any) -> None:
     assert (counts.messages, counts.passages, counts.edited_at) == (2, 1, written.updated_at)
 
 
-async def test_deleting_an_agent_leaves_only_what_others_hold(home: Any, say: Any) -> None:
+async def test_deleting_an_agent_leaves_only_what_others_hold(home: Home, say: Say) -> None:
     store, agent = home.store, home.agent
     other = await store.agents.create(ADA, "omar", blocks={"persona": "Omar."})
     persona, human = await store.blocks.of_agent(ADA, agent.id)

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 import pytest
+from ada import ADA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.agents.block_undo import undo_line
 from voicegraph.state.errors import (
     BlockNotFound,
@@ -16,8 +16,6 @@ from voicegraph.state.errors import (
     StaleVersion,
 )
 from voicegraph.state.store import Store
-
-ADA = Actor("acme", "ada")
 
 
 async def written(store: Store, *texts: str) -> str:

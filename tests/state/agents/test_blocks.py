@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from ada import ADA
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import (
     AlreadyExists,
     BlockNotFound,
@@ -14,8 +14,6 @@ from voicegraph.state.errors import (
     VoicegraphError,
 )
 from voicegraph.state.store import Store
-
-ADA = Actor("acme", "ada")
 
 
 async def test_every_text_of_a_block_is_in_its_history(store: Store) -> None:

@@ -1,9 +1,9 @@
 """The key of a thread holds its owner and its name, and nobody else's name is one."""
 
 import unicodedata
-from typing import Any
 
 import pytest
+from ada_at_home import Home, Say
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -42,7 +42,7 @@ def test_the_default_actor_s_keys_are_the_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "\u4e00", "\U00020000"])
-async def test_the_longest_ids_of_threads_and_owners_can_be_kept(store: Store, say: Any, letter: str) -> None:
+async def test_the_longest_ids_of_threads_and_owners_can_be_kept(store: Store, say: Say, letter: str) -> None:
     # Ideographs that follow no pattern: PostgreSQL presses what repeats itself.
     letters = [chr(ord(letter) + place * place % 997) for place in range(200)]
     longest = "".join(each if unicodedata.category(each) != "Cc" else "x" for each in letters)
@@ -56,7 +56,7 @@ async def test_the_longest_ids_of_threads_and_owners_can_be_kept(store: Store, s
     assert [message.thread_id for message in await store.messages.history(actor, thread_id)] == [thread_id]
 
 
-async def test_a_page_of_threads_follows_another_by_the_name_of_its_last_one(home: Any) -> None:
+async def test_a_page_of_threads_follows_another_by_the_name_of_its_last_one(home: Home) -> None:
     for number in range(2, 5):
         await home.store.threads.claim(home.actor, home.agent.id, f"call-{number}")
     page = await home.store.threads.page(home.actor, Cut(limit=3))
@@ -65,7 +65,7 @@ async def test_a_page_of_threads_follows_another_by_the_name_of_its_last_one(hom
     assert [thread.id for thread in rest.entries] == ["call-1"]
 
 
-async def test_what_is_read_of_a_thread_has_its_name(home: Any, say: Any) -> None:
+async def test_what_is_read_of_a_thread_has_its_name(home: Home, say: Say) -> None:
     store, actor, agent = home.store, home.actor, home.agent.id
     await store.messages.save(actor, agent, "call-1", [say("m1", "heron")], evicted=["m1"])
     await store.tool_runs.begin(actor, "call-1", "m1", "c1", "clock")

@@ -1,24 +1,22 @@
 """Forks in the database: what is copied, and what stays the first thread's own."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.conversations.tool_runs import ToolRun
 from voicegraph.state.errors import ThreadTaken
 from voicegraph.state.tables.columns import utc_now
-
-ADA = Actor("acme", "ada")
 
 
 def said(number: int, text: str = "") -> MessageRecord:
     return MessageRecord(id=f"m{number}", turn_id="t1", role="user", text=text or f"word {number}")
 
 
-async def test_all_rows_up_to_the_end_of_the_window_are_copied_in_order(home: Any) -> None:
+async def test_all_rows_up_to_the_end_of_the_window_are_copied_in_order(home: Home) -> None:
     store, agent = home.store, home.agent
     await store.messages.save(ADA, agent.id, "call-1", [said(n) for n in range(6)], evicted=["m0", "m1"])
     await store.forks.make(ADA, "call-1", "call-2", [said(2), said(3)])
@@ -33,7 +31,7 @@ async def test_all_rows_up_to_the_end_of_the_window_are_copied_in_order(home: An
     assert not {row.number for row in copies} & {row.number for row in originals}
 
 
-async def test_the_window_wins_over_what_was_stored_since_and_its_end_need_not_be_stored(home: Any) -> None:
+async def test_the_window_wins_over_what_was_stored_since_and_its_end_need_not_be_stored(home: Home) -> None:
     store, agent = home.store, home.agent
     await store.messages.save(ADA, agent.id, "call-1", [said(1, "cut"), said(2)])
     await store.forks.make(ADA, "call-1", "call-2", [said(1, "whole"), said(7, "not stored")])
@@ -41,14 +39,14 @@ async def test_the_window_wins_over_what_was_stored_since_and_its_end_need_not_b
     assert [m.text for m in await store.messages.history(ADA, "call-1")] == ["cut", "word 2"]
 
 
-async def test_what_left_the_first_window_is_not_consolidated_twice(home: Any) -> None:
+async def test_what_left_the_first_window_is_not_consolidated_twice(home: Home) -> None:
     store, agent = home.store, home.agent
     await store.messages.save(ADA, agent.id, "call-1", [said(1), said(2)], evicted=["m1"])
     await store.forks.make(ADA, "call-1", "call-2", [said(2)])
     assert [row.thread_id for row in await store.due.of_agent(ADA, agent.id)] == ["call-1"]
 
 
-async def test_tool_runs_go_to_the_new_thread(home: Any) -> None:
+async def test_tool_runs_go_to_the_new_thread(home: Home) -> None:
     store, now = home.store, utc_now()
     run = ToolRun(
         thread_id="call-2",
@@ -66,7 +64,7 @@ async def test_tool_runs_go_to_the_new_thread(home: Any) -> None:
     assert await store.tool_runs.of_message(ADA, "call-1", "m1") == {}
 
 
-async def test_memory_as_of_copies_texts_passages_and_shared_blocks(home: Any) -> None:
+async def test_memory_as_of_copies_texts_passages_and_shared_blocks(home: Home) -> None:
     store, agent = home.store, home.agent
     [persona, human] = await store.blocks.of_agent(ADA, agent.id)
     other = await store.agents.create(ADA, "other", blocks={})
@@ -89,7 +87,7 @@ async def test_memory_as_of_copies_texts_passages_and_shared_blocks(home: Any) -
     assert (await store.blocks.of_agent(ADA, other.id))[0].value == "changed"
 
 
-async def test_a_fork_under_a_taken_id_leaves_nothing(home: Any) -> None:
+async def test_a_fork_under_a_taken_id_leaves_nothing(home: Home) -> None:
     store = home.store
     await store.threads.claim(ADA, home.agent.id, "call-2")
     for taken in ("call-1", "call-2"):

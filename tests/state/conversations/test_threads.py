@@ -1,15 +1,14 @@
 """Threads: claimed by one agent of one user, for good."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home, Say
 
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from voicegraph.state.store import Store
-
-ADA = Actor("acme", "ada")
 
 
 async def test_a_thread_is_made_once_and_found_again(store: Store) -> None:
@@ -19,7 +18,7 @@ async def test_a_thread_is_made_once_and_found_again(store: Store) -> None:
     assert await store.threads.claim(ADA, agent.id, "call-42") == made
 
 
-async def test_a_known_thread_is_claimed_by_one_query(home: Any, statements: list[str]) -> None:
+async def test_a_known_thread_is_claimed_by_one_query(home: Home, statements: list[str]) -> None:
     await home.store.threads.claim(ADA, home.agent.id, "call-1")
     assert len(statements) == 1
 
@@ -38,7 +37,7 @@ async def test_agents_that_claim_one_thread_at_once_see_one_winner(store: Store)
     assert sum(isinstance(outcome, ThreadTaken) for outcome in outcomes) == 4
 
 
-async def test_each_user_has_a_thread_of_the_same_id(home: Any, say: Any) -> None:
+async def test_each_user_has_a_thread_of_the_same_id(home: Home, say: Say) -> None:
     others = [Actor("acme", "bob"), Actor("other", "ada"), Actor()]
     await home.store.messages.save(ADA, home.agent.id, "call-1", [say("m1", "of acme ada")])
     for other in others:
@@ -62,12 +61,12 @@ async def test_a_claim_for_an_unknown_agent_makes_no_thread(store: Store) -> Non
 
 
 @pytest.mark.parametrize("thread_id", ["", "x" * 201, "call\n42", "call\x7f"])
-async def test_an_id_that_cannot_be_used_is_refused(home: Any, thread_id: str) -> None:
+async def test_an_id_that_cannot_be_used_is_refused(home: Home, thread_id: str) -> None:
     with pytest.raises(InvalidInput):
         await home.store.threads.claim(ADA, home.agent.id, thread_id)
 
 
-async def test_threads_are_listed_with_the_last_used_first(home: Any, say: Any) -> None:
+async def test_threads_are_listed_with_the_last_used_first(home: Home, say: Say) -> None:
     store, agent = home.store, home.agent
     other = await store.agents.create(ADA, "omar")
     await store.threads.claim(ADA, agent.id, "call-2")
@@ -84,12 +83,12 @@ async def test_threads_are_listed_with_the_last_used_first(home: Any, say: Any) 
     assert await store.threads.get(ADA, "call-1") == threads[0]
 
 
-async def test_a_limit_below_one_is_refused(home: Any) -> None:
+async def test_a_limit_below_one_is_refused(home: Home) -> None:
     with pytest.raises(InvalidInput):
         await home.store.threads.list(ADA, limit=0)
 
 
-async def test_a_deleted_thread_takes_its_messages_and_tool_runs_along(home: Any, say: Any) -> None:
+async def test_a_deleted_thread_takes_its_messages_and_tool_runs_along(home: Home, say: Say) -> None:
     store, agent = home.store, home.agent
     await store.messages.save(ADA, agent.id, "call-1", [say("m1")])
     await store.tool_runs.begin(ADA, "call-1", "m1", "c1", "clock")

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.conversations.message_rows import MessageRecord
 
-ADA = Actor("acme", "ada")
 BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
@@ -18,7 +18,7 @@ def said(id_: str, words: str, minute: int, role: Any = "assistant") -> MessageR
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Any, recorded: bool) -> None:
+async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Home, recorded: bool) -> None:
     journal, messages = home.store.journal, home.store.messages
     words, first, last = said("u", "Book it.", 0, "user"), said("a1", "Gladly.", 1), said("a2", "Done.", 9)
     await journal.begin(home.key, "turn-1", 7, BEGAN, [words])
@@ -38,7 +38,7 @@ async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Any, recorded
 
 
 @pytest.mark.parametrize("stored", [False, True])
-async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Any, stored: bool) -> None:
+async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Home, stored: bool) -> None:
     journal, messages = home.store.journal, home.store.messages
     words = said("u", "Book it.", 0, "user")
     if stored:
@@ -50,7 +50,7 @@ async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Any, st
     assert (await journal.find(home.key)).turn_id == "turn-2"
 
 
-async def test_a_lost_turn_whose_words_the_client_tells_again_stands_there_once(home: Any) -> None:
+async def test_a_lost_turn_whose_words_the_client_tells_again_stands_there_once(home: Home) -> None:
     journal, messages = home.store.journal, home.store.messages
     told = [said("u1", "Book it.", 2, "user"), said("a1", "Gladly.", 2), said("u2", "Thanks.", 2, "user")]
     assert await journal.begin(home.key, "turn-2", 7, BEGAN, told)
@@ -72,20 +72,20 @@ async def test_a_lost_turn_whose_words_the_client_tells_again_stands_there_once(
         ([], False),
     ],
 )
-async def test_only_words_before_the_newest_are_told_again(home: Any, told: list[str], again: bool) -> None:
+async def test_only_words_before_the_newest_are_told_again(home: Home, told: list[str], again: bool) -> None:
     await home.store.journal.begin(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")])
     left = await home.store.journal.find(home.key)
     later = [said(str(place), words, 2, "user") for place, words in enumerate(told)]
     assert left.is_repeated_in(later) is again
 
 
-async def test_a_lost_turn_of_a_deleted_thread_is_forgotten(home: Any) -> None:
+async def test_a_lost_turn_of_a_deleted_thread_is_forgotten(home: Home) -> None:
     await home.store.threads.delete(ADA, home.thread_id)
     await home.store.journal.keep(home.key, "turn-1", 7, BEGAN, [], "Gladly.")
     assert await home.store.journal.find(home.key) is None
 
 
-async def test_a_left_turn_may_be_replaced_without_a_record_of_it(home: Any) -> None:
+async def test_a_left_turn_may_be_replaced_without_a_record_of_it(home: Home) -> None:
     await home.store.journal.begin(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")])
     await home.store.journal.replace(await home.store.journal.find(home.key), (), "turn-2")
     assert await home.store.messages.history(ADA, home.thread_id) == ()

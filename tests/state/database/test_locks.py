@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Say
 from sqlalchemy import event
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import StorageError
 from voicegraph.state.store import Store, open_store
-
-ADA = Actor("acme", "ada")
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ async def cancel_after(work: Any, steps: int) -> None:
 
 @pytest.mark.parametrize("in_memory", [False, True], ids=["in a file", "in memory"])
 async def test_a_save_that_is_cancelled_at_any_point_is_whole_or_not_there(
-    url: str, say: Any, in_memory: bool
+    url: str, say: Say, in_memory: bool
 ) -> None:
     store = await open_store("sqlite://" if in_memory else url)
     agent = await store.agents.create(ADA, "nina")

@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ada import ADA
 from sqlalchemy import text
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.database.database import Database
 from voicegraph.state.errors import InvalidSetting, MissingExtra, StorageError
 from voicegraph.state.open import open_database
 from voicegraph.state.store import open_store
-
-ADA = Actor("acme", "ada")
 
 
 def names_in(folder: Path) -> list[str]:

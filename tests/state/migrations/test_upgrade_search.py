@@ -3,16 +3,15 @@
 import sqlite3
 from pathlib import Path
 
+from ada import ADA
 from alembic import command
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.migrations.upgrade import alembic_config
 from voicegraph.state.store import open_store
 
-ADA = Actor("acme", "ada")
 WHEN = "2026-01-02 03:04:05.000000"
 DATA = f"""
 INSERT INTO organizations VALUES ('acme', '{WHEN}');

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home, Say
 from postgres_databases import PostgresDatabases
 from postgres_server import PostgresServer
 from sqlalchemy import text
@@ -16,8 +17,6 @@ from voicegraph.state.errors import DatabaseBusy, StorageError
 from voicegraph.state.open import open_database
 from voicegraph.state.postgres.database import PostgresDatabase
 from voicegraph.state.store import Store, open_store
-
-ADA = Actor("acme", "ada")
 
 
 @pytest.fixture
@@ -145,14 +144,14 @@ async def test_ids_are_ordered_by_their_characters_as_on_sqlite(store: Store) ->
     assert [thread_name(key) for key in ordered] == sorted(names)
 
 
-async def test_what_is_no_number_in_json_becomes_null(home: Any, say: Any) -> None:
+async def test_what_is_no_number_in_json_becomes_null(home: Home, say: Say) -> None:
     calls = [{"id": "c1", "args": {"ratio": float("nan"), "half": "\ud83d", "many": [float("inf"), 1.5]}}]
     await home.store.messages.save(ADA, home.agent.id, "call-1", [say("m1", tool_calls=calls)])
     (stored,) = await home.store.messages.history(ADA, "call-1")
     assert stored.tool_calls == [{"id": "c1", "args": {"ratio": None, "half": "\ufffd", "many": [None, 1.5]}}]
 
 
-async def test_messages_of_ten_megabytes_are_stored_and_searched(home: Any, say: Any) -> None:
+async def test_messages_of_ten_megabytes_are_stored_and_searched(home: Home, say: Say) -> None:
     words = "Wolfgang " + "".join(f"word{number} " for number in range(1_000_000))
     await home.store.messages.save(ADA, home.agent.id, "call-1", [say("m1", words), say("m2", "Yes.")])
     await home.store.recall.index_due()

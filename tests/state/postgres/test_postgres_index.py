@@ -1,18 +1,17 @@
 """PostgreSQL's search index: processes share its upkeep, no turn waits for it, vectors need no extension."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home
 from embedding_fake import FakeEmbedder
 from patience import PATIENCE
 from sqlalchemy import text
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.store import Store, open_store
 
-ADA = Actor("acme", "ada")
 ALL = (0, (1 << 63) - 1)
 
 
@@ -25,7 +24,7 @@ def record(place: int, words: str) -> MessageRecord:
     return MessageRecord(id=f"m{place}", turn_id="t", role="user", text=words)
 
 
-async def tell(home: Any, *texts: str) -> None:
+async def tell(home: Home, *texts: str) -> None:
     records = [record(place, words) for place, words in enumerate(texts)]
     await home.store.messages.save(ADA, home.agent.id, "call-1", records)
 
@@ -34,7 +33,7 @@ async def found(store: Store, agent: str, query: str) -> list[str]:
     return [hit.message.text for hit in (await store.recall.search(ADA, agent, query)).hits]
 
 
-async def test_while_one_process_indexes_an_agent_others_go_on_with_the_next(home: Any) -> None:
+async def test_while_one_process_indexes_an_agent_others_go_on_with_the_next(home: Home) -> None:
     other = await home.store.agents.create(ADA, "omar")
     await home.store.threads.claim(ADA, other.id, "call-2")
     await home.store.messages.save(ADA, other.id, "call-2", [record(1, "A cat.")])
@@ -48,7 +47,7 @@ async def test_while_one_process_indexes_an_agent_others_go_on_with_the_next(hom
     assert await home.store.index.index_some(ALL) == 1
 
 
-async def test_processes_that_index_at_once_take_each_message_once(home: Any, store_url: str) -> None:
+async def test_processes_that_index_at_once_take_each_message_once(home: Home, store_url: str) -> None:
     agents = [await home.store.agents.create(ADA, f"agent {number}") for number in range(4)]
     for agent in agents:
         await home.store.threads.claim(ADA, agent.id, agent.name)
@@ -62,7 +61,7 @@ async def test_processes_that_index_at_once_take_each_message_once(home: Any, st
     assert [len(await found(home.store, agent.id, "dog")) for agent in agents] == [10] * 4
 
 
-async def test_a_turn_that_is_stored_does_not_wait_while_its_agent_is_indexed(home: Any) -> None:
+async def test_a_turn_that_is_stored_does_not_wait_while_its_agent_is_indexed(home: Home) -> None:
     await tell(home, "A dog.")
     async with home.store.database.writing() as session:
         lock = text("SELECT pg_advisory_xact_lock(CAST(x'76676978' AS integer), :agent)")
@@ -74,7 +73,7 @@ async def test_a_turn_that_is_stored_does_not_wait_while_its_agent_is_indexed(ho
         )
 
 
-async def test_a_message_that_a_turn_changes_just_now_is_left_for_the_next_step(home: Any) -> None:
+async def test_a_message_that_a_turn_changes_just_now_is_left_for_the_next_step(home: Home) -> None:
     await tell(home, "A dog.", "A cat.")
     async with home.store.database.writing() as session:
         await session.execute(text("UPDATE messages SET text = 'A bird.' WHERE id = 'm0'"))
@@ -83,14 +82,14 @@ async def test_a_message_that_a_turn_changes_just_now_is_left_for_the_next_step(
     assert (await found(home.store, home.agent.id, "bird"))[0] == "A bird."
 
 
-async def test_a_message_is_found_by_new_words_around_it_though_it_was_indexed_earlier(home: Any) -> None:
+async def test_a_message_is_found_by_new_words_around_it_though_it_was_indexed_earlier(home: Home) -> None:
     for place, words in enumerate(["One.", "Two.", "Three.", "Four."]):
         await home.store.messages.save(ADA, home.agent.id, "call-1", [record(place, words)])
         await home.store.recall.index_due()
     assert await found(home.store, home.agent.id, "four") == ["Four.", "Two.", "Three."]
 
 
-async def test_a_search_stays_in_the_index_entries_of_its_agent(home: Any) -> None:
+async def test_a_search_stays_in_the_index_entries_of_its_agent(home: Home) -> None:
     await tell(home, "A dog.")
     await home.store.recall.index_due()
     async with home.store.database.reading() as session:
@@ -101,7 +100,7 @@ async def test_a_search_stays_in_the_index_entries_of_its_agent(home: Any) -> No
 
 @pytest.mark.parametrize("extension", [True, False], ids=["with pgvector", "with numpy"])
 async def test_vectors_are_compared_by_the_server_or_here_with_the_same_result(
-    home: Any, store_url: str, extension: bool
+    home: Home, store_url: str, extension: bool
 ) -> None:
     store = await open_store(store_url, embedder=FakeEmbedder())
     await tell(home, "My kitten sleeps.", "The automobile is red.", "Rome.")
@@ -116,7 +115,7 @@ async def test_vectors_are_compared_by_the_server_or_here_with_the_same_result(
     await store.close()
 
 
-async def test_two_processes_never_embed_one_text_twice(home: Any, store_url: str) -> None:
+async def test_two_processes_never_embed_one_text_twice(home: Home, store_url: str) -> None:
     await tell(home, *(f"Kitten {number}." for number in range(200)))
     await home.store.recall.index_due()
     embedders = [FakeEmbedder(), FakeEmbedder()]
@@ -130,7 +129,7 @@ async def test_two_processes_never_embed_one_text_twice(home: Any, store_url: st
         await store.close()
 
 
-async def test_a_search_takes_a_handful_of_statements(home: Any, statements: list[str]) -> None:
+async def test_a_search_takes_a_handful_of_statements(home: Home, statements: list[str]) -> None:
     await tell(home, "A dog.", "A cat.")
     await home.store.recall.index_due()
     await found(home.store, home.agent.id, "dog")
@@ -139,7 +138,7 @@ async def test_a_search_takes_a_handful_of_statements(home: Any, statements: lis
     assert len(statements) <= 6
 
 
-async def test_a_thread_that_is_deleted_just_now_holds_no_step_up(home: Any) -> None:
+async def test_a_thread_that_is_deleted_just_now_holds_no_step_up(home: Home) -> None:
     await tell(home, "A dog.", "A cat.", "A bird.")
     async with home.store.database.writing() as session:
         await session.execute(text("DELETE FROM messages WHERE id = 'm1'"))

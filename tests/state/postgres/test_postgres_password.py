@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from calling import user_says
 from patience import PATIENCE
 from postgres_server import PostgresServer
 
@@ -44,7 +45,7 @@ async def test_a_password_is_taken_from_the_file_that_pgpassfile_names(
     monkeypatch.setenv("PGPASSFILE", str(file))
     async with open_resources(guarded_url, model=ScriptedChatModel(["Hello."])) as resources:
         state = await build_graph(resources).ainvoke(
-            {"messages": [("user", "Hi.")]}, {"configurable": {"thread_id": "call-42"}}
+            user_says("Hi."), {"configurable": {"thread_id": "call-42"}}
         )
     assert state["messages"][-1].text == "Hello."
 

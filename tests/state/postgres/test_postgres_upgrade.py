@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ada import ADA
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,7 +13,6 @@ from postgres_databases import PostgresDatabases
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError
 from voicegraph.state.migrations.upgrade import HEAD, alembic_config, upgrade
@@ -20,7 +20,6 @@ from voicegraph.state.open import open_database
 from voicegraph.state.store import open_store
 from voicegraph.state.tables.tables import Base
 
-ADA = Actor("acme", "ada")
 WHEN = "2026-01-02 03:04:05+00"
 DATA = f"""
 INSERT INTO organizations VALUES ('acme', '{WHEN}');

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,7 +35,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("first", ["a search", "the upkeep"])
 async def test_a_damaged_index_is_made_again(
-    database_url: str, tmp_path: Path, damage: str, first: str, caplog: Any
+    database_url: str, tmp_path: Path, damage: str, first: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     actor = Actor()
     store = await open_store(database_url)

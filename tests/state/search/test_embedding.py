@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ada import ADA
 from embedding_fake import FakeEmbedder
 from sqlalchemy import text
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.errors import MissingExtra, ModelUnavailable
 from voicegraph.state.search import embedding as embedding_module
 from voicegraph.state.sqlite.database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
-
-ADA = Actor("acme", "ada")
 
 
 class Home:
@@ -84,7 +82,9 @@ async def test_a_passage_is_found_by_what_it_means(home: Home) -> None:
     assert page.hits[0].passage.text == "She has an allergy."
 
 
-async def test_vectors_are_kept_with_the_name_of_the_model(home: Home, vectors: Any) -> None:
+async def test_vectors_are_kept_with_the_name_of_the_model(
+    home: Home, vectors: Callable[..., Awaitable[list[Any]]]
+) -> None:
     await home.say("My kitten sleeps.")
     assert await vectors() == [("fake", 5)]
 
@@ -144,7 +144,7 @@ async def test_what_a_process_without_embedder_indexed_gets_a_vector_later(
 
 
 async def test_without_an_embedder_nothing_of_vectors_is_kept(
-    home: Home, store_url: str, vectors: Any
+    home: Home, store_url: str, vectors: Callable[..., Awaitable[list[Any]]]
 ) -> None:
     plain = await open_store(store_url)
     record = MessageRecord(id="m1", turn_id="t", role="user", text="My kitten sleeps.")
@@ -241,7 +241,9 @@ async def test_a_text_that_changes_while_it_is_embedded_stays_due(home: Home) ->
     assert any("automobile" in text for text in home.embedder.embedded)
 
 
-async def test_no_vector_is_left_of_what_was_deleted(home: Home, vectors: Any) -> None:
+async def test_no_vector_is_left_of_what_was_deleted(
+    home: Home, vectors: Callable[..., Awaitable[list[Any]]]
+) -> None:
     await home.store.passages.insert(ADA, home.agent, "She has an allergy.")
     await home.say("My kitten sleeps.")
     await home.store.agents.delete(ADA, home.agent)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import CALL, user_says
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 
-HI: Any = {"messages": [("user", "Hi")]}
-CALL: Any = {"configurable": {"thread_id": "call-42"}}
+HI: Any = user_says("Hi")
 
 
 @pytest.fixture

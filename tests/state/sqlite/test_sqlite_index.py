@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ada import ADA
+from ada_at_home import Home, Say
 from patience import PATIENCE
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import StorageError
 from voicegraph.state.sqlite.search import indexing
 from voicegraph.state.store import open_store
-
-ADA = Actor("acme", "ada")
 
 
 @pytest.fixture
@@ -21,11 +20,11 @@ def store_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-async def save(home: Any, *records: Any) -> None:
+async def save(home: Home, *records: Any) -> None:
     await home.store.messages.save(ADA, home.agent.id, "call-1", records)
 
 
-async def found(home: Any, query: str) -> list[str]:
+async def found(home: Home, query: str) -> list[str]:
     page = await home.store.recall.search(ADA, home.agent.id, query)
     return [hit.message.text for hit in page.hits]
 
@@ -39,7 +38,7 @@ def indexed(folder: Path) -> list[str]:
 
 
 async def test_a_message_is_context_of_those_before_it_though_they_were_indexed_earlier(
-    home: Any, say: Any, tmp_path: Path
+    home: Home, say: Say, tmp_path: Path
 ) -> None:
     for number, text in enumerate(["One.", "Two.", "Three.", "Four."]):
         await save(home, say(f"m{number}", text))
@@ -53,7 +52,7 @@ async def test_a_message_is_context_of_those_before_it_though_they_were_indexed_
 
 
 async def test_a_crash_between_the_index_and_the_note_of_it_indexes_once_more(
-    home: Any, say: Any, monkeypatch: Any, tmp_path: Path
+    home: Home, say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     await save(home, say("m1", "My dog."))
 
@@ -70,7 +69,7 @@ async def test_a_crash_between_the_index_and_the_note_of_it_indexes_once_more(
 
 
 async def test_a_message_that_changes_while_it_is_indexed_stays_due(
-    home: Any, say: Any, monkeypatch: Any
+    home: Home, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(home, say("m1", "My dog."))
     settle = indexing._settle
@@ -86,7 +85,7 @@ async def test_a_message_that_changes_while_it_is_indexed_stays_due(
     assert await found(home, "cat") == ["My cat."]
 
 
-async def test_no_word_of_what_was_deleted_is_left_in_the_file(home: Any, say: Any, tmp_path: Path) -> None:
+async def test_no_word_of_what_was_deleted_is_left_in_the_file(home: Home, say: Say, tmp_path: Path) -> None:
     await home.store.threads.claim(ADA, home.agent.id, "call-2")
     await save(home, *(say(f"m{number}", f"My dog Wolfgang number {number}.") for number in range(100)))
     await home.store.messages.save(ADA, home.agent.id, "call-2", [say("m1", "My cat Ludwig.")])
@@ -100,7 +99,7 @@ async def test_no_word_of_what_was_deleted_is_left_in_the_file(home: Any, say: A
     assert b"ludwig" in left
 
 
-async def test_a_missing_index_file_is_made_again(home: Any, say: Any, url: str, tmp_path: Path) -> None:
+async def test_a_missing_index_file_is_made_again(home: Home, say: Say, url: str, tmp_path: Path) -> None:
     await save(home, say("m1", "My dog."))
     await home.store.recall.index_due()
     await home.store.close()
@@ -113,7 +112,7 @@ async def test_a_missing_index_file_is_made_again(home: Any, say: Any, url: str,
     await store.close()
 
 
-async def test_storing_a_turn_does_not_wait_for_the_index(home: Any, say: Any, tmp_path: Path) -> None:
+async def test_storing_a_turn_does_not_wait_for_the_index(home: Home, say: Say, tmp_path: Path) -> None:
     await home.store.recall.index_due()
     writer = sqlite3.connect(tmp_path / "voice.index.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")

@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from ada import ADA
 from memory_files import a_block, a_file, an_agent, large_file
 from sqlalchemy import event
 
-from voicegraph.state.agents.actors import Actor
 from voicegraph.state.store import Store
 from voicegraph.state.upkeep.export_memory import export_memory, export_to
 from voicegraph.state.upkeep.importing.import_memory import import_memory
 from voicegraph.state.upkeep.memory_file import FileBlock, MemoryFile, read_memory_file
 from voicegraph.state.upkeep.portions import MOST_ROWS
-
-ADA = Actor("acme", "ada")
 
 
 @dataclass

@@ -2,9 +2,8 @@
 
 import json
 
+from command_runs import Run
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
-
-from ..conftest import Run
 
 
 def test_it_keeps_what_left_the_window_and_tells_so(run: Run, server: OpenAIServer, monkeypatch) -> None:

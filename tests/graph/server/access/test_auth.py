@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from served_app import Serve
 from sqlalchemy import event
 
 from voicegraph.graph.server.access.auth import refuse_open_door
@@ -28,7 +29,7 @@ class Time:
 
 
 @pytest.fixture
-async def store(serve: Any) -> AsyncIterator[Store]:
+async def store(serve: Serve) -> AsyncIterator[Store]:
     async with serve() as served:
         yield served.resources.store
 
@@ -37,19 +38,19 @@ async def agents(client: Any, **headers: str) -> Any:
     return await client.get("/v1/agents", headers=headers)
 
 
-async def test_without_any_key_this_machine_acts_for_the_default_user(serve: Any) -> None:
+async def test_without_any_key_this_machine_acts_for_the_default_user(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         await served.resources.store.agents.create(Actor(), "nina")
         assert [agent["name"] for agent in (await agents(client)).json()["data"]] == ["nina"]
 
 
-async def test_without_any_key_a_key_that_a_client_must_send_is_ignored(serve: Any) -> None:
+async def test_without_any_key_a_key_that_a_client_must_send_is_ignored(serve: Serve) -> None:
     async with serve() as served, served.client("anything") as client:
         assert (await agents(client)).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["192.168.1.7", "::ffff:8.8.8.8", "2001:db8::1", "testclient"])
-async def test_without_any_key_another_machine_is_refused(serve: Any, address: str) -> None:
+async def test_without_any_key_another_machine_is_refused(serve: Serve, address: str) -> None:
     async with serve(address=address) as served, served.client() as client:
         answer = await agents(client)
         assert answer.status_code == 401
@@ -78,7 +79,7 @@ async def test_without_any_key_another_machine_is_refused(serve: Any, address: s
     ids=str,
 )
 async def test_without_any_key_neither_a_proxy_nor_a_web_page_is_this_machine(
-    serve: Any, headers: dict[str, str]
+    serve: Serve, headers: dict[str, str]
 ) -> None:
     async with serve() as served, served.client() as client:
         assert (await agents(client, **headers)).status_code == 401
@@ -94,7 +95,9 @@ async def test_without_any_key_neither_a_proxy_nor_a_web_page_is_this_machine(
     ],
     ids=str,
 )
-async def test_without_any_key_pages_of_this_machine_are_served(serve: Any, headers: dict[str, str]) -> None:
+async def test_without_any_key_pages_of_this_machine_are_served(
+    serve: Serve, headers: dict[str, str]
+) -> None:
     async with serve(local_names=("workbench",)) as served, served.client() as client:
         assert (await agents(client, **headers)).status_code == 200
 
@@ -103,7 +106,7 @@ async def test_without_any_key_pages_of_this_machine_are_served(serve: Any, head
     "sent", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/import", "/v1/agents"])
-async def test_without_any_key_a_body_must_be_sent_as_json(serve: Any, path: str, sent: str) -> None:
+async def test_without_any_key_a_body_must_be_sent_as_json(serve: Serve, path: str, sent: str) -> None:
     async with serve() as served, served.client() as client:
         del client.headers["content-type"]
         headers = {"content-type": sent} if sent else {}
@@ -113,20 +116,20 @@ async def test_without_any_key_a_body_must_be_sent_as_json(serve: Any, path: str
 
 
 async def test_without_any_key_one_that_was_made_here_is_wrong_and_any_other_does_not_count(
-    serve: Any,
+    serve: Serve,
 ) -> None:
     async with serve() as served, served.client() as client:
         assert (await agents(client, authorization="Bearer vg-of-another-database")).status_code == 401
         assert (await agents(client, authorization="Bearer unused")).status_code == 200
 
 
-async def test_once_there_is_a_key_this_machine_needs_one_too(serve: Any) -> None:
+async def test_once_there_is_a_key_this_machine_needs_one_too(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         await served.key(ADA)
         assert (await agents(client)).status_code == 401
 
 
-async def test_the_bearer_of_a_key_acts_for_its_user(serve: Any) -> None:
+async def test_the_bearer_of_a_key_acts_for_its_user(serve: Serve) -> None:
     async with serve(address="8.8.8.8") as served:
         await served.resources.store.agents.create(ADA, "nina")
         for actor, names in ((ADA, ["nina"]), (EVE, [])):
@@ -135,7 +138,7 @@ async def test_the_bearer_of_a_key_acts_for_its_user(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("sent", ["Bearer vg-wrong", "Bearer ", "Basic dmc6dmc=", "vg-wrong", "Bearer \xff"])
-async def test_a_wrong_key_is_refused(serve: Any, sent: str) -> None:
+async def test_a_wrong_key_is_refused(serve: Serve, sent: str) -> None:
     async with serve() as served, served.client() as client:
         await served.key(ADA)
         answer = await client.get("/v1/agents", headers={"authorization": sent.encode("latin-1")})
@@ -182,7 +185,7 @@ async def test_a_key_that_was_just_made_opens_at_once(store: Store) -> None:
     assert await keyring.actor_of(secret) == ADA
 
 
-async def test_revoking_the_last_key_does_not_open_the_server(serve: Any) -> None:
+async def test_revoking_the_last_key_does_not_open_the_server(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         key, _ = await served.resources.store.keys.create(ADA, "phone")
         await served.resources.store.keys.revoke(ADA, key.id)
@@ -190,7 +193,9 @@ async def test_revoking_the_last_key_does_not_open_the_server(serve: Any) -> Non
         assert (await agents(client)).status_code == 401
 
 
-async def test_while_the_database_is_away_nobody_is_let_in(serve: Any, monkeypatch: Any) -> None:
+async def test_while_the_database_is_away_nobody_is_let_in(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def away(*_: Any) -> None:
         raise StorageError("away")
 
@@ -204,7 +209,7 @@ async def test_while_the_database_is_away_nobody_is_let_in(serve: Any, monkeypat
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-async def test_too_many_requests_of_one_user_are_refused_and_others_are_not(serve: Any) -> None:
+async def test_too_many_requests_of_one_user_are_refused_and_others_are_not(serve: Serve) -> None:
     async with serve(requests_per_minute=2) as served:
         ada, eve = served.client(await served.key(ADA)), served.client(await served.key(EVE))
         assert [(await agents(ada)).status_code for _ in range(3)] == [200, 200, 429]
@@ -269,7 +274,7 @@ def test_which_addresses_only_this_machine_can_reach(host: str, near: bool) -> N
         ("POST", "/v1/agents/default/passages"),
     ],
 )
-async def test_no_body_is_read_of_one_without_a_key(serve: Any, method: str, path: str) -> None:
+async def test_no_body_is_read_of_one_without_a_key(serve: Serve, method: str, path: str) -> None:
     read = 0
 
     async def body() -> AsyncIterator[bytes]:
@@ -286,7 +291,7 @@ async def test_no_body_is_read_of_one_without_a_key(serve: Any, method: str, pat
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
-async def test_the_description_is_for_this_machine_or_for_a_key(serve: Any, path: str) -> None:
+async def test_the_description_is_for_this_machine_or_for_a_key(serve: Serve, path: str) -> None:
     async with serve() as served, served.client() as near:
         key = await served.key(ADA)
         assert (await near.get(path)).status_code == 200

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from served_app import Serve
 
 from voicegraph.graph.server.access.client_paths import usual_path
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -73,33 +74,33 @@ CHAT_PATHS = [asked for asked, served in PATHS.values() if served == COMPLETIONS
 
 
 @pytest.mark.parametrize("path", CHAT_PATHS)
-async def test_a_client_with_an_odd_base_url_gets_its_answer(serve: Any, path: str) -> None:
+async def test_a_client_with_an_odd_base_url_gets_its_answer(serve: Serve, path: str) -> None:
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
         url = httpx.URL("http://localhost", raw_path=quote(path).encode())
         answer = await client.post(url, json={"messages": [{"role": "user", "content": "Hi"}]})
     assert answer.json()["choices"][0]["message"]["content"] == "Hello."
 
 
-async def test_models_are_listed_at_odd_paths_too(serve: Any) -> None:
+async def test_models_are_listed_at_odd_paths_too(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         answers = [await client.get(path) for path in ("/models", "/v1/models/", "/v1/v1/models")]
     assert [answer.json()["data"][0]["id"] for answer in answers] == ["default"] * 3
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/v1/models"])
-async def test_a_head_request_is_answered_as_get_without_the_body(serve: Any, path: str) -> None:
+async def test_a_head_request_is_answered_as_get_without_the_body(serve: Serve, path: str) -> None:
     async with serve() as served, served.client() as client:
         answer, whole = await client.head(path), await client.get(path)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == whole.headers["content-type"]
 
 
-async def test_a_head_request_cannot_begin_a_turn(serve: Any) -> None:
+async def test_a_head_request_cannot_begin_a_turn(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         assert (await client.head(COMPLETIONS)).status_code == 405
 
 
-async def test_a_web_page_may_ask_and_read_the_thread(serve: Any) -> None:
+async def test_a_web_page_may_ask_and_read_the_thread(serve: Serve) -> None:
     async with serve(ScriptedChatModel(["Hello."])) as served:
         key = await served.key(Actor("acme", "ada"))
         async with served.client(key) as client:
@@ -114,14 +115,16 @@ async def test_a_web_page_may_ask_and_read_the_thread(serve: Any) -> None:
     assert answer.headers["access-control-expose-headers"] == "X-Thread-Id"
 
 
-async def test_a_web_page_of_another_site_gets_nothing_without_a_key(serve: Any) -> None:
+async def test_a_web_page_of_another_site_gets_nothing_without_a_key(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         answer = await client.get("/v1/models", headers={"Origin": "https://page.example"})
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-async def test_a_thread_id_comes_back_in_the_encoding_in_which_it_was_sent(serve: Any, encoding: str) -> None:
+async def test_a_thread_id_comes_back_in_the_encoding_in_which_it_was_sent(
+    serve: Serve, encoding: str
+) -> None:
     named = "café-7".encode(encoding)
     model = ScriptedChatModel(["Hello.", "Still here."])
     async with serve(model) as served, served.client() as client:
@@ -133,7 +136,7 @@ async def test_a_thread_id_comes_back_in_the_encoding_in_which_it_was_sent(serve
     assert history.json()["id"] == "café-7"
 
 
-async def test_a_thread_id_in_another_script_is_taken(serve: Any) -> None:
+async def test_a_thread_id_in_another_script_is_taken(serve: Serve) -> None:
     named = "звонок-七".encode()
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
         body = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -141,7 +144,7 @@ async def test_a_thread_id_in_another_script_is_taken(serve: Any) -> None:
     assert answer.headers["x-thread-id"] == "звонок-七"
 
 
-async def test_half_a_character_in_a_thread_id_is_replaced(serve: Any) -> None:
+async def test_half_a_character_in_a_thread_id_is_replaced(serve: Serve) -> None:
     body = b'{"messages": [{"role": "user", "content": "Hi"}], "metadata": {"thread_id": "call-\\ud83d"}}'
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
         answer = await client.post(COMPLETIONS, content=body)

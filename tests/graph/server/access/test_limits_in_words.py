@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from served_app import Serve
 
 from voicegraph.graph.server.access import rates as rates_module
 from voicegraph.graph.server.access.rates import Rates
@@ -32,7 +33,7 @@ def heard(answer: httpx.Response) -> str:
 
 
 @pytest.fixture
-async def limited(serve: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def limited(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
     model = ScriptedChatModel(lambda _: "Hello.")
     settings = {"requests_per_minute": 1, "max_message_chars": 10}
     async with serve(model, **settings) as served, served.client(await served.key(ADA)) as client:
@@ -54,21 +55,21 @@ async def test_too_many_requests_of_a_program_are_answered_with_the_status(
     assert int(answer.headers["retry-after"]) > 1
 
 
-async def test_words_that_are_too_long_are_answered_in_words_where_a_caller_listens(serve: Any) -> None:
+async def test_words_that_are_too_long_are_answered_in_words_where_a_caller_listens(serve: Serve) -> None:
     async with serve(ScriptedChatModel([]), max_message_chars=10) as served, served.client() as client:
         assert heard(await client.post(CHAT, json=body("word " * 10, stream=True))) == APOLOGY
         answer = await client.post(CHAT, json=body("word " * 10))
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_message")
 
 
-async def test_a_wrong_key_is_never_answered_in_words(serve: Any) -> None:
+async def test_a_wrong_key_is_never_answered_in_words(serve: Serve) -> None:
     async with serve() as served, served.client("vg-wrong") as client:
         await served.key(ADA)
         assert (await client.post(CHAT, json=body(stream=True))).status_code == 401
 
 
 async def test_a_user_with_too_many_running_turns_hears_an_apology_and_others_are_served(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = ScriptedChatModel(lambda _: "Hello.")
     async with (

@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import user_says
+from served_app import Serve
 
 from voicegraph.state import Actor
 
 
 @pytest.fixture
-async def client(serve: Any) -> AsyncIterator[Any]:
+async def client(serve: Serve) -> AsyncIterator[Any]:
     async with serve(allowed_tools=("platform:node",)) as served, served.client() as opened:
         yield opened
 
@@ -84,7 +87,7 @@ async def test_a_change_of_an_agent_that_somebody_else_changed_is_refused(client
     ],
 )
 async def test_an_agent_is_not_given_a_tool_that_its_turns_could_not_use(
-    serve: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, tool: str, reason: str
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, reason: str
 ) -> None:
     def get_weather() -> str:
         """Tell the weather."""
@@ -105,7 +108,7 @@ async def test_an_agent_is_not_given_a_tool_that_its_turns_could_not_use(
     assert [(agent["name"], agent["tools"]) for agent in kept] == [("omar", [])]
 
 
-async def test_the_next_turn_uses_a_changed_agent(serve: Any) -> None:
+async def test_the_next_turn_uses_a_changed_agent(serve: Serve) -> None:
     from voicegraph.graph import build_graph
     from voicegraph.nodes.testing import ScriptedChatModel
 
@@ -114,16 +117,16 @@ async def test_the_next_turn_uses_a_changed_agent(serve: Any) -> None:
         graph = build_graph(served.resources)
         await client.post("/v1/agents", json={"name": "nina", "system": "Be kind."})
         call = {"configurable": {"thread_id": "call-1", "agent": "nina"}}
-        await graph.ainvoke({"messages": [("user", "Hello?")]}, call)
+        await graph.ainvoke(user_says("Hello?"), call)
         await client.patch("/v1/agents/nina", json={"system": "Be quick."})
-        await graph.ainvoke({"messages": [("user", "Hello?")]}, call)
+        await graph.ainvoke(user_says("Hello?"), call)
     first, second = (str(request.messages[0].content) for request in model.requests)
     assert "Be kind." in first
     assert "Be quick." in second
     assert "Be kind." not in second
 
 
-async def test_a_deleted_agent_is_gone_with_its_threads(serve: Any) -> None:
+async def test_a_deleted_agent_is_gone_with_its_threads(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         agent = (await client.post("/v1/agents", json={"name": "nina"})).json()
         await served.resources.claim(Actor(), "nina", "call-1")
@@ -200,7 +203,7 @@ async def test_any_words_come_back_as_they_were_sent(client: Any, block: Any, te
     assert (await client.patch(path, json={"value": text})).json()["value"] == text
 
 
-async def test_model_settings_that_no_checkpoint_holds_are_refused(serve: Any) -> None:
+async def test_model_settings_that_no_checkpoint_holds_are_refused(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         for sent in ({"seed": 2**64}, {"stop": [1, [2**70]]}):
             answer = await client.post("/v1/agents", json={"name": "nina", "model_settings": sent})

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from ada import ADA
+from served_app import Serve
 
 from voicegraph.graph.server.errors import TOLD, told
-from voicegraph.state import Actor, VoicegraphError
+from voicegraph.state import VoicegraphError
 from voicegraph.state import errors as all_errors
 from voicegraph.state.errors import BlockTooLong, MissingExtra, ModelUnavailable, StorageError
 
 SECRET = "xyzzy-secret-words"
-ADA = Actor("acme", "ada")
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -70,7 +71,7 @@ async def refusal(client: Any, method: str, path: str, **sent: Any) -> tuple[int
 
 
 @pytest.fixture
-async def client(serve: Any) -> AsyncIterator[Any]:
+async def client(serve: Serve) -> AsyncIterator[Any]:
     async with serve(max_body_bytes=10_000) as served, served.client() as opened:
         yield opened
 
@@ -168,7 +169,7 @@ class Broken(Exception):
     ids=lambda value: type(value).__name__,
 )
 async def test_a_failure_of_the_server_tells_nothing_of_itself(
-    serve: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, refused: Any
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, error: Exception, refused: Any
 ) -> None:
     async def fail(*_: Any) -> None:
         raise error
@@ -183,7 +184,7 @@ def told_in(record: logging.LogRecord) -> str:
 
 
 async def test_no_log_above_debug_tells_a_key_or_a_caller_s_words(
-    serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*_: Any, **__: Any) -> None:
         raise Broken(SECRET)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from served_app import Serve
 
 from voicegraph.state import Actor
 from voicegraph.state.conversations.message_rows import MessageRecord
@@ -12,7 +13,7 @@ ME = Actor()
 
 
 @pytest.fixture
-async def served(serve: Any) -> AsyncIterator[Any]:
+async def served(serve: Serve) -> AsyncIterator[Any]:
     """Serve lists of five entries each."""
     async with serve() as opened:
         store = opened.resources.store

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from ada import ADA
+from calling import user_says
+from served_app import Serve
 from sqlalchemy import text
 
 from voicegraph.graph import build_graph
@@ -12,7 +15,6 @@ from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.upkeep.traces import Traces
 
-ADA = Actor("acme", "ada")
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "eve")]
 WORDS = "xyzzy"
 """Stands in everything that Ada keeps."""
@@ -108,7 +110,7 @@ class World:
 
 
 @pytest.fixture
-async def world(serve: Any) -> AsyncIterator[World]:
+async def world(serve: Serve) -> AsyncIterator[World]:
     model = ScriptedChatModel(lambda _: "Yes.")
     async with serve(model) as served:
         store = served.resources.store
@@ -116,7 +118,7 @@ async def world(serve: Any) -> AsyncIterator[World]:
             ADA, "nina", system=WORDS, blocks={"human": WORDS, f"{WORDS} block": WORDS}
         )
         call = {"thread_id": "call-1", "organization": "acme", "user": "ada", "agent": "nina"}
-        turn = {"messages": [("user", f"I am {WORDS}.")]}
+        turn = user_says(f"I am {WORDS}.")
         await build_graph(served.resources).ainvoke(turn, {"configurable": call})
         block = (await store.blocks.of_agent(ADA, agent.id))[0]
         await store.blocks.write(ADA, block.id, f"{WORDS} twice")

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from served_app import Serve
 
 from voicegraph.graph.server.thread_lookup.thread_ids import own_name
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -50,7 +51,7 @@ class Line:
 
 
 @pytest.fixture
-async def lines(serve: Any) -> AsyncIterator[tuple[Line, Line]]:
+async def lines(serve: Serve) -> AsyncIterator[tuple[Line, Line]]:
     """The lines of Ada and of Eve to one server."""
     model = ScriptedChatModel(lambda _: "Yes.")
     async with serve(model) as served:
@@ -157,7 +158,7 @@ async def agents(line: Line, *names: str) -> None:
 
 
 async def test_two_agents_in_one_room_have_a_thread_each_that_is_always_the_same(
-    lines: tuple[Line, Line], serve: Any
+    lines: tuple[Line, Line], serve: Serve
 ) -> None:
     ada, _ = lines
     await agents(ada, "nina", "omar")

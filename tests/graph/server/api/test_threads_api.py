@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from calling import user_says
+from served_app import Serve
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.clients.incoming import incoming_messages
@@ -15,13 +17,13 @@ from voicegraph.state.schema import new_turn
 
 
 @pytest.fixture
-async def served(serve: Any) -> AsyncIterator[Any]:
+async def served(serve: Serve) -> AsyncIterator[Any]:
     """Serve with one turn on the thread `room/1` of the default agent."""
     model = ScriptedChatModel(["The train to Turin leaves at nine.", "Bye."])
     async with serve(model) as opened:
         graph = build_graph(opened.resources)
         call = {"configurable": {"thread_id": "room/1"}}
-        await graph.ainvoke({"messages": [("user", "When does the train leave?")]}, call)
+        await graph.ainvoke(user_says("When does the train leave?"), call)
         await opened.resources.store.recall.index_due()
         yield opened
 
@@ -52,7 +54,7 @@ async def test_what_was_said_is_listed_newest_first(client: Any) -> None:
     ]
 
 
-async def test_what_was_heard_of_a_reply_is_shown_where_its_text_is_another(serve: Any) -> None:
+async def test_what_was_heard_of_a_reply_is_shown_where_its_text_is_another(serve: Serve) -> None:
     model = ScriptedChatModel([calls("current_time", "Let me see."), "It is noon."])
     async with serve(model) as served, served.client() as client:
         body = {"messages": [{"role": "user", "content": "What time is it?"}], "thread_id": "call-1"}
@@ -71,7 +73,7 @@ async def test_an_interrupt_behind_the_turn_cuts_the_reply_to_what_was_heard(cli
     assert (reply["text"], reply["unheard"]) == ("The train to Turin", "leaves at nine.")
 
 
-async def test_an_interrupt_ends_a_running_turn(serve: Any) -> None:
+async def test_an_interrupt_ends_a_running_turn(serve: Serve) -> None:
     model = ScriptedChatModel([ScriptedReply(text="One two three", hold=asyncio.Event(), hold_after=2)])
     async with serve(model) as served, served.client() as client:
         graph = build_graph(served.resources)
@@ -85,7 +87,7 @@ async def test_an_interrupt_ends_a_running_turn(serve: Any) -> None:
     assert reply["text"] == "One two"
 
 
-async def test_a_deleted_thread_is_gone_with_its_turn_and_its_checkpoints(serve: Any) -> None:
+async def test_a_deleted_thread_is_gone_with_its_turn_and_its_checkpoints(serve: Serve) -> None:
     model = ScriptedChatModel([ScriptedReply(text="One two", hold=asyncio.Event(), hold_after=1), "Hello."])
     async with serve(model) as served, served.client() as client:
         graph = build_graph(served.resources)
@@ -95,7 +97,7 @@ async def test_a_deleted_thread_is_gone_with_its_turn_and_its_checkpoints(serve:
         assert (await client.delete("/v1/threads/call-1")).json()["object"] == "thread.deleted"
         await stream.aclose()
         assert (await client.get("/v1/threads/call-1")).status_code == 404
-        await graph.ainvoke({"messages": [("user", "Who am I?")]}, call)
+        await graph.ainvoke(user_says("Who am I?"), call)
     assert "Ada" not in str(model.requests[-1].messages)
 
 
@@ -113,13 +115,13 @@ async def test_checkpoints_are_listed_newest_first_and_the_last_has_nothing_next
 async def begun_and_cut(graph: Any, call: Any, words: str) -> None:
     """Leave the thread as a process does that is killed right after the turn began."""
     now = graph.resources.clock.now()
-    messages = incoming_messages({"messages": [("user", words)]}, graph.resources.settings, now)
+    messages = incoming_messages(user_says(words), graph.resources.settings, now)
     await graph.resources.claim(Actor(), "default", "call-1")
     turn = {"messages": messages, "turn": new_turn("turn-1", now)}
     await graph.aupdate_state(call, turn, as_node="__start__")
 
 
-async def test_a_turn_that_a_crash_cut_is_resumed_to_its_end(serve: Any) -> None:
+async def test_a_turn_that_a_crash_cut_is_resumed_to_its_end(serve: Serve) -> None:
     async with serve(ScriptedChatModel(["I am here."])) as served, served.client() as client:
         call: Any = {"configurable": {"thread_id": "call-1"}}
         await begun_and_cut(build_graph(served.resources), call, "Are you there?")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langgraph.config import get_stream_writer
+from served_app import Serve
 from starlette.datastructures import Headers
 
 from voicegraph.graph.server.chat.chat_request import read_chat_request
@@ -50,7 +51,7 @@ def spoken(text: str) -> str:
     )
 
 
-async def test_a_stream_is_made_of_openais_chunks(serve: Any) -> None:
+async def test_a_stream_is_made_of_openais_chunks(serve: Serve) -> None:
     async with serve(ScriptedChatModel(["Hello there."])) as served, served.client() as client:
         body = {"messages": [user("Hi")], "stream": True, "stream_options": {"include_usage": True}}
         answer = await client.post(URL, json={**body, "model": "default"})
@@ -72,7 +73,7 @@ async def test_a_stream_is_made_of_openais_chunks(serve: Any) -> None:
     assert chunks[-1]["usage"]["total_tokens"] > 0
 
 
-async def test_a_client_that_does_not_stream_gets_one_object(serve: Any) -> None:
+async def test_a_client_that_does_not_stream_gets_one_object(serve: Serve) -> None:
     async with serve(ScriptedChatModel(["Hello there."])) as served, served.client() as client:
         answer = (await client.post(URL, json={"messages": [user("Hi")]})).json()
     assert answer["object"] == "chat.completion"
@@ -97,14 +98,14 @@ THREADS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("headers", "body"), THREADS.values(), ids=THREADS)
 async def test_the_thread_is_the_one_that_the_client_names(
-    serve: Any, headers: dict[str, str], body: dict[str, Any]
+    serve: Serve, headers: dict[str, str], body: dict[str, Any]
 ) -> None:
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
         answer = await client.post(URL, json={"messages": [user("Hi")], **body}, headers=headers)
     assert answer.headers["x-thread-id"] == "t"
 
 
-async def test_two_agents_in_one_room_have_a_thread_each(serve: Any) -> None:
+async def test_two_agents_in_one_room_have_a_thread_each(serve: Serve) -> None:
     async with serve(ScriptedChatModel(["One.", "Two.", "Three."])) as served, served.client() as client:
         await client.post("/v1/agents", json={"name": "nina"})
         body = {"messages": [user("Hi")], "thread_id": "room"}
@@ -116,7 +117,7 @@ async def test_two_agents_in_one_room_have_a_thread_each(serve: Any) -> None:
     assert threads[1] == threads[2] != "room"
 
 
-async def test_a_history_without_an_id_goes_on_with_its_thread(serve: Any) -> None:
+async def test_a_history_without_an_id_goes_on_with_its_thread(serve: Serve) -> None:
     model = ScriptedChatModel(["Hello Ada.", "Sunny.", "You are Bob.", "Bye."])
     async with serve(model) as served, served.client() as client:
 
@@ -130,7 +131,7 @@ async def test_a_history_without_an_id_goes_on_with_its_thread(serve: Any) -> No
         assert await ask(*told, user("Bye")) == ada
 
 
-async def test_a_history_that_two_threads_could_begin_goes_on_with_neither(serve: Any) -> None:
+async def test_a_history_that_two_threads_could_begin_goes_on_with_neither(serve: Serve) -> None:
     async with serve(ScriptedChatModel(["Hello."] * 3)) as served, served.client() as client:
 
         async def ask(*messages: dict[str, Any]) -> str:
@@ -141,7 +142,7 @@ async def test_a_history_that_two_threads_could_begin_goes_on_with_neither(serve
     assert len({first, second, third}) == 3
 
 
-async def test_the_model_sees_the_history_as_it_was_heard(serve: Any) -> None:
+async def test_the_model_sees_the_history_as_it_was_heard(serve: Serve) -> None:
     model = ScriptedChatModel(["One two three four.", "Fine."])
     async with serve(model) as served, served.client() as client:
         body = {"thread_id": "t"}
@@ -151,7 +152,7 @@ async def test_the_model_sees_the_history_as_it_was_heard(serve: Any) -> None:
     assert asked(model) == ["u:Count.", "a:One two", "u:Stop."]
 
 
-async def test_system_notes_follow_the_agents_prompt_where_every_template_takes_them(serve: Any) -> None:
+async def test_system_notes_follow_the_agents_prompt_where_every_template_takes_them(serve: Serve) -> None:
     model = ScriptedChatModel(["Ahoy."])
     async with serve(model) as served, served.client() as client:
         notes = [system("You are a pirate."), user("Hi"), {"role": "developer", "content": "Be loud."}]
@@ -160,7 +161,7 @@ async def test_system_notes_follow_the_agents_prompt_where_every_template_takes_
     assert asked(model) == ["u:Hi"]
 
 
-async def test_a_clients_notes_can_be_ignored(serve: Any) -> None:
+async def test_a_clients_notes_can_be_ignored(serve: Serve) -> None:
     model = ScriptedChatModel(["Hello."])
     async with serve(model, client_instructions="ignore") as served, served.client() as client:
         await client.post(URL, json={"messages": [system("You are a pirate."), user("Hi"), system("Loud.")]})
@@ -168,7 +169,7 @@ async def test_a_clients_notes_can_be_ignored(serve: Any) -> None:
     assert asked(model) == ["u:Hi"]
 
 
-async def test_an_agent_can_be_told_to_speak_first(serve: Any) -> None:
+async def test_an_agent_can_be_told_to_speak_first(serve: Serve) -> None:
     model = ScriptedChatModel(["Welcome!", "Fine."])
     async with serve(model) as served, served.client() as client:
         answer = await client.post(URL, json={"messages": [system("Greet.")], "thread_id": "t"})
@@ -184,7 +185,7 @@ LAMP = {
 }
 
 
-async def test_a_clients_tool_is_called_by_the_client(serve: Any) -> None:
+async def test_a_clients_tool_is_called_by_the_client(serve: Serve) -> None:
     model = ScriptedChatModel([calls("lamp", on=True, id="c1"), "It is on.", "Yes."])
     async with serve(model) as served, served.client() as client:
         body = {"tools": [LAMP], "thread_id": "t", "stream": True}
@@ -210,7 +211,7 @@ async def test_a_clients_tool_is_called_by_the_client(serve: Any) -> None:
     assert "lamp" in model.requests[0].tools
 
 
-async def test_an_agents_own_tool_and_a_clients_are_called_in_one_step(serve: Any) -> None:
+async def test_an_agents_own_tool_and_a_clients_are_called_in_one_step(serve: Serve) -> None:
     ran: list[str] = []
 
     def look() -> str:
@@ -234,7 +235,7 @@ async def test_an_agents_own_tool_and_a_clients_are_called_in_one_step(serve: An
 @pytest.mark.parametrize("error", [ModelRefused("bad key"), ModelUnavailable("down")], ids=repr)
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_model_that_fails_is_an_apology_not_an_error(
-    serve: Any, error: Exception, stream: bool
+    serve: Serve, error: Exception, stream: bool
 ) -> None:
     model = ScriptedChatModel([error])
     async with serve(model, model_attempts=1) as served, served.client() as client:
@@ -244,7 +245,7 @@ async def test_a_model_that_fails_is_an_apology_not_an_error(
     assert said == "Sorry, I can't answer right now. Please try again in a moment."
 
 
-async def test_the_same_request_at_the_same_time_is_one_turn(serve: Any) -> None:
+async def test_the_same_request_at_the_same_time_is_one_turn(serve: Serve) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two.", hold=hold, hold_after=1)])
     async with serve(model) as served, served.client() as client:
@@ -258,7 +259,7 @@ async def test_the_same_request_at_the_same_time_is_one_turn(serve: Any) -> None
     assert len({answer.headers["x-thread-id"] for answer in answers}) == 1
 
 
-async def test_the_same_request_again_is_answered_though_the_first_client_leaves(serve: Any) -> None:
+async def test_the_same_request_again_is_answered_though_the_first_client_leaves(serve: Serve) -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two.", hold=hold, hold_after=1)])
     async with serve(model) as served:
@@ -278,7 +279,7 @@ async def test_the_same_request_again_is_answered_though_the_first_client_leaves
     assert "".join(words) == "One two."
 
 
-async def test_a_newer_request_stops_an_older_one(serve: Any) -> None:
+async def test_a_newer_request_stops_an_older_one(serve: Serve) -> None:
     held = ScriptedReply(text="One two.", hold=asyncio.Event(), hold_after=1)
     model = ScriptedChatModel([held, "Yes?"])
     async with serve(model) as served, served.client() as client:
@@ -294,7 +295,7 @@ async def test_a_newer_request_stops_an_older_one(serve: Any) -> None:
 
 @pytest.mark.parametrize(("grace", "ran"), [(60.0, 0), (0.0, 1)])
 async def test_a_dropped_draft_runs_no_tool_with_side_effects_within_its_grace(
-    serve: Any, grace: float, ran: int
+    serve: Serve, grace: float, ran: int
 ) -> None:
     booked: list[str] = []
 
@@ -317,7 +318,7 @@ async def test_a_dropped_draft_runs_no_tool_with_side_effects_within_its_grace(
     assert asked(model) == (["a:", "t:booked", "u:Book a table"] if ran else ["u:Book a table"])
 
 
-async def test_no_new_turn_is_taken_while_the_server_ends(serve: Any) -> None:
+async def test_no_new_turn_is_taken_while_the_server_ends(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         served.app.state.draining = True
         answer = await client.post(URL, json={"messages": [user("Hi")]})
@@ -341,7 +342,7 @@ WRONG: dict[str, tuple[Any, int]] = {
 
 
 @pytest.mark.parametrize(("body", "status"), WRONG.values(), ids=WRONG)
-async def test_what_the_caller_got_wrong_is_an_error_object(serve: Any, body: bytes, status: int) -> None:
+async def test_what_the_caller_got_wrong_is_an_error_object(serve: Serve, body: bytes, status: int) -> None:
     async with serve(max_message_chars=20) as served, served.client() as client:
         answer = await client.post(URL, content=body)
     assert answer.status_code == status
@@ -372,7 +373,7 @@ ODD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("messages", ODD.values(), ids=ODD)
-async def test_every_kind_of_history_is_answered(serve: Any, messages: list[Any]) -> None:
+async def test_every_kind_of_history_is_answered(serve: Serve, messages: list[Any]) -> None:
     model = ScriptedChatModel(["Hello."])
     async with serve(model) as served, served.client() as client:
         answer = await client.post(
@@ -381,7 +382,7 @@ async def test_every_kind_of_history_is_answered(serve: Any, messages: list[Any]
     assert answer.json()["choices"][0]["message"]["content"] == "Hello."
 
 
-async def test_a_tool_may_write_anything_to_the_stream(serve: Any) -> None:
+async def test_a_tool_may_write_anything_to_the_stream(serve: Serve) -> None:
     @voice_tool()
     async def look_up(word: str) -> str:
         """Look a word up."""

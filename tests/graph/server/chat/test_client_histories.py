@@ -4,7 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from open_voice import OpenVoice
 from openai_server import OpenAIServer
+from served_app import Serve
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -31,7 +34,7 @@ def result(id_: Any, content: Any) -> Message:
     return {"role": "tool", "tool_call_id": id_, "content": content}
 
 
-async def sent(serve: Any, backend: OpenAIServer, *messages: Message, **settings: Any) -> list[Message]:
+async def sent(serve: Serve, backend: OpenAIServer, *messages: Message, **settings: Any) -> list[Message]:
     """Return what the model is sent for a history, without the system prompt."""
     async with serve("openai:m", **settings) as served, served.client() as client:
         body = {"messages": messages, "thread_id": "t"}
@@ -57,7 +60,7 @@ PAIRS: dict[str, tuple[Message, list[Message]]] = {
 
 @pytest.mark.parametrize(("call", "results"), PAIRS.values(), ids=PAIRS)
 async def test_a_result_stays_with_its_call_whatever_its_id(
-    serve: Any, backend: OpenAIServer, call: Message, results: list[Message]
+    serve: Serve, backend: OpenAIServer, call: Message, results: list[Message]
 ) -> None:
     _, made, *told = (await sent(serve, backend, user("Go."), call, *results, user("And?")))[:-1]
     by_id = {message["tool_call_id"]: message["content"] for message in told}
@@ -67,14 +70,14 @@ async def test_a_result_stays_with_its_call_whatever_its_id(
 
 
 async def test_a_reply_that_numbers_its_calls_from_zero_again_keeps_both_results(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     first, second = [called("call_0"), result("call_0", "one")], [called("call_0"), result("call_0", "two")]
     messages = await sent(serve, backend, user("Go."), *first, user("Again."), *second, user("And?"))
     assert [message["content"] for message in messages if message["role"] == "tool"] == ["one", "two"]
 
 
-async def test_an_id_that_was_changed_stays_the_same_with_the_next_request(serve: Any) -> None:
+async def test_an_id_that_was_changed_stays_the_same_with_the_next_request(serve: Serve) -> None:
     model = ScriptedChatModel(["Wait.", "Done."])
     history = [user("Go."), called(LONG), result(LONG, "IN_PROGRESS"), user("And?")]
     async with serve(model) as served, served.client() as client:
@@ -111,13 +114,13 @@ RESULTS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("content", "text"), RESULTS.values(), ids=RESULTS)
 async def test_a_result_of_any_kind_reaches_the_model_as_text(
-    serve: Any, backend: OpenAIServer, content: Any, text: str
+    serve: Serve, backend: OpenAIServer, content: Any, text: str
 ) -> None:
     messages = await sent(serve, backend, user("Go."), called("c"), result("c", content))
     assert messages[-1]["content"] == text
 
 
-async def test_a_result_that_is_not_a_number_is_no_reason_to_fail(serve: Any) -> None:
+async def test_a_result_that_is_not_a_number_is_no_reason_to_fail(serve: Serve) -> None:
     model = ScriptedChatModel(["Hello."])
     body = json.dumps({"messages": [user("Go."), called("c"), result("c", float("nan"))]})
     async with serve(model) as served, served.client() as client:
@@ -126,7 +129,7 @@ async def test_a_result_that_is_not_a_number_is_no_reason_to_fail(serve: Any) ->
     assert model.requests[0].messages[-1].text == "nan"
 
 
-async def test_function_messages_of_the_first_protocol_are_kept(serve: Any, backend: OpenAIServer) -> None:
+async def test_function_messages_of_the_first_protocol_are_kept(serve: Serve, backend: OpenAIServer) -> None:
     call = {"name": "weather", "arguments": '{"city": "Rome"}'}
     messages = await sent(
         serve,
@@ -149,7 +152,7 @@ def nested(depth: int) -> Any:
 
 @pytest.mark.parametrize("depth", [50, 150, 400])
 async def test_deep_arguments_and_results_are_no_reason_to_fail(
-    serve: Any, backend: OpenAIServer, depth: int
+    serve: Serve, backend: OpenAIServer, depth: int
 ) -> None:
     call = called("c")
     call["tool_calls"][0]["function"]["arguments"] = nested(depth)
@@ -157,14 +160,14 @@ async def test_deep_arguments_and_results_are_no_reason_to_fail(
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "user"]
 
 
-async def test_a_body_that_is_nested_without_end_is_refused(serve: Any) -> None:
+async def test_a_body_that_is_nested_without_end_is_refused(serve: Serve) -> None:
     body = b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     async with serve() as served, served.client() as client:
         assert (await client.post(URL, content=body)).status_code == 400
 
 
 async def test_arguments_that_are_encoded_twice_or_hold_long_numbers_are_read(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     call = called("a", "b")
     call["tool_calls"][0]["function"]["arguments"] = json.dumps('{"city": "Rome"}')
@@ -186,7 +189,7 @@ NAMES = {
 
 @pytest.mark.parametrize(("name", "legal"), NAMES.items())
 async def test_the_names_of_several_speakers_reach_the_model(
-    serve: Any, backend: OpenAIServer, name: str, legal: str
+    serve: Serve, backend: OpenAIServer, name: str, legal: str
 ) -> None:
     [message, other] = await sent(serve, backend, user("Hi.", name=name), user("Hello.", name="bob"))
     assert message["name"].startswith(legal)
@@ -194,7 +197,9 @@ async def test_the_names_of_several_speakers_reach_the_model(
     assert (message["content"], other["name"]) == ("Hi.", "bob")
 
 
-async def test_speakers_whose_names_cannot_be_sent_are_told_apart(serve: Any, backend: OpenAIServer) -> None:
+async def test_speakers_whose_names_cannot_be_sent_are_told_apart(
+    serve: Serve, backend: OpenAIServer
+) -> None:
     one, two = await sent(serve, backend, user("Hi.", name="山田"), user("Hello.", name="鈴木"))
     assert one["name"] != two["name"]
 
@@ -226,12 +231,12 @@ SOUNDS: dict[str, tuple[Message, str]] = {
 
 @pytest.mark.parametrize(("message", "words"), SOUNDS.values(), ids=SOUNDS)
 async def test_what_is_no_text_is_told_in_words(
-    serve: Any, backend: OpenAIServer, message: Message, words: str
+    serve: Serve, backend: OpenAIServer, message: Message, words: str
 ) -> None:
     assert await sent(serve, backend, message) == [user(words)]
 
 
-async def test_the_transcript_of_a_spoken_reply_is_what_was_said(serve: Any, backend: OpenAIServer) -> None:
+async def test_the_transcript_of_a_spoken_reply_is_what_was_said(serve: Serve, backend: OpenAIServer) -> None:
     reply = {"role": "assistant", "content": None, "audio": {"id": "a1", "transcript": "Good day."}}
     messages = await sent(serve, backend, user("Hi."), reply, user("Bye."))
     assert [message["content"] for message in messages] == ["Hi.", "Good day.", "Bye."]
@@ -273,14 +278,14 @@ SHOWN: dict[str, tuple[Message, Message]] = {
 
 @pytest.mark.parametrize(("part", "shown"), SHOWN.values(), ids=SHOWN)
 async def test_pictures_and_files_reach_the_model_in_openais_form(
-    serve: Any, backend: OpenAIServer, part: Message, shown: Message
+    serve: Serve, backend: OpenAIServer, part: Message, shown: Message
 ) -> None:
     [message] = await sent(serve, backend, user([{"type": "input_text", "text": "What is it?"}, part]))
     assert message["content"] == [{"type": "text", "text": "What is it?"}, shown]
 
 
 async def test_a_large_picture_counts_neither_as_words_nor_in_the_record(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     large = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 50_000}}
     async with serve("openai:m", max_message_chars=100) as served, served.client() as client:
@@ -295,19 +300,21 @@ ROLES = {"User": "user", "HUMAN": "user", " caller ": "user", "Assistant": "assi
 
 
 @pytest.mark.parametrize(("role", "known"), ROLES.items())
-async def test_roles_are_known_in_any_case(serve: Any, backend: OpenAIServer, role: str, known: str) -> None:
+async def test_roles_are_known_in_any_case(
+    serve: Serve, backend: OpenAIServer, role: str, known: str
+) -> None:
     messages = await sent(serve, backend, {"role": role, "content": "Good day."}, user("Hi."))
     assert messages[0] == {"role": known, "content": "Good day."}
 
 
 async def test_words_in_a_role_that_nobody_knows_are_told_as_whose_they_are(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     await sent(serve, backend, {"role": "narrator", "content": "It rains."}, user("Hi."))
     assert backend.requests[-1].messages[0]["content"].endswith("\n\nnarrator: It rains.")
 
 
-async def test_half_characters_anywhere_are_repaired(serve: Any, backend: OpenAIServer) -> None:
+async def test_half_characters_anywhere_are_repaired(serve: Serve, backend: OpenAIServer) -> None:
     broken = "a\ud83d"
     call = called("c", name=f"f{broken}")
     call["tool_calls"][0]["function"]["arguments"] = json.dumps({broken: broken})
@@ -343,7 +350,7 @@ BEGUN = [user("Stock?"), called("c"), result("c", RUNNING), {"role": "assistant"
 
 @pytest.mark.parametrize("instructions", ["append", "ignore"])
 async def test_a_result_that_comes_as_a_developer_message_is_a_result(
-    serve: Any, backend: OpenAIServer, instructions: str
+    serve: Serve, backend: OpenAIServer, instructions: str
 ) -> None:
     history = [*BEGUN, late('"four"', "running"), late('"five left"'), user("And?")]
     messages = await sent(serve, backend, *history, client_instructions=instructions)
@@ -355,7 +362,7 @@ async def test_a_result_that_comes_as_a_developer_message_is_a_result(
 
 @pytest.mark.parametrize("instructions", ["append", "ignore"])
 async def test_a_result_that_has_just_come_is_told_to_the_model(
-    serve: Any, backend: OpenAIServer, instructions: str
+    serve: Serve, backend: OpenAIServer, instructions: str
 ) -> None:
     await sent(serve, backend, *BEGUN, late('"five left"'), client_instructions=instructions)
     hidden = [message for message in backend.requests[-1].messages if "What came of it." in str(message)]
@@ -363,7 +370,7 @@ async def test_a_result_that_has_just_come_is_told_to_the_model(
 
 
 async def test_news_of_a_clients_second_model_is_kept_where_instructions_are_not(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     notes = [
         {"role": "developer", "content": content} for content in ("Be rude.", "Backend: The flight is late.")
@@ -374,7 +381,7 @@ async def test_news_of_a_clients_second_model_is_kept_where_instructions_are_not
     assert "Be rude." not in prompt
 
 
-CALL: Any = {"configurable": {"thread_id": "t"}}
+CALL: RunnableConfig = {"configurable": {"thread_id": "t"}}
 
 
 @pytest.mark.parametrize(
@@ -387,7 +394,7 @@ CALL: Any = {"configurable": {"thread_id": "t"}}
     ids=repr,
 )
 async def test_bytes_in_the_callers_message_are_refused_before_anything_is_kept(
-    open_voice: Any, part: Message, reason: str
+    open_voice: OpenVoice, part: Message, reason: str
 ) -> None:
     model = ScriptedChatModel(["Hello."])
     message = user([{"type": "text", "text": "What is it?"}, part])
@@ -404,7 +411,7 @@ async def test_bytes_in_the_callers_message_are_refused_before_anything_is_kept(
     assert [message.text for message in model.requests[-1].messages[1:]] == ["Hi."]
 
 
-async def test_bytes_in_an_older_message_of_a_history_are_described(open_voice: Any) -> None:
+async def test_bytes_in_an_older_message_of_a_history_are_described(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["Hello."])
     older = user([{"type": "text", "text": "See."}, {"type": "image", "data": b"abc"}])
     async with open_voice(model) as resources:

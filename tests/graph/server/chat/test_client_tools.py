@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, Reply, ToolCall, text, tool_calls
+from served_app import Serve
 
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -20,7 +22,7 @@ def lamp(name: str = "lamp", **function: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "parameters": {"type": "object"}, **function}}
 
 
-async def asked(serve: Any, backend: OpenAIServer, **body: Any) -> dict[str, Any]:
+async def asked(serve: Serve, backend: OpenAIServer, **body: Any) -> dict[str, Any]:
     """Return the body of the model's request for a client's request with these fields."""
     async with serve("openai:m") as served, served.client() as client:
         answer = await client.post(URL, content=json.dumps({**HI, **body}))
@@ -47,7 +49,7 @@ CHOICES: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize(("choice", "sent"), CHOICES.values(), ids=CHOICES)
 async def test_a_choice_of_the_clients_tools_is_passed_on(
-    serve: Any, backend: OpenAIServer, choice: Any, sent: Any
+    serve: Serve, backend: OpenAIServer, choice: Any, sent: Any
 ) -> None:
     backend.add(tool_calls([ToolCall("lamp", id="c1")]))
     body = await asked(serve, backend, tools=[lamp()], tool_choice=choice, parallel_tool_calls=False)
@@ -55,19 +57,21 @@ async def test_a_choice_of_the_clients_tools_is_passed_on(
 
 
 @pytest.mark.parametrize("choice", ["auto", None, 7, "sometimes", {"type": "function"}, {}], ids=repr)
-async def test_without_a_choice_all_tools_are_offered(serve: Any, backend: OpenAIServer, choice: Any) -> None:
+async def test_without_a_choice_all_tools_are_offered(
+    serve: Serve, backend: OpenAIServer, choice: Any
+) -> None:
     body = await asked(serve, backend, tools=[lamp()], tool_choice=choice)
     assert "tool_choice" not in body
     assert names(body) == ["current_time", "recall_memory", "lamp"]
 
 
-async def test_a_choice_of_none_means_the_clients_tools(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_choice_of_none_means_the_clients_tools(serve: Serve, backend: OpenAIServer) -> None:
     body = await asked(serve, backend, tools=[lamp()], tool_choice="none")
     assert names(body) == ["current_time", "recall_memory"]
     assert "tool_choice" not in body
 
 
-async def test_only_allowed_tools_are_offered(serve: Any, backend: OpenAIServer) -> None:
+async def test_only_allowed_tools_are_offered(serve: Serve, backend: OpenAIServer) -> None:
     choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED]}}
     body = await asked(serve, backend, tools=[lamp(), lamp("door")], tool_choice=choice)
     assert names(body) == ["current_time", "recall_memory", "lamp"]
@@ -75,14 +79,16 @@ async def test_only_allowed_tools_are_offered(serve: Any, backend: OpenAIServer)
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "current_time"}}])
 async def test_a_choice_that_is_of_no_tool_of_the_client_is_not_passed_on(
-    serve: Any, backend: OpenAIServer, choice: Any
+    serve: Serve, backend: OpenAIServer, choice: Any
 ) -> None:
     body = await asked(serve, backend, tool_choice=choice)
     assert "tool_choice" not in body
     assert names(body) == ["current_time", "recall_memory"]
 
 
-async def test_a_required_tool_is_required_in_the_first_step_alone(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_required_tool_is_required_in_the_first_step_alone(
+    serve: Serve, backend: OpenAIServer
+) -> None:
     backend.add(tool_calls([ToolCall("current_time")]), text("Noon."))
     async with serve("openai:m") as served, served.client() as client:
         await client.post(URL, json={**HI, "tools": [lamp()], "tool_choice": "required"})
@@ -92,7 +98,7 @@ async def test_a_required_tool_is_required_in_the_first_step_alone(serve: Any, b
     assert names(second) == ["current_time", "recall_memory", "lamp"]
 
 
-async def test_tools_are_not_required_in_the_last_step(serve: Any, backend: OpenAIServer) -> None:
+async def test_tools_are_not_required_in_the_last_step(serve: Serve, backend: OpenAIServer) -> None:
     async with serve("openai:m", max_steps=1) as served, served.client() as client:
         asked_for = {"tools": [lamp()], "tool_choice": "required", "parallel_tool_calls": True}
         await client.post(URL, json={**HI, **asked_for})
@@ -128,7 +134,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("given", "sent"), SETTINGS.values(), ids=SETTINGS)
 async def test_settings_of_the_client_reach_the_model(
-    serve: Any, backend: OpenAIServer, given: dict[str, Any], sent: dict[str, Any]
+    serve: Serve, backend: OpenAIServer, given: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     body = await asked(serve, backend, **given)
     assert {name: body.get(name) for name in sent} == sent
@@ -162,7 +168,7 @@ ILL_FORMED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("given", ILL_FORMED, ids=repr)
 async def test_settings_that_are_ill_formed_or_mean_nothing_here_are_ignored(
-    serve: Any, backend: OpenAIServer, given: dict[str, Any]
+    serve: Serve, backend: OpenAIServer, given: dict[str, Any]
 ) -> None:
     body = await asked(serve, backend, **given)
     assert set(body) == {"model", "messages", "stream", "stream_options", "tools", "user"}
@@ -170,7 +176,7 @@ async def test_settings_that_are_ill_formed_or_mean_nothing_here_are_ignored(
 
 
 async def test_a_client_can_make_replies_shorter_than_the_agents_limit_and_not_longer(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     async with serve("openai:m") as served, served.client() as client:
         await served.resources.store.agents.create(
@@ -219,7 +225,7 @@ def call_of_the_last_tool(body: dict[str, Any]) -> Reply:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("body", "own"), TOOLS.values(), ids=TOOLS)
 async def test_a_clients_tool_is_offered_under_a_legal_name_and_called_under_its_own(
-    serve: Any, backend: OpenAIServer, body: dict[str, Any], own: str, stream: bool
+    serve: Serve, backend: OpenAIServer, body: dict[str, Any], own: str, stream: bool
 ) -> None:
     backend.add(call_of_the_last_tool, text("It is on."))
     async with serve("openai:m") as served, served.client() as client:
@@ -245,7 +251,7 @@ async def test_a_clients_tool_is_offered_under_a_legal_name_and_called_under_its
     assert [message["role"] for message in backend.requests[1].messages[1:]] == ["user", "assistant", "tool"]
 
 
-async def test_tools_whose_names_become_the_same_are_told_apart(serve: Any, backend: OpenAIServer) -> None:
+async def test_tools_whose_names_become_the_same_are_told_apart(serve: Serve, backend: OpenAIServer) -> None:
     backend.add(call_of_the_last_tool)
     async with serve("openai:m") as served, served.client() as client:
         answer = await client.post(URL, json={**HI, "tools": [lamp("a.b"), lamp("a/b"), lamp("a b")]})
@@ -255,7 +261,7 @@ async def test_tools_whose_names_become_the_same_are_told_apart(serve: Any, back
 
 
 async def test_a_tool_that_is_called_by_the_clients_own_name_for_it_is_found(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     backend.add(tool_calls([ToolCall("lamp.on")]))
     async with serve("openai:m") as served, served.client() as client:
@@ -275,7 +281,7 @@ DEFINITIONS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("side_call", [False, True], ids=["in a turn", "beside it"])
 @pytest.mark.parametrize(("definitions", "given"), DEFINITIONS.values(), ids=DEFINITIONS)
 async def test_a_number_of_21_digits_reaches_the_clients_tool_in_the_type_of_its_schema(
-    serve: Any, backend: OpenAIServer, definitions: Any, given: Any, side_call: bool
+    serve: Serve, backend: OpenAIServer, definitions: Any, given: Any, side_call: bool
 ) -> None:
     arguments = f'{{"account": {ACCOUNT}, "note": {ACCOUNT}}}'
     backend.add(tool_calls([ToolCall("pay", arguments, id="c1")]))
@@ -287,7 +293,7 @@ async def test_a_number_of_21_digits_reaches_the_clients_tool_in_the_type_of_its
 
 
 async def test_a_schema_that_is_nested_without_end_takes_any_object(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     schema: dict[str, Any] = {"type": "object"}
     for _ in range(200):
@@ -298,7 +304,7 @@ async def test_a_schema_that_is_nested_without_end_takes_any_object(
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_of_the_first_protocol_finds_its_call_as_a_function_call(
-    serve: Any, backend: OpenAIServer, stream: bool
+    serve: Serve, backend: OpenAIServer, stream: bool
 ) -> None:
     backend.add(tool_calls([ToolCall("lamp", '{"on": true}')]))
     async with serve("openai:m") as served, served.client() as client:
@@ -315,7 +321,7 @@ async def test_a_client_of_the_first_protocol_finds_its_call_as_a_function_call(
     assert (call, reason) == ({"name": "lamp", "arguments": '{"on":true}'}, "function_call")
 
 
-async def test_tools_and_settings_are_taken_in_process_too(open_voice: Any) -> None:
+async def test_tools_and_settings_are_taken_in_process_too(open_voice: OpenVoice) -> None:
     model = ScriptedChatModel(["Hello."])
     turn: Any = {
         "messages": [("user", "Hi.")],
@@ -329,7 +335,7 @@ async def test_tools_and_settings_are_taken_in_process_too(open_voice: Any) -> N
     assert model.requests[0].settings == sent
 
 
-async def test_a_watched_model_gets_the_answers_form_too(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_watched_model_gets_the_answers_form_too(serve: Serve, backend: OpenAIServer) -> None:
     """With a callback LangChain streams, and would have the SDK refuse tools that are not strict."""
     from langchain_core.callbacks import AsyncCallbackHandler
 
@@ -345,7 +351,7 @@ async def test_a_watched_model_gets_the_answers_form_too(serve: Any, backend: Op
 
 
 async def test_a_setting_that_the_models_server_refuses_costs_no_turn(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     message = "Unsupported parameter: 'reasoning_effort' is not supported with this model."
     error = {"message": message, "type": "invalid_request_error", "param": "reasoning_effort", "code": None}
@@ -356,7 +362,9 @@ async def test_a_setting_that_the_models_server_refuses_costs_no_turn(
     assert "reasoning_effort" not in backend.requests[1].body
 
 
-async def test_a_model_that_calls_no_tools_gets_no_choice_of_them(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_model_that_calls_no_tools_gets_no_choice_of_them(
+    serve: Serve, backend: OpenAIServer
+) -> None:
     async with serve("openai:m") as served, served.client() as client:
         model = served.resources.models.get(None)
         served.resources.models._made["openai:m"] = replace(model, calls_tools=False)

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from served_app import Serve
 
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 
@@ -23,7 +24,7 @@ ERRORS = [
 )
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 async def test_the_caller_hears_the_reply_and_so_does_another(
-    serve: Any, error: BaseException, asynchronous: bool, stream: bool
+    serve: Serve, error: BaseException, asynchronous: bool, stream: bool
 ) -> None:
     async def fail_soon() -> str:
         """Fail."""

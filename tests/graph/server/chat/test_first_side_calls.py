@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, ToolCall, text, tool_calls
+from served_app import Serve
 
 URL = "/v1/chat/completions"
 TOOL = {"type": "function", "function": {"name": "save_prediction", "parameters": {"type": "object"}}}
@@ -32,7 +33,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
 async def test_a_detector_that_is_first_leaves_no_trace(
-    serve: Any, backend: OpenAIServer, detector: dict[str, Any]
+    serve: Serve, backend: OpenAIServer, detector: dict[str, Any]
 ) -> None:
     made = tool_calls([ToolCall("save_prediction", "{}")]) if "tools" in detector else text("A human.")
     backend.add(made, text("Roma, good evening."))

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from openai_server import OpenAIServer, text
 from patience import PATIENCE
+from served_app import Serve
 from serving import Process, serving
 
 from voicegraph.nodes.turn.limits import TurnLimits
@@ -156,7 +157,7 @@ def test_postgresql_without_room_on_its_disk_loses_no_turn_of_a_call(
 
 
 async def test_a_side_call_without_a_database_gets_an_error_not_an_apology(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any) -> None:
         raise StorageError("away")
@@ -168,7 +169,7 @@ async def test_a_side_call_without_a_database_gets_an_error_not_an_apology(
 
 
 async def test_an_error_that_nobody_foresaw_before_a_turn_is_an_apology(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any) -> None:
         raise RuntimeError("a bug")

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from served_app import Serve
 
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 
@@ -48,7 +49,7 @@ async def transferred(client: Any) -> list[Message]:
 
 @pytest.mark.parametrize("words", ["Which invoice do you have?", "Hello?"])
 async def test_an_agent_that_begins_anew_right_after_a_hand_over_knows_the_call(
-    serve: Any, words: str
+    serve: Serve, words: str
 ) -> None:
     model = ScriptedChatModel([calls("transfer"), "Let me see."])
     async with serve(model) as served, served.client() as client:
@@ -57,7 +58,7 @@ async def test_an_agent_that_begins_anew_right_after_a_hand_over_knows_the_call(
     assert asked(model) == ["I have a question about my invoice.", words]
 
 
-async def test_an_agent_that_takes_the_history_over_knows_the_call_once(serve: Any) -> None:
+async def test_an_agent_that_takes_the_history_over_knows_the_call_once(serve: Serve) -> None:
     model = ScriptedChatModel([calls("transfer"), "Let me see.", "It is 25 euros."])
     async with serve(model) as served, served.client() as client:
         told = [FIRST[1], *await transferred(client)]
@@ -68,7 +69,7 @@ async def test_an_agent_that_takes_the_history_over_knows_the_call_once(serve: A
 
 
 async def test_another_agent_of_the_server_is_told_the_call_and_the_first_one_what_came_of_it(
-    serve: Any,
+    serve: Serve,
 ) -> None:
     model = ScriptedChatModel(["Which one?", "I am Nina. The last one?", "Anything else?"])
     told = [said("user", "My invoice, please."), said("assistant", "Which one?"), said("user", "The last.")]

@@ -1,9 +1,8 @@
 """Clients that send the caller's newest words alone: each of them is a turn, however alike they are."""
 
-from typing import Any
-
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from served_app import Serve
 
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
@@ -39,7 +38,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("words", CALLS.values(), ids=CALLS)
-async def test_replies_that_went_out_whole_stay(serve: Any, words: list[str]) -> None:
+async def test_replies_that_went_out_whole_stay(serve: Serve, words: list[str]) -> None:
     model, clock = ScriptedChatModel([f"Reply {n}." for n in range(len(words))]), HandClock()
     async with serve(model, clock=clock) as served, served.client() as client:
         for said in words:
@@ -52,7 +51,7 @@ async def test_replies_that_went_out_whole_stay(serve: Any, words: list[str]) ->
     assert [message["text"] for message in record if message["status"] is None] == replied
 
 
-async def test_a_request_that_comes_again_right_after_its_reply_runs_its_tool_once(serve: Any) -> None:
+async def test_a_request_that_comes_again_right_after_its_reply_runs_its_tool_once(serve: Serve) -> None:
     clock, booked = HandClock(), list[str]()
 
     @voice_tool(side_effects=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from open_voice import OpenVoice
 from openai_server import OpenAIServer, Reply, ToolCall, text, tool_calls
 from serving_here import Here, serving_here
 
@@ -36,7 +37,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture
-async def server(open_voice: Any, backend: OpenAIServer) -> AsyncIterator[Here]:
+async def server(open_voice: OpenVoice, backend: OpenAIServer) -> AsyncIterator[Here]:
     async with (
         open_voice("openai:m", tools=[long_text], model_attempts=1) as resources,
         serving_here(create_app(build_graph(resources))) as here,

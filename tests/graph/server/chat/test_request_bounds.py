@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from served_app import Serve
 
 from voicegraph.graph.server.api.forgetting import forget_now
 from voicegraph.graph.server.chat.request_bounds import MOST_MESSAGES, first_tools, recent_messages
@@ -79,7 +80,7 @@ def test_as_many_tools_are_offered_as_a_model_takes() -> None:
     assert first_tools(long) == long[:3]
 
 
-async def test_users_are_forgotten_one_after_the_other(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_users_are_forgotten_one_after_the_other(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     running = most = 0
 
     async def forget(*asked: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from served_app import Serve
 
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
@@ -101,7 +102,7 @@ SENT = [
 
 @pytest.mark.parametrize(("bodies", "place"), SENT)
 async def test_a_tool_runs_once_for_a_request_that_is_sent_again(
-    serve: Any, bodies: list[list[Message]], place: str
+    serve: Serve, bodies: list[list[Message]], place: str
 ) -> None:
     booked: list[str] = []
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from openai_server import Gate, OpenAIServer, Reply, ToolCall, Usage, server_error, text, tool_calls
+from served_app import Serve
 
 from voicegraph.graph import build_graph
 from voicegraph.state import Actor
@@ -117,7 +118,7 @@ def reply_to(body: dict[str, Any]) -> Reply:
 
 @pytest.mark.parametrize("body", SIDE.values(), ids=SIDE)
 async def test_a_side_call_runs_beside_the_reply_that_is_spoken(
-    serve: Any, backend: OpenAIServer, body: dict[str, Any]
+    serve: Serve, backend: OpenAIServer, body: dict[str, Any]
 ) -> None:
     gate = Gate()
     async with serve("openai:m") as served, served.client() as client:
@@ -158,7 +159,7 @@ async def test_a_side_call_runs_beside_the_reply_that_is_spoken(
 
 @pytest.mark.parametrize("body", SIDE.values(), ids=SIDE)
 async def test_a_side_call_between_turns_leaves_no_trace(
-    serve: Any, backend: OpenAIServer, body: dict[str, Any]
+    serve: Serve, backend: OpenAIServer, body: dict[str, Any]
 ) -> None:
     async with serve("openai:m") as served, served.client() as client:
         backend.add(text("One two."))
@@ -177,7 +178,9 @@ async def test_a_side_call_between_turns_leaves_no_trace(
     assert len(record) == 4
 
 
-async def test_a_summary_of_the_whole_call_after_it_is_a_side_call(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_summary_of_the_whole_call_after_it_is_a_side_call(
+    serve: Serve, backend: OpenAIServer
+) -> None:
     async with serve("openai:m") as served, served.client() as client:
         backend.add(text("One two."))
         await client.post(URL, json={"messages": BOOK, "thread_id": "t", "stream": True})
@@ -188,7 +191,7 @@ async def test_a_summary_of_the_whole_call_after_it_is_a_side_call(serve: Any, b
     assert len(record) == 2
 
 
-async def test_a_side_call_by_header_makes_no_thread(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_side_call_by_header_makes_no_thread(serve: Serve, backend: OpenAIServer) -> None:
     async with serve("openai:m") as served, served.client() as client:
         headers = {"X-Voicegraph-Side-Call": "true", "X-Thread-Id": "new"}
         answer = await client.post(URL, json={"messages": BOOK}, headers=headers)
@@ -199,7 +202,7 @@ async def test_a_side_call_by_header_makes_no_thread(serve: Any, backend: OpenAI
 
 
 async def test_what_looks_like_a_side_call_is_a_turn_when_the_client_says_so(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     async with serve("openai:m") as served, served.client() as client:
         body = {"messages": [system(SUMMARIZE), QUOTED], "thread_id": "t", "side_call": False}
@@ -208,7 +211,7 @@ async def test_what_looks_like_a_side_call_is_a_turn_when_the_client_says_so(
 
 
 async def test_a_client_that_sends_newest_words_alone_is_heard_whatever_its_notes(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     notes = ["Greet the caller.", "Ask for the date of birth.", "Offer a room now.", "Say goodbye, be quick."]
     async with serve("openai:m") as served, served.client() as client:
@@ -224,7 +227,7 @@ async def test_a_client_that_sends_newest_words_alone_is_heard_whatever_its_note
     ]
 
 
-async def test_a_side_call_is_streamed_with_its_usage(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_side_call_is_streamed_with_its_usage(serve: Serve, backend: OpenAIServer) -> None:
     backend.add(text("Bonjour.", usage=Usage(prompt=7, completion=3)))
     async with serve("openai:m") as served, served.client() as client:
         asked = {"messages": [user("Hi")], "side_call": True, "stream": True}
@@ -236,7 +239,7 @@ async def test_a_side_call_is_streamed_with_its_usage(serve: Any, backend: OpenA
 
 
 async def test_a_side_call_takes_the_agents_model_and_not_its_limit(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     async with serve("openai:m") as served, served.client() as client:
         await served.resources.store.agents.create(
@@ -262,7 +265,7 @@ async def test_a_side_call_takes_the_agents_model_and_not_its_limit(
     ids=["a server that fails", "a key that is wrong", "a request that is refused"],
 )
 async def test_a_side_call_that_fails_is_answered_with_an_error(
-    serve: Any, backend: OpenAIServer, failure: Reply, status: int, code: str, stream: bool
+    serve: Serve, backend: OpenAIServer, failure: Reply, status: int, code: str, stream: bool
 ) -> None:
     backend.add(failure)
     async with serve("openai:m", model_attempts=1) as served, served.client() as client:
@@ -271,7 +274,7 @@ async def test_a_side_call_that_fails_is_answered_with_an_error(
 
 
 async def test_a_side_call_that_breaks_off_ends_with_an_error_in_the_stream(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     backend.add(text("One two three.", drop_after=1))
     async with serve("openai:m") as served, served.client() as client:
@@ -282,7 +285,7 @@ async def test_a_side_call_that_breaks_off_ends_with_an_error_in_the_stream(
     assert done == "[DONE]"
 
 
-async def test_a_side_call_ends_when_its_client_leaves(serve: Any, backend: OpenAIServer) -> None:
+async def test_a_side_call_ends_when_its_client_leaves(serve: Serve, backend: OpenAIServer) -> None:
     backend.add(text("One two.", hold_after=1))
     async with serve("openai:m") as served, served.client() as client:
         asking = asyncio.create_task(client.post(URL, json={"messages": [user("Hi")], "side_call": True}))
@@ -292,14 +295,14 @@ async def test_a_side_call_ends_when_its_client_leaves(serve: Any, backend: Open
         assert (await backend.async_wait_closed(0)).finished == "client_closed"
 
 
-async def test_a_side_call_of_an_unknown_agent_is_refused(serve: Any) -> None:
+async def test_a_side_call_of_an_unknown_agent_is_refused(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         answer = await client.post(URL, json={"messages": [user("Hi")], "model": "nobody", "side_call": True})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_the_thread_is_known_from_its_state_in_a_process_that_has_not_served_it(
-    serve: Any, backend: OpenAIServer
+    serve: Serve, backend: OpenAIServer
 ) -> None:
     async with serve("openai:m") as served:
         turn: Any = {"history": [*BOOK, assistant("One two."), user("Two nights.")]}

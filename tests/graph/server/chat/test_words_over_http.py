@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from served_app import Serve
 
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -51,7 +52,7 @@ async def stored(resources: Any) -> Any:
     return await resources.store.messages.history(Actor(), THREAD)
 
 
-async def test_corrected_words_are_corrected_in_prompt_and_record(serve: Any) -> None:
+async def test_corrected_words_are_corrected_in_prompt_and_record(serve: Serve) -> None:
     model = ScriptedChatModel(["Noted.", "Anything else?"])
     async with serve(model) as served, served.client() as client:
         await client.post(URL, json=told("transfer 15 euros"))
@@ -68,7 +69,7 @@ async def test_corrected_words_are_corrected_in_prompt_and_record(serve: Any) ->
     assert record[0].id == first.id
 
 
-async def test_a_first_draft_that_was_answered_whole_leaves_no_trace(serve: Any) -> None:
+async def test_a_first_draft_that_was_answered_whole_leaves_no_trace(serve: Serve) -> None:
     model = ScriptedChatModel(["Hi! How can I help?", "For how many?"])
     async with serve(model) as served, served.client() as client:
         await client.post(URL, json=told(">Welcome to Roma.", "hi"))
@@ -83,7 +84,7 @@ async def test_a_first_draft_that_was_answered_whole_leaves_no_trace(serve: Any)
 
 
 @pytest.mark.parametrize("heard", ["Three", "Three euros."])
-async def test_a_reply_that_was_heard_stays_whatever_is_said_next(serve: Any, heard: str) -> None:
+async def test_a_reply_that_was_heard_stays_whatever_is_said_next(serve: Serve, heard: str) -> None:
     model = ScriptedChatModel(["Hello.", "Three euros.", "Two."])
     async with serve(model) as served, served.client() as client:
         await client.post(URL, json=told("hi"))
@@ -95,7 +96,7 @@ async def test_a_reply_that_was_heard_stays_whatever_is_said_next(serve: Any, he
 
 @pytest.mark.parametrize("greeting", [[], [">Welcome to Roma."]])
 async def test_a_request_that_is_sent_again_and_again_runs_its_tool_once(
-    serve: Any, greeting: list[str]
+    serve: Serve, greeting: list[str]
 ) -> None:
     booked: list[str] = []
 
@@ -123,7 +124,7 @@ async def test_a_request_that_is_sent_again_and_again_runs_its_tool_once(
     assert said.count("Welcome to Roma.") == len(greeting)
 
 
-async def test_a_reply_that_text_to_speech_rewrote_is_told_to_the_model_as_it_wrote_it(serve: Any) -> None:
+async def test_a_reply_that_text_to_speech_rewrote_is_told_to_the_model_as_it_wrote_it(serve: Serve) -> None:
     model = ScriptedChatModel(["You owe 25 euros. Shall I pay them?", "Fine."])
     async with serve(model) as served, served.client() as client:
         await client.post(URL, json=told("What do I owe?"))

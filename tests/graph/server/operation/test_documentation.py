@@ -1,13 +1,14 @@
 """The page that describes the API."""
 
 import re
-from typing import Any
 from urllib.parse import urljoin
+
+from served_app import Serve
 
 from voicegraph.state import Actor
 
 
-async def test_the_page_needs_no_other_host(serve: Any) -> None:
+async def test_the_page_needs_no_other_host(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         page = (await client.get("/docs")).text
         links = re.findall(r"""(?:src|href)="([^"]+)"|url: '([^']+)'""", page)
@@ -24,7 +25,7 @@ async def test_the_page_needs_no_other_host(serve: Any) -> None:
     assert "//" not in page.replace("<!DOCTYPE html>", "").replace("// ", "")
 
 
-async def test_its_files_need_what_the_page_needs_and_there_are_no_others(serve: Any) -> None:
+async def test_its_files_need_what_the_page_needs_and_there_are_no_others(serve: Serve) -> None:
     async with serve(address="10.0.0.7") as served, served.client() as far:
         key = await served.key(Actor())
         assert (await far.get("/docs/swagger-ui.css")).status_code == 401

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from served_app import Serve
 
 from voicegraph.graph.server.operation.metrics import Metrics
 from voicegraph.nodes import Event, Speech, ToolFinished, TurnFailed, TurnFinished
@@ -20,13 +21,13 @@ ENDED: dict[str, Any] = {
 }
 
 
-async def test_a_process_that_answers_is_alive_and_ready_without_a_key(serve: Any) -> None:
+async def test_a_process_that_answers_is_alive_and_ready_without_a_key(serve: Serve) -> None:
     async with serve(address="8.8.8.8") as served, served.client() as client:
         assert (await client.get("/health")).json() == {"status": "ok"}
         assert (await client.get("/ready")).json() == {"status": "ready"}
 
 
-async def test_a_process_that_is_about_to_end_is_alive_and_not_ready(serve: Any) -> None:
+async def test_a_process_that_is_about_to_end_is_alive_and_not_ready(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         served.app.state.draining = True
         assert (await client.get("/health")).status_code == 200
@@ -35,7 +36,7 @@ async def test_a_process_that_is_about_to_end_is_alive_and_not_ready(serve: Any)
 
 
 async def test_a_process_without_its_database_is_not_ready(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any) -> None:
         raise StorageError("away")
@@ -47,7 +48,7 @@ async def test_a_process_without_its_database_is_not_ready(
         assert answer.json() == {"status": "no database", "reason": "the database failed"}
 
 
-async def test_metrics_are_for_this_machine_or_for_a_key_of_the_default_user(serve: Any) -> None:
+async def test_metrics_are_for_this_machine_or_for_a_key_of_the_default_user(serve: Serve) -> None:
     async with serve() as served:
         key, anothers = await served.key(Actor()), await served.key(Actor("acme", "ada"))
         async with served.client() as near:
@@ -60,7 +61,7 @@ async def test_metrics_are_for_this_machine_or_for_a_key_of_the_default_user(ser
             assert (await far.get("/metrics", headers=headers)).status_code == 403
 
 
-async def test_responses_are_counted_by_status(serve: Any) -> None:
+async def test_responses_are_counted_by_status(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         for path in ("/health", "/health", "/v1/nowhere"):
             await client.get(path)

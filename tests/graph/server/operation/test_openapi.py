@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from calling import user_says
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -73,7 +74,7 @@ class Site:
                 "agent": "nina",
             }
             if self.resources.owner_ids(thread) is None:
-                turn = {"messages": [("user", words)]}
+                turn = user_says(words)
                 await build_graph(self.resources).ainvoke(turn, {"configurable": call})
             [passage] = await store.passages.insert(actor, agent.id, words)
             block = await store.blocks.create(actor, "loose", words)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from served_app import Serve
 
 from voicegraph.graph import Resources
 from voicegraph.graph.server.operation.readiness import AFTER_A_FAILURE, EVERY, Storing
@@ -30,7 +31,7 @@ class Served:
 
 
 @pytest.fixture
-async def served(serve: Any) -> AsyncIterator[Served]:
+async def served(serve: Serve) -> AsyncIterator[Served]:
     async with serve(ScriptedChatModel(lambda _: "Hello there.")) as server, server.client() as client:
         served = Served(client, server.resources)
         server.app.state.storing = Storing(server.resources, lambda: served.now)

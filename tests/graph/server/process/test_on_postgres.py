@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from calling import user_says
 from patience import PATIENCE
 from postgres_outage import Outage
+from served_app import Serve
 
 from voicegraph.graph import build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech
@@ -25,7 +27,7 @@ def voice_url(postgres_url: str) -> str:
     return postgres_url
 
 
-async def test_a_database_without_a_free_connection_is_a_503_before_any_speech(serve: Any) -> None:
+async def test_a_database_without_a_free_connection_is_a_503_before_any_speech(serve: Serve) -> None:
     model = ScriptedChatModel(["Hello.", "Yes."])
     async with serve(model, database_connections=4) as served, served.client() as client:
         await client.post("/v1/chat/completions", json=BODY)
@@ -46,7 +48,7 @@ async def test_a_database_without_a_free_connection_is_a_503_before_any_speech(s
     assert "Yes." in after.text
 
 
-async def test_a_thread_that_another_process_keeps_is_a_409(serve: Any, postgres_url: str) -> None:
+async def test_a_thread_that_another_process_keeps_is_a_409(serve: Serve, postgres_url: str) -> None:
     held = ScriptedReply(text="One two three.", hold=asyncio.Event(), hold_after=2)
     async with (
         open_resources(postgres_url, model=ScriptedChatModel([held])) as other,
@@ -63,7 +65,7 @@ async def test_a_thread_that_another_process_keeps_is_a_409(serve: Any, postgres
 
 
 async def test_a_thread_is_deleted_also_while_another_process_speaks_on_it(
-    serve: Any, postgres_url: str
+    serve: Serve, postgres_url: str
 ) -> None:
     held = ScriptedReply(text="One two three.", hold=asyncio.Event(), hold_after=2)
     async with (
@@ -85,7 +87,7 @@ async def test_a_thread_is_deleted_also_while_another_process_speaks_on_it(
 
 
 async def test_a_server_without_its_database_says_so_and_is_not_ready_until_it_is_back(
-    serve: Any, outage: Outage
+    serve: Serve, outage: Outage
 ) -> None:
     async with serve(ScriptedChatModel(["Hello."])) as served, served.client() as client:
         with outage.lasting():
@@ -103,7 +105,7 @@ async def test_a_server_without_its_database_says_so_and_is_not_ready_until_it_i
     assert "Hello." in again.text
 
 
-async def test_a_side_call_leaves_the_turn_of_another_process_alone(serve: Any, postgres_url: str) -> None:
+async def test_a_side_call_leaves_the_turn_of_another_process_alone(serve: Serve, postgres_url: str) -> None:
     hold = asyncio.Event()
     first = ScriptedReply(text="Sure, for how many nights?")
     held = ScriptedReply(text="One two three.", hold=hold, hold_after=2)
@@ -117,7 +119,7 @@ async def test_a_side_call_leaves_the_turn_of_another_process_alone(serve: Any, 
         served.client() as client,
     ):
         graph = build_graph(other)
-        begun: Any = {"messages": [("user", "A room, please.")]}
+        begun: Any = user_says("A room, please.")
         await graph.ainvoke(begun, call)
         events = stream_turn(graph, "Two nights.", call)
         spoken = [await anext(events)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from served_app import Serve
 
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
@@ -49,7 +50,7 @@ class Line:
 
 
 @pytest.fixture
-def line(serve: Any) -> Any:
+def line(serve: Serve) -> Any:
     @asynccontextmanager
     async def open_it(*replies: str | ScriptedReply) -> AsyncGenerator[Line]:
         model = ScriptedChatModel(list(replies))

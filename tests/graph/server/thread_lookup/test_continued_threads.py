@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from served_app import Serve
 from starlette.datastructures import Headers
 
 from voicegraph.graph.server.chat.chat_request import read_chat_request
@@ -68,7 +69,7 @@ async def stack() -> Any:
 
 
 @pytest.fixture
-def callers(serve: Any, stack: AsyncExitStack) -> Any:
+def callers(serve: Serve, stack: AsyncExitStack) -> Any:
     """Return how to serve callers with a model that says `replies`."""
 
     async def begin(*replies: Any, **settings: Any) -> Callers:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from ear import Ear
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
@@ -189,7 +190,7 @@ class Sending:
         return [*events, *(["data: [DONE]\n\n"] if ends != "reason" else [])]
 
 
-async def heard_of(ear: Any, path: str, events: list[str], size: int) -> tuple[Reply, ModelError | None]:
+async def heard_of(ear: Ear, path: str, events: list[str], size: int) -> tuple[Reply, ModelError | None]:
     """Return the reply that a server's events make, and why it failed if it did."""
     body = "".join(events).encode()
 
@@ -235,7 +236,7 @@ SLOW = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @SLOW
 @given(data=st.data(), meant=meanings, size=st.integers(1, 400))
 def test_each_word_and_each_call_counts_once(
-    path: str, new_ear: Any, data: st.DataObject, meant: Meant, size: int
+    path: str, new_ear: type[Ear], data: st.DataObject, meant: Meant, size: int
 ) -> None:
     sending = Sending(data, meant, path)
     sending.words()
@@ -262,7 +263,7 @@ FAILURES = [
 @SLOW
 @given(data=st.data(), meant=meanings, size=st.integers(1, 400), failure=st.sampled_from(FAILURES))
 def test_a_reply_that_breaks_off_is_never_taken_for_a_whole_one(
-    new_ear: Any, data: st.DataObject, meant: Meant, size: int, failure: str
+    new_ear: type[Ear], data: st.DataObject, meant: Meant, size: int, failure: str
 ) -> None:
     sending = Sending(data, meant, "raw")
     sending.reason_each = data.draw(st.sampled_from([None, "", "null"]))

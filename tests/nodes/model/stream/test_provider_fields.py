@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from ear import Ear
 
 from voicegraph.nodes.model.stream.delta import CallFragment, Delta
 from voicegraph.nodes.model.stream.provider_fields import LONGEST, PROVIDER, ProviderFields
@@ -119,7 +120,7 @@ def test_too_much_reasoning_is_left_out_and_signatures_stay() -> None:
     assert fields.data("m") is None
 
 
-async def reply_of(ear: Any, *deltas: Delta) -> Reply:
+async def reply_of(ear: Ear, *deltas: Delta) -> Reply:
     reply = Reply(await ear.listen())
     for delta in deltas:
         await reply.feed(delta)
@@ -130,7 +131,7 @@ CALL = CallFragment(0, "call_1", "now", "{}", {"extra_content": {"google": {"tho
 THOUGHT = Delta(thinking=True, extras={"reasoning_content": "hm "})
 
 
-async def test_fields_stay_with_the_message_and_are_not_spoken(ear: Any) -> None:
+async def test_fields_stay_with_the_message_and_are_not_spoken(ear: Ear) -> None:
     block = {"type": "thinking", "thinking": "hm", "signature": "abc"}
     reply = await reply_of(ear, THOUGHT, THOUGHT, Delta(blocks=(block,)), Delta(calls=(CALL,)))
     await reply.close()
@@ -144,14 +145,14 @@ async def test_fields_stay_with_the_message_and_are_not_spoken(ear: Any) -> None
     assert ear.heard == message.text == ""
 
 
-async def test_fields_of_a_call_follow_it_to_its_new_id(ear: Any) -> None:
+async def test_fields_of_a_call_follow_it_to_its_new_id(ear: Ear) -> None:
     reply = await reply_of(ear, Delta(calls=(CALL,)))
     message = reply.message("m", 1.0, {"call_1"})
     (call,) = message.tool_calls
     assert message.additional_kwargs[PROVIDER]["calls"] == {call["id"]: CALL.extras}
 
 
-async def test_a_spoken_reply_keeps_the_fields_of_the_message(ear: Any) -> None:
+async def test_a_spoken_reply_keeps_the_fields_of_the_message(ear: Ear) -> None:
     reply = await reply_of(ear, THOUGHT, Delta("Noon."))
     cut_off = reply.spoken_message("m", 1.0)
     await reply.close()
@@ -162,7 +163,7 @@ async def test_a_spoken_reply_keeps_the_fields_of_the_message(ear: Any) -> None:
     assert whole.additional_kwargs[PROVIDER] == {"model": "m", "message": {"reasoning_content": "hm "}}
 
 
-async def test_a_reply_without_such_fields_has_no_key_for_them(ear: Any) -> None:
+async def test_a_reply_without_such_fields_has_no_key_for_them(ear: Ear) -> None:
     reply = await reply_of(ear, Delta("Noon."))
     await reply.close()
     assert PROVIDER not in reply.message("m", 1.0, ()).additional_kwargs
