@@ -96,8 +96,9 @@ lint: install ## look for mistakes (ruff)
 	@$(BIN)/ruff check .
 
 .PHONY: type
-type: install ## check the types (pyright, strict)
+type: install ## check the types (pyright: strict, the tests basic)
 	@$(BIN)/pyright
+	@$(BIN)/pyright --project tests
 
 .PHONY: imports
 imports: install ## check the layers, and that no imports form a circle (import-linter)

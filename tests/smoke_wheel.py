@@ -9,6 +9,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from langchain_core.runnables import RunnableConfig
+
 
 def check_packages() -> None:
     """The three packages come from the wheel, with their type marker, and take no generic name."""
@@ -52,7 +54,7 @@ async def check_turn(folder: Path) -> None:
     from voicegraph.nodes.testing import ScriptedChatModel
 
     model = ScriptedChatModel(["Hello, Ada."])
-    call = {"configurable": {"thread_id": "smoke"}}
+    call: RunnableConfig = {"configurable": {"thread_id": "smoke"}}
     async with open_resources(f"sqlite:///{folder}/turn.db", model=model) as resources:
         graph = build_graph(resources)
         spoken = [

@@ -16,7 +16,8 @@ RESULT = ToolMessage("ok", tool_call_id="call_1")
 def state(outcome: Outcome, *messages: AnyMessage) -> VoiceState:
     turn = new_turn("turn-1", 1.0)
     turn["outcome"] = outcome
-    return VoiceState(messages=[HumanMessage("?"), *messages], turn=turn)
+    values: Any = {"messages": [HumanMessage("?"), *messages], "turn": turn}
+    return values
 
 
 @pytest.mark.parametrize(

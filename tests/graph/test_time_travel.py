@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import CALL, user_says
+from calling import CALL, call_with, user_says
 
 from voicegraph.graph import (
     CheckpointTable,
@@ -322,7 +322,7 @@ async def test_a_turn_does_not_begin_at_an_old_checkpoint_of_its_thread(begin: C
     async with begin([*BOOKED, "Yes."], "Hello.", "A table for four.") as world:
         table = await world.table()
         for given in (None, user_says("Hi")):
-            old: Any = {"configurable": {**CALL["configurable"], "checkpoint_id": table[5].id}}
+            old = call_with(checkpoint_id=table[5].id)
             with pytest.raises(InvalidInput, match="fork"):
                 await world.graph.ainvoke(given, old)
         assert (await world.table()).rows == table.rows

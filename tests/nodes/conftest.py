@@ -1,10 +1,10 @@
 """A caller's ear without a graph, and a tool call without a turn."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from ear import Ear
+from run_tool import RunTool
 
 from voicegraph.nodes.calls.invoke import invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
@@ -34,7 +34,7 @@ INFO = ToolCallInfo(
 
 
 @pytest.fixture
-def run() -> Callable[..., Awaitable[tuple[str, str]]]:
+def run() -> RunTool:
     """Return how to run a tool with arguments: it gives the outcome and the text for the model."""
 
     async def run_it(source: Any, **arguments: Any) -> tuple[str, str]:

@@ -103,7 +103,7 @@ async def test_a_reply_may_break_off_with_an_error() -> None:
 async def test_a_reply_may_be_held_until_the_test_lets_it_go() -> None:
     hold = asyncio.Event()
     model = ScriptedChatModel([ScriptedReply(text="One two three", hold=hold, hold_after=2)])
-    stream = model.astream("?")
+    stream: Any = model.astream("?")
     assert [(await anext(stream)).text, (await anext(stream)).text] == ["One", " two"]
     third = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)

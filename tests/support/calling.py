@@ -11,7 +11,13 @@ from voicegraph.graph.turns.turn_graph import TurnGraph
 from voicegraph.nodes.testing import ScriptedReply
 from voicegraph.state.schema import VoiceInput
 
-CALL: RunnableConfig = {"configurable": {"thread_id": "call-42"}}
+
+def call_with(**more: str) -> RunnableConfig:
+    """Return the configuration of a turn in this call, with other entries beside or instead of the thread."""
+    return {"configurable": {"thread_id": "call-42", **more}}
+
+
+CALL = call_with()
 
 
 def user_says(text: str) -> VoiceInput:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 BEAT = 0.005
 """Seconds between two wake-ups of the loop."""
@@ -19,6 +20,8 @@ TOLERANCE = 2.0
 core, and what shares the caches, makes the same work take up to twice the time of the processor."""
 LONGEST_LOCK = 0.15
 """Seconds of the process for which a thread may keep the interpreter's lock: all threads count."""
+
+_HANDLE: Any = asyncio.Handle  # Its private method is replaced.
 
 
 class LoopWatch:
@@ -53,8 +56,8 @@ class LoopWatch:
         gc.callbacks.clear()
         self._watching, self._due_at = True, time.perf_counter()
         self._loop_thread = threading.get_ident()
-        self._run = asyncio.Handle._run
-        asyncio.Handle._run = self._timed(self._run)
+        self._run = _HANDLE._run
+        _HANDLE._run = self._timed(self._run)
         self._beating = asyncio.create_task(self._beat())
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
@@ -69,7 +72,7 @@ class LoopWatch:
     ) -> None:
         await asyncio.sleep(2 * BEAT)
         self._watching = False
-        asyncio.Handle._run = self._run
+        _HANDLE._run = self._run
         self._beating.cancel()
         with suppress(asyncio.CancelledError):
             await self._beating

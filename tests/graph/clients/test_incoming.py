@@ -87,7 +87,7 @@ def test_what_the_caller_gave_is_not_changed() -> None:
         ({"messages": [("user",)]}, "not a message"),
         ({"messages": [("nobody", "Hi.")]}, "not a message"),
         ({"messages": [{"role": "user"}]}, "not a message"),
-        (user_says({"text": "Hi."}), "not a message"),
+        ({"messages": [("user", {"text": "Hi."})]}, "not a message"),
     ],
     ids=lambda value: repr(value)[:40],
 )

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from open_voice import OpenVoice
 from patience import PATIENCE
+from psycopg.sql import SQL, Identifier
 from remembered import live
 from sqlalchemy import insert
 
@@ -191,7 +192,7 @@ async def test_postgres_reads_no_table_from_end_to_end(
         await live(resources, ADA)
     with psycopg.connect(voice_url, autocommit=True) as admin:
         # A small table is read whole unless that is out of the question.
-        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET enable_seqscan = off")
+        admin.execute(SQL("ALTER DATABASE {} SET enable_seqscan = off").format(Identifier(admin.info.dbname)))
         before = scans(admin)
         store = await open_store(voice_url)
         async with open_checkpointer(store.database.location) as saver:

@@ -71,7 +71,8 @@ async def test_words_that_an_earlier_version_left_in_the_file_go_too(
 ) -> None:
     async with open_voice(model, **LITTLE) as resources:
         await resources.store.agents.create(ADA, "nina")
-        conn = resources.checkpointer.conn
+        checkpointer: Any = resources.checkpointer
+        conn = checkpointer.conn
         for pragma in ("secure_delete=OFF", "user_version=0"):
             await conn.execute(f"PRAGMA {pragma}")
         await talk_long(resources, "call-2", "Neighbour")

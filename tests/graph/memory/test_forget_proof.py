@@ -50,7 +50,8 @@ def opened(url: str, folder: Path) -> Iterator[Callable[[str], Any]]:
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("CREATE SCHEMA IF NOT EXISTS kept")
         server.execute("SET session_replication_role = replica")
-        yield server.execute
+        execute: Any = server.execute
+        yield execute
 
 
 def own_tables(url: str) -> list[str]:

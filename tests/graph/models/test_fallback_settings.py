@@ -1,10 +1,9 @@
 """Models in the environment's way: a turn fails for those that it needs, not for others."""
 
 import logging
-from typing import Any
 
 import pytest
-from calling import CALL, user_says
+from calling import CALL, call_with, user_says
 from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, stream_turn
@@ -24,7 +23,7 @@ async def test_a_fallback_model_that_cannot_be_reached_does_not_end_the_turn(
         result = await build_graph(resources).ainvoke(HELLO, CALL)
     assert result["messages"][-1].text == "Hi."
     [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert line.model == "openai:gpt-4.1" and line.error.startswith("ALL_PROXY ")
+    assert vars(line)["model"] == "openai:gpt-4.1" and vars(line)["error"].startswith("ALL_PROXY ")
 
 
 async def test_an_agents_own_model_that_cannot_be_reached_names_the_setting(
@@ -35,7 +34,7 @@ async def test_an_agents_own_model_that_cannot_be_reached_names_the_setting(
     async with open_voice(ScriptedChatModel([])) as resources:
         await resources.store.actors.ensure(Actor())
         await resources.store.agents.create(Actor(), "nina", model="openai:gpt-4.1")
-        call: Any = {"configurable": {**CALL["configurable"], "agent": "nina"}}
+        call = call_with(agent="nina")
         events = [event async for event in stream_turn(build_graph(resources), "Hello.", call)]
     assert isinstance(events[-1], TurnFailed)
     assert (events[-1].error, events[-1].message[:10]) == ("invalid_setting", "ALL_PROXY ")

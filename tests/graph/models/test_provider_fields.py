@@ -158,7 +158,7 @@ class ThinkingModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         self.requests.append(messages)
         if len(self.requests) > 1:
-            yield ChatGenerationChunk(message=AIMessageChunk("Sunny."))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="Sunny."))
             return
         for block in (
             {"type": "thinking", "thinking": "The user ", "index": 0},
@@ -166,9 +166,9 @@ class ThinkingModel(BaseChatModel):
             {"type": "thinking", "signature": "abc", "index": 0},
             {"type": "text", "text": "Well.", "index": 1},
         ):
-            yield ChatGenerationChunk(message=AIMessageChunk([block]))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=[block]))
         call = tool_call_chunk(name="get_weather", args=ARGUMENTS, id="call_1", index=2)
-        yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[call]))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
 
 
 async def test_thinking_blocks_go_back_before_the_words_of_their_reply(open_voice: OpenVoice) -> None:

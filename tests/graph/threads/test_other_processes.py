@@ -72,6 +72,7 @@ async def test_the_newest_of_three_wins_and_no_words_are_lost(start: Start) -> N
     async with start(held(LONG, 3)) as one, start(held("Not said.", 0)) as two, start("Yes?") as three:
         stream = await spoken_until(one, 3)
         second = asyncio.create_task(two.ainvoke(user_says("Hey."), CALL))
+        assert one.resources.others
         while not one.resources.others.is_wanted("call-42"):
             await asyncio.sleep(0)
         await three.ainvoke(user_says("Are you there?"), CALL)
@@ -88,6 +89,7 @@ async def test_an_enqueued_turn_waits_for_the_one_in_another_process(start: Star
     async with start(first) as one, start("Yes?", overlap="enqueue") as other:
         stream = await spoken_until(one, 2)
         second = asyncio.create_task(other.ainvoke(user_says("Hey."), CALL))
+        assert one.resources.others
         while not one.resources.others.is_wanted("call-42"):
             await asyncio.sleep(0)
         gate.set()
@@ -156,7 +158,8 @@ async def test_another_user_or_agent_stops_nobody_in_another_process(start: Star
                 user_says("Hey."), {"configurable": {"thread_id": "call-42", "agent": "nina"}}
             )
         await other.ainvoke(user_says("Hey."), {"configurable": {"thread_id": "call-42", "user": "eve"}})
-        assert not one.resources.threads.running("call-42").stop.requested
+        run = one.resources.threads.running("call-42")
+        assert run and not run.stop.requested
         await stream.aclose()
 
 
@@ -173,13 +176,14 @@ async def test_turns_of_a_process_in_a_row_read_no_state_again(start: Start) -> 
     async with start("A1.", "A2.", "A3.") as one:
         await one.ainvoke(user_says("Q1."), CALL)
         await one.ainvoke(user_says("Q2."), CALL)
-        head = (await one.aget_state(CALL)).config["configurable"]["checkpoint_id"]
+        head = (await one.aget_state(CALL)).config.get("configurable", {})["checkpoint_id"]
         assert one.resources.heads["call-42"] == head
 
 
 async def test_a_thread_is_free_as_soon_as_its_process_is_gone(start: Start, postgres_url: str) -> None:
     async with start(held(LONG, 3)) as one, start("Yes?") as other:
         stream = await spoken_until(one, 3)
+        assert one.resources.others
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(%s)", (one.resources.others.address,))
             await other.ainvoke(user_says("Hey."), CALL)

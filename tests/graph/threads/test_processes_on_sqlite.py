@@ -240,11 +240,16 @@ async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: OpenV
     assert [file.name for file in tmp_path.iterdir() if b"abracadabra" in file.read_bytes()] == []
 
 
+def serve(resources: Resources) -> None:
+    assert resources.journaling.lock
+    resources.journaling.lock.serve()
+
+
 async def test_one_server_serves_a_file(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel([])) as first:
-        first.journaling.lock.serve()
+        serve(first)
         async with open_voice(ScriptedChatModel([])) as other:
             with pytest.raises(InvalidSetting, match=r"another server has .*voice\.db open.*PostgreSQL"):
-                other.journaling.lock.serve()
+                serve(other)
     async with open_voice(ScriptedChatModel([])) as resources:
-        resources.journaling.lock.serve()
+        serve(resources)

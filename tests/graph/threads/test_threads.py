@@ -1,7 +1,7 @@
 """One turn at a time on a thread; who shows a turn is only its listener."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ class Turn:
         self.task = asyncio.create_task(self.run.drive(self._parts))
         self.task.add_done_callback(lambda _: threads.leave(self.run))
 
-    async def _parts(self) -> AsyncIterator[str]:
+    async def _parts(self) -> AsyncGenerator[str, None]:
         self._log.append(f"{self.name} begins")
         yield f"{self.name}.1"
         stopped = asyncio.create_task(self.run.stop.event.wait())
@@ -178,7 +178,7 @@ async def test_a_turn_that_only_stores_goes_on_without_its_listener() -> None:
     assert log == ["one begins", "one is stored"]
 
 
-async def failing() -> AsyncIterator[str]:
+async def failing() -> AsyncGenerator[str, None]:
     yield "one.1"
     raise ValueError("broken")
 

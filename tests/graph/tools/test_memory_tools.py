@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from calling import user_says
+from calling import call_with, user_says
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from open_voice import OpenVoice
@@ -151,8 +151,7 @@ async def test_a_stranger_s_agent_has_its_own_blocks(open_voice: OpenVoice) -> N
         ada = await nina(resources)
         eve = Actor(user_id="eve")
         await resources.store.agents.create(eve, "nina", tools=TOOLS, blocks=BLOCKS)
-        configurable = {**CALL["configurable"], "user": "eve"}
-        await build_graph(resources).ainvoke(user_says("Go."), {"configurable": configurable})
+        await build_graph(resources).ainvoke(user_says("Go."), call_with(user="eve"))
         blocks = await resources.store.blocks.of_agent(Actor(), ada)
     assert [block.value for block in blocks] == list(BLOCKS.values())
 
@@ -165,7 +164,7 @@ async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: Ope
         await nina(resources)
         for words in ("Hi.", "Keep that.", "Thanks.", "Bye."):
             await say(resources, words)
-        other = {"configurable": {**CALL["configurable"], "thread_id": "call-43"}}
+        other = call_with(thread_id="call-43")
         same = [text.encode() for text in prompts(model)]
         model.script = lambda messages: "Hello again."
         await build_graph(resources).ainvoke(user_says("Me again."), other)

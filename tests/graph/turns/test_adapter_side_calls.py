@@ -120,6 +120,7 @@ async def test_words_that_are_given_by_code_are_a_turn_whatever_they_quote(open_
     async with open_voice(model) as resources:
         graph = build_graph(resources)
         await heard(graph, adapters(HOTEL, "Hello?"))
-        await graph.ainvoke({"messages": [("system", SUMMARIZE), ("user", TRANSCRIPT)]}, CALL)
+        asked: Any = {"messages": [("system", SUMMARIZE), ("user", TRANSCRIPT)]}
+        await graph.ainvoke(asked, CALL)
         record = await resources.store.messages.history(Actor(), "call-1")
         assert [message.text for message in record][2:] == [TRANSCRIPT, "Beside."]

@@ -12,6 +12,7 @@ from open_voice import OpenVoice
 
 from voicegraph.graph import TurnGraph, build_graph, open_resources_sync
 from voicegraph.nodes.testing import ScriptedChatModel, calls
+from voicegraph.state.schema import VoiceInput
 
 SAVERS = pytest.mark.parametrize("saver", [None, InMemorySaver], ids=["no saver", "saver"])
 
@@ -22,14 +23,14 @@ def parent_of(node: Any, saver: Any = None) -> Any:
 
 
 def as_function(graph: TurnGraph) -> Any:
-    async def ask(state: MessagesState) -> dict[str, Any]:
+    async def ask(state: VoiceInput) -> dict[str, Any]:
         return {"messages": (await graph.ainvoke(state))["messages"]}
 
     return ask
 
 
 def as_function_with_config(graph: TurnGraph) -> Any:
-    async def ask(state: MessagesState, config: RunnableConfig) -> dict[str, Any]:
+    async def ask(state: VoiceInput, config: RunnableConfig) -> dict[str, Any]:
         return {"messages": (await graph.ainvoke(state, config))["messages"]}
 
     return ask

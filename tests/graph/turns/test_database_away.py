@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from calling import CALL, user_says
+from calling import CALL, call_with, user_says
 from forgetful_router import router_to
 from open_voice import OpenVoice
 from postgres_outage import Outage
@@ -95,7 +95,7 @@ async def test_turns_outlive_a_server_that_is_killed_and_started_again(own_serve
     model = ScriptedChatModel(lambda _: ScriptedReply(text="One two three four.", hold=gate, hold_after=2))
     async with open_resources(own_server.url(), model=model) as resources:
         graph = build_graph(resources)
-        calls_of = [{"configurable": {"thread_id": f"call-{number}"}} for number in range(10)]
+        calls_of = [call_with(thread_id=f"call-{number}") for number in range(10)]
         turns = [stream_turn(graph, "Count.", call) for call in calls_of]
         heard = [[await anext(turn), await anext(turn)] for turn in turns]
         await asyncio.to_thread(own_server.kill)
@@ -121,13 +121,14 @@ async def test_a_turn_keeps_its_thread_when_the_server_does_not_notice_that_the_
         events = stream_turn(graph, "Count.", CALL)
         heard = [await anext(events), await anext(events)]
         router.forget()
+        assert resources.others
         while resources.others.is_linked:
             await asyncio.sleep(0)
         while not resources.others.is_linked:
             await asyncio.sleep(0)
         gate.set()
         heard += [event async for event in events]
-        assert heard[-1].finish_reason == "stop"
+        assert isinstance(heard[-1], TurnFinished) and heard[-1].finish_reason == "stop"
         assert await stored(resources) == ["Count.", "One two three four."]
 
 
@@ -140,6 +141,7 @@ async def test_what_another_process_did_meanwhile_is_not_overwritten(
         events = stream_turn(graph, "Count.", CALL)
         await anext(events)
         run = resources.threads.running("call-42")
+        assert run and resources.others
         taker = await asyncio.to_thread(take_over, postgres_url, resources.others.address)
         while not run.stop.requested:
             await asyncio.sleep(0)

@@ -205,11 +205,11 @@ async def test_a_tool_with_side_effects_ends_behind_the_turn_and_the_next_turn_k
 
 
 def model_reply_id(result: Any) -> str:
-    return next(m.id for m in result["messages"] if isinstance(m, AIMessage))
+    return next(m.id or "" for m in result["messages"] if isinstance(m, AIMessage))
 
 
 def call_id(result: Any) -> str:
-    return next(m.tool_calls[0]["id"] for m in result["messages"] if isinstance(m, AIMessage))
+    return next(m.tool_calls[0]["id"] or "" for m in result["messages"] if isinstance(m, AIMessage))
 
 
 async def test_calls_that_had_not_started_get_a_result_that_says_so(open_voice: OpenVoice) -> None:
@@ -224,8 +224,8 @@ async def test_calls_that_had_not_started_get_a_result_that_says_so(open_voice: 
     async with open_voice(model, tools=[look_up]) as resources:
         graph = build_graph(resources)
         async for event in stream_turn(graph, "What is a graph?", CALL):
-            if isinstance(event, Speech):
-                resources.threads.running("call-42").stop.request()
+            if isinstance(event, Speech) and (run := resources.threads.running("call-42")):
+                run.stop.request()
         result = await graph.ainvoke(user_says("Hi."), CALL)
     assert ran == []
     assert [type(m) for m in result["messages"]][:2] == [HumanMessage, AIMessage]
@@ -261,7 +261,7 @@ async def test_a_turn_that_begins_with_a_cut_loses_nothing(open_voice: OpenVoice
     assert [message.text for message in result["messages"]] == ["Count.", "One two", "Go on.", "Second."]
 
 
-def told(*texts: str) -> dict[str, Any]:
+def told(*texts: str) -> Any:
     """Return a client's whole history; replies begin with ">"."""
     return {
         "history": [

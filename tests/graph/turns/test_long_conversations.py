@@ -1,6 +1,7 @@
 """A conversation of hundreds of turns: the window, the files and the record."""
 
 from pathlib import Path
+from typing import Any
 
 from calling import CALL, user_says
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -53,13 +54,14 @@ async def test_checkpoints_do_not_pile_up(open_voice: OpenVoice, tmp_path: Path)
         message_buffer_min=10,
     ) as resources:
         graph = build_graph(resources)
+        checkpointer: Any = resources.checkpointer
         for number in range(90):
             await graph.ainvoke(user_says(f"Turn {number}"), CALL)
             if number in (44, 89):
-                await resources.checkpointer.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                await checkpointer.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 sizes.append((tmp_path / "voice.checkpoints.db").stat().st_size)
         kept = [state async for state in graph.aget_state_history(CALL)]
-        rows = await resources.checkpointer.conn.execute_fetchall("SELECT count(*) FROM writes")
+        rows = await checkpointer.conn.execute_fetchall("SELECT count(*) FROM writes")
     assert len(kept) == 6
     assert next(iter(rows))[0] < 60
     assert sizes[1] <= sizes[0] * 1.1

@@ -244,7 +244,8 @@ async def test_one_connection_serves_all_calls(calls: Calls) -> None:
     async def watch(request: httpx2.Request) -> None:
         request.extensions["trace"] = note
 
-    chat.http_async_client.event_hooks["request"].append(watch)
+    client: Any = chat.http_async_client
+    client.event_hooks["request"].append(watch)
     for _ in range(3):
         await calls.ask(chat)
     assert opened == ["connection.connect_tcp.started"]

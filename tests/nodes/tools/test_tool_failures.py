@@ -6,7 +6,7 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import pydantic.v1
 import pytest
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools.base import ToolException
+from run_tool import RunTool
 
 from voicegraph.nodes.calls.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.failures import comes_from_outside
@@ -22,7 +23,6 @@ from voicegraph.nodes.tools.registry import ToolCallInfo
 from voicegraph.nodes.tools.results.results import SENTENCES
 from voicegraph.state.agents.actors import Actor
 
-Run = Callable[..., Awaitable[tuple[str, str]]]
 SECRET = "the key is sk-12345"
 FAILED = ("error", SENTENCES["error"])
 INFO = ToolCallInfo(
@@ -102,7 +102,7 @@ def all_ways(error: BaseException) -> list[Any]:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_whatever_a_tool_raises_is_a_failed_call(run: Run, error: BaseException) -> None:
+async def test_whatever_a_tool_raises_is_a_failed_call(run: RunTool, error: BaseException) -> None:
     for source in all_ways(error):
         assert await run(source) == FAILED
 
@@ -121,7 +121,7 @@ class BrokenText(ToolException):
         (BrokenText(), SENTENCES["error"]),
     ],
 )
-async def test_a_tool_exceptions_text_can_always_be_sent(run: Run, error: Exception, text: str) -> None:
+async def test_a_tool_exceptions_text_can_always_be_sent(run: RunTool, error: Exception, text: str) -> None:
     for source in all_ways(error):
         assert await run(source) == ("error", text)
 

@@ -1,18 +1,18 @@
 """One tool call, run to its end: whatever happens, the model gets one safe text."""
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, tool
 from langchain_core.tools.base import ToolException
 from pydantic import BaseModel, TypeAdapter
+from run_tool import RunTool
 
 from voicegraph.nodes.tools.loading import load_tool
 from voicegraph.nodes.tools.results.results import SENTENCES
 
-Run = Callable[..., Awaitable[tuple[str, str]]]
 SECRET = "the key is sk-12345"
 FAILED = ("error", SENTENCES["error"])
 
@@ -36,7 +36,7 @@ both = pytest.mark.parametrize("source", [sync_weather, async_weather])
 
 
 @both
-async def test_the_tool_gets_its_arguments_without_preamble_and_heartbeat(run: Run, source: Any) -> None:
+async def test_the_tool_gets_its_arguments_without_preamble_and_heartbeat(run: RunTool, source: Any) -> None:
     outcome, text = await run(
         source, pre_exec_msg="Let me look.", request_heartbeat=True, city="Rome", days=1
     )
@@ -45,7 +45,7 @@ async def test_the_tool_gets_its_arguments_without_preamble_and_heartbeat(run: R
 
 
 @both
-async def test_a_null_for_an_optional_argument_means_its_default(run: Run, source: Any) -> None:
+async def test_a_null_for_an_optional_argument_means_its_default(run: RunTool, source: Any) -> None:
     _, text = await run(source, city="Rome", days=None, there={"x": 1, "y": None})
     assert text == "Rome 3 3"
 
@@ -61,7 +61,7 @@ async def test_a_null_for_an_optional_argument_means_its_default(run: Run, sourc
     ],
 )
 async def test_arguments_that_do_not_fit_are_explained_without_their_values(
-    run: Run, source: Any, arguments: dict[str, Any], fault: str
+    run: RunTool, source: Any, arguments: dict[str, Any], fault: str
 ) -> None:
     outcome, text = await run(source, **arguments)
     assert outcome == "bad_arguments"
@@ -70,7 +70,7 @@ async def test_arguments_that_do_not_fit_are_explained_without_their_values(
 
 
 def raising(error: BaseException) -> list[Callable[..., Any]]:
-    def sync_tool() -> str:
+    def sync_tool() -> int:
         """Fail."""
         raise error
 
@@ -86,34 +86,34 @@ def raising(error: BaseException) -> list[Callable[..., Any]]:
     [RuntimeError(SECRET), StopIteration(SECRET), TimeoutError(), KeyError("city")],
     ids=repr,
 )
-async def test_an_exception_gives_a_text_that_says_nothing_of_it(run: Run, error: BaseException) -> None:
+async def test_an_exception_gives_a_text_that_says_nothing_of_it(run: RunTool, error: BaseException) -> None:
     assert [await run(source) for source in raising(error)] == [FAILED, FAILED]
 
 
-async def test_a_command_line_program_that_exits_inside_a_tool_ends_only_the_tool(run: Run) -> None:
+async def test_a_command_line_program_that_exits_inside_a_tool_ends_only_the_tool(run: RunTool) -> None:
     assert await run(raising(SystemExit(SECRET))[0]) == FAILED
 
 
 async def test_a_validation_error_inside_a_tool_is_no_fault_of_the_arguments(
-    run: Run,
+    run: RunTool,
 ) -> None:
-    def sync_tool() -> str:
+    def sync_tool() -> int:
         """Fail."""
         return TypeAdapter(int).validate_python(SECRET)
 
-    async def async_tool() -> str:
+    async def async_tool() -> Point:
         """Fail."""
         return Point.model_validate({"x": SECRET})
 
     assert [await run(sync_tool), await run(async_tool)] == [FAILED, FAILED]
 
 
-async def test_a_tool_exception_is_for_the_model_to_read(run: Run) -> None:
+async def test_a_tool_exception_is_for_the_model_to_read(run: RunTool) -> None:
     error = ToolException("No table is free at eight.")
     assert [await run(source) for source in raising(error)] == [("error", "No table is free at eight.")] * 2
 
 
-async def test_a_tool_error_that_langchain_handles_is_an_error_too(run: Run) -> None:
+async def test_a_tool_error_that_langchain_handles_is_an_error_too(run: RunTool) -> None:
     def book() -> str:
         """Book a table."""
         raise ToolException("No table is free.")
@@ -122,7 +122,7 @@ async def test_a_tool_error_that_langchain_handles_is_an_error_too(run: Run) -> 
     assert await run(handled) == ("error", "Try nine o'clock.")
 
 
-async def test_a_tool_may_ask_langchain_for_its_call_id(run: Run) -> None:
+async def test_a_tool_may_ask_langchain_for_its_call_id(run: RunTool) -> None:
     @tool
     def book(guests: int, key: Annotated[str, InjectedToolCallId]) -> str:
         """Book a table."""
@@ -143,7 +143,7 @@ async def test_a_tool_may_ask_langchain_for_its_call_id(run: Run) -> None:
         ("", ""),
     ],
 )
-async def test_what_a_tool_returns_becomes_text(run: Run, answer: Any, text: str) -> None:
+async def test_what_a_tool_returns_becomes_text(run: RunTool, answer: Any, text: str) -> None:
     def tell() -> Any:
         """Tell."""
         return answer
@@ -167,7 +167,7 @@ class Waiting(Blocking):
 
 
 async def test_a_tool_class_runs_on_the_event_loop_when_it_has_a_coroutine_of_its_own(
-    run: Callable[..., Awaitable[tuple[str, str]]],
+    run: RunTool,
 ) -> None:
     assert await run(Blocking()) == ("success", "voicegraph-tool")
     assert await run(Waiting()) == ("success", threading.current_thread().name)

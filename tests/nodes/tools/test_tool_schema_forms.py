@@ -1,6 +1,7 @@
 """Any JSON schema becomes one that providers take, strict or plain, or the tool is refused by name."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ def tool_of(schema: dict[str, Any], name: str = "odd") -> VoiceTool:
     )
 
 
-def offered(argument: Any, *, strict: bool = True, **rest: Any) -> Any:
+def offered(argument: Any, rest: Mapping[str, Any] | None = None, *, strict: bool = True) -> Any:
     """Return how one required argument of this schema is offered."""
-    tool = tool_of({"type": "object", "properties": {"it": argument}, "required": ["it"], **rest})
+    tool = tool_of({"type": "object", "properties": {"it": argument}, "required": ["it"], **(rest or {})})
     described = tool.describe(strict=strict)
     assert validate_tools([described]) == []
     assert described["function"].get("strict", False) is strict
@@ -93,7 +94,7 @@ NUMBER, TEXT = {"type": "number"}, {"type": "string"}
     ids=str,
 )
 def test_what_strict_form_can_express_is_offered_strict(argument: Any, form: Any) -> None:
-    assert offered(argument, **{"$defs": {"Point": POINT}, "definitions": {"Old": POINT}}) == form
+    assert offered(argument, {"$defs": {"Point": POINT}, "definitions": {"Old": POINT}}) == form
 
 
 @pytest.mark.parametrize(
@@ -134,8 +135,8 @@ def test_an_argument_that_nothing_fits_is_not_offered() -> None:
 
 
 def test_a_recursive_schema_keeps_its_references_in_strict_form_alone() -> None:
-    assert offered({"$ref": "#/$defs/Node"}, **{"$defs": {"Node": NODE}}) == {"$ref": "#/$defs/Node"}
-    plain = offered({"$ref": "#/$defs/Node"}, strict=False, **{"$defs": {"Node": NODE}})
+    assert offered({"$ref": "#/$defs/Node"}, {"$defs": {"Node": NODE}}) == {"$ref": "#/$defs/Node"}
+    plain = offered({"$ref": "#/$defs/Node"}, {"$defs": {"Node": NODE}}, strict=False)
     assert plain["properties"] == {"value": {"type": "integer"}, "next": {}}
 
 

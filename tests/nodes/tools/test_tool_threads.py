@@ -5,19 +5,17 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 from patience import PATIENCE
+from run_tool import RunTool
 
 from voicegraph.nodes.calls.in_thread import in_thread
 from voicegraph.nodes.tools.registry import current_call
 from voicegraph.nodes.tools.results.results import SENTENCES
-
-Run = Callable[..., Awaitable[tuple[str, str]]]
 
 
 def sync_weather(city: str) -> str:
@@ -30,7 +28,7 @@ async def async_weather(city: str) -> str:
     return f"{city} in {threading.current_thread().name}"
 
 
-async def test_sync_tools_run_in_threads_and_async_ones_in_the_loop(run: Run) -> None:
+async def test_sync_tools_run_in_threads_and_async_ones_in_the_loop(run: RunTool) -> None:
     assert (await run(sync_weather, city="Rome"))[1].endswith("in voicegraph-tool")
     assert (await run(async_weather, city="Rome"))[1].endswith("in MainThread")
 
@@ -71,7 +69,7 @@ async def async_thread_name(_: str = "") -> str:
     ],
     ids=["only _run", "_arun", "inherited _arun", "function", "both functions"],
 )
-async def test_a_langchain_tool_runs_where_it_belongs(run: Run, source: BaseTool, thread: str) -> None:
+async def test_a_langchain_tool_runs_where_it_belongs(run: RunTool, source: BaseTool, thread: str) -> None:
     assert await run(source) == ("success", thread)
 
 
@@ -82,11 +80,13 @@ async def test_a_langchain_tool_runs_where_it_belongs(run: Run, source: BaseTool
         (Tool("old", thread_name, "d", coroutine=async_thread_name), "MainThread"),
     ],
 )
-async def test_a_tool_of_one_string_runs_where_it_belongs(run: Run, source: BaseTool, thread: str) -> None:
+async def test_a_tool_of_one_string_runs_where_it_belongs(
+    run: RunTool, source: BaseTool, thread: str
+) -> None:
     assert await run(source, __arg1="x") == ("success", thread)
 
 
-async def test_an_async_tool_is_cancelled_and_clears_up(run: Run) -> None:
+async def test_an_async_tool_is_cancelled_and_clears_up(run: RunTool) -> None:
     started, cleared = asyncio.Event(), asyncio.Event()
 
     async def wait_for_ever() -> None:
@@ -105,7 +105,7 @@ async def test_an_async_tool_is_cancelled_and_clears_up(run: Run) -> None:
     assert cleared.is_set()
 
 
-async def test_a_cancelled_wait_for_a_sync_tool_ends_at_once(run: Run) -> None:
+async def test_a_cancelled_wait_for_a_sync_tool_ends_at_once(run: RunTool) -> None:
     loop, started, release = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def wait_long() -> None:
@@ -121,7 +121,7 @@ async def test_a_cancelled_wait_for_a_sync_tool_ends_at_once(run: Run) -> None:
     release.set()
 
 
-async def test_a_tool_that_cancels_itself_has_failed_and_cancels_nobody_else(run: Run) -> None:
+async def test_a_tool_that_cancels_itself_has_failed_and_cancels_nobody_else(run: RunTool) -> None:
     async def lost() -> None:
         """Wait for something that was cancelled."""
         gone = asyncio.get_running_loop().create_future()
@@ -131,7 +131,7 @@ async def test_a_tool_that_cancels_itself_has_failed_and_cancels_nobody_else(run
     assert await run(lost) == ("error", SENTENCES["error"])
 
 
-async def test_a_sync_tool_does_not_block_the_loop(run: Run) -> None:
+async def test_a_sync_tool_does_not_block_the_loop(run: RunTool) -> None:
     loop, started, release = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def wait_for_the_loop() -> str:
@@ -145,7 +145,7 @@ async def test_a_sync_tool_does_not_block_the_loop(run: Run) -> None:
     assert await task == ("success", "free")
 
 
-async def test_slow_sync_tools_do_not_wait_for_each_other(run: Run) -> None:
+async def test_slow_sync_tools_do_not_wait_for_each_other(run: RunTool) -> None:
     barrier = threading.Barrier(50)
 
     def meet() -> str:
@@ -191,7 +191,7 @@ async def test_context_variables_reach_the_thread() -> None:
     assert await in_thread(variable.get) == "found"
 
 
-async def test_a_tool_knows_its_call_in_a_thread_and_in_the_loop(run: Run) -> None:
+async def test_a_tool_knows_its_call_in_a_thread_and_in_the_loop(run: RunTool) -> None:
     def sync_tool() -> str:
         """Tell the call."""
         return current_call().tool_call_id

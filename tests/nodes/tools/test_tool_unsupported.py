@@ -1,7 +1,7 @@
 """What LangGraph's tools may do and a turn does not: refused when it can be seen, a failed call otherwise."""
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from calling import user_says
 from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.types import Command, interrupt
 from open_voice import OpenVoice
+from run_tool import RunTool
 
 from voicegraph.nodes.calls.invoke import Ended, invoke_tool
 from voicegraph.nodes.tools.loading import load_tool
@@ -17,7 +18,6 @@ from voicegraph.nodes.tools.results.results import SENTENCES
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.errors import InvalidSetting
 
-Run = Callable[..., Awaitable[tuple[str, str]]]
 FAILED = ("error", SENTENCES["error"])
 INFO = ToolCallInfo(
     tool_call_id="call_1",
@@ -116,7 +116,7 @@ def returning(value: Any) -> Any:
     return tell
 
 
-async def test_a_coroutine_that_a_plain_function_returns_is_awaited(run: Run) -> None:
+async def test_a_coroutine_that_a_plain_function_returns_is_awaited(run: RunTool) -> None:
     assert await run(returning(plain_text)) == ("success", "Sunny.")
 
 

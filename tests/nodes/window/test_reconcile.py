@@ -1,5 +1,6 @@
 """The client's history is what was heard: a table of conversations, in the notation of `conversations`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from voicegraph.state.search.neighbours import WITHDRAWN
 OLD = "u:Hi|a:Hello Ada|u:Weather?|a:Sunny today".split("|")
 
 
-CASES: dict[str, tuple[list[str], list[str], dict[str, Any], list[str]]] = {
+CASES: dict[str, tuple[Sequence[str], Sequence[str], dict[str, Any], Sequence[str]]] = {
     "a first request is new": ([], ["u:Hi"], {}, ["u:Hi"]),
     "the next words are added": (
         [*OLD[:2], "|u:Weather?", "a:Sunny today"],

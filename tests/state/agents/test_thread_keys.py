@@ -1,6 +1,7 @@
 """The key of a thread holds its owner and its name, and nobody else's name is one."""
 
 import unicodedata
+from typing import Any
 
 import pytest
 from ada_at_home import Home, Say
@@ -70,7 +71,7 @@ async def test_what_is_read_of_a_thread_has_its_name(home: Home, say: Say) -> No
     await store.messages.save(actor, agent, "call-1", [say("m1", "heron")], evicted=["m1"])
     await store.tool_runs.begin(actor, "call-1", "m1", "c1", "clock")
     await store.recall.index_due()
-    found = [hit.message for hit in (await store.recall.search(actor, agent, "heron")).hits]
+    found: list[Any] = [hit.message for hit in (await store.recall.search(actor, agent, "heron")).hits]
     found += [hit.message for hit in (await store.recall.search(actor, agent, "", thread_id="call-1")).hits]
     found += await store.due.of_agent(actor, agent)
     found += (await store.tool_runs.of_message(actor, "call-1", "m1")).values()

@@ -61,7 +61,8 @@ def test_checkpoints_stand_beside_the_database() -> None:
 
 
 async def test_the_file_is_written_ahead_and_synced_normally(tmp_path: Path) -> None:
-    async with open_checkpointer(location_in(tmp_path)) as saver:
+    async with open_checkpointer(location_in(tmp_path)) as opened:
+        saver: Any = opened
         values = {}
         for pragma in ("journal_mode", "synchronous"):
             [row] = await saver.conn.execute_fetchall(f"PRAGMA {pragma}")

@@ -27,6 +27,7 @@ async def test_a_finished_run_tells_its_result(home: Home, kept: Callable[[Any],
     await home.store.tool_runs.begin(ADA, *CALL, "book_table")
     await home.store.tool_runs.finish(ADA, *CALL, outcome="success", result="booked 🍝\0")
     run = await home.store.tool_runs.begin(ADA, *CALL, "book_table")
+    assert run and run.finished_at
     assert (run.status, run.outcome, run.result) == ("finished", "success", kept("booked 🍝\0"))
     assert run.finished_at >= run.started_at
 

@@ -7,6 +7,7 @@ import pytest
 from ada import ADA
 from ada_at_home import Home
 
+from voicegraph.state.conversations.journaled_turn import JournaledTurn
 from voicegraph.state.conversations.message_rows import MessageRecord
 
 BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -17,6 +18,12 @@ def said(id_: str, words: str, minute: int, role: Any = "assistant") -> MessageR
     return MessageRecord(id=id_, turn_id="turn-1", role=role, text=words, created_at=at)
 
 
+async def left_turn(home: Home) -> JournaledTurn:
+    found = await home.store.journal.find(home.key)
+    assert found
+    return found
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Home, recorded: bool) -> None:
     journal, messages = home.store.journal, home.store.messages
@@ -24,8 +31,8 @@ async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Home, recorde
     await journal.begin(home.key, "turn-1", 7, BEGAN, [words])
     await journal.note([(home.key, "turn-1", "Gladly. It is done,")])
     if recorded:
-        assert await journal.record(await journal.find(home.key))
-    left = await journal.find(home.key)
+        assert await journal.record(await left_turn(home))
+    left = await left_turn(home)
     await journal.go_on(left, "Gladly.", BEGAN + timedelta(minutes=5))
     await messages.save(ADA, home.agent.id, home.thread_id, [words, first, last], ended="turn-1")
     assert [(each.text, each.status) for each in await messages.history(ADA, home.thread_id)] == [
@@ -34,7 +41,7 @@ async def test_what_a_crash_cut_off_stands_where_it_was_said(home: Home, recorde
         ("It is done,", "cut"),
         ("Done.", None),
     ]
-    assert await journal.find(home.key) is None
+    assert await home.store.journal.find(home.key) is None
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -47,7 +54,7 @@ async def test_a_lost_turn_beside_a_newer_one_goes_into_the_record(home: Home, s
     assert await journal.begin(home.key, "turn-2", 7, BEGAN)
     await journal.keep(home.key, "turn-1", 7, BEGAN, [words], "Gladly.")
     assert [each.text for each in await messages.history(ADA, home.thread_id)] == ["Book it.", "Gladly."]
-    assert (await journal.find(home.key)).turn_id == "turn-2"
+    assert (await left_turn(home)).turn_id == "turn-2"
 
 
 async def test_a_lost_turn_whose_words_the_client_tells_again_stands_there_once(home: Home) -> None:
@@ -74,7 +81,7 @@ async def test_a_lost_turn_whose_words_the_client_tells_again_stands_there_once(
 )
 async def test_only_words_before_the_newest_are_told_again(home: Home, told: list[str], again: bool) -> None:
     await home.store.journal.begin(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")])
-    left = await home.store.journal.find(home.key)
+    left = await left_turn(home)
     later = [said(str(place), words, 2, "user") for place, words in enumerate(told)]
     assert left.is_repeated_in(later) is again
 
@@ -87,6 +94,6 @@ async def test_a_lost_turn_of_a_deleted_thread_is_forgotten(home: Home) -> None:
 
 async def test_a_left_turn_may_be_replaced_without_a_record_of_it(home: Home) -> None:
     await home.store.journal.begin(home.key, "turn-1", 7, BEGAN, [said("u", "Book it.", 0, "user")])
-    await home.store.journal.replace(await home.store.journal.find(home.key), (), "turn-2")
+    await home.store.journal.replace(await left_turn(home), (), "turn-2")
     assert await home.store.messages.history(ADA, home.thread_id) == ()
-    assert (await home.store.journal.find(home.key)).turn_id == "turn-2"
+    assert (await left_turn(home)).turn_id == "turn-2"

@@ -50,7 +50,7 @@ async def test_a_relative_url_is_a_file_in_the_working_directory(
     database = await open_database("sqlite:///voice.db")
     await database.close()
     assert database.path == tmp_path / "voice.db"
-    assert database.path.exists()
+    assert database.path and database.path.exists()
 
 
 async def test_missing_folders_are_made(tmp_path: Path) -> None:

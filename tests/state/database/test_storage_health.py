@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 import pytest
@@ -63,7 +63,7 @@ async def test_a_value_that_the_database_does_not_take_is_no_failure_of_it(postg
     ids=["no space for files", "read only"],
 )
 async def test_a_trial_fails_where_postgresql_cannot_write(
-    postgres_url: str, setting: str, reason: str
+    postgres_url: str, setting: LiteralString, reason: str
 ) -> None:
     base, name = postgres_url.rsplit("/", 1)
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:

@@ -174,7 +174,7 @@ def _check(schema: Schema, context: Context) -> Iterator[str]:
         yield from _check(child, (*context, *key))
 
 
-def _is_of(value: Any, kind: str) -> bool:
+def _is_of(value: Any, kind: Any) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     types: dict[str, Any] = {

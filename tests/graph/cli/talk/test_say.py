@@ -35,7 +35,7 @@ def test_the_second_process_on_a_thread_knows_what_the_first_one_said(
     for words in ("I am Ada.", "Who am I?"):
         process = start("say", words, "--thread", "call-1")
         out, errors = process.communicate(timeout=PATIENCE)
-        said.append((process.returncode, out, errors))
+        said.append((process.returncode or 0, out, errors))
     assert said == [(0, "Hello Ada.\n", ""), (0, "You are Ada.\n", "")]
     window = [(message["role"], message["content"]) for message in server.requests[1].messages]
     assert window[1:] == [("user", "I am Ada."), ("assistant", "Hello Ada."), ("user", "Who am I?")]

@@ -44,7 +44,12 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
 
 
 def test_a_line_tells_when_what_and_where() -> None:
-    known = {"thread_id": "call-42", "agent": "nina", "model": "openai:m", "error": "model_timeout"}
+    known: dict[str, Any] = {
+        "thread_id": "call-42",
+        "agent": "nina",
+        "model": "openai:m",
+        "error": "model_timeout",
+    }
     assert line(**known, attempt=2) == (
         "2025-11-28T19:00:00.250+00:00 WARNING voicegraph.nodes.replies.reply: the model failed "
         "thread_id=call-42 agent=nina model=openai:m error=model_timeout attempt=2 place=replies/reply.py:7"

@@ -141,7 +141,7 @@ async def test_the_bearer_of_a_key_acts_for_its_user(serve: Serve) -> None:
 async def test_a_wrong_key_is_refused(serve: Serve, sent: str) -> None:
     async with serve() as served, served.client() as client:
         await served.key(ADA)
-        answer = await client.get("/v1/agents", headers={"authorization": sent.encode("latin-1")})
+        answer = await client.get("/v1/agents", headers={b"authorization": sent.encode("latin-1")})
         assert answer.status_code == 401
         assert sent.split()[-1] not in answer.text or sent == "Bearer "
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from calling import user_says
+from langchain_core.runnables import RunnableConfig
 from served_app import Serve
 
 from voicegraph.state import Actor
@@ -116,7 +117,7 @@ async def test_the_next_turn_uses_a_changed_agent(serve: Serve) -> None:
     async with serve(model) as served, served.client() as client:
         graph = build_graph(served.resources)
         await client.post("/v1/agents", json={"name": "nina", "system": "Be kind."})
-        call = {"configurable": {"thread_id": "call-1", "agent": "nina"}}
+        call: RunnableConfig = {"configurable": {"thread_id": "call-1", "agent": "nina"}}
         await graph.ainvoke(user_says("Hello?"), call)
         await client.patch("/v1/agents/nina", json={"system": "Be quick."})
         await graph.ainvoke(user_says("Hello?"), call)

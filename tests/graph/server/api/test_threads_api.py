@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from calling import user_says
+from langchain_core.runnables import RunnableConfig
 from served_app import Serve
 
 from voicegraph.graph import build_graph, stream_turn
@@ -22,7 +23,7 @@ async def served(serve: Serve) -> AsyncIterator[Any]:
     model = ScriptedChatModel(["The train to Turin leaves at nine.", "Bye."])
     async with serve(model) as opened:
         graph = build_graph(opened.resources)
-        call = {"configurable": {"thread_id": "room/1"}}
+        call: RunnableConfig = {"configurable": {"thread_id": "room/1"}}
         await graph.ainvoke(user_says("When does the train leave?"), call)
         await opened.resources.store.recall.index_due()
         yield opened

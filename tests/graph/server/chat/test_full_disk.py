@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from openai_server import OpenAIServer, text
 from patience import PATIENCE
+from psycopg.sql import SQL, Identifier
 from served_app import Serve
 from serving import Process, serving
 
@@ -55,9 +56,10 @@ def full_postgres(url: str) -> Iterator[None]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(full)
         for (table,) in connection.execute(tables).fetchall():
-            connection.execute(
-                f'CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON "{table}" EXECUTE FUNCTION full_disk()'
+            trigger = SQL(
+                "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON {} EXECUTE FUNCTION full_disk()"
             )
+            connection.execute(trigger.format(Identifier(table)))
         yield
         connection.execute("DROP FUNCTION full_disk CASCADE")
 

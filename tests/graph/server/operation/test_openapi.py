@@ -94,7 +94,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         _, key = portal.call(resources.store.keys.create, EVE, "test")
         document = json.loads(json.dumps(app.openapi()))
         schema = schemathesis.openapi.from_dict(document)
-        operations = {found.ok().label: found.ok() for found in schema.get_all_operations()}
+        all_found: list[Any] = list(schema.get_all_operations())
+        operations = {found.ok().label: found.ok() for found in all_found}
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
         yield Site(
             portal=portal,
@@ -115,13 +116,14 @@ def run(site: Site, mode: GenerationMode, examples: int) -> None:
 
 def run_one(site: Site, label: str, cases: st.SearchStrategy[Any], examples: int) -> None:
     ids = site.portal.call(site.furnish)
+    all_checks: Any = list(HealthCheck)
 
     @settings(
         max_examples=examples,
         derandomize=examples == SOME,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=all_checks,
     )
     @given(cases, st.data())
     def send(case: Any, data: Any) -> None:

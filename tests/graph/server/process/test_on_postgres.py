@@ -34,7 +34,8 @@ async def test_a_database_without_a_free_connection_is_a_503_before_any_speech(s
         while served.resources.threads.count():
             await asyncio.sleep(0)
         more = {**BODY, "messages": [*BODY["messages"], {"role": "user", "content": "Are you there?"}]}
-        pool = served.resources.checkpointer.pool
+        checkpointer: Any = served.resources.checkpointer
+        pool = checkpointer.pool
         patient = pool.timeout
         served.resources.checkpointer.heads.drop("call-42")  # Else the turn needs none before its first word.
         async with pool.connection(), pool.connection():
