@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from calling import user_says
 from forked_python import ForkedPython
+from hold import Hold
 from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph
@@ -86,12 +87,11 @@ async def test_no_second_process_asks_its_model_meanwhile(open_voice: OpenVoice,
 async def test_of_two_that_thought_of_the_same_messages_one_counts(open_voice: OpenVoice) -> None:
     async with open_voice(ScriptedChatModel(lambda _: "I see."), memory_model="memory", **SMALL) as resources:
         agent_id = await agent_with_due_messages(resources)
-        hold = asyncio.Event()
+        hold = Hold()
         slow = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=hold)])
         memory = consolidator(resources, slow)
         first = asyncio.create_task(memory.consolidate(Actor(), agent_id))
-        while not slow.requests:
-            await asyncio.sleep(0)
+        await hold.reached.wait()
         resources.models.add("memory", ScriptedChatModel([KEEP]))
         assert await memory.consolidate(Actor(), agent_id) > 0
         hold.set()

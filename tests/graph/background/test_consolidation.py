@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from calling import CALL, user_says
+from hold import Hold
 from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, stream_turn
@@ -122,15 +123,14 @@ async def test_the_next_process_goes_on_with_what_is_due(open_voice: OpenVoice) 
 
 
 async def test_only_one_consolidation_runs_for_an_agent(open_voice: OpenVoice) -> None:
-    hold = asyncio.Event()
+    hold = Hold()
     async with open_voice(voice(), **SMALL) as resources:
         agent_id = await talk(resources, 5)
         model = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=hold)])
         consolidator = memory(resources, model)
         for _ in range(3):
             consolidator.wake(Actor(), agent_id)
-        while not model.requests:
-            await asyncio.sleep(0)
+        await hold.reached.wait()
         hold.set()
         while await resources.store.due.of_agent(Actor(), agent_id):
             await asyncio.sleep(0)
@@ -156,12 +156,12 @@ async def test_wrong_calls_of_the_memory_model_are_told_to_it(open_voice: OpenVo
 async def test_a_turn_speaks_and_is_stored_while_the_memory_model_is_still_in_its_call(
     open_voice: OpenVoice,
 ) -> None:
-    model = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=asyncio.Event())])
+    hold = Hold()
+    model = ScriptedChatModel([ScriptedReply(calls=KEEP.calls, hold=hold)])
     async with open_voice(voice(), **SMALL) as resources:
         memory(resources, model)
         agent_id = await talk(resources, 5)
-        while not model.requests:
-            await asyncio.sleep(0)
+        await hold.reached.wait()
         events = [event async for event in stream_turn(build_graph(resources), "Hello?", CALL)]
         assert "".join(event.content for event in events if event.type == "speech") == "I see."
         history = await resources.store.messages.history(Actor(), "call-42")

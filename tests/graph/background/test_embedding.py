@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from calling import CALL, user_says
 from embedding_fake import FakeEmbeddings
+from hold import Hold
 
 from voicegraph.graph import Settings, build_graph, open_resources
 from voicegraph.graph.background import embedding
@@ -18,7 +19,7 @@ class Holding(FakeEmbeddings):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked, self.hold, self.failures = 0, asyncio.Event(), 0
+        self.asked, self.hold, self.failures = 0, Hold(), 0
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         self.asked += 1
@@ -47,8 +48,7 @@ async def test_a_turn_begins_and_ends_while_the_embedder_is_in_its_call(database
     async with open_resources(database_url, model=model, embedder=holding) as resources:
         graph = build_graph(resources)
         await graph.ainvoke(user_says("My kitten sleeps."), CALL)
-        while not holding.asked:
-            await asyncio.sleep(0)
+        await holding.hold.reached.wait()
         result = await graph.ainvoke(user_says("Hello?"), CALL)
         assert result["messages"][-1].text == "Second."
         assert (holding.asked, holding.hold.is_set()) == (1, False)

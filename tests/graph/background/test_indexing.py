@@ -1,9 +1,9 @@
 """The search index in the background: one task, however many turns end."""
 
-import asyncio
 from typing import Any, cast
 
 from calling import user_says
+from hold import Hold
 from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph
@@ -20,7 +20,7 @@ class FakeRecall:
     def __init__(self, errors: int = 0) -> None:
         self.begun = self.running = self.most = 0
         self._errors = errors
-        self.goes_on = asyncio.Event()
+        self.goes_on = Hold()
 
     async def index_due(self) -> None:
         self.begun += 1
@@ -47,8 +47,7 @@ async def test_what_comes_while_it_indexes_takes_one_pass_more() -> None:
     recall = FakeRecall()
     indexing, background = indexing_of(recall)
     indexing.wake()
-    while not recall.begun:
-        await asyncio.sleep(0)
+    await recall.goes_on.reached.wait()
     for _ in range(100):
         indexing.wake()
     recall.goes_on.set()

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from hold import Hold
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from open_voice import OpenVoice
@@ -66,14 +67,13 @@ async def asked_beside(resources: Resources, model: ScriptedChatModel, side: Any
 async def test_a_side_call_runs_beside_the_reply(
     open_voice: OpenVoice, prompt: str, text: str, mode: Any
 ) -> None:
-    gate = asyncio.Event()
+    gate = Hold()
     model = ScriptedChatModel(answer(gate))
     async with open_voice(model) as resources:
         graph = build_graph(resources)
         await heard(graph, adapters(HOTEL, "Hello?"))
         turn = asyncio.create_task(heard(graph, adapters(HOTEL, "Hello?", "Hello.", "A room.")))
-        while len(model.requests) < 2:
-            await asyncio.sleep(0)
+        await gate.reached.wait()
         await asked_beside(resources, model, adapters(prompt, text), mode)
         gate.set()
         assert await turn == "Gladly, for how many nights?"
@@ -87,12 +87,11 @@ async def test_a_side_call_runs_beside_the_reply(
 
 
 async def test_a_side_call_runs_beside_the_first_reply_of_a_call(open_voice: OpenVoice) -> None:
-    gate = asyncio.Event()
+    gate = Hold()
     model = ScriptedChatModel(answer(gate))
     async with open_voice(model) as resources:
         turn = asyncio.create_task(heard(build_graph(resources), adapters(HOTEL, "A room.")))
-        while not model.requests:
-            await asyncio.sleep(0)
+        await gate.reached.wait()
         await asked_beside(resources, model, adapters(*SIDE_CALLS[2]), "custom")
         gate.set()
         assert await turn == "Gladly, for how many nights?"

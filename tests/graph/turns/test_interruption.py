@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from calling import CALL, held, spoken_until, user_says
+from hold import Hold
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from open_voice import OpenVoice
 
 from voicegraph.graph import build_graph, interrupt, stream_turn
 from voicegraph.nodes import Speech, TurnFinished, voice_tool
-from voicegraph.nodes.testing import ScriptedChatModel, calls
+from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
 from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.errors import StorageError, ThreadBusy
@@ -96,12 +97,12 @@ async def test_leaving_the_stream_interrupts_the_turn(open_voice: OpenVoice) -> 
 
 
 async def test_cancelling_the_task_loses_nothing(open_voice: OpenVoice) -> None:
-    model = ScriptedChatModel([held(LONG, 3), "Yes?"])
+    hold = Hold()
+    model = ScriptedChatModel([ScriptedReply(text=LONG, hold=hold, hold_after=3), "Yes?"])
     async with open_voice(model) as resources:
         graph = build_graph(resources)
         task = asyncio.create_task(graph.ainvoke(user_says("Count."), CALL))
-        while not model.requests:
-            await asyncio.sleep(0)
+        await hold.reached.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from calling import CALL, user_says
+from hold import Hold
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from open_voice import OpenVoice
 
@@ -250,7 +251,7 @@ async def test_a_thread_that_a_process_has_forgotten_goes_on_as_before(
 async def test_of_two_first_requests_the_second_one_deletes_nothing(
     open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late, whole_claim = asyncio.Event(), Threads.claim
+    late, whole_claim = Hold(), Threads.claim
 
     async def slow_once(self: Threads, actor: Actor, agent_id: str, thread_id: str) -> Any:
         if not late.is_set():
@@ -262,8 +263,7 @@ async def test_of_two_first_requests_the_second_one_deletes_nothing(
         graph = build_graph(resources)
         monkeypatch.setattr(Threads, "claim", slow_once)
         second = asyncio.create_task(resources.claim(Actor(), "", "call-42"))
-        while Threads.claim is slow_once:
-            await asyncio.sleep(0)
+        await late.reached.wait()
         await graph.ainvoke(user_says("I'm Ada."), CALL)
         late.set()
         await second

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ada import ADA
 from embedding_fake import FakeEmbedder
+from hold import Hold
 from sqlalchemy import text
 
 from voicegraph.state.conversations.message_rows import MessageRecord
@@ -229,10 +230,9 @@ async def test_a_text_that_changes_while_it_is_embedded_stays_due(home: Home) ->
     await home.say("First.")
     await home.say("My kitten sleeps.", index=False)
     await home.store.recall.index_due()
-    home.embedder.hold = asyncio.Event()
+    home.embedder.hold = hold = Hold()
     embedding = asyncio.create_task(home.store.embedding.embed_due())
-    while not home.embedder.hold._waiters:
-        await asyncio.sleep(0)
+    await hold.reached.wait()
     changed = MessageRecord(id="My kitten sleeps.", turn_id="t", role="user", text="My automobile.")
     await home.store.messages.save(ADA, home.agent, "call-1", [changed])
     await home.store.recall.index_due()

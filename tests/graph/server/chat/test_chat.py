@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from hold import Hold
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langgraph.config import get_stream_writer
 from served_app import Serve
@@ -246,13 +247,12 @@ async def test_a_model_that_fails_is_an_apology_not_an_error(
 
 
 async def test_the_same_request_at_the_same_time_is_one_turn(serve: Serve) -> None:
-    hold = asyncio.Event()
+    hold = Hold()
     model = ScriptedChatModel([ScriptedReply(text="One two.", hold=hold, hold_after=1)])
     async with serve(model) as served, served.client() as client:
         body = {"messages": [user("Count.")], "stream": True, "thread_id": "t"}
         asking = [asyncio.create_task(client.post(URL, json=body)) for _ in range(4)]
-        while not model.requests:
-            await asyncio.sleep(0)
+        await hold.reached.wait()
         hold.set()
         answers = await asyncio.gather(*asking)
     assert [spoken(answer.text) for answer in answers] == ["One two."] * 4

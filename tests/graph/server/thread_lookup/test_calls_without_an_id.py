@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hold import Hold
 from served_app import Serve
 
 from voicegraph.graph import Resources
@@ -119,12 +120,11 @@ async def test_a_draft_of_later_words_leaves_no_trace(line: Any) -> None:
 
 
 async def test_the_same_later_request_at_once_is_one_turn(line: Any) -> None:
-    hold = asyncio.Event()
+    hold = Hold()
     async with line(HI[1:], ScriptedReply(text="For how many?", hold=hold, hold_after=1)) as phone:
         thread = await phone.says(HELLO)
         asking = [asyncio.create_task(phone.says(HELLO, HI, "A table.")) for _ in range(3)]
-        while len(phone.model.requests) < 2:
-            await asyncio.sleep(0)
+        await hold.reached.wait()
         hold.set()
         assert await asyncio.gather(*asking) == [thread] * 3
         assert len(phone.model.requests) == 2
