@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docs_pages import CONTRIBUTING, PAGES, ROOT, blocks, shell_lines
@@ -116,7 +117,7 @@ def test_the_page_on_settings_lists_every_setting_with_its_default() -> None:
 
 
 def test_the_page_on_commands_lists_every_command() -> None:
-    root = get_command(app)
+    root: Any = get_command(app)
     page = PAGES["docs/commands.md"]
     assert [name for name in root.commands if f"`voicegraph {name}" not in page] == []
 

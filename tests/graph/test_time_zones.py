@@ -10,7 +10,7 @@ import pytest
 from calling import CALL, user_says
 from open_voice import OpenVoice
 
-from voicegraph.graph import build_graph
+from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor
 from voicegraph.state.tables.tables import AgentRow
@@ -43,7 +43,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[Any]:
     return [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def told_time(resources: Any) -> str:
+async def told_time(resources: Resources) -> str:
     result = await build_graph(resources).ainvoke(user_says("What time is it?"), CALL)
     assert result["turn"]["outcome"] == "finished"
     return next(message.text for message in result["messages"] if message.type == "tool")

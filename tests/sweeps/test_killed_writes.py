@@ -5,10 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from calling import CALL
@@ -37,8 +36,11 @@ SOME = [
 SOAKED = [pytest.param(death, then, marks=pytest.mark.soak) for death in ALL for then in THEN]
 
 
+Databases = Callable[[], AbstractContextManager[str]]
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def databases(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> Any:
+def databases(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> Databases:
     """Return what gives the URL of an empty database as often as it is asked."""
     if request.param == "postgres":
         return request.getfixturevalue("postgres").fresh
@@ -56,7 +58,7 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Pa
 
 @pytest.mark.parametrize(("death", "then"), [*SOME, *SOAKED])
 def test_a_process_may_die_at_any_of_its_writes(
-    death: str, then: str, killed: Killed, databases: Any, tmp_path: Path
+    death: str, then: str, killed: Killed, databases: Databases, tmp_path: Path
 ) -> None:
     with databases() as url:
         die_and(then, url, death, killed, tmp_path / "runs")
@@ -64,7 +66,7 @@ def test_a_process_may_die_at_any_of_its_writes(
 
 @pytest.mark.soak
 def test_a_process_may_die_at_any_of_its_writes_on_a_busy_machine(
-    killed: Killed, databases: Any, tmp_path: Path
+    killed: Killed, databases: Databases, tmp_path: Path
 ) -> None:
     with busy():
         for number, death in enumerate(ALL):
@@ -74,7 +76,7 @@ def test_a_process_may_die_at_any_of_its_writes_on_a_busy_machine(
 
 @pytest.mark.parametrize("times", [2, pytest.param(25, marks=pytest.mark.soak)])
 def test_words_survive_a_kill_at_the_first_word_on_a_busy_machine(
-    times: int, killed: Killed, databases: Any, tmp_path: Path
+    times: int, killed: Killed, databases: Databases, tmp_path: Path
 ) -> None:
     with busy():
         for number in range(times):
@@ -99,7 +101,7 @@ def test_words_survive_a_kill_at_the_first_word_on_a_busy_machine(
     ],
 )
 def test_what_was_spoken_is_kept_but_for_the_last_moment(
-    death: str, then: str, killed: Killed, databases: Any, tmp_path: Path
+    death: str, then: str, killed: Killed, databases: Databases, tmp_path: Path
 ) -> None:
     with databases() as url:
         lines = killed.run_until(url, tmp_path / "runs", death)

@@ -13,7 +13,7 @@ from forked_python import ForkedPython
 from hold import Hold
 from open_voice import OpenVoice
 
-from voicegraph.graph import build_graph
+from voicegraph.graph import Resources, build_graph
 from voicegraph.graph.background.consolidate import Consolidator
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
@@ -46,7 +46,7 @@ def another_process(url: str) -> Iterator[ForkedPython]:
         yield process
 
 
-async def agent_with_due_messages(resources: Any) -> str:
+async def agent_with_due_messages(resources: Resources) -> str:
     graph = build_graph(resources)
     for number in range(5):
         call: Any = {"configurable": {"thread_id": "call-42"}}
@@ -54,12 +54,12 @@ async def agent_with_due_messages(resources: Any) -> str:
     return (await resources.store.agents.get(Actor(), "default")).id
 
 
-def consolidator(resources: Any, model: ScriptedChatModel) -> Consolidator:
+def consolidator(resources: Resources, model: ScriptedChatModel) -> Consolidator:
     resources.models.add("memory", model)
     return resources.consolidator
 
 
-async def kept(resources: Any, agent_id: str) -> list[str]:
+async def kept(resources: Resources, agent_id: str) -> list[str]:
     return [passage.text for passage in await resources.store.passages.list(Actor(), agent_id)]
 
 

@@ -8,7 +8,7 @@ from calling import CALL, user_says
 from hold import Hold
 from open_voice import OpenVoice
 
-from voicegraph.graph import build_graph, stream_turn
+from voicegraph.graph import Resources, build_graph, stream_turn
 from voicegraph.graph.background.consolidate import Consolidator
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
@@ -43,7 +43,7 @@ KEEP = ScriptedReply(
 )
 
 
-async def talk(resources: Any, turns: int) -> str:
+async def talk(resources: Resources, turns: int) -> str:
     """Speak so many turns, most of which leave the small window; return the agent's id."""
     graph = build_graph(resources)
     for number in range(turns):
@@ -55,13 +55,13 @@ def voice() -> ScriptedChatModel:
     return ScriptedChatModel(lambda _: "I see.")
 
 
-def memory(resources: Any, model: ScriptedChatModel) -> Consolidator:
+def memory(resources: Resources, model: ScriptedChatModel) -> Consolidator:
     """Give the memory model, for want of which nothing was consolidated so far."""
     resources.models.add("memory", model)
     return resources.consolidator
 
 
-async def human(resources: Any, agent_id: str) -> str:
+async def human(resources: Resources, agent_id: str) -> str:
     blocks = await resources.store.blocks.of_agent(Actor(), agent_id)
     return next(block.value for block in blocks if block.label == "human")
 

@@ -1,14 +1,13 @@
 """Vectors are made behind the turns, and no turn waits for them."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from calling import CALL, user_says
 from embedding_fake import FakeEmbeddings
 from hold import Hold
 
-from voicegraph.graph import Settings, build_graph, open_resources
+from voicegraph.graph import Resources, Settings, build_graph, open_resources
 from voicegraph.graph.background import embedding
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
@@ -29,7 +28,7 @@ class Holding(FakeEmbeddings):
         return self.embed_documents(texts)
 
 
-async def found(resources: Any, query: str) -> list[str]:
+async def found(resources: Resources, query: str) -> list[str]:
     agent = await resources.store.agents.get(Actor(), "default")
     page = await resources.store.recall.search(Actor(), agent.id, query)
     return [hit.message.text for hit in page.hits]

@@ -1,10 +1,9 @@
 """Forgetting on SQLite while another program reads the files: nothing is left, or that is said."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from calling import CALL, user_says
@@ -27,8 +26,11 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voicegraph.state.sqlite.checkpoints.BUSY_SECONDS", 0.1)
 
 
+Reader = Callable[[str], sqlite3.Connection]
+
+
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Any]:
+def reader(tmp_path: Path) -> Iterator[Reader]:
     """How to begin a transaction that reads one of the files; it stays open until it is closed."""
     opened: list[sqlite3.Connection] = []
 
@@ -49,7 +51,7 @@ def words_in_files(folder: Path) -> list[str]:
 
 
 async def test_while_another_program_reads_the_checkpoints_nothing_is_deleted_and_that_is_said(
-    open_voice: OpenVoice, reader: Any, tmp_path: Path
+    open_voice: OpenVoice, reader: Reader, tmp_path: Path
 ) -> None:
     async with open_voice(ScriptedChatModel(["I see."])) as resources:
         await build_graph(resources).ainvoke(user_says(SECRET), CALL)
@@ -62,7 +64,7 @@ async def test_while_another_program_reads_the_checkpoints_nothing_is_deleted_an
 
 
 async def test_words_that_stay_in_the_log_of_the_database_are_counted(
-    open_voice: OpenVoice, reader: Any, tmp_path: Path
+    open_voice: OpenVoice, reader: Reader, tmp_path: Path
 ) -> None:
     async with open_voice(ScriptedChatModel(["I see."])) as resources:
         await build_graph(resources).ainvoke(user_says(SECRET), CALL)

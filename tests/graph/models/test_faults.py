@@ -26,7 +26,7 @@ from openai_server import (
     validate_messages,
 )
 
-from voicegraph.graph import build_graph, stream_turn
+from voicegraph.graph import Resources, build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.turn.limits import TurnLimits
 from voicegraph.state import Actor
@@ -179,7 +179,7 @@ def is_raw(request: Recorded) -> bool:
     return request.headers.get("x-stainless-raw-response") == "stream"
 
 
-async def stored_conversation(resources: Any) -> list[dict[str, Any]]:
+async def stored_conversation(resources: Resources) -> list[dict[str, Any]]:
     """Return the stored messages as a request to OpenAI would hold them."""
     from langchain_core.messages import convert_to_openai_messages  # pyright: ignore
 

@@ -1,8 +1,8 @@
 """A turn that waits long for its thread: the caller hears the filler once, and it is kept as any other."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,11 @@ class Busy:
         return [message.heard for message in stored]
 
 
+MakeBusy = Callable[..., AbstractAsyncContextManager[Busy]]
+
+
 @pytest.fixture
-def busy(open_voice: OpenVoice) -> Any:
+def busy(open_voice: OpenVoice) -> MakeBusy:
     """Return how to get a thread that is busy; settings are given by name."""
 
     @asynccontextmanager
@@ -84,7 +87,7 @@ async def heard(thread: Busy) -> list[Any]:
     return events
 
 
-async def test_the_caller_hears_the_filler_once_and_then_the_answer(busy: Any) -> None:
+async def test_the_caller_hears_the_filler_once_and_then_the_answer(busy: MakeBusy) -> None:
     async with busy("Yes?", "Good.") as thread:
         events = await heard(thread)
         assert [event.content for event in events if isinstance(event, Speech)] == [FILLER, " Yes?"]
@@ -102,7 +105,7 @@ SPEECH: Any = {"custom": lambda data: data.get("content", ""), "messages": lambd
 @pytest.mark.parametrize("modes", ["custom", "messages", ["messages", "values"], ["custom", "messages"]])
 @pytest.mark.parametrize("options", [{}, {"version": "v2"}, {"subgraphs": True}], ids=str)
 async def test_every_stream_of_speech_carries_the_filler_in_its_own_form(
-    busy: Any, modes: Any, options: Any
+    busy: MakeBusy, modes: Any, options: Any
 ) -> None:
     said = {mode: "" for mode in SPEECH if mode == modes or mode in modes}
     async with (
@@ -129,7 +132,7 @@ def named(part: Any, modes: Any, options: Any) -> tuple[str, Any]:
     return part if isinstance(modes, list) else (modes, part)
 
 
-async def test_the_filler_is_a_chunk_of_the_message_that_follows_it(busy: Any) -> None:
+async def test_the_filler_is_a_chunk_of_the_message_that_follows_it(busy: MakeBusy) -> None:
     async with busy("Yes?") as thread:
         chunks: list[Any] = []
         async for chunk in thread.graph.astream(HELLO, CALL, stream_mode="messages"):
@@ -142,7 +145,7 @@ async def test_the_filler_is_a_chunk_of_the_message_that_follows_it(busy: Any) -
 
 @pytest.mark.parametrize("mode", ["custom", "messages"])
 async def test_a_filler_that_is_all_that_was_heard_is_streamed_and_recorded_once(
-    busy: Any, mode: str
+    busy: MakeBusy, mode: str
 ) -> None:
     async with busy() as thread:
         said = ""
@@ -158,13 +161,13 @@ async def test_a_filler_that_is_all_that_was_heard_is_streamed_and_recorded_once
         assert await thread.record() == ["Count.", "One", "Hello?", FILLER]
 
 
-async def test_nothing_is_said_without_a_filler(busy: Any) -> None:
+async def test_nothing_is_said_without_a_filler(busy: MakeBusy) -> None:
     async with busy("Yes?", filler_after=None) as thread:
         asyncio.get_running_loop().call_later(0.1, thread.let_go.set)
         assert [event.content async for event in spoken(thread)] == ["Yes?"]
 
 
-async def test_nothing_is_said_when_the_thread_is_handed_over_soon(busy: Any) -> None:
+async def test_nothing_is_said_when_the_thread_is_handed_over_soon(busy: MakeBusy) -> None:
     async with busy("Yes?", filler_after=PATIENCE) as thread:
         thread.let_go.set()
         assert [event.content async for event in spoken(thread)] == ["Yes?"]
@@ -176,7 +179,7 @@ async def spoken(thread: Busy) -> AsyncIterator[Speech]:
             yield event
 
 
-async def test_a_turn_that_was_overtaken_while_it_waited_says_nothing(busy: Any) -> None:
+async def test_a_turn_that_was_overtaken_while_it_waited_says_nothing(busy: MakeBusy) -> None:
     async with busy("Yes?") as thread:
         overtaken = await thread.graph.begin_turn(HELLO, CALL, stream_mode="custom")
         events = await heard(thread)

@@ -28,7 +28,7 @@ CALL: RunnableConfig = {"configurable": {"thread_id": "call-1"}}
 OTHER: Any = {"configurable": {"thread_id": "call-2"}}
 
 
-async def say(resources: Any, words: str, config: Any = CALL) -> str:
+async def say(resources: Resources, words: str, config: Any = CALL) -> str:
     events = stream_turn(build_graph(resources), words, config)
     return "".join([event.content async for event in events if isinstance(event, Speech)])
 

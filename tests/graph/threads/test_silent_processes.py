@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from calling import CALL, user_says
+from calling import CALL, held, spoken_until, user_says
 from patience import PATIENCE
 from psycopg import AsyncConnection
 
-from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources, stream_turn
+from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources
 from voicegraph.graph.threads.interrupts import LOOK_AGAIN, InterruptedElsewhere
-from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply
+from voicegraph.graph.threads.other_processes import OtherProcesses
+from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadBusy
 from voicegraph.state.open import open_leases
@@ -68,8 +69,11 @@ async def peer(postgres_url: str) -> AsyncIterator[Peer]:
         await peer.stop()
 
 
+Start = Callable[..., AbstractAsyncContextManager[TurnGraph]]
+
+
 @pytest.fixture
-def start(postgres_url: str) -> Any:
+def start(postgres_url: str) -> Start:
     """Return how to open the database as a process of its own does."""
 
     @asynccontextmanager
@@ -87,17 +91,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voicegraph.graph.threads.interrupts.LONGEST_SILENCE", 0.0)
 
 
-def held(after: int) -> ScriptedReply:
-    """Return a reply that speaks so many words and then waits for ever."""
-    return ScriptedReply(text=LONG, hold=asyncio.Event(), hold_after=after)
-
-
-async def spoken_until(graph: TurnGraph, words: int) -> Any:
-    """Start a turn and listen until so many words were spoken; return the still open stream."""
-    stream = stream_turn(graph, "Count.", CALL)
-    for _ in range(words):
-        await anext(stream)
-    return stream
+def others(graph: TurnGraph) -> OtherProcesses:
+    assert graph.resources.others
+    return graph.resources.others
 
 
 async def drained(stream: Any) -> None:
@@ -143,14 +139,14 @@ async def stuck(postgres_url: str) -> AsyncIterator[AsyncConnection[Any]]:
 
 
 @pytest.mark.usefixtures("impatient", "stuck")
-async def test_a_turn_takes_its_thread_from_a_process_that_stands_still(start: Any) -> None:
+async def test_a_turn_takes_its_thread_from_a_process_that_stands_still(start: Start) -> None:
     async with start("Yes?") as graph, asyncio.timeout(PATIENCE):
         values = await graph.ainvoke(HEY, CALL)
     assert [message.text for message in values["messages"]] == ["Hey.", "Yes?"]
 
 
 @pytest.mark.usefixtures("impatient", "stuck")
-async def test_an_interrupt_ends_the_session_of_a_process_that_stands_still(start: Any) -> None:
+async def test_an_interrupt_ends_the_session_of_a_process_that_stands_still(start: Start) -> None:
     async with start("Yes?") as graph, asyncio.timeout(PATIENCE):
         await interrupt(graph, "call-42")
         assert (await graph.ainvoke(HEY, CALL))["messages"][-1].text == "Yes?"
@@ -158,7 +154,7 @@ async def test_an_interrupt_ends_the_session_of_a_process_that_stands_still(star
 
 @pytest.mark.usefixtures("impatient", "stuck")
 async def test_a_thread_is_busy_whose_holder_can_neither_answer_nor_be_ended(
-    start: Any, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nothing(leases: Leases, thread_id: str) -> None:
         pass
@@ -184,19 +180,19 @@ async def test_a_process_that_stood_still_writes_nothing_until_it_knows_what_bec
         await lease.held(PATIENCE)
 
 
-async def test_who_waits_for_a_thread_is_answered_each_time_that_he_asks(start: Any, peer: Peer) -> None:
-    async with start(held(3)) as graph:
+async def test_who_waits_for_a_thread_is_answered_each_time_that_he_asks(start: Start, peer: Peer) -> None:
+    async with start(held(LONG, 3)) as graph:
         stream = await spoken_until(graph, 3)
         want = waiting(peer)
         for count in (1, 2, 3):
-            graph.resources.others.hear(want)
+            others(graph).hear(want)
             await peer.until_heard(count)
         assert [answer["kind"] for answer in peer.heard] == ["wait", "wait", "wait"]
         await stream.aclose()
 
 
 async def test_who_is_told_that_a_thread_is_free_which_it_is_not_asks_no_faster(
-    start: Any, peer: Peer
+    start: Start, peer: Peer
 ) -> None:
     lease = await peer.leases.take("call-42")
     assert lease is not None
@@ -209,61 +205,63 @@ async def test_who_is_told_that_a_thread_is_free_which_it_is_not_asks_no_faster(
     assert peer.heard_at[5] - peer.heard_at[0] > LOOK_AGAIN
 
 
-async def test_an_interrupt_that_was_lost_is_sent_again(start: Any, peer: Peer) -> None:
+async def test_an_interrupt_that_was_lost_is_sent_again(start: Start, peer: Peer) -> None:
     await peer.leases.take("call-42")
     ended = {"kind": "interrupted", "ran": True, "cut": True}
     peer.answer = lambda notice: ended if len(peer.heard) == 3 else None
     async with start() as graph, asyncio.timeout(PATIENCE):
-        found = await graph.resources.others.interrupt("call-42", None)
+        found = await others(graph).interrupt("call-42", None)
     assert found == InterruptedElsewhere(ran=True, cut=True)
     assert [notice["again"] for notice in peer.heard[:3]] == [False, True, True]
     assert len({notice["id"] for notice in peer.heard}) == 1
 
 
-async def test_an_interrupt_that_comes_again_does_not_hit_the_next_turn(start: Any, peer: Peer) -> None:
-    async with start(held(3), held(4)) as graph:
+async def test_an_interrupt_that_comes_again_does_not_hit_the_next_turn(start: Start, peer: Peer) -> None:
+    async with start(held(LONG, 3), held(LONG, 4)) as graph:
         notice = interrupting(peer, time.monotonic())
         first = await spoken_until(graph, 3)
-        graph.resources.others.hear(notice)
+        others(graph).hear(notice)
         await drained(first)
         second = await spoken_until(graph, 3)
-        graph.resources.others.hear({**notice, "again": True})
+        others(graph).hear({**notice, "again": True})
         await peer.until_heard(2)
         assert [answer["kind"] for answer in peer.heard] == ["interrupted", "interrupted"]
-        assert not graph.resources.threads.running("call-42").stop.requested
+        run = graph.resources.threads.running("call-42")
+        assert run and not run.stop.requested
         await second.aclose()
 
 
 async def test_an_interrupt_of_another_process_turn_does_not_hit_one_that_began_since(
-    start: Any, peer: Peer
+    start: Start, peer: Peer
 ) -> None:
-    async with start(held(3)) as graph:
+    async with start(held(LONG, 3)) as graph:
         asked = time.monotonic() - 60.0
         stream = await spoken_until(graph, 3)
-        graph.resources.others.hear(interrupting(peer, asked, again=True))
+        others(graph).hear(interrupting(peer, asked, again=True))
         await peer.until_heard(1)
         assert peer.heard[0]["ran"] is True
-        assert not graph.resources.threads.running("call-42").stop.requested
+        run = graph.resources.threads.running("call-42")
+        assert run and not run.stop.requested
         await stream.aclose()
 
 
 async def test_an_interrupt_whose_first_notice_was_lost_hits_the_turn_that_was_meant(
-    start: Any, peer: Peer
+    start: Start, peer: Peer
 ) -> None:
-    async with start(held(3)) as graph:
+    async with start(held(LONG, 3)) as graph:
         stream = await spoken_until(graph, 3)
-        graph.resources.others.hear(interrupting(peer, time.monotonic(), again=True))
+        others(graph).hear(interrupting(peer, time.monotonic(), again=True))
         await drained(stream)
         await peer.until_heard(1)
         assert peer.heard[0]["kind"] == "interrupted"
 
 
-async def test_who_interrupts_is_told_that_the_turn_is_still_ending(start: Any, peer: Peer) -> None:
-    async with start(held(3)) as graph:
+async def test_who_interrupts_is_told_that_the_turn_is_still_ending(start: Start, peer: Peer) -> None:
+    async with start(held(LONG, 3)) as graph:
         stream = await spoken_until(graph, 3)
         notice = interrupting(peer, time.monotonic())
-        graph.resources.others.hear(notice)
-        graph.resources.others.hear({**notice, "again": True})
+        others(graph).hear(notice)
+        others(graph).hear({**notice, "again": True})
         await drained(stream)
         await peer.until_heard(2)
         assert [answer["kind"] for answer in peer.heard] == ["interrupting", "interrupted"]

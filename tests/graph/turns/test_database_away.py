@@ -12,7 +12,7 @@ from open_voice import OpenVoice
 from postgres_outage import Outage
 from postgres_server import PostgresServer
 
-from voicegraph.graph import build_graph, open_resources, stream_turn
+from voicegraph.graph import Resources, build_graph, open_resources, stream_turn
 from voicegraph.nodes import Speech, ToolFinished, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, ScriptedReply, calls
 from voicegraph.state import Actor
@@ -29,7 +29,7 @@ def spoken(events: list[Any]) -> str:
     return "".join(event.content for event in events if isinstance(event, Speech))
 
 
-async def stored(resources: Any) -> list[str]:
+async def stored(resources: Resources) -> list[str]:
     return [record.text for record in await resources.store.messages.history(Actor(), "call-42")]
 
 

@@ -7,7 +7,7 @@ import pytest
 from calling import CALL
 from open_voice import OpenVoice
 
-from voicegraph.graph import build_graph, stream_turn
+from voicegraph.graph import Resources, build_graph, stream_turn
 from voicegraph.nodes import Speech, TurnFailed, TurnFinished
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.nodes.turn.limits import TurnLimits
@@ -34,18 +34,18 @@ def group(*_: Any, **__: Any) -> Any:
     raise BaseExceptionGroup("several", [ValueError("a secret"), KeyboardInterrupt()])
 
 
-def break_memory(resources: Any, patch: pytest.MonkeyPatch, how: Callable[..., Any]) -> None:
+def break_memory(resources: Resources, patch: pytest.MonkeyPatch, how: Callable[..., Any]) -> None:
     async def memory(*_: Any) -> Any:
         return how()
 
     patch.setattr(resources.store.agents, "memory", memory)
 
 
-def break_models(resources: Any, patch: pytest.MonkeyPatch, how: Callable[..., Any]) -> None:
+def break_models(resources: Resources, patch: pytest.MonkeyPatch, how: Callable[..., Any]) -> None:
     patch.setattr(resources.models, "get", how)
 
 
-def break_runs(resources: Any, patch: pytest.MonkeyPatch, how: Callable[..., Any]) -> None:
+def break_runs(resources: Resources, patch: pytest.MonkeyPatch, how: Callable[..., Any]) -> None:
     patch.setattr(resources.toolbox, "of_agent", how)
 
 

@@ -7,7 +7,7 @@ import pytest
 from calling import user_says
 from open_voice import OpenVoice
 
-from voicegraph.graph import build_graph
+from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import ThreadTaken
@@ -23,7 +23,7 @@ def of(agent: str) -> Any:
     return {"configurable": {"thread_id": "call-42", "agent": agent}}
 
 
-async def make_agents(resources: Any, *names: str) -> None:
+async def make_agents(resources: Resources, *names: str) -> None:
     await resources.store.actors.ensure(Actor())
     for name in names:
         await resources.store.agents.create(Actor(), name)

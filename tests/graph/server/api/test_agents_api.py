@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from calling import user_says
 from langchain_core.runnables import RunnableConfig
@@ -14,22 +15,22 @@ from voicegraph.state import Actor
 
 
 @pytest.fixture
-async def client(serve: Serve) -> AsyncIterator[Any]:
+async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
     async with serve(allowed_tools=("platform:node",)) as served, served.client() as opened:
         yield opened
 
 
 @pytest.fixture
-async def agent(client: Any) -> Any:
+async def agent(client: httpx.AsyncClient) -> dict[str, Any]:
     return (await client.post("/v1/agents", json={"name": "nina"})).json()
 
 
 @pytest.fixture
-async def block(client: Any, agent: Any) -> Any:
+async def block(client: httpx.AsyncClient, agent: dict[str, Any]) -> dict[str, Any]:
     return (await client.get(f"/v1/agents/{agent['id']}/blocks")).json()["data"][1]
 
 
-async def test_an_agent_is_made_as_it_is_told_and_found_by_name_and_id(client: Any) -> None:
+async def test_an_agent_is_made_as_it_is_told_and_found_by_name_and_id(client: httpx.AsyncClient) -> None:
     wanted = {
         "name": "nina",
         "system": "Be kind.",
@@ -47,30 +48,36 @@ async def test_an_agent_is_made_as_it_is_told_and_found_by_name_and_id(client: A
         assert (await client.get(f"/v1/agents/{ref}")).json() == agent
 
 
-async def test_an_agent_has_the_blocks_that_are_told_or_the_usual_ones(client: Any, agent: Any) -> None:
+async def test_an_agent_has_the_blocks_that_are_told_or_the_usual_ones(
+    client: httpx.AsyncClient, agent: dict[str, Any]
+) -> None:
     await client.post("/v1/agents", json={"name": "omar", "blocks": {"goals": "Sell."}})
     for name, labels in (("nina", ["persona", "human"]), ("omar", ["goals"])):
         blocks = (await client.get(f"/v1/agents/{name}/blocks")).json()["data"]
         assert [block["label"] for block in blocks] == labels
 
 
-async def test_a_taken_name_is_a_conflict(client: Any, agent: Any) -> None:
+async def test_a_taken_name_is_a_conflict(client: httpx.AsyncClient, agent: dict[str, Any]) -> None:
     again = await client.post("/v1/agents", json={"name": "nina"})
     assert (again.status_code, again.json()["error"]["code"]) == (409, "already_exists")
 
 
-async def test_a_change_leaves_what_is_not_told(client: Any, agent: Any) -> None:
+async def test_a_change_leaves_what_is_not_told(client: httpx.AsyncClient, agent: dict[str, Any]) -> None:
     await client.patch("/v1/agents/nina", json={"system": "Be kind."})
     changed = (await client.patch("/v1/agents/nina", json={"time_zone": "Europe/Paris"})).json()
     assert (changed["system"], changed["time_zone"], changed["version"]) == ("Be kind.", "Europe/Paris", 3)
 
 
-async def test_null_gives_an_agent_the_built_in_instructions_back(client: Any, agent: Any) -> None:
+async def test_null_gives_an_agent_the_built_in_instructions_back(
+    client: httpx.AsyncClient, agent: dict[str, Any]
+) -> None:
     await client.patch("/v1/agents/nina", json={"system": "Be kind."})
     assert (await client.patch("/v1/agents/nina", json={"system": None})).json()["system"] is None
 
 
-async def test_a_change_of_an_agent_that_somebody_else_changed_is_refused(client: Any, agent: Any) -> None:
+async def test_a_change_of_an_agent_that_somebody_else_changed_is_refused(
+    client: httpx.AsyncClient, agent: dict[str, Any]
+) -> None:
     change = {"system": "Be kind.", "expected_version": 1}
     assert (await client.patch("/v1/agents/nina", json=change)).status_code == 200
     late = await client.patch("/v1/agents/nina", json={**change, "system": "Be quick."})
@@ -138,7 +145,9 @@ async def test_a_deleted_agent_is_gone_with_its_threads(serve: Serve) -> None:
         assert served.resources.owner_ids("call-1") is None
 
 
-async def test_a_written_block_can_be_undone_and_redone(client: Any, block: Any) -> None:
+async def test_a_written_block_can_be_undone_and_redone(
+    client: httpx.AsyncClient, block: dict[str, Any]
+) -> None:
     path = f"/v1/blocks/{block['id']}"
     written = (await client.patch(path, json={"value": "Called Ada.", "expected_version": 1})).json()
     assert (written["value"], written["version"]) == ("Called Ada.", 2)
@@ -165,14 +174,16 @@ async def test_a_written_block_can_be_undone_and_redone(client: Any, block: Any)
     ],
 )
 async def test_a_change_of_a_block_that_somebody_else_changed_is_refused(
-    client: Any, block: Any, method: str, end: str, body: Any
+    client: httpx.AsyncClient, block: dict[str, Any], method: str, end: str, body: Any
 ) -> None:
     late = await client.request(method, f"/v1/blocks/{block['id']}{end}", json=body)
     assert (late.status_code, late.json()["error"]["code"]) == (409, "stale_version")
     assert (await client.get(f"/v1/blocks/{block['id']}")).json() == block
 
 
-async def test_text_and_limit_of_a_block_change_together_or_not_at_all(client: Any, block: Any) -> None:
+async def test_text_and_limit_of_a_block_change_together_or_not_at_all(
+    client: httpx.AsyncClient, block: dict[str, Any]
+) -> None:
     path = f"/v1/blocks/{block['id']}"
     refused = await client.patch(path, json={"value": "12345", "limit": 4})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "block_too_long")
@@ -181,7 +192,9 @@ async def test_text_and_limit_of_a_block_change_together_or_not_at_all(client: A
     assert (changed["value"], changed["limit"]) == ("12345", 5)
 
 
-async def test_a_block_is_held_by_several_agents_or_none(client: Any, agent: Any) -> None:
+async def test_a_block_is_held_by_several_agents_or_none(
+    client: httpx.AsyncClient, agent: dict[str, Any]
+) -> None:
     block = (await client.post("/v1/blocks", json={"label": "house", "value": "We sell."})).json()
     await client.post("/v1/agents", json={"name": "omar", "blocks": {}})
     for name in ("nina", "omar"):
@@ -192,14 +205,16 @@ async def test_a_block_is_held_by_several_agents_or_none(client: Any, agent: Any
     assert (await client.get(f"/v1/blocks/{block['id']}")).json() == block
 
 
-async def test_a_deleted_block_is_gone(client: Any, block: Any) -> None:
+async def test_a_deleted_block_is_gone(client: httpx.AsyncClient, block: dict[str, Any]) -> None:
     path = f"/v1/blocks/{block['id']}"
     assert (await client.delete(path)).json()["deleted"] is True
     assert (await client.get(path)).status_code == 404
 
 
 @pytest.mark.parametrize("text", ["שלום עולם ‏עדה‏", "مرحبا", "👩‍👩‍👧", "a\u202eb", "\ufeff", "\x7f"])
-async def test_any_words_come_back_as_they_were_sent(client: Any, block: Any, text: str) -> None:
+async def test_any_words_come_back_as_they_were_sent(
+    client: httpx.AsyncClient, block: dict[str, Any], text: str
+) -> None:
     path = f"/v1/blocks/{block['id']}"
     assert (await client.patch(path, json={"value": text})).json()["value"] == text
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from ada import ADA
 from served_app import Serve
@@ -62,7 +63,9 @@ def test_every_error_is_in_the_table_by_itself_or_by_what_it_is() -> None:
     assert [kind for kind in every_error() if not set(kind.__mro__) & set(TOLD)] == []
 
 
-async def refusal(client: Any, method: str, path: str, **sent: Any) -> tuple[int, str | None, str | None]:
+async def refusal(
+    client: httpx.AsyncClient, method: str, path: str, **sent: Any
+) -> tuple[int, str | None, str | None]:
     answer = await client.request(method, path, **sent)
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
@@ -71,7 +74,7 @@ async def refusal(client: Any, method: str, path: str, **sent: Any) -> tuple[int
 
 
 @pytest.fixture
-async def client(serve: Serve) -> AsyncIterator[Any]:
+async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
     async with serve(max_body_bytes=10_000) as served, served.client() as opened:
         yield opened
 
@@ -109,13 +112,13 @@ async def client(serve: Serve) -> AsyncIterator[Any]:
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
 )
-async def test_a_wrong_body_is_refused(client: Any, sent: dict[str, Any], refused: Any) -> None:
+async def test_a_wrong_body_is_refused(client: httpx.AsyncClient, sent: dict[str, Any], refused: Any) -> None:
     if "json" in sent:
         sent = {"content": json.dumps(sent["json"]).encode(), "headers": JSON}
     assert await refusal(client, "POST", "/v1/agents", **sent) == refused
 
 
-async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(client: Any) -> None:
+async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(client: httpx.AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -147,11 +150,13 @@ async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(client: Any) -> 
     ],
     ids=lambda value: str(value),
 )
-async def test_a_wrong_address_is_refused(client: Any, method: str, path: str, refused: Any) -> None:
+async def test_a_wrong_address_is_refused(
+    client: httpx.AsyncClient, method: str, path: str, refused: Any
+) -> None:
     assert await refusal(client, method, path) == refused
 
 
-async def test_a_405_tells_what_is_allowed(client: Any) -> None:
+async def test_a_405_tells_what_is_allowed(client: httpx.AsyncClient) -> None:
     assert (await client.put("/v1/chat/completions")).headers["allow"] == "POST"
 
 

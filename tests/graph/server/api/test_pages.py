@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from served_app import Serve
+from served_app import Serve, Served
 
 from voicegraph.state import Actor
 from voicegraph.state.conversations.message_rows import MessageRecord
@@ -13,7 +13,7 @@ ME = Actor()
 
 
 @pytest.fixture
-async def served(serve: Serve) -> AsyncIterator[Any]:
+async def served(serve: Serve) -> AsyncIterator[Served]:
     """Serve lists of five entries each."""
     async with serve() as opened:
         store = opened.resources.store
@@ -59,7 +59,7 @@ async def pages(client: Any, path: str, limit: int) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_the_pages_of_a_list_hold_each_entry_once_in_one_order(served: Any, name: str) -> None:
+async def test_the_pages_of_a_list_hold_each_entry_once_in_one_order(served: Served, name: str) -> None:
     path = LISTS[name].replace("BLOCK", served.app.state.block)
     async with served.client() as client:
         [whole] = await pages(client, path, 100)
@@ -71,14 +71,14 @@ async def test_the_pages_of_a_list_hold_each_entry_once_in_one_order(served: Any
 
 
 @pytest.mark.parametrize("name", [*LISTS, "checkpoints"])
-async def test_an_id_that_is_not_in_the_list_is_no_place_to_go_on(served: Any, name: str) -> None:
+async def test_an_id_that_is_not_in_the_list_is_no_place_to_go_on(served: Served, name: str) -> None:
     path = LISTS.get(name, "/v1/threads/call-1/checkpoints").replace("BLOCK", served.app.state.block)
     async with served.client() as client:
         for wrong in ("x", "99999999999999999999", "-1", "1.5", "' OR 1=1 --"):
             assert (await client.get(path, params={"after": wrong})).status_code == 400
 
 
-async def test_entries_that_come_in_between_do_not_shift_the_pages(served: Any) -> None:
+async def test_entries_that_come_in_between_do_not_shift_the_pages(served: Served) -> None:
     async with served.client() as client:
         first = (await client.get("/v1/threads?limit=2")).json()
         nina = await served.resources.store.agents.get(ME, "agent 0")
@@ -90,13 +90,13 @@ async def test_entries_that_come_in_between_do_not_shift_the_pages(served: Any) 
     assert sorted(ids) == [f"call-{number}" for number in range(5)]
 
 
-async def test_the_id_of_somebody_else_s_entry_is_no_place_to_go_on(served: Any) -> None:
+async def test_the_id_of_somebody_else_s_entry_is_no_place_to_go_on(served: Served) -> None:
     other = await served.resources.store.agents.create(Actor("other", "eve"), "eve")
     async with served.client() as client:
         assert (await client.get(f"/v1/agents?after={other.id}")).status_code == 400
 
 
-async def test_the_pages_of_a_search_follow_each_other(served: Any) -> None:
+async def test_the_pages_of_a_search_follow_each_other(served: Served) -> None:
     seen: list[str] = []
     wish: dict[str, Any] = {"query": "hello", "limit": 2}
     async with served.client() as client:

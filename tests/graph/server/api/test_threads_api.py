@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from calling import user_says
 from langchain_core.runnables import RunnableConfig
-from served_app import Serve
+from served_app import Serve, Served
 
 from voicegraph.graph import build_graph, stream_turn
 from voicegraph.graph.clients.incoming import incoming_messages
@@ -18,7 +19,7 @@ from voicegraph.state.schema import new_turn
 
 
 @pytest.fixture
-async def served(serve: Serve) -> AsyncIterator[Any]:
+async def served(serve: Serve) -> AsyncIterator[Served]:
     """Serve with one turn on the thread `room/1` of the default agent."""
     model = ScriptedChatModel(["The train to Turin leaves at nine.", "Bye."])
     async with serve(model) as opened:
@@ -30,24 +31,24 @@ async def served(serve: Serve) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def client(served: Any) -> AsyncIterator[Any]:
+async def client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
     async with served.client() as opened:
         yield opened
 
 
-async def test_a_thread_is_read_by_its_id_also_with_a_slash_in_it(client: Any) -> None:
+async def test_a_thread_is_read_by_its_id_also_with_a_slash_in_it(client: httpx.AsyncClient) -> None:
     for path in ("/v1/threads/room/1", "/v1/threads/room%2F1"):
         thread = (await client.get(path)).json()
         assert (thread["id"], thread["agent_name"], thread["messages"]) == ("room/1", "default", 2)
 
 
-async def test_threads_are_listed_of_all_agents_or_of_one(client: Any) -> None:
+async def test_threads_are_listed_of_all_agents_or_of_one(client: httpx.AsyncClient) -> None:
     await client.post("/v1/agents", json={"name": "nina"})
     for query, ids in (("", ["room/1"]), ("?agent=default", ["room/1"]), ("?agent=nina", [])):
         assert [each["id"] for each in (await client.get(f"/v1/threads{query}")).json()["data"]] == ids
 
 
-async def test_what_was_said_is_listed_newest_first(client: Any) -> None:
+async def test_what_was_said_is_listed_newest_first(client: httpx.AsyncClient) -> None:
     said = (await client.get("/v1/threads/room/1/messages")).json()["data"]
     assert [(each["role"], each["text"]) for each in said] == [
         ("assistant", "The train to Turin leaves at nine."),
@@ -67,7 +68,9 @@ async def test_what_was_heard_of_a_reply_is_shown_where_its_text_is_another(serv
     ]
 
 
-async def test_an_interrupt_behind_the_turn_cuts_the_reply_to_what_was_heard(client: Any) -> None:
+async def test_an_interrupt_behind_the_turn_cuts_the_reply_to_what_was_heard(
+    client: httpx.AsyncClient,
+) -> None:
     cut = await client.post("/v1/threads/room/1/interrupt", json={"heard": "the train to Turin"})
     assert cut.json()["was_running"] is False
     reply = (await client.get("/v1/threads/room/1/messages?limit=1")).json()["data"][0]
@@ -102,7 +105,9 @@ async def test_a_deleted_thread_is_gone_with_its_turn_and_its_checkpoints(serve:
     assert "Ada" not in str(model.requests[-1].messages)
 
 
-async def test_checkpoints_are_listed_newest_first_and_the_last_has_nothing_next(client: Any) -> None:
+async def test_checkpoints_are_listed_newest_first_and_the_last_has_nothing_next(
+    client: httpx.AsyncClient,
+) -> None:
     listed = (await client.get("/v1/threads/room/1/checkpoints?limit=2")).json()
     first, second = listed["data"]
     assert listed["has_more"]
@@ -138,12 +143,14 @@ async def test_a_turn_that_a_crash_cut_is_resumed_to_its_end(serve: Serve) -> No
         assert 'voicegraph_turn_seconds_count{outcome="stop"} 1.0' in (await client.get("/metrics")).text
 
 
-async def test_no_turn_is_resumed_when_the_process_is_about_to_end(served: Any, client: Any) -> None:
+async def test_no_turn_is_resumed_when_the_process_is_about_to_end(
+    served: Served, client: httpx.AsyncClient
+) -> None:
     served.app.state.draining = True
     assert (await client.post("/v1/threads/room/1/resume")).status_code == 503
 
 
-async def test_what_was_said_is_found_with_what_stands_around_it(client: Any) -> None:
+async def test_what_was_said_is_found_with_what_stands_around_it(client: httpx.AsyncClient) -> None:
     found = (await client.post("/v1/agents/default/search", json={"query": "trains to Turin"})).json()
     hit = found["data"][0]
     assert (hit["role"], hit["thread_id"]) == ("assistant", "room/1")
@@ -164,7 +171,9 @@ async def test_what_was_said_is_found_with_what_stands_around_it(client: Any) ->
     ],
     ids=str,
 )
-async def test_a_search_heeds_side_thread_time_and_order(client: Any, wish: Any, roles: list[str]) -> None:
+async def test_a_search_heeds_side_thread_time_and_order(
+    client: httpx.AsyncClient, wish: Any, roles: list[str]
+) -> None:
     found = await client.post("/v1/agents/default/search", json={"query": "train", **wish})
     assert sorted(hit["role"] for hit in found.json()["data"]) == roles
 
@@ -188,11 +197,13 @@ async def test_a_search_heeds_side_thread_time_and_order(client: Any, wish: Any,
     ],
     ids=str,
 )
-async def test_a_search_that_cannot_be_made_is_refused(client: Any, wish: Any) -> None:
+async def test_a_search_that_cannot_be_made_is_refused(client: httpx.AsyncClient, wish: Any) -> None:
     assert (await client.post("/v1/agents/default/search", json=wish)).status_code in (400, 422)
 
 
-async def test_the_archive_takes_gives_finds_and_loses_passages(served: Any, client: Any) -> None:
+async def test_the_archive_takes_gives_finds_and_loses_passages(
+    served: Served, client: httpx.AsyncClient
+) -> None:
     path = "/v1/agents/default/passages"
     [kept] = (await client.post(path, json={"text": "Ada eats no nuts.", "tags": ["health"]})).json()["data"]
     await client.post(path, json={"text": "Ada likes nuts in pictures."})
@@ -205,7 +216,9 @@ async def test_the_archive_takes_gives_finds_and_loses_passages(served: Any, cli
     ]
 
 
-async def test_a_forgotten_agent_leaves_nothing_and_the_answer_proves_it(served: Any, client: Any) -> None:
+async def test_a_forgotten_agent_leaves_nothing_and_the_answer_proves_it(
+    served: Served, client: httpx.AsyncClient
+) -> None:
     proof = (await client.post("/v1/forget", json={"what": "agent", "name": "default"})).json()
     assert proof["complete"]
     assert proof["before"]["messages"] == 2
@@ -213,7 +226,7 @@ async def test_a_forgotten_agent_leaves_nothing_and_the_answer_proves_it(served:
     assert (await client.get("/v1/threads/room/1")).status_code == 404
 
 
-async def test_a_forgotten_user_takes_his_keys_along(served: Any) -> None:
+async def test_a_forgotten_user_takes_his_keys_along(served: Served) -> None:
     ada = Actor("acme", "ada")
     key, other = await served.key(ada), await served.key(Actor("other", "eve"))
     async with served.client(key) as client, served.client(other) as stranger:
@@ -222,7 +235,7 @@ async def test_a_forgotten_user_takes_his_keys_along(served: Any) -> None:
         assert (await stranger.get("/v1/agents")).status_code == 200
 
 
-async def test_the_last_user_with_a_key_does_not_open_the_server_by_leaving(served: Any) -> None:
+async def test_the_last_user_with_a_key_does_not_open_the_server_by_leaving(served: Served) -> None:
     async with served.client(await served.key(Actor("acme", "ada"))) as ada, served.client() as anybody:
         assert (await ada.post("/v1/forget", json={"what": "user"})).json()["complete"]
         for _ in range(2):
@@ -235,7 +248,7 @@ async def test_the_last_user_with_a_key_does_not_open_the_server_by_leaving(serv
         assert (await anybody.get("/v1/agents")).status_code == 401
 
 
-async def test_an_export_can_be_imported_by_another_user(served: Any, client: Any) -> None:
+async def test_an_export_can_be_imported_by_another_user(served: Served, client: httpx.AsyncClient) -> None:
     exported = (await client.get("/v1/export?agent=default")).content
     async with served.client(await served.key(Actor("other", "eve"))) as eve:
         done = (await eve.post("/v1/import", content=exported)).json()
@@ -244,7 +257,7 @@ async def test_an_export_can_be_imported_by_another_user(served: Any, client: An
         assert (thread["id"], done["renamed"]) == ("room/1", {})
 
 
-async def test_an_import_with_a_tool_that_is_not_allowed_is_refused(client: Any) -> None:
+async def test_an_import_with_a_tool_that_is_not_allowed_is_refused(client: httpx.AsyncClient) -> None:
     file = (await client.get("/v1/export")).json()
     file["agents"][0]["tools"] = ["os:system"]
     refused = await client.post("/v1/import", json=file)
@@ -263,13 +276,13 @@ async def test_an_import_with_a_tool_that_is_not_allowed_is_refused(client: Any)
     ids=["long instructions", "a NUL character", "a large integer", "many tools", "a large limit"],
 )
 async def test_an_import_is_refused_that_holds_what_the_api_refuses(
-    client: Any, part: str, changes: dict[str, Any]
+    client: httpx.AsyncClient, part: str, changes: dict[str, Any]
 ) -> None:
     file = (await client.get("/v1/export")).json()
     file[part][0].update(changes)
     assert (await client.post("/v1/import", json=file)).status_code == 400
 
 
-async def test_what_is_no_memory_file_is_refused(client: Any) -> None:
+async def test_what_is_no_memory_file_is_refused(client: httpx.AsyncClient) -> None:
     for content in (b"", b"{", b"[]", b'{"format": "x", "version": 1}', b"\xff"):
         assert (await client.post("/v1/import", content=content)).status_code == 400

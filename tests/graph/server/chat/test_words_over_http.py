@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from served_app import Serve
 
+from voicegraph.graph import Resources
 from voicegraph.nodes import voice_tool
 from voicegraph.nodes.testing import ScriptedChatModel, calls
 from voicegraph.state import Actor
@@ -44,7 +45,7 @@ def asked(model: ScriptedChatModel) -> list[str]:
     return [f"{short[message.type]}{message.text}" for message in messages]
 
 
-async def stored(resources: Any) -> Any:
+async def stored(resources: Resources) -> Any:
     """Return the thread's messages once its turn has been stored."""
     run = resources.threads.running(THREAD)
     if run is not None:

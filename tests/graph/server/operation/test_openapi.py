@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from voicegraph.graph import build_graph, open_resources_sync
+from voicegraph.graph import Resources, build_graph, open_resources_sync
 from voicegraph.graph.server.app import create_app
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
@@ -37,7 +37,7 @@ class Site:
 
     portal: Any
     client: httpx.AsyncClient
-    resources: Any
+    resources: Resources
     document: dict[str, Any]
     operations: dict[str, Any]
     key: str

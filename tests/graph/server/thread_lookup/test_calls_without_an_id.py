@@ -1,10 +1,9 @@
 """Calls of clients that name no thread: each is one conversation, and nobody hears of another one."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pytest
@@ -50,8 +49,11 @@ class Line:
         return [f"{'>' if message.type == 'ai' else ''}{message.text}" for message in messages]
 
 
+OpenLine = Callable[..., AbstractAsyncContextManager[Line]]
+
+
 @pytest.fixture
-def line(serve: Serve) -> Any:
+def line(serve: Serve) -> OpenLine:
     @asynccontextmanager
     async def open_it(*replies: str | ScriptedReply) -> AsyncGenerator[Line]:
         model = ScriptedChatModel(list(replies))
@@ -61,7 +63,7 @@ def line(serve: Serve) -> Any:
     return open_it
 
 
-async def test_calls_that_began_alike_and_go_on_at_once_are_not_mixed(line: Any) -> None:
+async def test_calls_that_began_alike_and_go_on_at_once_are_not_mixed(line: OpenLine) -> None:
     async with line(HI[1:], HI[1:], *["Fine."] * 4) as phone:
         first = [await phone.says(HELLO), await phone.says(HELLO)]
         orders = ["A table.", "A taxi."]
@@ -72,7 +74,7 @@ async def test_calls_that_began_alike_and_go_on_at_once_are_not_mixed(line: Any)
             assert phone.asked() == [HELLO, HI, order, ">Fine.", "Thanks."]
 
 
-async def test_a_call_that_began_like_another_one_stays_on_its_thread_from_then_on(line: Any) -> None:
+async def test_a_call_that_began_like_another_one_stays_on_its_thread_from_then_on(line: OpenLine) -> None:
     async with line(HI[1:], HI[1:], "For whom?", "Fine.", "Bye.") as phone:
         await phone.says(HELLO)
         await phone.says(HELLO)
@@ -82,7 +84,7 @@ async def test_a_call_that_began_like_another_one_stays_on_its_thread_from_then_
         assert phone.asked() == told
 
 
-async def test_a_sentence_that_another_caller_said_decides_nothing(line: Any) -> None:
+async def test_a_sentence_that_another_caller_said_decides_nothing(line: OpenLine) -> None:
     async with line("Hello Ada.", "Noted.", "Good day.", "Yes?", "I don't know.") as phone:
         ada = await phone.says("I am Ada.")
         assert await phone.says("I am Ada.", ">Hello Ada.", "My PIN is 9999. Yes.") == ada
@@ -93,7 +95,7 @@ async def test_a_sentence_that_another_caller_said_decides_nothing(line: Any) ->
 
 
 @pytest.mark.parametrize("heard", [[], [">For"], [">For how many?"]])
-async def test_words_over_a_reply_go_on_with_its_thread(line: Any, heard: list[str]) -> None:
+async def test_words_over_a_reply_go_on_with_its_thread(line: OpenLine, heard: list[str]) -> None:
     hold = asyncio.Event()
     held = ScriptedReply(text="For how many?", hold=hold, hold_after=2)
     async with line(HI[1:], held if len(heard) < 2 else "For how many?", "Fine.") as phone:
@@ -110,7 +112,7 @@ async def test_words_over_a_reply_go_on_with_its_thread(line: Any, heard: list[s
         assert phone.asked() == [HELLO, HI, "A table.", *heard, "For two."]
 
 
-async def test_a_draft_of_later_words_leaves_no_trace(line: Any) -> None:
+async def test_a_draft_of_later_words_leaves_no_trace(line: OpenLine) -> None:
     async with line(HI[1:], "What?", "For how many?", "Fine.") as phone:
         thread = await phone.says(HELLO)
         assert await phone.says(HELLO, HI, "A ta") == thread
@@ -119,7 +121,7 @@ async def test_a_draft_of_later_words_leaves_no_trace(line: Any) -> None:
         assert phone.asked() == [HELLO, HI, "A table.", ">For how many?", "Two."]
 
 
-async def test_the_same_later_request_at_once_is_one_turn(line: Any) -> None:
+async def test_the_same_later_request_at_once_is_one_turn(line: OpenLine) -> None:
     hold = Hold()
     async with line(HI[1:], ScriptedReply(text="For how many?", hold=hold, hold_after=1)) as phone:
         thread = await phone.says(HELLO)
@@ -130,7 +132,7 @@ async def test_the_same_later_request_at_once_is_one_turn(line: Any) -> None:
         assert len(phone.model.requests) == 2
 
 
-async def test_a_later_request_again_is_the_same_turn(line: Any) -> None:
+async def test_a_later_request_again_is_the_same_turn(line: OpenLine) -> None:
     async with line(HI[1:], *["For how many?"] * 3) as phone:
         thread = await phone.says(HELLO)
         assert [await phone.says(HELLO, HI, "A table.") for _ in range(2)] == [thread] * 2
@@ -139,14 +141,14 @@ async def test_a_later_request_again_is_the_same_turn(line: Any) -> None:
         assert phone.asked() == told
 
 
-async def test_the_request_of_another_caller_with_the_same_words_is_no_request_again(line: Any) -> None:
+async def test_the_request_of_another_caller_with_the_same_words_is_no_request_again(line: OpenLine) -> None:
     async with line(HI[1:], HI[1:], "For how many?", "For whom?") as phone:
         first = [await phone.says(HELLO), await phone.says(HELLO)]
         second = [await phone.says(HELLO, HI, "A table.") for _ in range(2)]
         assert len({*first, *second}) == 4
 
 
-async def test_other_words_after_a_draft_that_was_dropped_stay_on_the_thread(line: Any) -> None:
+async def test_other_words_after_a_draft_that_was_dropped_stay_on_the_thread(line: OpenLine) -> None:
     held = ScriptedReply(text="Yes please?", hold=asyncio.Event(), hold_after=1)
     async with line(HI[1:], held, "For how many?") as phone:
         thread = await phone.says(HELLO)
@@ -159,7 +161,9 @@ async def test_other_words_after_a_draft_that_was_dropped_stay_on_the_thread(lin
         assert phone.asked() == [HELLO, HI, "A table."]
 
 
-async def test_a_running_turn_of_a_client_that_sends_newest_words_alone_is_not_continued(line: Any) -> None:
+async def test_a_running_turn_of_a_client_that_sends_newest_words_alone_is_not_continued(
+    line: OpenLine,
+) -> None:
     hold = asyncio.Event()
     held = ScriptedReply(text="Sure. Anything else?", hold=hold, hold_after=2)
     async with line("Thanks.", held, "I don't know.") as phone:
@@ -174,7 +178,7 @@ async def test_a_running_turn_of_a_client_that_sends_newest_words_alone_is_not_c
         await saying
 
 
-async def test_a_call_whose_words_are_corrected_later_stays_on_its_thread(line: Any) -> None:
+async def test_a_call_whose_words_are_corrected_later_stays_on_its_thread(line: OpenLine) -> None:
     async with line(HI[1:], "For how many people?", "At what time shall it be?", "Fine.") as phone:
         told = [HELLO, HI, "A table for tonite.", ">For how many people?", "Two."]
         thread = await phone.says(HELLO)

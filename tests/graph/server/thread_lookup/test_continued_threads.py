@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from served_app import Serve
+from served_app import Serve, Served
 from starlette.datastructures import Headers
 
 from voicegraph.graph.server.chat.chat_request import read_chat_request
@@ -35,7 +36,7 @@ def messages(*said: str) -> list[dict[str, Any]]:
 class Callers:
     """Several callers of one key."""
 
-    served: Any
+    served: Served
     model: ScriptedChatModel
 
     async def ask(self, *said: str, **body: Any) -> str:
@@ -62,14 +63,17 @@ class Callers:
         return [f"{kinds[each.type]}:{each.text}" for each in self.model.requests[place].messages[1:]]
 
 
+Serving = Callable[..., Awaitable[Callers]]
+
+
 @pytest.fixture
-async def stack() -> Any:
+async def stack() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
-def callers(serve: Serve, stack: AsyncExitStack) -> Any:
+def callers(serve: Serve, stack: AsyncExitStack) -> Serving:
     """Return how to serve callers with a model that says `replies`."""
 
     async def begin(*replies: Any, **settings: Any) -> Callers:
@@ -89,7 +93,7 @@ async def heard(turn: Any, words: int) -> str:
     return said
 
 
-async def test_words_that_another_caller_said_too_lead_to_nobody_elses_thread(callers: Any) -> None:
+async def test_words_that_another_caller_said_too_lead_to_nobody_elses_thread(callers: Serving) -> None:
     them = await callers("Thanks.", "Sure.", "Which PIN?")
     await them.ask("u:Caller Y here, my PIN is 9999")
     hers = await them.ask("u:Caller Y here, my PIN is 9999", "a:Thanks.", "u:Yes.")
@@ -99,7 +103,7 @@ async def test_words_that_another_caller_said_too_lead_to_nobody_elses_thread(ca
 
 
 async def test_words_and_a_reply_that_another_caller_heard_too_lead_to_nobody_elses_thread(
-    callers: Any,
+    callers: Serving,
 ) -> None:
     them = await callers("Thanks.", "Sure.", "Which PIN?")
     await them.ask("u:Caller Y here, my PIN is 9999")
@@ -109,7 +113,7 @@ async def test_words_and_a_reply_that_another_caller_heard_too_lead_to_nobody_el
     assert them.prompt() == ["u:Yes.", "a:Sure.", "u:What is my PIN?"]
 
 
-async def test_a_record_keeps_the_reply_that_its_caller_heard(callers: Any) -> None:
+async def test_a_record_keeps_the_reply_that_its_caller_heard(callers: Serving) -> None:
     them = await callers("Thanks.", "Sure.", "Which PIN?", "Yes?")
     said = ["u:My PIN is 9999", "a:Thanks.", "u:Yes."]
     await them.ask(*said[:1])
@@ -121,7 +125,7 @@ async def test_a_record_keeps_the_reply_that_its_caller_heard(callers: Any) -> N
 
 @pytest.mark.parametrize("count", [2, 20])
 async def test_callers_who_begin_with_the_same_words_continue_their_own_threads(
-    callers: Any, count: int
+    callers: Serving, count: int
 ) -> None:
     them = await callers(*(f"Reply {n}." for n in range(count)), *["Fine."] * count)
     first = [await them.ask("u:Hello") for _ in range(count)]
@@ -130,14 +134,14 @@ async def test_callers_who_begin_with_the_same_words_continue_their_own_threads(
     assert len(set(first)) == count
 
 
-async def test_the_right_thread_is_found_among_many_that_end_with_the_same_words(callers: Any) -> None:
+async def test_the_right_thread_is_found_among_many_that_end_with_the_same_words(callers: Serving) -> None:
     them = await callers(*(f"Reply {n}." for n in range(12)), "Fine.")
     threads = [await them.ask("u:Yes.") for _ in range(12)]
     assert await them.ask("u:Yes.", "a:Reply 3.", "u:Good.") == threads[3]
 
 
 async def test_a_new_thread_begins_when_not_all_threads_can_be_looked_at(
-    callers: Any, monkeypatch: pytest.MonkeyPatch
+    callers: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thread_candidates, "_MOST", 2)
     them = await callers("One.", "Two.", "Three.", "Fine.")
@@ -147,14 +151,14 @@ async def test_a_new_thread_begins_when_not_all_threads_can_be_looked_at(
     assert them.prompt() == ["u:Yes.", "a:Three.", "u:Good."]
 
 
-async def test_words_of_a_caller_alone_continue_no_thread(callers: Any) -> None:
+async def test_words_of_a_caller_alone_continue_no_thread(callers: Serving) -> None:
     them = await callers("Fine.", "Good.", "Nice.")
     first = await them.ask("u:Yes.")
     assert await them.ask("u:Yes.", "u:A room.") != first
     assert await them.ask("a:Good day.", "u:Yes.", "u:A room.") != first
 
 
-async def test_a_history_with_a_reply_of_another_server_begins_a_new_thread(callers: Any) -> None:
+async def test_a_history_with_a_reply_of_another_server_begins_a_new_thread(callers: Serving) -> None:
     them = await callers("Hello.", "Fine.")
     first = await them.ask("u:Hi")
     told = ["u:Hi", "a:Hello.", "u:A room.", "a:For how many?", "u:Two."]
@@ -162,7 +166,7 @@ async def test_a_history_with_a_reply_of_another_server_begins_a_new_thread(call
     assert them.prompt() == told
 
 
-async def test_a_reply_that_was_not_heard_is_in_nobodys_way(callers: Any) -> None:
+async def test_a_reply_that_was_not_heard_is_in_nobodys_way(callers: Serving) -> None:
     them = await callers("Hello.", "Never heard.", "Fine.")
     first = await them.ask("u:Hi")
     assert await them.ask("u:Hi", "a:Hello.", "u:A room") == first
@@ -173,7 +177,7 @@ async def test_a_reply_that_was_not_heard_is_in_nobodys_way(callers: Any) -> Non
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["hung up", "still listening"])
 async def test_a_caller_who_interrupts_the_very_first_reply_stays_on_the_thread(
-    callers: Any, leaves: bool
+    callers: Serving, leaves: bool
 ) -> None:
     held = ScriptedReply(text="Hello. How can I help you?", hold=asyncio.Event(), hold_after=4)
     them = await callers(held, "A room.")
@@ -185,7 +189,9 @@ async def test_a_caller_who_interrupts_the_very_first_reply_stays_on_the_thread(
     assert them.prompt() == ["u:Hi", "a:Hello. How", "u:A room."]
 
 
-async def test_a_caller_who_interrupts_the_greeting_of_the_agent_stays_on_the_thread(callers: Any) -> None:
+async def test_a_caller_who_interrupts_the_greeting_of_the_agent_stays_on_the_thread(
+    callers: Serving,
+) -> None:
     held = ScriptedReply(text="Good day. How can I help you?", hold=asyncio.Event(), hold_after=4)
     them = await callers(held, "A room.")
     first = await them.begin("s:Greet.")
@@ -194,7 +200,7 @@ async def test_a_caller_who_interrupts_the_greeting_of_the_agent_stays_on_the_th
     assert them.prompt() == ["a:Good day.", "u:A room."]
 
 
-async def test_a_caller_who_interrupts_a_reply_twice_stays_on_the_thread(callers: Any) -> None:
+async def test_a_caller_who_interrupts_a_reply_twice_stays_on_the_thread(callers: Serving) -> None:
     them = await callers(
         *(ScriptedReply(text=f"{n} two three.", hold=asyncio.Event(), hold_after=2) for n in ("One", "Not")),
         "Fine.",
@@ -208,7 +214,7 @@ async def test_a_caller_who_interrupts_a_reply_twice_stays_on_the_thread(callers
     assert them.prompt() == ["u:Hi", "a:One", "u:Stop.", "u:Please."]
 
 
-async def test_a_reply_with_an_announced_tool_call_is_recognized(callers: Any) -> None:
+async def test_a_reply_with_an_announced_tool_call_is_recognized(callers: Serving) -> None:
     replies = [calls("current_time", "Let me see."), "It is noon."]
     them = await callers(*replies, *replies, "Bye.", "Bye.")
     first = await them.ask("u:What time is it?")
@@ -220,14 +226,14 @@ async def test_a_reply_with_an_announced_tool_call_is_recognized(callers: Any) -
     assert await them.ask("u:What?", "a:Let me see.", "u:Thanks.") == other
 
 
-async def test_a_turn_that_is_being_stored_is_found(callers: Any) -> None:
+async def test_a_turn_that_is_being_stored_is_found(callers: Serving) -> None:
     them = await callers("Hello.", "Fine.")
     first = await them.begin("u:Hi")
     await heard(first, 1)
     assert await them.ask("u:Hi", "a:Hello.", "u:Yes.") == first.thread_id
 
 
-async def test_a_thread_is_continued_by_one_of_two_requests_at_once(callers: Any) -> None:
+async def test_a_thread_is_continued_by_one_of_two_requests_at_once(callers: Serving) -> None:
     them = await callers("Hello.", "Fine.", "Good.")
     first = await them.ask("u:Hi")
     told = [["u:Hi", "a:Hello.", f"u:{words}"] for words in ("A room.", "What is my PIN?")]
@@ -237,7 +243,7 @@ async def test_a_thread_is_continued_by_one_of_two_requests_at_once(callers: Any
     assert sorted([them.prompt(-2), them.prompt(-1)]) == sorted(told)
 
 
-async def test_words_that_another_caller_said_within_the_hour_are_in_nobodys_way(callers: Any) -> None:
+async def test_words_that_another_caller_said_within_the_hour_are_in_nobodys_way(callers: Serving) -> None:
     them = await callers("Hello.", "Sure.", "Good day.", "Of course.", "When?", "Bye.")
     hers = await them.ask("u:Hi")
     await them.ask("u:Hi", "a:Hello.", "u:A room, please.")
@@ -249,7 +255,7 @@ async def test_words_that_another_caller_said_within_the_hour_are_in_nobodys_way
     assert await them.ask(*told, "a:When?", "u:Now.") == his
 
 
-async def test_a_result_of_the_clients_tool_goes_to_the_thread_of_the_call(callers: Any) -> None:
+async def test_a_result_of_the_clients_tool_goes_to_the_thread_of_the_call(callers: Serving) -> None:
     tool: Any = {"type": "function", "function": {"name": "lamp", "description": "Light.", "parameters": {}}}
     them = await callers(
         calls("lamp", id="c1"), calls("lamp", id="c2"), "It is on.", calls("lamp", id="c3"), "It is off."
@@ -275,7 +281,7 @@ async def test_a_result_of_the_clients_tool_goes_to_the_thread_of_the_call(calle
 
 
 @pytest.mark.parametrize("kept", [1000, 9], ids=["all told", "the last nine told"])
-async def test_a_call_that_is_longer_than_the_window_stays_on_its_thread(callers: Any, kept: int) -> None:
+async def test_a_call_that_is_longer_than_the_window_stays_on_its_thread(callers: Serving, kept: int) -> None:
     replies = [f"This is what I have to say about your question number {n}." for n in range(15)]
     them = await callers(*replies, message_buffer_limit=WINDOW, message_buffer_min=6)
     said: list[str] = []
