@@ -14,8 +14,8 @@ def kill_at(when: str, number: int) -> None:
 
     def count(_: Any) -> None:
         nonlocal commits
+        print("commits", flush=True)  # First: with two threads that commit, the other one may kill meanwhile.
         commits += 1
-        print("commits", flush=True)
         if when == "before" and commits == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
