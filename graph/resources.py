@@ -191,7 +191,7 @@ class Resources:
     async def prune(self, key: str) -> None:
         """Delete the thread's old checkpoints; after a failure the next turn tries again."""
         try:
-            await self.checkpointer.prune_thread(key, self.settings.checkpoints_kept)
+            await self.checkpointer.prune_soon(key, self.settings.checkpoints_kept)
         except StorageError:
             log.warning("old checkpoints were not deleted", extra={"thread_id": thread_name(key)})
 

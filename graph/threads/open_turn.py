@@ -18,6 +18,7 @@ from ...state.conversations.message_rows import MessageRecord
 from ...state.errors import StorageError, VoicegraphError
 from ...state.schema import Turn
 from .journaling import Journaling
+from .running_checkpoint import running_checkpoint
 
 if TYPE_CHECKING:
     from ...state.postgres.leases import ThreadFacts
@@ -180,7 +181,8 @@ class OpenTurn:
         if self._writing is not None and not self._writing.done():
             await asyncio.wait({self._writing})
         if self._journaling.lock is not None:
-            await self._journaling.checkpointer.until_written(self.thread_id, within=None)
+            checkpoint_id = running_checkpoint()
+            await self._journaling.checkpointer.until_written(self.thread_id, checkpoint_id, within=None)
         await self._storing(write)
 
     async def _until_written(self) -> None:

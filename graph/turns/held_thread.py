@@ -12,6 +12,7 @@ from ...nodes.context import Context
 from ...state.database.retrying import until_unlocked
 from ..resources import Resources
 from ..threads.running import TurnRun
+from ..threads.running_checkpoint import running_checkpoint
 
 if TYPE_CHECKING:
     from ...state.postgres.leases import Lease
@@ -82,7 +83,7 @@ def unheld(resources: Resources, run: TurnRun, live: Context) -> Context:
     return replace(
         live,
         storing=storing,
-        written=lambda: resources.checkpointer.until_written(run.thread_id),
+        written=lambda: resources.checkpointer.until_written(run.thread_id, running_checkpoint()),
     )
 
 

@@ -1,11 +1,9 @@
 """Where LangGraph keeps the state of each thread between steps: what our savers do besides its own."""
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from ..errors import StorageError
 from .kept_heads import KeptHeads
 from .keyed_saver import KeyedSaver
 
@@ -28,6 +26,10 @@ class Checkpointer(KeyedSaver):
         LangGraph's savers keep all for ever, or the newest alone. Ids are ordered by time (UUID version 6).
         Raises `StorageError`.
         """
+
+    async def prune_soon(self, thread_id: str, keep: int) -> None:
+        """Do what `prune_thread` does, together with what the turn of the thread wrote last."""
+        await self.prune_thread(thread_id, keep)
 
     @abstractmethod
     async def erase(self, thread_ids: Sequence[str]) -> None:
@@ -65,15 +67,17 @@ class Checkpointer(KeyedSaver):
             yield
             whole = True
         finally:
-            self.heads.end(thread_id, whole=whole)
+            self.heads.end(thread_id, whole=whole and not self.has_failed(thread_id))
 
-    async def until_written(self, thread_id: str, *, within: float | None = LONGEST_WRITE) -> None:
-        """Wait until what the steps of the thread's turn gave so far is written, on SQLite.
+    def has_failed(self, thread_id: str) -> bool:
+        """Return whether a checkpoint of the thread's turn could not be written and nobody was told."""
+        return False
 
-        Raises `StorageError` when that takes longer than `within` seconds, or a write has failed.
+    async def until_written(
+        self, thread_id: str, checkpoint_id: str | None, *, within: float | None = LONGEST_WRITE
+    ) -> None:
+        """Wait until a checkpoint of the thread's turn and all before it are written, on SQLite.
+
+        LangGraph makes it over to the saver in a task of its own, perhaps later than it begins the step that
+        follows. Raises `StorageError` when that takes longer than `within` seconds, or a write has failed.
         """
-        try:
-            async with asyncio.timeout(within):
-                await self.heads.until_written(thread_id)
-        except TimeoutError as error:
-            raise StorageError("the step could not be written: the disk is too slow or full") from error

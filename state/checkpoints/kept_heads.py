@@ -4,11 +4,9 @@ Decoding a window takes longer than all else that stands between a caller's word
 model. Only turns are given what is kept here, each once; whoever else looks reads the database.
 """
 
-import asyncio
 from abc import abstractmethod
-from collections import Counter, OrderedDict
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,7 +22,6 @@ from langgraph.checkpoint.base import (
 )
 
 from ..agents.thread_keys import key_of_call
-from ..errors import StorageError
 from .checkpoint_clock import count_on
 from .keyed_saver import place_of
 
@@ -32,9 +29,6 @@ MOST_MESSAGES = 5_000
 """Messages of all heads together, about 10 MB; the least recently used go first."""
 _USUAL_MESSAGE = 2_000
 """Characters that count as one message: a long message, or one with a picture, counts as many."""
-
-_CALM_ROUNDS = 5
-"""Rounds of the event loop in which a write that was asked for begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +64,15 @@ class KeptHeads:
         self._awaited: set[str] = set()
         self._written: dict[str, Head | None] = {}
         """What the running turns wrote last."""
-        self._writing: Counter[str] = Counter()
-        self._failed: set[str] = set()
-        """Threads whose running turn could not write something."""
-        self._write_ended = asyncio.Event()
 
     def begin(self, thread_id: str) -> None:
         """Note that a turn begins on the thread: it is the one who may take the head."""
         self._awaited.add(thread_id)
-        self._failed.discard(thread_id)
         self._written[thread_id] = None
 
     def end(self, thread_id: str, *, whole: bool) -> None:
         """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
         self._awaited.discard(thread_id)
-        whole = whole and thread_id not in self._failed
-        self._failed.discard(thread_id)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
         if whole and head is not None:
@@ -110,47 +97,9 @@ class KeptHeads:
         parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
         self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
 
-    @contextmanager
-    def noted(self, config: RunnableConfig) -> Generator[None]:
-        """Let `until_written` wait for the write in the body."""
-        thread_id = _place(config)[0]
-        self._writing[thread_id] += 1
-        try:
-            yield
-        except BaseException:
-            if thread_id in self._written:
-                self._failed.add(thread_id)
-            raise
-        finally:
-            self._writing[thread_id] -= 1
-            if not self._writing[thread_id]:
-                del self._writing[thread_id]
-            self._write_ended.set()
-
-    def raise_unless_spoken(self, config: RunnableConfig, error: StorageError) -> None:
-        """Raise the error of a write, unless it is a turn's: on a full disk the caller still gets the reply.
-
-        The turn fails where it waits for what it has written, at its end or before a tool with side effects.
-        """
-        if error.retryable or _place(config)[0] not in self._failed:
-            raise error
-
-    async def until_written(self, thread_id: str) -> None:
-        """Wait until nothing is being written for the thread, nor about to be.
-
-        LangGraph begins its writes in tasks of their own, a checkpoint behind the one before. Raises
-        `StorageError` when one of the running turn has failed.
-        """
-        calm = 0
-        while calm < _CALM_ROUNDS:
-            calm += 1
-            while thread_id in self._writing:
-                calm = 0
-                self._write_ended.clear()
-                await self._write_ended.wait()
-            await asyncio.sleep(0)
-        if thread_id in self._failed:
-            raise StorageError("what the turn did could not be written")
+    def has_turn(self, thread_id: str) -> bool:
+        """Return whether a turn runs on the thread."""
+        return thread_id in self._written
 
     def drop(self, thread_id: str) -> None:
         """Forget the head of a thread that somebody else changed."""
@@ -197,13 +146,7 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Write a checkpoint; a second time it changes nothing."""
-        try:
-            with self.heads.noted(config):
-                written = await super().aput(config, checkpoint, metadata, new_versions)
-        except StorageError as error:
-            self.heads.raise_unless_spoken(config, error)
-            place = config.get("configurable", {})
-            return RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
+        written = await super().aput(config, checkpoint, metadata, new_versions)
         if not _namespace(config):
             self.heads.wrote(config, checkpoint, metadata)
         return written
@@ -213,11 +156,7 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
     ) -> None:
         """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
         self.heads.drop(_place(config)[0])
-        try:
-            with self.heads.noted(config):
-                await super().aput_writes(config, writes, task_id, task_path)
-        except StorageError as error:
-            self.heads.raise_unless_spoken(config, error)
+        await super().aput_writes(config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of a thread."""

@@ -110,7 +110,11 @@ class QuickConnection(aiosqlite.Connection):
             for sql, parameters in statements:
                 connection.execute(sql, tuple(parameters))
 
-        await self.run(partial(_in_transaction, run))
+        await self.together(run)
+
+    async def together(self, function: Callable[[sqlite3.Connection], None]) -> None:
+        """Call `function` with the connection in its thread, in one transaction."""
+        await self.run(partial(_in_transaction, function))
 
     async def end(self) -> None:
         """Close the connection, if that was not done, and wait until its thread has ended."""

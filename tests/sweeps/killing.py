@@ -8,21 +8,21 @@ from dataclasses import replace
 from typing import Any
 
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 import voicegraph.graph.threads.journaling as journaling
 from sweeps import turn
 from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.conversations.tool_runs import ToolRuns
 from voicegraph.state.conversations.turn_journal import TurnJournal
+from voicegraph.state.sqlite.quick_connection import QuickConnection
 
 
 def kill_at(when: str, kind: str, number: int) -> None:
     """Let this process die `before` or `after` its write of this number among those of a kind, or of `any`.
 
-    Kinds are `checkpoint`, `writes` (what a step gave before its checkpoint), `journal` (the beginning of the
-    turn), `note` (what was spoken), `save` (messages) and `tool`. A `note` counts as nothing else: how often
-    that is written is the clock's.
+    Kinds are `checkpoints` (or what a step gave before its checkpoint; on SQLite some of these at once),
+    `journal` (the beginning of the turn), `note` (what was spoken), `save` (messages) and `tool`. A `note`
+    counts as nothing else: how often that is written is the clock's.
     """
     journaling.FLUSH_SECONDS = 0.02
     if kind != "note":
@@ -50,9 +50,9 @@ def kill_at(when: str, kind: str, number: int) -> None:
 
         setattr(owner, name, watched)
 
-    for saver in (AsyncSqliteSaver, AsyncPostgresSaver):
-        watch(saver, "aput", "checkpoint")
-        watch(saver, "aput_writes", "writes")
+    for name in ("aput", "aput_writes"):
+        watch(AsyncPostgresSaver, name, "checkpoints")
+    watch(QuickConnection, "together", "checkpoints")
     watch(TurnJournal, "begin", "journal")
     watch(TurnJournal, "note", "note")
     watch(Messages, "save", "save")

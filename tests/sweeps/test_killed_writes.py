@@ -29,7 +29,7 @@ SOME = [
     ("before any 1", "go on"),
     ("after any 1", "go on"),
     ("after journal 1", "nothing"),
-    ("before writes 3", "go on"),
+    ("before checkpoints 2", "go on"),
     ("after tool 1", "resume"),
     ("after save 1", "resume"),
 ]

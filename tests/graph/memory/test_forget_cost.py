@@ -90,11 +90,13 @@ async def fill(resources: Resources, few: range) -> None:
 
 def fill_checkpoints(file: Path, few: range) -> None:
     rows = [(thread_key(EVE, f"eve-{n}"), f"c{n}") for n in few[::10]]
-    checkpoints = "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES (?, ?, 'x')"
-    writes = "INSERT INTO writes (thread_id, checkpoint_id, task_id, idx, channel) VALUES (?, ?, 't', 0, 'c')"
+    checkpoints = "INSERT INTO checkpoints VALUES (?, '', ?, NULL, '', 'x')"
+    writes = "INSERT INTO writes VALUES (?, '', ?, 't', 0, '', '', 'x')"
+    pieces = "INSERT INTO pieces VALUES (?, ?, 'x')"
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.executemany(checkpoints, rows)
         connection.executemany(writes, rows)
+        connection.executemany(pieces, rows)
 
 
 class Watch:

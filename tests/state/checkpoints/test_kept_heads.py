@@ -51,13 +51,14 @@ async def words_of_next_turn(saver: Any, thread_id: str) -> list[str]:
 
 
 class Decoding(JsonPlusSerializer):
-    """Counts how often a checkpoint is decoded."""
+    """Counts the messages of checkpoints that are decoded."""
 
     count = 0
 
     def loads_typed(self, data: Any) -> Any:
-        self.count += 1
-        return super().loads_typed(data)
+        value = super().loads_typed(data)
+        self.count += isinstance(value, HumanMessage)
+        return value
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ async def test_every_thread_is_read_anew_when_another_process_wrote(saver: Any, 
 
     assert await words_of_next_turn(saver, "other") == ["goodbye"]
     assert await words_of_next_turn(saver, "call") == ["hello", "from elsewhere"]
-    assert saver.serde.count == 2
+    assert saver.serde.count == 3
 
 
 async def test_what_was_written_between_turns_is_seen(saver: Any) -> None:
@@ -202,24 +203,71 @@ async def test_a_long_message_takes_the_room_of_many(saver: Any) -> None:
     assert saver.serde.count == 1
 
 
-async def test_a_write_that_was_begun_is_waited_for(saver: Any) -> None:
-    async with saver.lock:  # The disk is busy.
-        writing = asyncio.create_task(write(saver, "call", "hello"))
-        waiting = asyncio.create_task(saver.until_written("call"))
+async def test_what_a_turn_writes_is_waited_for_when_it_must_be(saver: Any) -> None:
+    with saver.turn_on("call"):
+        async with saver.lock:  # The disk is busy.
+            await write(saver, "call", "hello")
+            waiting = asyncio.create_task(saver.until_written("call", None))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            await saver.until_written("other", None)
+        await waiting
+
+
+async def test_a_checkpoint_that_langgraph_has_not_given_yet_is_waited_for(saver: Any) -> None:
+    with saver.turn_on("call"):
+        later = checkpoint("hello")
+        waiting = asyncio.create_task(saver.until_written("call", later["id"]))
         for _ in range(20):
             await asyncio.sleep(0)
         assert not waiting.done()
-        await saver.until_written("other")
-
-    await waiting
-    assert writing.done()
+        await saver.aput(config("call"), later, {"step": 1}, later["channel_versions"])
+        await waiting
 
 
-async def test_a_disk_that_never_writes_is_told(saver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicegraph.state.checkpoints.checkpointer.LONGEST_WRITE", 0.0)
-    async with saver.lock:
-        writing = asyncio.create_task(write(saver, "call", "hello"))
-        await asyncio.sleep(0)
-        with pytest.raises(StorageError, match="too slow or full"):
-            await saver.until_written("call")
-    await writing
+async def test_a_checkpoint_that_was_read_need_not_be_given(saver: Any) -> None:
+    written = await write(saver, "call", "hello")
+    with saver.turn_on("call"):
+        await saver.aget_tuple(config("call"))
+        await saver.until_written("call", written["id"])
+
+
+async def test_a_disk_that_never_writes_is_told(saver: Any) -> None:
+    with saver.turn_on("call"):
+        async with saver.lock:
+            await write(saver, "call", "hello")
+            with pytest.raises(StorageError, match="too slow or full"):
+                await saver.until_written("call", None, within=0.0)
+
+
+async def test_a_write_that_failed_fails_the_turn_that_waits_for_it_and_no_other(saver: Any) -> None:
+    await saver.connection.execute("DROP TABLE pieces")
+    with saver.turn_on("call"):
+        await write(saver, "call", "hello")
+        with pytest.raises(StorageError):
+            await saver.until_written("call", None)
+        await saver.until_written("other", None)
+    with pytest.raises(StorageError):
+        await write(saver, "call", "hello")
+
+
+async def test_a_turn_that_could_not_be_written_leaves_no_head(saver: Any) -> None:
+    await take_turn(saver, "call", "before")
+    await saver.until_written("call", None)
+    await saver.connection.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON pieces BEGIN SELECT RAISE(FAIL, ''); END"
+    )
+    await take_turn(saver, "call", "lost")
+    with pytest.raises(StorageError):
+        await saver.until_written("call", None)
+    await saver.connection.execute("DROP TRIGGER full")
+    assert await words_of_next_turn(saver, "call") == ["before"]
+
+
+async def test_what_waits_is_written_as_the_saver_is_closed(location: Location) -> None:
+    async with open_checkpointer(location) as first:
+        with first.turn_on("call"):
+            await write(first, "call", "hello")
+    async with open_checkpointer(location) as second:
+        assert await words_of_next_turn(second, "call") == ["hello"]

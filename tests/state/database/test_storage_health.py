@@ -79,7 +79,7 @@ async def test_a_trial_fails_where_postgresql_cannot_write(
 async def test_a_trial_fails_where_checkpoints_cannot_be_written(sqlite_url: str) -> None:
     database = await open_database(sqlite_url)
     async with open_checkpointer(database.location, health=database.health) as saver:
-        connection = cast(Any, saver).conn
+        connection = cast(Any, saver).connection
         await saver.try_write()
         await connection.execute("PRAGMA max_page_count=1")
         with pytest.raises(StorageError, match="free some space"):

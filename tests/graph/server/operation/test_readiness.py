@@ -27,7 +27,7 @@ class Served:
         return (await self.chat.get("/ready")).status_code
 
     async def limit_checkpoints(self, pages: int) -> None:
-        await cast(Any, self.resources.checkpointer).conn.execute(f"PRAGMA max_page_count={pages}")
+        await cast(Any, self.resources.checkpointer).connection.execute(f"PRAGMA max_page_count={pages}")
 
 
 @pytest.fixture

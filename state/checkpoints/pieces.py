@@ -1,0 +1,153 @@
+"""Checkpoints as rows: messages and long texts are stored once a thread, and checkpoints refer to them.
+
+Each checkpoint of a turn holds the whole window, which differs from the one before by a message or two. What
+is large in it is cut out as a piece, which is known by the hash of its content.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, cast
+from zlib import compress, decompress
+
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+DIGEST = 8
+"""Bytes of a hash: that two pieces of a thread share one is not to be expected."""
+
+_LONG = 256
+"""Characters from which a text is a piece."""
+_DEEPEST = 4
+"""Dictionaries and lists of them in each other that are looked into."""
+_FAST = 1
+"""How hard zlib tries: names of channels and steps make half of a checkpoint, and come again and again."""
+
+Place = tuple[list[Any], int]
+"""Keys that lead to a value, and how many pieces stand there: -1 for one alone, else a list of so many."""
+
+
+@dataclass(slots=True)
+class Known:
+    """The pieces of a thread that this process has stored, and the objects that they were made of."""
+
+    stored: set[bytes] = field(default_factory=set[bytes])
+    of_object: dict[int, tuple[Any, bytes]] = field(default_factory=dict[int, tuple[Any, bytes]])
+    """By the id of the object, which is kept alive by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value as rows hold it: what is left of it, the hashes of its pieces in order, and pieces to store."""
+
+    body: bytes
+    digests: bytes
+    new: dict[bytes, bytes]
+
+
+def encode(value: Any, serde: SerializerProtocol, known: Known) -> Encoded:
+    """Return `value`, of plain data and messages, with its pieces cut out."""
+    places: list[Place] = []
+    digests: list[bytes] = []
+    new: dict[bytes, bytes] = {}
+
+    def cut(piece: Any) -> None:
+        found = known.of_object.get(id(piece))
+        if found is None or found[0] is not piece:
+            content = serde.dumps_typed(piece)[1]
+            digest = blake2b(content, digest_size=DIGEST).digest()
+            known.of_object[id(piece)] = piece, digest
+            if digest not in known.stored:
+                new[digest] = content
+        else:
+            digest = found[1]
+        digests.append(digest)
+
+    def reduced(value: object, path: list[Any]) -> Any:
+        if _is_piece(value):
+            places.append((path, -1))
+            cut(value)
+            return None
+        if _is(dict, value) and len(path) < _DEEPEST:
+            return {key: reduced(each, [*path, key]) for key, each in _items(value)}
+        if not _is(list, value) or not value:
+            return value
+        inside = cast(list[Any], value)
+        if all(map(_is_piece, inside)):
+            places.append((path, len(inside)))
+            for each in inside:
+                cut(each)
+            return None
+        if all(_is(dict, each) for each in inside):
+            return [reduced(each, [*path, number]) for number, each in enumerate(inside)]
+        return inside
+
+    left = reduced(value, [])
+    body = compress(serde.dumps_typed([left, places])[1], _FAST)
+    return Encoded(body, b"".join(digests), new)
+
+
+def decode(body: bytes, digests: bytes, pieces: Mapping[bytes, bytes], serde: SerializerProtocol) -> Any:
+    """Return the value that was encoded; pieces of it that were deleted meanwhile are left out."""
+    value, places = serde.loads_typed(("msgpack", decompress(body)))
+    waiting = iter(digests_in(digests))
+    for path, count in places:
+        found = [serde.loads_typed(("msgpack", pieces[d])) for d in _next(waiting, abs(count)) if d in pieces]
+        value = _put(value, path, found if count >= 0 else next(iter(found), ""))
+    return value
+
+
+def digests_in(digests: bytes) -> Sequence[bytes]:
+    """Return the hashes that stand one after another in `digests`."""
+    return [digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST)]
+
+
+def short_version(version: Any) -> Any:
+    """Return the version of a channel in few bytes: those of savers are numbers of 32 digits."""
+    if isinstance(version, str) and len(version) == 32 and version.isdecimal():
+        return int(version)
+    return [version] if isinstance(version, int) else version
+
+
+def long_version(version: Any) -> Any:
+    """Return the version that `short_version` shortened."""
+    if isinstance(version, int):
+        return f"{version:032}"
+    return cast(list[Any], version)[0] if isinstance(version, list) else version
+
+
+def with_versions(header: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what a checkpoint has beside values, with its versions changed."""
+
+    def changed(versions: Mapping[str, Any]) -> dict[str, Any]:
+        return {channel: change(version) for channel, version in versions.items()}
+
+    seen = {node: changed(versions) for node, versions in header["versions_seen"].items()}
+    return {**header, "channel_versions": changed(header["channel_versions"]), "versions_seen": seen}
+
+
+def _items(values: object) -> list[tuple[Any, Any]]:
+    return list(cast(dict[Any, Any], values).items())
+
+
+def _is(kind: type, value: object) -> bool:
+    """Return whether a value is of this very type: of any other one more than its items may be kept."""
+    return type(value) is kind
+
+
+def _is_piece(value: Any) -> bool:
+    return isinstance(value, BaseMessage) or (type(value) is str and len(value) > _LONG)
+
+
+def _next(waiting: Any, count: int) -> list[bytes]:
+    return [next(waiting) for _ in range(count)]
+
+
+def _put(value: Any, path: list[Any], found: Any) -> Any:
+    if not path:
+        return found
+    inside = value
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = found
+    return value

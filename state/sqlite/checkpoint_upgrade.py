@@ -1,0 +1,127 @@
+"""Open the file of checkpoints: make it when it is new, rewrite it when LangGraph's saver made it."""
+
+import json
+import logging
+import sqlite3
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from ..checkpoints.pieces import Known
+from ..errors import StorageError
+from .checkpoint_rows import MAKE_TABLES, config_of, put, put_writes
+from .connection import BUSY_SECONDS
+
+log = logging.getLogger(__name__)
+
+FORMAT = 2
+"""The `user_version` of a file with these tables; 0 and 1 are those of LangGraph's saver."""
+
+_PAGE = 1024
+"""Bytes of a page: each transaction writes some pages anew, in which little has changed."""
+
+_OLD = {"checkpoints", "writes"}
+"""Tables of LangGraph's saver."""
+
+_PRAGMAS = (
+    f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    # Builds of SQLite differ in it. It overwrites what pruning deletes, which forgetting could not find any
+    # more: FAST would leave whole pages, and the ends of those that are used again.
+    "secure_delete=ON",
+)
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Set the file up. Raises `sqlite3.Error`, and `StorageError` for a file of a newer version."""
+    connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        raise StorageError(
+            f"the checkpoint file {path} was made by a newer version of voicegraph: upgrade voicegraph or "
+            "choose another database"
+        )
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        connection.execute(f"PRAGMA page_size={_PAGE}")
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    if version == FORMAT:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Of two processes that open the file at once the second finds it done.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != FORMAT:
+            for table in _OLD & tables:
+                connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+            for statement in MAKE_TABLES:
+                connection.execute(statement)
+            if tables >= _OLD:
+                log.info("rewriting the checkpoints in the form of this version")
+                _convert(connection)
+            connection.execute(f"PRAGMA user_version={FORMAT}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    if tables >= _OLD:
+        _shrink(connection)
+
+
+def _convert(connection: sqlite3.Connection) -> None:
+    """Write the rows of LangGraph's saver into our tables, and drop its own."""
+    serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+    thread, known = "", Known()
+    old = connection.execute(
+        "SELECT thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata "
+        "FROM old_checkpoints ORDER BY thread_id, checkpoint_ns, checkpoint_id"
+    )
+    for thread_id, space, checkpoint_id, parent_id, kind, body, metadata in old:
+        if thread_id != thread:
+            thread, known = thread_id, Known()
+        config = config_of(thread_id, space, parent_id) if parent_id else _without_parent(thread_id, space)
+        checkpoint = serde.loads_typed((kind, body))
+        of_checkpoint: Any = json.loads(metadata) if metadata else {}
+        statements = put(config, checkpoint, of_checkpoint, serde, known)
+        for sql, given in statements:
+            connection.execute(sql, given)
+        known.of_object.clear()
+        _convert_writes(connection, (thread_id, space, checkpoint_id), serde, known)
+    for table in _OLD:
+        connection.execute(f"DROP TABLE old_{table}")
+
+
+def _convert_writes(
+    connection: sqlite3.Connection, place: tuple[str, str, str], serde: JsonPlusSerializer, known: Known
+) -> None:
+    old = connection.execute(
+        "SELECT task_id, channel, type, value FROM old_writes WHERE thread_id = ? AND checkpoint_ns = ? "
+        "AND checkpoint_id = ? ORDER BY task_id, idx",
+        place,
+    )
+    of_tasks: dict[str, list[tuple[str, Any]]] = {}
+    for task_id, channel, kind, value in old:
+        of_tasks.setdefault(task_id, []).append((channel, serde.loads_typed((kind, value))))
+    for task_id, writes in of_tasks.items():
+        for sql, given in put_writes(config_of(*place), writes, (task_id, ""), serde, known):
+            connection.execute(sql, given)
+        known.of_object.clear()
+
+
+def _without_parent(thread_id: str, space: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": space}}
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    """Write the file anew, in small pages and without what was deleted before it was overwritten."""
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute(f"PRAGMA page_size={_PAGE}")
+    except sqlite3.OperationalError:
+        pass  # Another process has it open: the pages stay large.
+    connection.execute("VACUUM")
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
