@@ -36,31 +36,31 @@ class Settings(TurnLimits, BaseSettings):
     """Model of agents that name none; `None` for OpenAI's if a key is set, else the embedded one."""
     embedder: str | None = None
     """Model for vectors, `openai:NAME` or `package.module:factory`; `None` for a search by words alone."""
-    embed_deadline: float = Field(1.0, gt=0)
+    embed_deadline: float = Field(default=1.0, gt=0)
     """Maximum time to wait for a query's vector; after that only words are searched."""
-    max_body_bytes: int = Field(10_000_000, ge=1)
+    max_body_bytes: int = Field(default=10_000_000, ge=1)
     """Maximum size of a request body."""
-    max_head_bytes: int = Field(65_536, ge=1_024)
+    max_head_bytes: int = Field(default=65_536, ge=1_024)
     """Maximum size of the request line and headers."""
-    head_seconds: float = Field(10.0, gt=0)
+    head_seconds: float = Field(default=10.0, gt=0)
     """Maximum time from the first byte of a request to the end of its headers."""
-    body_seconds: float = Field(60.0, gt=0)
+    body_seconds: float = Field(default=60.0, gt=0)
     """Maximum time from there to the end of the body."""
-    max_connections: int = Field(2_000, ge=10)
+    max_connections: int = Field(default=2_000, ge=10)
     """Maximum number of client connections per server process; requests on further ones are answered 503."""
-    requests_per_minute: int | None = Field(None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
     """Maximum number of requests per user; `None` for no limit."""
-    turns_per_user: int | None = Field(200, ge=1)
+    turns_per_user: int | None = Field(default=200, ge=1)
     """Maximum number of concurrent turns per user and process; `None` for no limit."""
     local_names: tuple[str, ...] = ()
     """Lower-case host names, besides `localhost`, that mean this machine as long as no key exists."""
     allowed_tools: tuple[str, ...] = ()
     """Tools, as `package.module:function`, that agents created over HTTP may name, besides the built-in."""
-    database_connections: int = Field(20, ge=4)
+    database_connections: int = Field(default=20, ge=4)
     """Maximum number of PostgreSQL connections per process, besides two for its locks."""
-    storage_patience: float = Field(60.0, ge=0)
+    storage_patience: float = Field(default=60.0, ge=0)
     """How long to retry storing a turn while PostgreSQL is unreachable."""
-    shutdown_seconds: float = Field(10.0, ge=0)
+    shutdown_seconds: float = Field(default=10.0, ge=0)
     """How long closing waits for running turns and tools."""
 
     @classmethod

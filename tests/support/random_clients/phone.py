@@ -69,7 +69,7 @@ async def served(url: str, **settings: Any) -> AsyncIterator[Phone]:
         booked[order] += 1
         return f"booked {order}"
 
-    time, model = Timeline(), PlannedModel([])
+    time, model = Timeline(), PlannedModel(script=[])
     patient = Settings(filler_after=None, stall_timeout=600, first_token_timeout=600, **settings)
     async with open_resources(url, model=model, tools=[book], clock=time, settings=patient) as resources:
         app = create_app(build_graph(resources))
