@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import user_says
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -133,8 +134,8 @@ async def test_a_conversation_goes_on_after_the_upgrade(tmp_path: Path) -> None:
     call: Any = {"configurable": {"thread_id": "call-42"}}
     async with open_resources(url, model=model) as resources:
         graph = build_graph(resources)
-        await graph.ainvoke({"messages": [("user", "I am Ada.")]}, call)
-        await graph.ainvoke({"messages": [("user", "What time is it?")]}, call)
+        await graph.ainvoke(user_says("I am Ada."), call)
+        await graph.ainvoke(user_says("What time is it?"), call)
         states = [each async for each in graph.aget_state_history(call)]
         async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "old.db")) as saver:
             await saver.setup()
@@ -145,5 +146,5 @@ async def test_a_conversation_goes_on_after_the_upgrade(tmp_path: Path) -> None:
         assert [each.values async for each in graph.aget_state_history(call)] == [
             each.values for each in states
         ]
-        await graph.ainvoke({"messages": [("user", "Who am I?")]}, call)
+        await graph.ainvoke(user_says("Who am I?"), call)
         assert "I am Ada." in str(model.requests[-1])
