@@ -1,7 +1,6 @@
 """LangGraph's compiled graph, with every run a turn of a thread, one at a time."""
 
 import logging
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from copy import copy
@@ -19,8 +18,6 @@ from ...nodes.context import Context
 from ...nodes.turn.turn_facts import note_facts
 from ...state.agents.thread_keys import actor_of_call, thread_key
 from ...state.checkpoints.checkpointer import Checkpointer
-from ...state.database.faults import storage_error
-from ...state.database.location import checkpoint_path
 from ...state.errors import InvalidInput, InvalidSetting
 from ...state.schema import VoiceInput, VoiceOutput, VoiceState
 from ..clients.incoming import turn_input
@@ -197,7 +194,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            with self.resources.checkpointer.turn_on(run.thread_id), turn:
+            each_step = options.get("durability") != "exit"
+            with self.resources.checkpointer.turn_on(run.thread_id, each_step=each_step), turn:
                 if held is not None:
                     await held.read(config)
                     memory.add_done_callback(
@@ -226,10 +224,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 await self.resources.prune(live.thread_key)
             else:
                 await held.end(self.resources)
-        except BaseException as error:
+        except BaseException:
             self.resources.forget_thread(live.thread_key)
-            if isinstance(error, sqlite3.Error):
-                raise storage_error(checkpoint_path(self.resources.store.database.path), error) from error
             raise
 
     async def _require_head(self, config: RunnableConfig) -> None:

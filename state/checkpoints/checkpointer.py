@@ -59,8 +59,11 @@ class Checkpointer(KeyedSaver):
         """
 
     @contextmanager
-    def turn_on(self, thread_id: str) -> Generator[None]:
-        """Give the turn in the body what the one before left in memory, and keep what it leaves."""
+    def turn_on(self, thread_id: str, *, each_step: bool = True) -> Generator[None]:
+        """Give the turn in the body what the one before left in memory, and keep what it leaves.
+
+        With `each_step` LangGraph writes a checkpoint a step, else one at the end (`durability="exit"`).
+        """
         whole = False
         self.heads.begin(thread_id)
         try:

@@ -65,6 +65,12 @@ class WriteQueue:
         if self._writer is not None:
             await asyncio.wait({self._writer})
 
+    def _fail(self, error: StorageError) -> None:
+        """Note the failure for each thread of the batch, and drop what builds on what is lost."""
+        for thread_id in self._running:
+            self._failed[thread_id] = error
+            self._waiting.pop(thread_id, None)
+
     async def _write(self) -> None:
         while self._waiting:
             with suppress(TimeoutError):
@@ -75,7 +81,7 @@ class WriteQueue:
             try:
                 await self._commit(self._running)
             except StorageError as error:
-                self._failed.update(dict.fromkeys(self._running, error))
+                self._fail(error)
             finally:
                 self._running = {}
                 self._batch_ended.set()

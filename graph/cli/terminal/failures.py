@@ -1,7 +1,6 @@
 """Report a command's failure in one line and map it to an exit code."""
 
 import logging
-import sqlite3
 import sys
 from contextlib import suppress
 
@@ -37,9 +36,6 @@ def report(error: Exception) -> int:
         return FAILED  # The reader of the pipe has left.
     if isinstance(error, OSError) and error.strerror:
         say_error(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
-        return FAILED
-    if isinstance(error, sqlite3.Error):
-        say_error(f"the database failed: {error}")
         return FAILED
     return _report_ours(error)
 

@@ -1,14 +1,12 @@
 """Answer a chat request whose turn could not start with an apology: on an error the client stays silent."""
 
 import logging
-import sqlite3
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from ....nodes.turn.error_facts import error_facts
 from ....state.agents.agents import DEFAULT_AGENT
-from ....state.database.faults import storage_error
 from ....state.errors import DatabaseBusy, StorageError, VoicegraphError
 from ....state.usage import Usage
 from ..errors import ApiError, answer_error
@@ -25,7 +23,6 @@ _NOTHING_USED = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
 def speak_failures(app: FastAPI) -> None:
     """Make `app` answer chat requests with a spoken apology when the database fails."""
     app.add_exception_handler(StorageError, _of_storage)
-    app.add_exception_handler(sqlite3.Error, _of_checkpoints)
 
 
 async def spoken_failure(request: Request, error: Exception) -> Response:
@@ -93,9 +90,3 @@ async def _of_storage(request: Request, error: Exception) -> Response:
     if in_chat and not is_side_call(request) and not isinstance(error, DatabaseBusy):
         return await spoken_failure(request, error)
     return answer_error(request, error)
-
-
-async def _of_checkpoints(request: Request, error: Exception) -> Response:
-    mapped = storage_error("checkpoints", error)
-    mapped.__cause__ = error
-    return await _of_storage(request, mapped)

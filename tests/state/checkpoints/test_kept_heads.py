@@ -233,6 +233,24 @@ async def test_a_checkpoint_that_was_read_need_not_be_given(saver: Any) -> None:
         await saver.until_written("call", written["id"])
 
 
+async def test_no_step_waits_for_checkpoints_that_come_at_the_end_alone(saver: Any) -> None:
+    with saver.turn_on("call", each_step=False):
+        await saver.until_written("call", checkpoint("hello")["id"])
+
+
+async def test_a_checkpoint_after_a_lost_one_is_whole(saver: Any) -> None:
+    await saver.connection.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON checkpoints BEGIN SELECT RAISE(FAIL, ''); END"
+    )
+    with saver.turn_on("call"):
+        await write(saver, "call", "one")
+        with pytest.raises(StorageError):
+            await saver.until_written("call", None)
+        await saver.connection.execute("DROP TRIGGER full")
+        await write(saver, "call", "one", "two")
+    assert await words_of_next_turn(saver, "call") == ["one", "two"]
+
+
 async def test_a_disk_that_never_writes_is_told(saver: Any) -> None:
     with saver.turn_on("call"):
         async with saver.lock:
