@@ -45,11 +45,11 @@ class WriteQueue:
         if thread_id in self._failed:
             raise self._failed[thread_id]
 
-    async def settle(self) -> None:
-        """Wait until all that waits now is written, or has failed: reading sees it then."""
-        for thread_id in [*self._running, *self._waiting]:
+    async def settle(self, thread_id: str | None = None) -> None:
+        """Wait until what waits now, of a thread or of any, is written or has failed: reading sees it."""
+        for each in [thread_id] if thread_id else [*self._running, *self._waiting]:
             with suppress(StorageError):
-                await self.until_written(thread_id)
+                await self.until_written(each)
 
     def has_failed(self, thread_id: str) -> bool:
         """Return whether a write of the thread has failed since `forgive`."""

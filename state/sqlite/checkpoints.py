@@ -8,6 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
+
+from ..agents.thread_keys import key_of_call
 from ..checkpoints.checkpointer import LONGEST_WRITE, Checkpointer
 from ..checkpoints.kept_heads import Head, KeepsHeads
 from ..database.faults import storage_error
@@ -35,6 +39,13 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
         """Return whether no other process has written the file since the look before the head was written."""
         self.heads.era = await self.connection.others_writes()
         return head.era == self.heads.era
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the named checkpoint, or the newest of the thread."""
+        found = await super().aget_tuple(config)
+        if found is not None:
+            self._note(key_of_call(config.get("configurable", {})), found.checkpoint["id"])
+        return found
 
     async def open(self) -> None:
         """Note what is in the file as it is opened."""
@@ -87,7 +98,7 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
 
     async def prune_thread(self, thread_id: str, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints of a thread; see `Checkpointer`."""
-        await self._queue.settle()
+        await self._queue.settle(thread_id)
         self._known.pop(thread_id, None)
         pruned = partial(rows.prune, thread_id=thread_id, keep=keep)
         await self._write(lambda: self.connection.together(pruned), lambda: 0.0)  # The next turn does it too.

@@ -60,11 +60,8 @@ class RowSaver(FromThreads):
         where, given = "thread_id = ? AND space = ?", [place["thread_id"], place.get("checkpoint_ns") or ""]
         if checkpoint_id := get_checkpoint_id(config):
             where, given = f"{where} AND id = ?", [*given, checkpoint_id]
-        found = await self._read(where, given, most=1)
-        if not found.checkpoints:
-            return None
-        self._note(str(place["thread_id"]), found.checkpoints[0][2])
-        return rows.tuple_of(found.checkpoints[0], found, self.serde)
+        found = await self._read(where, given, str(place["thread_id"]), most=1)
+        return rows.tuple_of(found.checkpoints[0], found, self.serde) if found.checkpoints else None
 
     async def alist(
         self,
@@ -83,7 +80,8 @@ class RowSaver(FromThreads):
             "id < ?": None if before is None else get_checkpoint_id(before),
         }
         wanted = {condition: value for condition, value in wanted.items() if value is not None}
-        found = await self._read(" AND ".join(wanted) or "TRUE", list(wanted.values()))
+        of_thread = place.get("thread_id")
+        found = await self._read(" AND ".join(wanted) or "TRUE", list(wanted.values()), of_thread)
         left = len(found.checkpoints) if limit is None else limit
         for raw in found.checkpoints:
             if left <= 0:
@@ -143,15 +141,18 @@ class RowSaver(FromThreads):
     def _known_of(self, thread_id: str) -> Known:
         return self._known.setdefault(thread_id, Known()) if self.heads.has_turn(thread_id) else Known()
 
-    async def _read(self, where: str, given: Sequence[Any], most: int = -1) -> rows.Found:
-        return await self._read_by(lambda connection: rows.read(connection, where, given, most))
+    async def _read(
+        self, where: str, given: Sequence[Any], thread_id: str | None, most: int = -1
+    ) -> rows.Found:
+        return await self._read_by(lambda connection: rows.read(connection, where, given, most), thread_id)
 
     async def _fetch(self, sql: str, given: Sequence[Any]) -> list[Any]:
-        return await self._read_by(lambda connection: connection.execute(sql, given).fetchall())
+        return await self._read_by(lambda connection: connection.execute(sql, given).fetchall(), None)
 
-    async def _read_by(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read_by(self, function: Callable[[sqlite3.Connection], T], thread_id: str | None) -> T:
+        """Return what `function` reads of a thread, or of any, once its writes are in the file."""
         self._opened_in.check()
-        await self._queue.settle()
+        await self._queue.settle(thread_id)
         with self._faults():
             async with self.lock:
                 return await self.connection.run(function)
@@ -170,7 +171,8 @@ class RowSaver(FromThreads):
             raise
 
     async def _delete(self, thread_ids: Sequence[str]) -> None:
-        await self._queue.settle()
+        for thread_id in thread_ids:
+            await self._queue.settle(thread_id)
         for thread_id in thread_ids:
             self._forget(thread_id)
         ids = (json.dumps(thread_ids),)

@@ -124,7 +124,7 @@ async def test_an_agent_whose_tool_can_no_longer_be_imported_goes_on_without_it(
             Actor(user_id="ada"), "nina", tools=["no_such_module:gone", "archive"]
         )
         graph = build_graph(resources)
-        call = call_with(agent="nina")
+        call = call_with(user="ada", agent="nina")
         for words in ("Go.", "And?"):
             events = [event async for event in stream_turn(graph, words, call)]
             assert isinstance(events[-1], TurnFinished)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from calling import call_with, user_says
 from langchain_core.messages import ToolMessage
-from langchain_core.runnables import RunnableConfig
 from open_voice import OpenVoice
 
 from voicegraph.graph import Resources, build_graph
@@ -19,7 +18,7 @@ def voice_url(each_url: str) -> str:
     return each_url
 
 
-CALL: RunnableConfig = {"configurable": {"thread_id": "call-42", "agent": "nina"}}
+CALL = call_with(agent="nina")
 TOOLS = ["memory_append", "memory_replace", "archive"]
 BLOCKS = {"persona": "I am kind.", "human": "Called Ada.", "goals": "Tea."}
 
@@ -151,7 +150,7 @@ async def test_a_stranger_s_agent_has_its_own_blocks(open_voice: OpenVoice) -> N
         ada = await nina(resources)
         eve = Actor(user_id="eve")
         await resources.store.agents.create(eve, "nina", tools=TOOLS, blocks=BLOCKS)
-        await build_graph(resources).ainvoke(user_says("Go."), call_with(user="eve"))
+        await build_graph(resources).ainvoke(user_says("Go."), call_with(user="eve", agent="nina"))
         blocks = await resources.store.blocks.of_agent(Actor(), ada)
     assert [block.value for block in blocks] == list(BLOCKS.values())
 
@@ -164,7 +163,7 @@ async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: Ope
         await nina(resources)
         for words in ("Hi.", "Keep that.", "Thanks.", "Bye."):
             await say(resources, words)
-        other = call_with(thread_id="call-43")
+        other = call_with(thread_id="call-43", agent="nina")
         same = [text.encode() for text in prompts(model)]
         model.script = lambda messages: "Hello again."
         await build_graph(resources).ainvoke(user_says("Me again."), other)

@@ -226,8 +226,9 @@ async def test_a_checkpoint_that_langgraph_has_not_given_yet_is_waited_for(saver
         await waiting
 
 
-async def test_a_checkpoint_that_was_read_need_not_be_given(saver: Any) -> None:
-    written = await write(saver, "call", "hello")
+@pytest.mark.parametrize("kept", [True, False], ids=["from memory", "from the file"])
+async def test_a_checkpoint_that_was_read_need_not_be_given(saver: Any, kept: bool) -> None:
+    written = await (take_turn if kept else write)(saver, "call", "hello")
     with saver.turn_on("call"):
         await saver.aget_tuple(config("call"))
         await saver.until_written("call", written["id"])

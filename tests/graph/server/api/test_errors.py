@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -169,7 +168,6 @@ class Broken(Exception):
     [
         (Broken(SECRET), (500, "server_error", None)),
         (StorageError(SECRET), (503, "storage", None)),
-        (sqlite3.OperationalError(SECRET), (503, "storage", None)),
     ],
     ids=lambda value: type(value).__name__,
 )
