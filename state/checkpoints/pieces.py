@@ -24,7 +24,7 @@ _FAST = 1
 """How hard zlib tries: names of channels and steps make half of a checkpoint, and come again and again."""
 
 Place = tuple[list[Any], int]
-"""Keys that lead to a value, and how many pieces stand there: -1 for one alone, else a list of so many."""
+"""The path to a value, and its number of pieces: -1 for a single piece, otherwise the length of a list."""
 
 
 @dataclass(slots=True)

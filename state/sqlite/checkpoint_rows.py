@@ -155,8 +155,8 @@ def tuple_of(raw: Raw, found: Found, serde: SerializerProtocol) -> CheckpointTup
     return CheckpointTuple(config, checkpoint, value["metadata"], parent, pending)
 
 
-def config_of(thread_id: str, space: str, checkpoint_id: str) -> RunnableConfig:
-    """Return the configuration that names a checkpoint."""
+def config_of(thread_id: str, space: str, checkpoint_id: str | None) -> RunnableConfig:
+    """Return the configuration that names a checkpoint, or with `None` a thread alone."""
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": space, "checkpoint_id": checkpoint_id}}
 
 

@@ -5,7 +5,6 @@ import logging
 import sqlite3
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from ..checkpoints.pieces import Known
@@ -15,8 +14,10 @@ from .connection import BUSY_SECONDS
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
-"""The `user_version` of a file with these tables; 0 and 1 are those of LangGraph's saver."""
+FORMAT = 3
+"""The `user_version` of a file in this form."""
+_CONVERTED = 2
+"""A file with our tables, in whose free pages deleted words may still be; lower ones are LangGraph's."""
 
 _PAGE = 1024
 """Bytes of a page: each transaction writes some pages anew, in which little has changed."""
@@ -25,7 +26,6 @@ _OLD = {"checkpoints", "writes"}
 """Tables of LangGraph's saver."""
 
 _PRAGMAS = (
-    f"busy_timeout={int(BUSY_SECONDS * 1000)}",
     "journal_mode=WAL",
     "synchronous=NORMAL",
     # Builds of SQLite differ in it. It overwrites what pruning deletes, which forgetting could not find any
@@ -43,8 +43,8 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             f"the checkpoint file {path} was made by a newer version of voicegraph: upgrade voicegraph or "
             "choose another database"
         )
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
+    is_new = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    if is_new:
         connection.execute(f"PRAGMA page_size={_PAGE}")
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
@@ -52,23 +52,29 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Of two processes that open the file at once the second finds it done.
+        # Another process may have done it since.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != FORMAT:
-            for table in _OLD & tables:
-                connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-            for statement in MAKE_TABLES:
-                connection.execute(statement)
-            if tables >= _OLD:
-                log.info("rewriting the checkpoints in the form of this version")
-                _convert(connection)
-            connection.execute(f"PRAGMA user_version={FORMAT}")
+        if version < _CONVERTED:
+            _make_tables(connection)
+            connection.execute(f"PRAGMA user_version={FORMAT if is_new else _CONVERTED}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-    if tables >= _OLD:
+    if version < FORMAT and not is_new:
         _shrink(connection)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Make our tables, with what is in those of LangGraph's saver."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table in _OLD & tables:
+        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    for statement in MAKE_TABLES:
+        connection.execute(statement)
+    if tables >= _OLD:
+        log.info("rewriting the checkpoints in the form of this version")
+        _convert(connection)
 
 
 def _convert(connection: sqlite3.Connection) -> None:
@@ -82,7 +88,7 @@ def _convert(connection: sqlite3.Connection) -> None:
     for thread_id, space, checkpoint_id, parent_id, kind, body, metadata in old:
         if thread_id != thread:
             thread, known = thread_id, Known()
-        config = config_of(thread_id, space, parent_id) if parent_id else _without_parent(thread_id, space)
+        config = config_of(thread_id, space, parent_id)
         checkpoint = serde.loads_typed((kind, body))
         of_checkpoint: Any = json.loads(metadata) if metadata else {}
         statements = put(config, checkpoint, of_checkpoint, serde, known)
@@ -111,10 +117,6 @@ def _convert_writes(
         known.of_object.clear()
 
 
-def _without_parent(thread_id: str, space: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": space}}
-
-
 def _shrink(connection: sqlite3.Connection) -> None:
     """Write the file anew, in small pages and without what was deleted before it was overwritten."""
     try:
@@ -123,5 +125,5 @@ def _shrink(connection: sqlite3.Connection) -> None:
     except sqlite3.OperationalError:
         pass  # Another process has it open: the pages stay large.
     connection.execute("VACUUM")
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA user_version={FORMAT}")

@@ -90,11 +90,9 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
 
     async def try_write(self) -> None:
         """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
-        try:
+        with self._faults(self._path):
             async with self.lock:
                 await self.connection.try_write(_TRIAL)
-        except sqlite3.Error as error:
-            raise storage_error(self._path, error) from error
 
     async def prune_thread(self, thread_id: str, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints of a thread; see `Checkpointer`."""
@@ -147,7 +145,7 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
 
 @asynccontextmanager
 async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteSaver]:
-    """Open the checkpoints in the file at `path`, which may be `:memory:`, and close it behind the body.
+    """Open the checkpoints in the file at `path`, which may be `:memory:`, and close it after the body.
 
     What fails later is noted in `health`. Raises `StorageError` when the file cannot be opened, is no
     database, or was made by a newer version.

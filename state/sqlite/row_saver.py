@@ -194,11 +194,11 @@ class RowSaver(FromThreads):
         await until_unlocked(once, seconds or _busy_seconds)
 
     @contextmanager
-    def _faults(self) -> Generator[None]:
+    def _faults(self, shown: str = "of the checkpoints") -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise storage_error("of the checkpoints", error) from error
+            raise storage_error(shown, error) from error
 
 
 def _busy_seconds() -> float:

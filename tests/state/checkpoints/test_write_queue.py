@@ -1,4 +1,4 @@
-"""Writes are gathered, made in their order, and waited for by whoever must."""
+"""Writes are batched in order, and a caller can wait for those of its thread."""
 
 import asyncio
 from typing import Any

@@ -119,6 +119,19 @@ async def test_an_upgrade_that_breaks_down_leaves_the_file_as_it_was(
         assert len(await contents(saver, "call-1")) == len(old["call-1"])
 
 
+async def test_an_upgrade_that_is_killed_before_the_file_is_rewritten_is_completed_by_the_next(
+    old: dict[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("voicegraph.state.sqlite.checkpoint_upgrade._shrink", lambda _: None)
+        async with opened(tmp_path) as saver:
+            await saver.erase(list(old))
+    assert WORD.encode() in (tmp_path / "voice.checkpoints.db").read_bytes()
+    async with opened(tmp_path):
+        pass
+    assert WORD.encode() not in (tmp_path / "voice.checkpoints.db").read_bytes()
+
+
 async def test_a_file_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "voice.checkpoints.db")) as connection:
         connection.execute(f"PRAGMA user_version={FORMAT + 1}")
