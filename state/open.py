@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 from .database.database import CONNECTIONS, Database
 from .database.faults import storage_faults
 from .database.location import Location, checkpoint_path, parse_location
+from .database.name_locks import NameLocks, NoLocks
 from .database.storage_health import StorageHealth
 from .migrations.upgrade import HEAD, upgrade
 from .search.search_index import SearchIndex
 
 if TYPE_CHECKING:
     from .checkpoints.checkpointer import Checkpointer
-    from .postgres.leases import Leases
 
 
 async def open_database(url: str, *, migrate: bool = True, connections: int = CONNECTIONS) -> Database:
@@ -95,16 +95,12 @@ def open_checkpointer(
 
 
 @asynccontextmanager
-async def open_leases(location: Location) -> "AsyncGenerator[Leases | None]":
-    """Give the leases of PostgreSQL, open during the body; `None` for SQLite. Raises `StorageError`."""
+async def open_locks(location: Location) -> AsyncGenerator[NameLocks]:
+    """Give the locks that all processes of a database see, in the body. Raises `StorageError`."""
     if location.sqlite:
-        yield None
+        yield NoLocks()
         return
-    from .postgres.leases import Leases
+    from .postgres.leases import open_leases
 
-    leases = Leases(location)
-    try:
-        await leases.open()
+    async with open_leases(location) as leases:
         yield leases
-    finally:
-        await leases.close()

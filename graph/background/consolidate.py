@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -24,11 +24,9 @@ from ...nodes.memory.consolidation import (
 from ...nodes.turn.limits import TurnLimits
 from ...state.agents.actors import Actor
 from ...state.conversations.due_messages import agents_with_due_messages
+from ...state.database.name_locks import NameLocks
 from ...state.errors import InvalidSetting, VoicegraphError
 from ...state.store import Store
-
-if TYPE_CHECKING:
-    from ...state.postgres.leases import Leases
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +63,12 @@ def build_consolidation() -> CompiledStateGraph[Any, Any, Any, Any]:
 class Consolidator:
     """Consolidates in the background, without disturbing turns.
 
-    With `leases`, one process at a time consolidates an agent. Without, two processes on one SQLite file may
-    ask their models the same, and only the first answer counts.
+    By `locks` one process at a time consolidates an agent. On SQLite, which has none, two processes may ask
+    their models the same, and only the first answer counts.
     """
 
-    def __init__(
-        self, store: Store, models: ModelSource, limits: TurnLimits, leases: "Leases | None" = None
-    ) -> None:
-        self._store, self._models, self._limits, self._leases = store, models, limits, leases
+    def __init__(self, store: Store, models: ModelSource, limits: TurnLimits, locks: NameLocks) -> None:
+        self._store, self._models, self._limits, self._locks = store, models, limits, locks
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def wake(self, actor: Actor, agent_id: str) -> None:
@@ -115,15 +111,12 @@ class Consolidator:
     @asynccontextmanager
     async def _alone(self, agent_id: str) -> AsyncGenerator[None]:
         """Wait until no other process consolidates the agent, and exclude all others during the body."""
-        if self._leases is None:
-            yield
-            return
-        while not await self._leases.lock(_WHAT, agent_id):  # noqa: ASYNC110 - Another process frees it.
+        while not await self._locks.lock(_WHAT, agent_id):  # noqa: ASYNC110 - Another process frees it.
             await asyncio.sleep(_LOOK_AGAIN)
         try:
             yield
         finally:
-            await self._leases.unlock(_WHAT, agent_id)
+            await self._locks.unlock(_WHAT, agent_id)
 
     async def close(self) -> None:
         """Stop; the rest stays pending until the next start."""

@@ -58,8 +58,7 @@ async def serve(
     serves.
     """
     keyed = await refuse_open_door(resources.store.database, host)
-    if resources.journaling.lock is not None:
-        resources.journaling.lock.serve()
+    resources.owner.serve()
     resources.models.get(None)  # Loading takes half a second: do it now, not in the first turn.
     app = create_app(build_graph(resources), metrics)
     # Imported objects stay alive: collecting garbage among them would block all calls for 0.1 s.

@@ -3,16 +3,13 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from ...state.conversations.crash_records import record_left
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.errors import StorageError
 from .journaling import Journaling
+from .owner import ThreadOwner
 from .running import Threads
-
-if TYPE_CHECKING:
-    from ...state.postgres.leases import Leases
 
 LOOK_SECONDS = 10.0
 """Seconds between checks for turns that other processes left: one or two queries, for any number of turns."""
@@ -21,10 +18,10 @@ LOOK_SECONDS = 10.0
 class CrashedTurns:
     """Finds turns whose process has died, and records their messages."""
 
-    def __init__(self, journaling: Journaling, threads: Threads, leases: "Leases | None") -> None:
+    def __init__(self, journaling: Journaling, threads: Threads, owner: ThreadOwner) -> None:
         self.recorded = 0
         """Number of turns that this process has recorded."""
-        self._journaling, self._threads, self._leases = journaling, threads, leases
+        self._journaling, self._threads, self._owner = journaling, threads, owner
         self._looking: asyncio.Task[None] | None = None
         self._tell: Callable[[int], object] = lambda _: None
 
@@ -63,9 +60,4 @@ class CrashedTurns:
 
     async def _going_on(self, turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
         running = [turn for turn in turns if self._threads.running(turn.thread_id) is not None]
-        if self._leases is not None:
-            held = await self._leases.held(turn.thread_id for turn in turns)
-            return [*running, *(turn for turn in turns if turn.thread_id in held)]
-        lock, ours = self._journaling.lock, self._journaling.token
-        others = (turn for turn in turns if turn.process != ours)
-        return [*running, *(turn for turn in others if lock is not None and lock.is_alive(turn.process))]
+        return [*running, *await self._owner.running(turns)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .owner import InterruptedElsewhere
 from .running import Threads
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ _MOST_OF_CHARACTER = 12
 """Maximum number of bytes of one character."""
 _MOST_HANDLED = 1000
 """Number of handled interrupts remembered for repeated notices: far more than are ever waiting."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterruptedElsewhere:
-    """The outcome in another process: whether a turn `ran` there, now ended, and its reply was `cut`."""
-
-    ran: bool
-    cut: bool
 
 
 @dataclass(kw_only=True)

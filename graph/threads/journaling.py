@@ -3,18 +3,13 @@
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 from ...nodes.context import Background
 from ...nodes.speech.speech import Speaker
-from ...state.agents.thread_keys import thread_name
-from ...state.checkpoints.checkpointer import Checkpointer
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.conversations.turn_journal import TurnJournal
-from ...state.errors import StorageError, ThreadBusy
-from ...state.sqlite.process_lock import ProcessLock
+from ...state.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -56,42 +51,18 @@ class Followed(Protocol):
 class Journaling:
     """Writes the turns of this process to the journal.
 
-    `lock` knows which processes have an SQLite file open; it is `None` on PostgreSQL, where leases show who
-    has a thread. For a database in memory, which ends with the process, it is not `enabled`.
+    `token` names the process in it. For a database in memory, which ends with the process, it is not
+    `enabled`.
     """
 
     def __init__(
-        self,
-        journal: TurnJournal,
-        lock: ProcessLock | None,
-        background: Background,
-        checkpointer: Checkpointer,
-        *,
-        enabled: bool,
+        self, journal: TurnJournal, background: Background, token: int = 0, *, enabled: bool = True
     ) -> None:
-        self.journal, self.lock, self.checkpointer = journal, lock, checkpointer
-        self.background, self.enabled = background, enabled
-        self.token = lock.token if lock else 0
+        self.journal, self.background, self.token, self.enabled = journal, background, token, enabled
         self._open: dict[Followed, None] = {}
         """The turns in the order in which they started."""
         self._flushing = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
-        self._openings: int = lock.openings() if lock else 0
-        self.has_company = False
-        """True if another process had the SQLite file open when the last turn started."""
-
-    def alone(self) -> bool:
-        """Return whether no other process has the SQLite file open."""
-        return self.lock is None or self.lock.is_alone()
-
-    def has_been_visited(self) -> bool:
-        """Return whether others had the SQLite file open since the last call, and none has it now."""
-        if self.lock is None:
-            return False
-        openings, company = self.lock.openings(), not self.lock.is_alone()
-        visited = not company and (self.has_company or openings != self._openings)
-        self._openings, self.has_company = openings, company
-        return visited
 
     def has_unwritten(self, thread_id: str) -> bool:
         """Return whether a turn of this process on the thread may not be journaled completely."""
@@ -109,31 +80,6 @@ class Journaling:
                 if error.retryable:
                     raise
         return await self.journal.find(thread_id)
-
-    async def claim(self, thread_id: str, turn_id: str) -> JournaledTurn | None:
-        """Claim a thread of an SQLite file for a turn; return its unfinished turn, if any.
-
-        Raises `ThreadBusy` if another process runs a turn on it.
-        """
-        assert self.lock is not None
-        while True:
-            left = await self.find(thread_id)
-            if left is None:
-                now = datetime.now(UTC)
-                if self.alone() or await self.journal.begin(thread_id, turn_id, self.token, now):
-                    return None
-            else:
-                self.refuse_if_alive(left)
-                await self.journal.take(left, self.token)
-                return replace(left, process=self.token)
-
-    def refuse_if_alive(self, turn: JournaledTurn) -> None:
-        """Raise `ThreadBusy` if another process runs the turn."""
-        if self.lock is not None and turn.process != self.token and self.lock.is_alive(turn.process):
-            raise ThreadBusy(
-                f"another process runs a turn on thread '{thread_name(turn.thread_id)}': wait for its end, "
-                "or use PostgreSQL, where processes share their threads"
-            )
 
     def follow(self, turn: Followed) -> None:
         """Journal from now on what the turn speaks."""

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
 
 from langchain_core.messages import AnyMessage
 
@@ -18,17 +17,11 @@ from ...state.conversations.message_rows import MessageRecord
 from ...state.errors import StorageError, VoicegraphError
 from ...state.schema import Turn
 from .journaling import Journaling
-from .running_checkpoint import running_checkpoint
-
-if TYPE_CHECKING:
-    from ...state.postgres.leases import ThreadFacts
-
-Known = Literal["warm", "cold", "new"]
+from .known_threads import Known
+from .owner import RESUMED, OwnedThread
 
 log = logging.getLogger(__name__)
 
-_RESUMED = "resumed"
-"""Placeholder for the id of a resumed turn until it is known."""
 LONGEST_WAIT = 5.0
 """Maximum seconds that a tool with side effects waits until the user's message is journaled."""
 
@@ -47,12 +40,14 @@ class OpenTurn:
     def __init__(
         self,
         journaling: Journaling,
+        held: OwnedThread,
         live: Context,
         turn_id: str | None,
         *,
         enabled: bool,
     ) -> None:
         """`turn_id` is `None` for a resumed turn; without `enabled` nothing is written."""
+        self.held = held
         self.speaker, self.thread_id, self.turn_id = live.speaker, live.thread_key, turn_id or ""
         self.noted = 0
         """Number of spoken characters that are journaled."""
@@ -94,25 +89,12 @@ class OpenTurn:
             return live
         return replace(live, begun=self.begun, storing=self._store, written=self._until_written)
 
-    async def take(self, known: Known, facts: "ThreadFacts | None") -> tuple[Known, JournaledTurn | None]:
-        """Claim the thread; return how well it is known, and its unfinished turn, if any.
-
-        `facts` are those of the thread's lease on PostgreSQL. Raises `ThreadBusy` if another process runs a
-        turn on the thread of an SQLite file.
-        """
-        journaling = self._journaling
+    async def take(self, known: Known) -> tuple[Known, JournaledTurn | None]:
+        """Return how well the thread is known, and its unfinished turn, if any; see `OwnedThread`."""
         if not self._enabled:
             return known, None
-        if facts is not None:
-            any_left = facts.left or journaling.has_unwritten(self.thread_id)
-            left = await journaling.find(self.thread_id) if any_left else None
-            return known if left is None else "cold", left
-        if known == "warm" and journaling.has_company:
-            known = "cold"
-        if known != "cold" and self.turn_id and not journaling.has_company:
-            return known, None
-        left = await journaling.claim(self.thread_id, self.turn_id or _RESUMED)
-        self._has_claimed = True
+        known, left = await self.held.unfinished(known, self.turn_id)
+        self._has_claimed = self.held.is_claimed
         return known, left
 
     async def replace(self, left: JournaledTurn, turn: Turn, said: Sequence[AnyMessage]) -> None:
@@ -159,7 +141,7 @@ class OpenTurn:
             while not await journal.begin(self.thread_id, turn["id"], journaling.token, started_at, records):
                 left = await journal.find(self.thread_id)
                 if left is not None and left.turn_id != turn["id"]:
-                    journaling.refuse_if_alive(left)
+                    self.held.refuse_if_alive(left)
                     again = left.recorded_at is None and left.is_repeated_in(records)
                     await journal.replace(left, () if again else None, turn["id"])
 
@@ -173,16 +155,10 @@ class OpenTurn:
             log.warning("the user's message could not be journaled at once", extra=place)
 
     async def _store(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Store after the journal's first write, which would otherwise bring back a turn that has left it.
-
-        On SQLite also after the checkpoints, which are in a separate file: if writing them fails, the journal
-        gives the next turn what they lack.
-        """
+        """Store after the journal's first write, which would otherwise bring back a turn that has left it."""
         if self._writing is not None and not self._writing.done():
             await asyncio.wait({self._writing})
-        if self._journaling.lock is not None:
-            checkpoint_id = running_checkpoint()
-            await self._journaling.checkpointer.until_written(self.thread_id, checkpoint_id, within=None)
+        await self.held.checkpoints_written()
         await self._storing(write)
 
     async def _until_written(self) -> None:
@@ -198,7 +174,7 @@ class OpenTurn:
 
     async def _drop(self) -> None:
         with suppress(StorageError):
-            place = (self.thread_id, self.turn_id or _RESUMED)
+            place = (self.thread_id, self.turn_id or RESUMED)
             await self._journaling.journal.drop(*place, self._journaling.token)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...nodes.context import Background
 from ...state.agents.thread_keys import thread_name
 from ...state.errors import StorageError, ThreadBusy
-from .interrupts import LONGEST_SILENCE, LOOK_AGAIN, InterruptedElsewhere, Interrupts, Notice
+from .interrupts import LONGEST_SILENCE, LOOK_AGAIN, Interrupts, Notice
+from .owner import InterruptedElsewhere
 from .running import Threads, TurnRun
 
 if TYPE_CHECKING:

@@ -94,7 +94,7 @@ async def fork(
     except BaseException:
         await store.threads.delete(actor, new_id)
         raise
-    graph.resources.index()
+    graph.resources.indexing.wake()
     unfinished = bool((await graph.aget_state(config_of(actor, new_id))).tasks)
     return Fork(thread_id=new_id, agent=agent, actor=actor, unfinished=unfinished)
 

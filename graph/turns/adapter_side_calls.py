@@ -43,7 +43,7 @@ async def side_answer(
     if asked is None or not modes:
         return None
     key, actor, agent = key_of_call(call), actor_of_call(call), str(call.get("agent") or "default")
-    is_known = resources.owner_ids(key) is not None
+    is_known = resources.known.owner_ids(key) is not None
     if not is_known and not any(map(may_quote, asked.texts)):
         return None  # The first turn of a call must not wait.
     if not is_side_call(asked, await known_conversation(graph, resources, key)):

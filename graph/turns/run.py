@@ -15,7 +15,6 @@ from ...nodes.window.records import as_records
 from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from ...state.errors import NothingToResume, ThreadBusy
-from ..threads.interrupts import InterruptedElsewhere
 from ..threads.running import TurnRun
 from .turn_config import call_of, config_of, config_of_call, turn_config
 from .turn_graph import TurnGraph
@@ -86,8 +85,7 @@ async def is_running(graph: TurnGraph, thread_id: str, *, actor: Actor | None = 
     key = thread_key(actor or Actor(), thread_id)
     if graph.resources.threads.running(key) is not None:
         return True
-    others = graph.resources.others
-    return others is not None and await others.have(key)
+    return await graph.resources.owner.runs_elsewhere(key)
 
 
 async def interrupt(
@@ -111,14 +109,7 @@ async def interrupt(
         return True
     if heard is not None:
         return await _cut_behind_the_turns(graph, key, heard)
-    return (await _stop_elsewhere(graph, key, heard)).ran
-
-
-async def _stop_elsewhere(graph: TurnGraph, key: str, heard: str | None) -> InterruptedElsewhere:
-    """Stop the turn that another process runs on the thread, if any, and wait for its end."""
-    others = graph.resources.others
-    found = None if others is None else await others.interrupt(key, heard)
-    return found or InterruptedElsewhere(ran=False, cut=False)
+    return (await graph.resources.owner.interrupt(key, heard)).ran
 
 
 async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
@@ -130,9 +121,9 @@ async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
     run.kept = True
 
     async def cut() -> AsyncGenerator[bool]:
-        elsewhere = await _stop_elsewhere(graph, key, heard)
+        elsewhere = await graph.resources.owner.interrupt(key, heard)
         if not elsewhere.cut:
-            async with graph.resources.owning(run):
+            async with graph.resources.owner.reserve(run):
                 await _cut_last_reply(graph, key, heard)
         yield elsewhere.ran
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self, cast
@@ -17,17 +16,16 @@ from pydantic import BaseModel, Field
 from ...nodes.context import Context
 from ...nodes.turn.turn_facts import note_facts
 from ...state.agents.thread_keys import actor_of_call, thread_key
-from ...state.checkpoints.checkpointer import Checkpointer
 from ...state.errors import InvalidInput, InvalidSetting
 from ...state.schema import VoiceInput, VoiceOutput, VoiceState
 from ..clients.incoming import turn_input
 from ..resources import Resources
 from ..threads.open_turn import OpenTurn
+from ..threads.owner import OwnedThread
 from ..threads.running import TurnRun
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
 from .filled_wait import filled_wait
-from .held_thread import HeldThread, held_thread, unheld
 from .turn_config import call_of, config_of_call, new_messages_only, turn_config
 from .unfinished_turn import close_crashed, go_on
 
@@ -135,7 +133,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         if input is not None:
             input = turn_input(input, resources.settings, now)
         agent = str(call.get("agent") or "")
-        await resources.admit(actor, agent, thread_id)
+        await resources.known.admit(actor, agent, thread_id)
         key, history = thread_key(actor, thread_id), input.get("history", ()) if input else ()
         run = TurnRun(key, history, watch, resources.clock)
         run.instructions = input["turn"].get("client_instructions", "") if input else ""
@@ -169,63 +167,47 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         self, run: TurnRun, live: Context, input: Any, config: RunnableConfig, **options: Any
     ) -> AsyncGenerator[Any]:
         """Yield the parts of LangGraph's own run, with exclusive use of the thread."""
-        self.resources.look_around()
-        agent, known = await self.resources.claim(live.actor, live.agent, live.thread_id)
+        resources = self.resources
+        agent, _ = await resources.known.claim(live.actor, live.agent, live.thread_id)
         note_facts(agent=agent)
         run.claimed.set()
-        graph = self
-        ours = self.checkpointer is self.resources.checkpointer  # `langgraph dev` has its own.
-        async with held_thread(self.resources, run, live) as held:
-            if held is not None:
-                agent, known = await held.known(self.resources, live, known)
-                live, graph = held.context(live), self._with_saver(held.saver)
-            elif ours:
-                live = unheld(self.resources, run, live)
+        ours = self.checkpointer is resources.checkpointer  # `langgraph dev` has its own.
+        async with resources.owner.acquire(run, live) as held:
+            agent, known = await held.known(live)
+            graph, live = held.prepare(self, live)
             live = replace(live, agent=agent)
             turn_id = input["turn"]["id"] if input else None
-            turn = OpenTurn(self.resources.journaling, live, turn_id, enabled=ours)
-            known, left = await turn.take(known, held and held.lease.facts)
+            turn = OpenTurn(resources.owner.journaling, held, live, turn_id, enabled=ours)
+            known, left = await turn.take(known)
             live = turn.context(live)
             if input is None:
-                await go_on(graph, live, config, held, turn, left)
+                await go_on(graph, live, config, turn, left)
             elif known != "warm":
-                await close_crashed(graph, config, known, held, turn, left)
-            self.resources.begun(run.thread_id)
+                await close_crashed(graph, config, known, turn, left)
+            resources.known.begun(run.thread_id)
             memory = live.read_ahead()
             steps = 4 * live.limits.max_steps + 10
             config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
             each_step = options.get("durability") != "exit"
-            with self.resources.checkpointer.turn_on(run.thread_id, each_step=each_step), turn:
-                if held is not None:
-                    await held.read(config)
-                    memory.add_done_callback(
-                        lambda done: done.cancelled() or done.exception() or run.begun.set()
-                    )
+            with resources.checkpointer.turn_on(run.thread_id, each_step=each_step), turn:
+                await held.read(config)
+                memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
                 async for part in graph._parts(live, input, config, held, **options):
                     yield part
         if live.failure.error is not None and live.limits.raise_errors:
             raise live.failure.error
 
-    def _with_saver(self, saver: Checkpointer) -> Self:
-        """Return the graph with a saver for one turn. LangGraph's `copy` takes ten times as long."""
-        graph = copy(self)
-        graph.checkpointer = saver
-        return graph
-
     async def _parts(
-        self, live: Context, input: Any, config: RunnableConfig, held: HeldThread | None, **options: Any
+        self, live: Context, input: Any, config: RunnableConfig, held: OwnedThread, **options: Any
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clean up after it."""
         try:
             async for part in super().astream(input, config, context=live, **options):
                 yield part
-            self.resources.index()
-            if held is None:
-                await self.resources.prune(live.thread_key)
-            else:
-                await held.end(self.resources)
+            self.resources.indexing.wake()
+            await held.end()
         except BaseException:
-            self.resources.forget_thread(live.thread_key)
+            self.resources.known.forget(live.thread_key)
             raise
 
     async def _require_head(self, config: RunnableConfig) -> None:

@@ -17,15 +17,14 @@ from ...state.conversations.ended_turns import cut_id
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.errors import NothingToResume
 from ...state.schema import LatestTurn, Turn, new_turn
+from ..threads.known_threads import Known
 from ..threads.open_turn import OpenTurn
-from .held_thread import HeldThread
 
 
 async def go_on(
     graph: CompiledStateGraph[Any, Any, Any, Any],
     live: Context,
     config: RunnableConfig,
-    held: HeldThread | None,
     turn: OpenTurn,
     left: JournaledTurn | None,
 ) -> None:
@@ -34,7 +33,7 @@ async def go_on(
     Raises `NothingToResume` if another process has ended it in between.
     """
     state = await graph.aget_state(config)
-    if held is not None and not state.tasks:
+    if not state.tasks:
         raise NothingToResume(f"the turn of thread '{live.thread_id}' has ended")
     # Before its first step a turn is pending input: the state holds the previous one.
     found = state.values.get("turn") if state.next != (START,) else None
@@ -48,8 +47,7 @@ async def go_on(
 async def close_crashed(
     graph: CompiledStateGraph[Any, Any, Any, Any],
     config: RunnableConfig,
-    known: str,
-    held: HeldThread | None,
+    known: Known,
     turn: OpenTurn,
     left: JournaledTurn | None,
 ) -> None:
@@ -58,10 +56,10 @@ async def close_crashed(
     Messages that are in `left` but not in the checkpoints are added to the window. Checkpoints of stored
     turns, on a thread that is new or has no messages, are of a deleted thread, and must not be used.
     """
-    if held is not None and held.lease.head is None and left is None:
+    if turn.held.is_empty and left is None:
         return
     saver = cast(BaseCheckpointSaver[Any], graph.checkpointer)
-    deleted = known == "new" if held is None else not held.lease.facts.said
+    deleted = turn.held.was_deleted(known)
     state = await graph.aget_state(config)
     if deleted and left is None and state.values.get("stored_through"):
         name = config.get("configurable", {})["thread_id"]

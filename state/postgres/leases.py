@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from ..agents.thread_keys import thread_name
@@ -262,6 +262,17 @@ class Leases:
         lease = Lease(thread_id, facts, lambda: self._link.is_sure)
         self._open.add(lease)
         return lease
+
+
+@asynccontextmanager
+async def open_leases(location: Location) -> AsyncGenerator[Leases]:
+    """Give the leases of a PostgreSQL database, open during the body. Raises `StorageError`."""
+    leases = Leases(location)
+    try:
+        await leases.open()
+        yield leases
+    finally:
+        await leases.close()
 
 
 async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:

@@ -44,6 +44,8 @@ _guard = threading.Lock()
 class ProcessLock:
     """A token of this process, held until `close`. One process may have several, on one file too."""
 
+    is_of_file = True
+
     def __init__(self, database: Path, *, takes_part: bool = True) -> None:
         """Take a token, unless this process only looks. Raises `StorageError` when it cannot be."""
         with _guard:
@@ -118,14 +120,38 @@ class ProcessLock:
 
 
 @asynccontextmanager
-async def process_lock(location: Location) -> AsyncGenerator[ProcessLock | None]:
-    """Hold a token of an SQLite file in the body; `None` for a database in memory or on PostgreSQL."""
-    lock = None if location.path is None else await asyncio.to_thread(ProcessLock, location.path)
+async def process_lock(location: Location) -> "AsyncGenerator[ProcessLock | NoOtherProcess]":
+    """Hold a token of an SQLite database in the body. Raises `StorageError`."""
+    if location.path is None:
+        yield NoOtherProcess()
+        return
+    lock = await asyncio.to_thread(ProcessLock, location.path)
     try:
         yield lock
     finally:
-        if lock is not None:
-            lock.close()
+        lock.close()
+
+
+class NoOtherProcess:
+    """What stands for the lock of a database in memory, which no other process sees."""
+
+    is_of_file = False
+    token = 0
+
+    def is_alive(self, token: int) -> bool:
+        """Return false."""
+        return False
+
+    def is_alone(self) -> bool:
+        """Return true."""
+        return True
+
+    def openings(self) -> int:
+        """Return 0."""
+        return 0
+
+    def serve(self) -> None:
+        """Do nothing."""
 
 
 def _opened(database: Path) -> _LockFile:

@@ -24,7 +24,7 @@ def consolidate(
 async def _consolidate(caller: Caller, agent: str, model: str | None, url: str | None) -> None:
     from ....nodes.model.catalog import Models, default_model
     from ....state.agents.actors import Actor
-    from ....state.open import open_leases
+    from ....state.open import open_locks
     from ...background.consolidate import Consolidator
     from ...settings import load_settings
     from ..terminal.output import console
@@ -33,11 +33,11 @@ async def _consolidate(caller: Caller, agent: str, model: str | None, url: str |
     settings = load_settings(memory_model=model)
     actor = Actor(caller.organization, caller.user)
     out, progress = console(errors=False), console(errors=True)
-    async with reading(url) as store, open_leases(store.database.location) as leases:
+    async with reading(url) as store, open_locks(store.database.location) as locks:
         agent_id = (await store.agents.get(actor, agent)).id
         models = Models(settings.model or default_model())
         try:
-            done = await Consolidator(store, models, settings, leases).consolidate(
+            done = await Consolidator(store, models, settings, locks).consolidate(
                 actor, agent_id, lambda so_far: progress.print(f"{so_far} messages read …")
             )
         finally:

@@ -19,8 +19,8 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
     # First, so that a new thread with this id never finds the old messages.
     await resources.checkpointer.erase([key])
     await resources.store.threads.delete(actor, thread_id)
-    resources.forget_thread(key)
-    resources.index()
+    resources.known.forget(key)
+    resources.indexing.wake()
 
 
 async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> str:
@@ -31,8 +31,8 @@ async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> s
     await resources.checkpointer.erase(trace.thread_keys)
     await resources.store.agents.delete(actor, trace.name)
     for key in trace.thread_keys:
-        resources.forget_thread(key)
-    resources.index()
+        resources.known.forget(key)
+    resources.indexing.wake()
     return trace.name
 
 
@@ -54,7 +54,7 @@ async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> F
             await _end_turns(graph, actor, (await Traces(store.database).of_thread(actor, name)).threads)
             forgotten = await forget_thread(store, saver, actor, name)
     for key in forgotten.trace.thread_keys:
-        resources.forget_thread(key)
+        resources.known.forget(key)
     return forgotten
 
 

@@ -112,7 +112,7 @@ async def import_file(request: Request, actor: Acting, graph: Serving) -> Import
     file = await asyncio.to_thread(read_memory_file, content)
     await _check(file, graph)
     done = await import_memory(graph.resources.store, actor, file)
-    graph.resources.index()
+    graph.resources.indexing.wake()
     return ImportedMemory(added=done.added, renamed=done.renamed)
 
 

@@ -70,7 +70,7 @@ async def create_passages(
     store = graph.resources.store
     agent_id = (await store.agents.get(actor, agent)).id
     made = await store.passages.insert(actor, agent_id, body.text, tags=body.tags, context=body.context)
-    graph.resources.index()
+    graph.resources.indexing.wake()
     return page_of(made, ShownPassage.model_validate, more=False)
 
 

@@ -171,7 +171,7 @@ class ServedTurns:
                 run = await self._run(actor, agent, request, thread_id)
         finally:
             self._let_go(arrival, taken)
-        if graph.resources.others is not None:
+        if graph.resources.owner.is_shared:
             # So that a busy thread or a full database is answered by an HTTP status.
             await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)

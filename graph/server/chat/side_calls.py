@@ -54,7 +54,7 @@ class SideCalls:
         return True
 
     def _style(self, actor: Actor, agent: str, named: str) -> Style | None:
-        owns = self._graph.resources.owns
+        owns = self._graph.resources.known.owns
         names = (name for name in (own_name(actor, agent, named), named) if owns(actor, agent, name))
         return next((style for name in names if (style := self._styles.get(thread_key(actor, name)))), None)
 
@@ -64,7 +64,7 @@ class SideCalls:
             # A client may want a tool call, or JSON, in all of its turns.
             same = style is not None and style.prompt in (None, first_prompt(request.messages))
             return not (same and request.stream and has_history(request.messages))
-        shared = self._graph.resources.others is not None
+        shared = self._graph.resources.owner.is_shared
         in_one_piece = not request.stream and bool(style.streamed if style else shared)
         if in_one_piece or has_history(request.messages):
             return in_one_piece

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from ....state.agents.actors import Actor
 from ....state.errors import StorageError
+from ...resources import Resources
 from ..access.auth import bearer_key, identified
 from ..access.keyring import Keyring
 from ..access.local_access import is_local
@@ -54,10 +55,10 @@ async def ready(request: Request) -> Response:
     if request.app.state.draining:
         return _readiness(Readiness(status="draining", reason=None))
     keyring: Keyring = request.app.state.keyring
-    others = request.app.state.graph.resources.others
+    resources: Resources = request.app.state.graph.resources
     try:
         await keyring.look()
-        if others is not None and not others.is_linked:
+        if not resources.owner.is_linked:
             return _readiness(Readiness(status="no database", reason="the database cannot be reached"))
     except StorageError as error:
         return _readiness(Readiness(status="no database", reason=error.public))

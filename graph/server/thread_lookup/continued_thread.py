@@ -67,7 +67,7 @@ async def _candidates(graph: TurnGraph, actor: Actor, agent: str, told: ToldConv
     What they store too late is not seen.
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + (_LATE if graph.resources.others else 0.0)
+    until = loop.time() + (_LATE if graph.resources.owner.is_shared else 0.0)
     found = await look(graph, actor, agent, told)
     while found.late and continued_one(found.agreements, all_seen=False) is None and loop.time() < until:
         await asyncio.sleep(_PAUSE)

@@ -74,7 +74,7 @@ async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversatio
     found = Candidates(too_many=ends.too_many or len(journaled) > _MOST, all_seen=ends.complete)
     owner = (actor.organization_id, actor.user_id, ends.agent_id)
     for run in running:
-        if resources.owner_ids(run.thread_id) == owner:
+        if resources.known.owner_ids(run.thread_id) == owner:
             await _add_running(graph, run, told, found)
     for turn in journaled:
         await _add_journaled(graph, turn, told, found)
@@ -123,9 +123,8 @@ async def _add_journaled(
     graph: TurnGraph, turn: JournaledTurn, told: ToldConversation, found: Candidates
 ) -> None:
     """Add a turn of another process, or one that a crash cut off."""
-    lock = graph.resources.journaling.lock
-    if lock is not None and turn.process != lock.token and lock.is_alive(turn.process):
-        return  # Processes do not share threads of an SQLite file.
+    if graph.resources.owner.keeps(turn):
+        return
     words = next((said.text for said in reversed(turn.messages) if said.role == "user"), None)
     spoken = turn.rest("")
     # Drafts begin like the final message; comparing all turns in full would take too long.

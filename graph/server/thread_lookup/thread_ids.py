@@ -21,16 +21,16 @@ async def thread_of(graph: TurnGraph, actor: Actor, agent: str, named: str) -> s
     resources = graph.resources
     own = own_name(actor, agent, checked_name("thread id", named))
     for name in (own, named):
-        if resources.owns(actor, agent, name):
+        if resources.known.owns(actor, agent, name):
             return name
     agents = await resources.store.threads.agents_of(actor, (named, own))
     if named not in agents and agent in agents.get(own, ()):
-        await resources.claim(actor, agent, own, is_new=False)
+        await resources.known.claim(actor, agent, own, is_new=False)
         return own
     for name in _names(actor, agent, named):
         try:
             looked = name in (named, own)
-            await resources.claim(actor, agent, name, is_new=name not in agents if looked else None)
+            await resources.known.claim(actor, agent, name, is_new=name not in agents if looked else None)
         except ThreadTaken:
             continue
         return name
@@ -41,7 +41,7 @@ async def known_thread(graph: TurnGraph, actor: Actor, agent: str, named: str) -
     """Return the id of the thread that `thread_of` would find, `None` if it would create one."""
     own = own_name(actor, agent, named)
     for name in (own, named):
-        if graph.resources.owns(actor, agent, name):
+        if graph.resources.known.owns(actor, agent, name):
             return name
     for name in (named, own):
         try:

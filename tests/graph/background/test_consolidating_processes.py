@@ -17,7 +17,7 @@ from voicegraph.graph import Resources, build_graph
 from voicegraph.graph.background.consolidate import Consolidator
 from voicegraph.nodes.testing import ScriptedCall, ScriptedChatModel, ScriptedReply
 from voicegraph.state import Actor
-from voicegraph.state.open import open_leases
+from voicegraph.state.open import open_locks
 
 SMALL: dict[str, Any] = {"message_buffer_limit": 6, "message_buffer_min": 2, "consolidate_after": 3600}
 KEEP = ScriptedReply(
@@ -78,9 +78,9 @@ async def test_what_a_killed_process_had_begun_is_done_once(open_voice: OpenVoic
 async def test_no_second_process_asks_its_model_meanwhile(open_voice: OpenVoice, voice_url: str) -> None:
     async with open_voice(ScriptedChatModel(lambda _: "I see."), **SMALL) as resources:
         agent_id = await agent_with_due_messages(resources)
-        async with open_leases(resources.store.database.location) as leases:
+        async with open_locks(resources.store.database.location) as locks:
             with another_process(voice_url):
-                free = leases is None or await leases.lock("consolidation", agent_id)
+                free = await locks.lock("consolidation", agent_id)
     assert free == voice_url.startswith("sqlite")  # Whose second process may ask, in vain.
 
 

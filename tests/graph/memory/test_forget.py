@@ -134,7 +134,7 @@ async def test_a_thread_is_forgotten_but_not_its_agent(
             "agents": 0,
         }
         assert [thread.id for thread in await store.threads.list(ADA)] == ["ada-omar-thread"]
-        resources.forget_thread(thread_key(ADA, "ada-nina-thread"))
+        resources.known.forget(thread_key(ADA, "ada-nina-thread"))
         await talk(resources, ADA, "nina", "ada-nina-thread", "Hello.")
     assert "ada-nina-words" not in str(model.requests[-1].messages)
 
@@ -161,6 +161,6 @@ async def test_a_forgotten_user_may_come_back(open_voice: OpenVoice, model: Scri
         await live(resources, ADA)
         await forget_user(resources.store, resources.checkpointer, ADA)
         for thread_id in ("ada-nina-thread", "ada-omar-thread"):
-            resources.forget_thread(thread_key(ADA, thread_id))
+            resources.known.forget(thread_key(ADA, thread_id))
         await live(resources, ADA)
         assert len(await resources.store.agents.list(ADA)) == 2

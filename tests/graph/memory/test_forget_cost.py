@@ -131,7 +131,7 @@ async def forget(resources: Resources, what: str) -> None:
     forgotten = await FORGET[what](resources.store, resources.checkpointer)
     assert forgotten.complete
     for key in forgotten.trace.thread_keys:
-        resources.forget_thread(key)
+        resources.known.forget(key)
 
 
 @each_kind

@@ -41,7 +41,7 @@ async def free_pages(resources: Resources) -> int:
 
 async def forget_call(resources: Resources, thread_id: str) -> None:
     assert (await forget_thread(resources.store, resources.checkpointer, ADA, thread_id)).complete
-    resources.forget_thread(thread_key(ADA, thread_id))
+    resources.known.forget(thread_key(ADA, thread_id))
 
 
 LITTLE: Any = {"checkpoints_kept": 2, "message_buffer_limit": 8, "message_buffer_min": 4}

@@ -35,12 +35,12 @@ def voice_url(each_url: str) -> str:
 
 async def leave(resources: Resources, words: str, spoken: str, turn_id: str = "turn-1") -> None:
     """Leave a turn in the journal, as a process that was killed does."""
-    await resources.claim(Actor(), "", "call-1")
+    await resources.known.claim(Actor(), "", "call-1")
     journal = resources.store.journal
     said = MessageRecord(id=f"{turn_id}-words", turn_id=turn_id, role="user", text=words, created_at=NOW)
     assert await journal.begin("call-1", turn_id, DEAD, NOW, [said])
     await journal.note([("call-1", turn_id, spoken)])
-    resources.forget_thread("call-1")
+    resources.known.forget("call-1")
 
 
 async def said(resources: Resources) -> list[tuple[str, str, str | None]]:
@@ -189,8 +189,8 @@ async def test_a_turn_of_which_nothing_could_be_written_is_kept_until_it_can_be(
             with suppress(StorageError):
                 await say(resources, "Count.")
             with suppress(StorageError):
-                await resources.journaling.flush()
-        await resources.journaling.flush()
+                await resources.owner.journaling.flush()
+        await resources.owner.journaling.flush()
         if then == "nothing":
             assert await resources.crashed.record() == 1
             assert [text for _, text, _ in await said(resources)][2:] == ["Count.", "One two three."]
@@ -230,7 +230,7 @@ async def test_a_turn_that_was_taken_for_dead_and_goes_on_is_recorded_once(open_
     async with open_voice(model) as resources:
         events = stream_turn(build_graph(resources), "Count.", CALL)
         await anext(events)
-        await resources.journaling.flush()
+        await resources.owner.journaling.flush()
         turn = await resources.store.journal.find("call-1")
         assert turn is not None
         assert await resources.store.journal.record(turn)
@@ -247,7 +247,7 @@ async def test_words_spoken_before_and_after_a_crash_are_both_in_the_record(open
     async with open_voice(model) as resources:
         events = stream_turn(build_graph(resources), "Count.", CALL)
         await anext(events)
-        await resources.journaling.flush()
+        await resources.owner.journaling.flush()
         turn = await resources.store.journal.find("call-1")
         assert turn is not None
         await resources.store.journal.go_on(turn, "", datetime.now(UTC))
@@ -351,4 +351,4 @@ async def test_a_forgotten_thread_leaves_nothing_in_the_journal(open_voice: Open
 async def test_a_database_in_memory_needs_no_journal() -> None:
     async with open_resources("sqlite://", model=ScriptedChatModel(["Hello."])) as resources:
         await say(resources, "Hi.")
-        assert resources.journaling.lock is None
+        assert not resources.owner.journaling.enabled

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from calling import CALL, held, spoken_until, user_says
+from owners import postgres_owner
 
 from voicegraph.graph import (
     Settings,
@@ -72,8 +73,7 @@ async def test_the_newest_of_three_wins_and_no_words_are_lost(start: Start) -> N
     async with start(held(LONG, 3)) as one, start(held("Not said.", 0)) as two, start("Yes?") as three:
         stream = await spoken_until(one, 3)
         second = asyncio.create_task(two.ainvoke(user_says("Hey."), CALL))
-        assert one.resources.others
-        while not one.resources.others.is_wanted("call-42"):
+        while not postgres_owner(one.resources).others.is_wanted("call-42"):
             await asyncio.sleep(0)
         await three.ainvoke(user_says("Are you there?"), CALL)
         await second
@@ -89,8 +89,7 @@ async def test_an_enqueued_turn_waits_for_the_one_in_another_process(start: Star
     async with start(first) as one, start("Yes?", overlap="enqueue") as other:
         stream = await spoken_until(one, 2)
         second = asyncio.create_task(other.ainvoke(user_says("Hey."), CALL))
-        assert one.resources.others
-        while not one.resources.others.is_wanted("call-42"):
+        while not postgres_owner(one.resources).others.is_wanted("call-42"):
             await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(second, _drained(stream))
@@ -177,15 +176,16 @@ async def test_turns_of_a_process_in_a_row_read_no_state_again(start: Start) -> 
         await one.ainvoke(user_says("Q1."), CALL)
         await one.ainvoke(user_says("Q2."), CALL)
         head = (await one.aget_state(CALL)).config.get("configurable", {})["checkpoint_id"]
-        assert one.resources.heads["call-42"] == head
+        assert one.resources.known.heads["call-42"] == head
 
 
 async def test_a_thread_is_free_as_soon_as_its_process_is_gone(start: Start, postgres_url: str) -> None:
     async with start(held(LONG, 3)) as one, start("Yes?") as other:
         stream = await spoken_until(one, 3)
-        assert one.resources.others
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(%s)", (one.resources.others.address,))
+            connection.execute(
+                "SELECT pg_terminate_backend(%s)", (postgres_owner(one.resources).others.address,)
+            )
             await other.ainvoke(user_says("Hey."), CALL)
         said = await window(other)
         assert said[0] == "Count."

@@ -94,7 +94,7 @@ async def test_a_visitor_that_has_gone_is_noticed_on_every_thread(open_voice: Op
         await say(first, "Second.", OTHER)
         async with open_voice(ScriptedChatModel([])) as visitor:
             await visitor.crashed.close()
-            token = visitor.journaling.token
+            token = visitor.owner.journaling.token
         for thread in ("call-1", "call-2"):
             said = MessageRecord(id=thread, turn_id=thread, role="user", text="Lost.")
             assert await first.store.journal.begin(thread, thread, token, NOW, [said])
@@ -241,8 +241,7 @@ async def test_words_that_left_the_journal_are_not_in_the_file(open_voice: OpenV
 
 
 def serve(resources: Resources) -> None:
-    assert resources.journaling.lock
-    resources.journaling.lock.serve()
+    resources.owner.serve()
 
 
 async def test_one_server_serves_a_file(open_voice: OpenVoice) -> None:

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 from calling import CALL, held, spoken_until, user_says
+from owners import postgres_owner
 from patience import PATIENCE
 from psycopg import AsyncConnection
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources
-from voicegraph.graph.threads.interrupts import LOOK_AGAIN, InterruptedElsewhere
+from voicegraph.graph.threads.interrupts import LOOK_AGAIN
 from voicegraph.graph.threads.other_processes import OtherProcesses
+from voicegraph.graph.threads.owner import InterruptedElsewhere
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadBusy
-from voicegraph.state.open import open_leases
-from voicegraph.state.postgres.leases import Leases, key_of
+from voicegraph.state.postgres.leases import Leases, key_of, open_leases
 
 HEY: Any = user_says("Hey.")
 LONG = "One two three four five six seven eight nine ten."
@@ -63,7 +64,6 @@ class Peer:
 @pytest.fixture
 async def peer(postgres_url: str) -> AsyncIterator[Peer]:
     async with open_leases(parse_location(postgres_url)) as leases:
-        assert leases is not None
         peer = Peer(leases)
         yield peer
         await peer.stop()
@@ -92,8 +92,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def others(graph: TurnGraph) -> OtherProcesses:
-    assert graph.resources.others
-    return graph.resources.others
+    return postgres_owner(graph.resources).others
 
 
 async def drained(stream: Any) -> None:
@@ -169,7 +168,6 @@ async def test_a_process_that_stood_still_writes_nothing_until_it_knows_what_bec
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_leases(parse_location(postgres_url)) as leases:
-        assert leases is not None
         lease = await leases.take("call-42")
         assert lease is not None
         await lease.held(PATIENCE)

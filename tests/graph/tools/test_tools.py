@@ -217,7 +217,7 @@ async def test_after_a_crash_only_an_idempotent_tool_runs_again(
     async with open_voice(model, tools=[pay]) as resources:
         graph = build_graph(resources)
         actor = Actor("default", "ada")
-        await resources.claim(actor, "default", "call-42")
+        await resources.known.claim(actor, "default", "call-42")
         asked = AIMessage(
             "", id="m1", tool_calls=[{"name": "pay", "args": {"amount": 5}, "id": "c1", "type": "tool_call"}]
         )

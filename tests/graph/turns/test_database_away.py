@@ -9,6 +9,7 @@ import pytest
 from calling import CALL, call_with, user_says
 from forgetful_router import router_to
 from open_voice import OpenVoice
+from owners import postgres_owner
 from postgres_outage import Outage
 from postgres_server import PostgresServer
 
@@ -121,10 +122,9 @@ async def test_a_turn_keeps_its_thread_when_the_server_does_not_notice_that_the_
         events = stream_turn(graph, "Count.", CALL)
         heard = [await anext(events), await anext(events)]
         router.forget()
-        assert resources.others
-        while resources.others.is_linked:
+        while resources.owner.is_linked:
             await asyncio.sleep(0)
-        while not resources.others.is_linked:
+        while not resources.owner.is_linked:
             await asyncio.sleep(0)
         gate.set()
         heard += [event async for event in events]
@@ -141,8 +141,8 @@ async def test_what_another_process_did_meanwhile_is_not_overwritten(
         events = stream_turn(graph, "Count.", CALL)
         await anext(events)
         run = resources.threads.running("call-42")
-        assert run and resources.others
-        taker = await asyncio.to_thread(take_over, postgres_url, resources.others.address)
+        assert run
+        taker = await asyncio.to_thread(take_over, postgres_url, postgres_owner(resources).others.address)
         while not run.stop.requested:
             await asyncio.sleep(0)
         taker.close()

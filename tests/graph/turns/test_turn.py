@@ -234,13 +234,13 @@ async def test_invoke_inside_asyncio_says_what_to_use(open_voice: OpenVoice) -> 
 async def test_a_thread_that_a_process_has_forgotten_goes_on_as_before(
     open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicegraph.graph.resources.MOST_KNOWN_THREADS", 2)
+    monkeypatch.setattr("voicegraph.graph.threads.known_threads.MOST_KNOWN_THREADS", 2)
     threads: list[Any] = [{"configurable": {"thread_id": f"call-{number}"}} for number in (1, 2, 3)]
     async with open_voice(ScriptedChatModel(["One."] * 4)) as resources:
         graph = build_graph(resources)
         for thread in threads:
             await graph.ainvoke(user_says("Hi."), thread)
-        known = [resources.owner_ids(f"call-{number}") is not None for number in (1, 2, 3)]
+        known = [resources.known.owner_ids(f"call-{number}") is not None for number in (1, 2, 3)]
         assert known == [False, True, True]
 
         after = await graph.ainvoke(user_says("Again."), threads[0])
@@ -262,7 +262,7 @@ async def test_of_two_first_requests_the_second_one_deletes_nothing(
     async with open_voice(ScriptedChatModel(["Hello Ada.", "You are Ada."])) as resources:
         graph = build_graph(resources)
         monkeypatch.setattr(Threads, "claim", slow_once)
-        second = asyncio.create_task(resources.claim(Actor(), "", "call-42"))
+        second = asyncio.create_task(resources.known.claim(Actor(), "", "call-42"))
         await late.reached.wait()
         await graph.ainvoke(user_says("I'm Ada."), CALL)
         late.set()

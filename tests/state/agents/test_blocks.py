@@ -30,7 +30,7 @@ async def test_every_text_of_a_block_is_in_its_history(store: Store) -> None:
     assert (newest.version, newest.updated_at) == (3, history[-1].changed_at)
 
 
-async def test_the_bopen_leases_a_new_agent_have_their_first_version(store: Store) -> None:
+async def test_the_blocks_of_a_new_agent_have_their_first_version(store: Store) -> None:
     agent = await store.agents.create(ADA, "nina", blocks={"human": "Nobody."})
     (block,) = await store.blocks.of_agent(ADA, agent.id)
     assert [version.value for version in await store.blocks.history(ADA, block.id)] == ["Nobody."]

@@ -7,8 +7,7 @@ import psycopg
 import pytest
 
 from voicegraph.state.database.location import parse_location
-from voicegraph.state.open import open_leases
-from voicegraph.state.postgres.leases import Lease, Leases
+from voicegraph.state.postgres.leases import Lease, Leases, open_leases
 
 THREADS = [f"call-{number}" for number in range(8)]
 
@@ -16,7 +15,6 @@ THREADS = [f"call-{number}" for number in range(8)]
 @pytest.fixture
 async def leases(postgres_url: str) -> AsyncIterator[Leases]:
     async with open_leases(parse_location(postgres_url)) as opened:
-        assert opened is not None
         yield opened
 
 

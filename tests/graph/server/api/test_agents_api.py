@@ -137,12 +137,12 @@ async def test_the_next_turn_uses_a_changed_agent(serve: Serve) -> None:
 async def test_a_deleted_agent_is_gone_with_its_threads(serve: Serve) -> None:
     async with serve() as served, served.client() as client:
         agent = (await client.post("/v1/agents", json={"name": "nina"})).json()
-        await served.resources.claim(Actor(), "nina", "call-1")
+        await served.resources.known.claim(Actor(), "nina", "call-1")
         gone = (await client.delete("/v1/agents/nina")).json()
         assert gone == {"id": agent["id"], "object": "agent.deleted", "deleted": True}
         for path in ("/v1/agents/nina", "/v1/threads/call-1"):
             assert (await client.get(path)).status_code == 404
-        assert served.resources.owner_ids("call-1") is None
+        assert served.resources.known.owner_ids("call-1") is None
 
 
 async def test_a_written_block_can_be_undone_and_redone(

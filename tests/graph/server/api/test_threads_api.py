@@ -122,7 +122,7 @@ async def begun_and_cut(graph: Any, call: Any, words: str) -> None:
     """Leave the thread as a process does that is killed right after the turn began."""
     now = graph.resources.clock.now()
     messages = incoming_messages(user_says(words), graph.resources.settings, now)
-    await graph.resources.claim(Actor(), "default", "call-1")
+    await graph.resources.known.claim(Actor(), "default", "call-1")
     turn = {"messages": messages, "turn": new_turn("turn-1", now)}
     await graph.aupdate_state(call, turn, as_node="__start__")
 

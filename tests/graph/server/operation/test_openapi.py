@@ -73,7 +73,7 @@ class Site:
                 "user": actor.user_id,
                 "agent": "nina",
             }
-            if self.resources.owner_ids(thread) is None:
+            if self.resources.known.owner_ids(thread) is None:
                 turn = user_says(words)
                 await build_graph(self.resources).ainvoke(turn, {"configurable": call})
             [passage] = await store.passages.insert(actor, agent.id, words)

@@ -79,7 +79,7 @@ async def test_a_first_reply_that_another_process_speaks_can_be_interrupted(post
     async with process(postgres_url, held) as one, process(postgres_url, "Sure.") as other:
         first = await one.begin("u:Hi")
         await heard(first, 4)
-        await one.resources.journaling.flush()
+        await one.resources.owner.journaling.flush()
         assert await other.ask("u:Hi", "a:Hello. How", "u:A room.") == first.thread_id
         assert other.prompt() == ["u:Hi", "a:Hello. How", "u:A room."]
 
@@ -99,7 +99,7 @@ async def test_a_first_reply_is_found_once_the_other_process_has_written_it_down
         journal.of_agent = look
         asking = asyncio.create_task(other.ask("u:Hi", "a:Hello. How", "u:A room."))
         await has_looked.wait()
-        await one.resources.journaling.flush()
+        await one.resources.owner.journaling.flush()
         assert await asking == first.thread_id
 
 
@@ -119,7 +119,7 @@ async def test_a_turn_of_another_caller_in_another_process_is_not_continued(post
     async with process(postgres_url, held) as one, process(postgres_url, "Sure.") as other:
         first = await one.begin("u:Hi")
         await heard(first, 3)
-        await one.resources.journaling.flush()
+        await one.resources.owner.journaling.flush()
         assert await other.ask("u:Hi", "a:Hello Bob.", "u:A room.") != first.thread_id
 
 
@@ -133,7 +133,7 @@ async def test_a_reply_that_a_crash_cut_off_is_continued(each_url: str) -> None:
         )
         assert await one.resources.store.journal.begin(thread, "left", DEAD, datetime.now(UTC), [said])
         await one.resources.store.journal.note([(thread, "left", "When do you")])
-        one.resources.forget_thread(thread)
+        one.resources.known.forget(thread)
         told = ["u:Hi", "a:Hello.", "u:A room.", "a:When do", "u:Tomorrow."]
         assert await one.ask(*told) == thread
         assert one.prompt() == told

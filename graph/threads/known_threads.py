@@ -1,0 +1,109 @@
+"""What a process knows about threads: whose they are, and how well it knows their checkpoints."""
+
+import asyncio
+from collections import OrderedDict
+from typing import Literal
+from weakref import WeakValueDictionary
+
+from ...state.agents.actors import Actor
+from ...state.agents.agents import DEFAULT_AGENT
+from ...state.agents.thread_keys import thread_key
+from ...state.store import Store
+from .running import Threads
+
+MOST_KNOWN_THREADS = 20_000
+"""Threads whose owner a process caches (about 10 MB); for others it asks the database again."""
+
+Known = Literal["warm", "cold", "new"]
+"""`warm`: this process ran the thread's last turn. `cold`: an earlier or another one did. `new`: none did."""
+
+
+class KnownThreads:
+    """The threads that this process has served, by key."""
+
+    def __init__(self, store: Store, threads: Threads) -> None:
+        self.heads: dict[str, str] = {}
+        """The newest checkpoint of each thread, as this process's last turn left it."""
+        self._store, self._threads = store, threads
+        self._owners: OrderedDict[str, tuple[Actor, str, str]] = OrderedDict()
+        self._not_begun: dict[str, Literal["cold", "new"]] = {}
+        self._admitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def claim(
+        self, actor: Actor, agent: str, thread_id: str, *, is_new: bool | None = None
+    ) -> tuple[str, Known]:
+        """Claim the thread for this agent of this actor; return the agent, and how well the thread is known.
+
+        An empty `agent` means the thread's own, or the default one for a new thread. Asks the database once
+        per thread: owners never change. Callers that have already looked pass `is_new`. Raises
+        `AgentNotFound`, `ThreadTaken`.
+        """
+        key = thread_key(actor, thread_id)
+        owner = self._owners.get(key)
+        if owner is not None and self._is_owner(actor, agent, key):
+            self._owners.move_to_end(key)
+            return owner[1], self._not_begun.get(key, "warm")
+        await self._store.actors.ensure(actor)
+        known: Literal["cold", "new"] = "new" if is_new else "cold"
+        if is_new is None:
+            found = (await self._store.threads.agents_of(actor, [thread_id])).get(thread_id)
+            known = "new" if found is None else "cold"
+            agent = agent or (found[1] if found else DEFAULT_AGENT)
+        if agent == DEFAULT_AGENT:
+            await self._store.agents.ensure_default(actor)
+        owner_id = (await self._store.agents.get(actor, agent)).id
+        await self._store.threads.claim(actor, owner_id, thread_id)
+        if key not in self._owners:  # A concurrent request may have started its turn by now.
+            self._not_begun[key] = known
+        self._owners[key] = (actor, agent, owner_id)
+        self._forget_the_oldest()
+        return agent, known
+
+    async def admit(self, actor: Actor, agent: str, thread_id: str) -> None:
+        """Wait until a new turn may stop the thread's running one; raise if it is another agent's.
+
+        Waits while the owner of the running turn is being looked up; waiters proceed in order. Raises what
+        `claim` does.
+        """
+        key = thread_key(actor, thread_id)
+        running = self._threads.running(key)
+        if running is None and key not in self._owners:
+            return  # There is nothing to stop.
+        if key not in self._admitting and self._is_owner(actor, agent, key):
+            return
+        async with self._admitting.setdefault(key, asyncio.Lock()):
+            if running is not None:
+                await running.claimed.wait()
+            await self.claim(actor, agent, thread_id)
+
+    def owns(self, actor: Actor, agent: str, thread_id: str) -> bool:
+        """Return whether the thread of this name or key is known to belong to this agent of this actor."""
+        return self._owners.get(thread_key(actor, thread_id), ())[:2] == (actor, agent)
+
+    def owner_ids(self, key: str) -> tuple[str, str, str] | None:
+        """Return the ids of the thread's organization, user and agent, as far as they are known here."""
+        owner = self._owners.get(key)
+        return None if owner is None else (owner[0].organization_id, owner[0].user_id, owner[2])
+
+    def begun(self, key: str) -> None:
+        """Note that a turn has started on the thread: this process now knows its checkpoints."""
+        self._not_begun.pop(key, None)
+
+    def cool_down(self) -> None:
+        """Treat every thread as `cold`: another process may have run turns since."""
+        self._not_begun = {**dict.fromkeys(self._owners, "cold"), **self._not_begun}
+
+    def forget(self, key: str) -> None:
+        """Drop what is cached about the thread, after it was deleted or a run failed."""
+        self._owners.pop(key, None)
+        self.heads.pop(key, None)
+        self._not_begun.pop(key, None)
+
+    def _is_owner(self, actor: Actor, agent: str, key: str) -> bool:
+        owner = self._owners.get(key)
+        return owner is not None and owner[0] == actor and agent in ("", owner[1])
+
+    def _forget_the_oldest(self) -> None:
+        if len(self._owners) > MOST_KNOWN_THREADS:
+            idle = (known for known in self._owners if self._threads.running(known) is None)
+            self.forget(next(idle, ""))
