@@ -17,7 +17,7 @@ from ...state.postgres.turn_saver import TurnSaver
 from .journaling import Journaling
 from .known_threads import Known, KnownThreads
 from .other_processes import OtherProcesses
-from .owner import NOTHING_RAN, Graph, InterruptedElsewhere, OwnedThread
+from .owner import Graph, InterruptedElsewhere, OwnedThread
 from .running import TurnRun
 from .turn_storage import TurnStorage
 
@@ -66,7 +66,7 @@ class PostgresOwner:
 
         The database session of a process that does not answer is terminated. Raises `StorageError`.
         """
-        return await self.others.interrupt(key, heard) or NOTHING_RAN
+        return await self.others.interrupt(key, heard)
 
     async def running(self, turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
         """Return the turns whose threads a process has. Raises `StorageError`."""

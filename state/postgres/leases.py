@@ -2,15 +2,17 @@
 
 import asyncio
 import hashlib
-import json
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ..agents.thread_keys import thread_name
 from ..database.location import Location
 from ..errors import StorageError, ThreadLost
-from .link import Connection, Link, Notice, send
+from .link import Connection, Link
+from .wishes import PASS_ON, Wishes
 
 _LOCK = "SELECT pg_try_advisory_lock(%s)"
 _UNLOCK = "SELECT pg_advisory_unlock(%s)"
@@ -20,7 +22,8 @@ _FACTS = """
             ORDER BY checkpoint_id DESC LIMIT 1),
         organization_id, user_id, agent_id,
         EXISTS (SELECT FROM messages WHERE thread_id = %(thread)s),
-        EXISTS (SELECT FROM turn_journal WHERE thread_id = %(thread)s)
+        EXISTS (SELECT FROM turn_journal WHERE thread_id = %(thread)s),
+        clock_timestamp()
     FROM (VALUES (%(thread)s)) AS given (id) LEFT JOIN threads USING (id)
 """
 _LOCKS = """
@@ -28,11 +31,8 @@ _LOCKS = """
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _OF_KEY = f"{_LOCKS} AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid"
-_TELL_HOLDER = f"""
-    SELECT pg_notify('voicegraph_' || pid, part)
-    FROM pg_locks, unnest(%(parts)s::text[]) AS part WHERE {_OF_KEY}
-"""
 _END_HOLDER = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {_OF_KEY} AND pid <> pg_backend_pid()"
+_END_PROCESS = "SELECT pg_terminate_backend(%s)"
 _LOOK_AGAIN = 0.05
 _HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
 ALL_HELD = f"SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE {_LOCKS}"
@@ -43,7 +43,8 @@ ALL_HELD = f"SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE {_
 class ThreadFacts:
     """What is known of a thread under its lock: its newest checkpoint and its owner, `None` for none.
 
-    `said` is true when messages of it are stored, `left` when the journal has a turn that did not end.
+    `said` is true when messages of it are stored, `left` when the journal has a turn that did not end;
+    `taken_at` is when it was locked, by the server's clock.
     """
 
     head: str | None
@@ -52,6 +53,7 @@ class ThreadFacts:
     agent_id: str | None
     said: bool
     left: bool
+    taken_at: datetime
 
 
 class Lease:
@@ -62,6 +64,8 @@ class Lease:
         self.thread_id, self.facts, self._is_sure = thread_id, facts, is_sure
         self.head = facts.head
         """The newest checkpoint of the thread, as far as its holder knows."""
+        self.taken_at, self.is_wanted = facts.taken_at, False
+        """When it was taken, by the server's clock; whether other processes wait for it."""
         self._ours = {facts.head}
         self._sure = asyncio.Event()
         self._sure.set()
@@ -119,8 +123,10 @@ class Leases:
 
     def __init__(self, location: Location) -> None:
         self._link = Link(location, self)
-        self._hear: Callable[[Notice], None] = lambda _: None
-        self._open: set[Lease] = set()
+        self.wishes = Wishes(self._link, key_of)
+        self._hear: Callable[[str], None] = lambda _: None
+        self._open: dict[int, Lease] = {}
+        self._ahead = 0.0
 
     @property
     def address(self) -> int:
@@ -132,15 +138,24 @@ class Leases:
         """False while the server is away."""
         return self._link.is_up
 
-    def at(self, moment: float) -> float:
-        """Return when `moment` of `time.monotonic()` was, by the clock that all processes share."""
-        return self._link.at(moment)
+    def at(self, moment: float) -> datetime:
+        """Return when `moment` of `time.monotonic()` was by the server's clock."""
+        return datetime.fromtimestamp(moment + self._ahead, UTC)
+
+    def of_thread(self, thread_id: str) -> Lease | None:
+        """Return the lease of a thread that this process has."""
+        return self._open.get(key_of(thread_id))
+
+    def of_key(self, key: int) -> Lease | None:
+        """Return the lease of the thread whose lock has this number."""
+        return self._open.get(key)
 
     async def open(self) -> None:
         """Connect. Raises `StorageError`."""
         await self._link.open()
+        await self.wishes.open()
 
-    def listen(self, hear: Callable[[Notice], None]) -> None:
+    def listen(self, hear: Callable[[str], None]) -> None:
         """Tell `hear` what other processes say from now on."""
         self._hear = hear
 
@@ -155,9 +170,9 @@ class Leases:
         """
         return await self._link.ask(lambda connection: self._take(connection, thread_id))
 
-    async def give_back(self, lease: Lease, address: int = 0, notices: Sequence[Notice] = ()) -> None:
-        """Free the thread, and send notices to `address`; what cannot be reached frees it by itself."""
-        self._open.discard(lease)
+    async def give_back(self, lease: Lease) -> None:
+        """Free the thread for the process that waits longest; a server that is away frees it by itself."""
+        self._discard(lease)
         if not self._link.is_up:
             return  # The lock is gone, or goes in `link_made`.
         key = key_of(lease.thread_id)
@@ -165,34 +180,25 @@ class Leases:
         async def free(connection: Connection) -> None:
             async with connection.pipeline():
                 await connection.execute(_UNLOCK, (key,))
-                if notices:
-                    await send(connection, address, notices)
+                if lease.is_wanted:
+                    await connection.execute(PASS_ON, (key,))
 
         with suppress(StorageError):
             await self._link.ask(free)
 
-    async def tell_holder(self, thread_id: str, notices: Iterable[Notice]) -> bool:
-        """Send notices to whoever has the thread; return false when nobody has. Raises `StorageError`."""
-        parts = [json.dumps(notice) for notice in notices]
-
-        async def tell(connection: Connection) -> bool:
-            cursor = await connection.execute(_TELL_HOLDER, {**_halves(thread_id), "parts": parts})
-            return cursor.rowcount > 0
-
-        return await self._link.ask(tell)
-
-    async def tell(self, address: int, notices: Sequence[Notice]) -> None:
-        """Send notices to a process. Raises `StorageError`."""
-        await self._link.ask(lambda connection: send(connection, address, notices))
-
-    async def end_holder(self, thread_id: str) -> None:
+    async def end_holder(self, thread_id: str, process: int | None = None) -> None:
         """End the session of a process that has the thread and stands still: what it has locked is free then.
+
+        `process` is the server process of that session, if it is known.
 
         Should it go on, it finds its session ended before it writes. Raises `StorageError`.
         """
 
         async def end(connection: Connection) -> None:
-            await connection.execute(_END_HOLDER, _halves(thread_id))
+            if process is None:
+                await connection.execute(_END_HOLDER, _halves(thread_id))
+            else:
+                await connection.execute(_END_PROCESS, (process,))
 
         await self._link.ask(end)
 
@@ -234,24 +240,24 @@ class Leases:
     async def link_made(self, connection: Connection) -> None:
         """Take all threads again that were ours when the link broke, and free those given back meanwhile."""
         taken: set[Lease] = set()
-        for lease in list(self._open):
+        for lease in list(self._open.values()):
             facts = await _locked(connection, lease.thread_id)
             if facts is not None:
                 taken.add(lease)
-            if lease in self._open and not lease.regain(facts):
-                self._open.discard(lease)
+            if self._has(lease) and not lease.regain(facts):
+                self._discard(lease)
         # A turn goes on as soon as its thread is ours again, and may give that back before all others are.
-        while given_back := taken - self._open:
+        while given_back := taken - set(self._open.values()):
             taken -= given_back
             for lease in given_back:
                 await connection.execute(_UNLOCK, (key_of(lease.thread_id),))
 
     def link_broken(self) -> None:
         """Be sure of no thread any more."""
-        for lease in self._open:
+        for lease in self._open.values():
             lease.doubt()
 
-    def hear(self, notice: Notice) -> None:
+    def hear(self, notice: str) -> None:
         """Pass on what another process says."""
         self._hear(notice)
 
@@ -259,9 +265,16 @@ class Leases:
         facts = await _locked(connection, thread_id)
         if facts is None:
             return None
-        lease = Lease(thread_id, facts, lambda: self._link.is_sure)
-        self._open.add(lease)
+        self._ahead = facts.taken_at.timestamp() - time.monotonic()
+        lease = self._open[key_of(thread_id)] = Lease(thread_id, facts, lambda: self._link.is_sure)
         return lease
+
+    def _has(self, lease: Lease) -> bool:
+        return self._open.get(key_of(lease.thread_id)) is lease
+
+    def _discard(self, lease: Lease) -> None:
+        if self._has(lease):
+            del self._open[key_of(lease.thread_id)]
 
 
 @asynccontextmanager
@@ -281,11 +294,17 @@ async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
         locking = await connection.execute(_LOCK, (key_of(thread_id),))
         reading = await connection.execute(_FACTS, {"thread": thread_id})
     [[locked]] = await locking.fetchall()
-    [[head, organization, user, agent, said, left]] = await reading.fetchall()
+    [[head, organization, user, agent, said, left, taken_at]] = await reading.fetchall()
     if not locked:
         return None
     return ThreadFacts(
-        head=head, organization_id=organization, user_id=user, agent_id=agent, said=said, left=left
+        head=head,
+        organization_id=organization,
+        user_id=user,
+        agent_id=agent,
+        said=said,
+        left=left,
+        taken_at=taken_at,
     )
 
 

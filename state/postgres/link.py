@@ -4,11 +4,9 @@ The pair is not of a pool: locks end with the connection that took them, and not
 """
 
 import asyncio
-import json
 import logging
-import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import psycopg
@@ -25,15 +23,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Connection = AsyncConnection[tuple[Any, ...]]
-Notice = dict[str, Any]
 
 LONGEST_OUTAGE = 5.0
 """Seconds that a question waits for the connections to come back; a caller waits for it in silence."""
 
 _FIRST_RETRY, _LONGEST_RETRY = 0.05, 1.0
 _HEARTBEAT = 1.0
-_CLOCKS_PART = 1.01
-"""How much less exact a comparison of clocks becomes with each heartbeat, until a slower one is better."""
 SURE_FOR = 3.0
 """Seconds after the last answer of the server in which a process counts on its locks.
 
@@ -72,7 +67,7 @@ class Listener(Protocol):
         """What was locked is free for others."""
         ...
 
-    def hear(self, notice: Notice) -> None:
+    def hear(self, notice: str) -> None:
         """Another process says something."""
         ...
 
@@ -91,7 +86,6 @@ class Link:
         self._up = asyncio.Event()
         self._broken = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
-        self._ahead, self._clock_error = 0.0, math.inf
         self._session: tuple[Any, ...] | None = None
         self._asking: asyncio.Task[Any] | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -105,10 +99,6 @@ class Link:
     def is_sure(self) -> bool:
         """False when the server said nothing for a while, perhaps because this process stood still."""
         return time.monotonic() - self._answered_at < SURE_FOR
-
-    def at(self, moment: float) -> float:
-        """Return `moment` of `time.monotonic()` in seconds since the epoch, by the server's clock."""
-        return moment + self._ahead
 
     async def open(self) -> None:
         """Connect. Raises `StorageError` when the server cannot be reached."""
@@ -218,20 +208,19 @@ class Link:
         while True:
             async for notice in hearing.notifies(timeout=_HEARTBEAT):
                 try:
-                    self._listener.hear(json.loads(notice.payload))
+                    self._listener.hear(notice.payload)
                 except Exception:  # Whatever somebody sends, the next notice must be heard.
                     log.exception("a notice of another process could not be understood")
             async with asyncio.timeout(_ANSWER_WITHIN):
                 await hearing.execute("SELECT 1")
                 async with self._one_at_a_time:
                     if self._connection is not None:
-                        await self._set_clock(self._connection)
+                        await self._beat(self._connection)
 
     async def _connect(self) -> tuple[Connection, Connection]:
         talking = await self._connected("voicegraph locks")
         try:
-            self._clock_error = math.inf  # Another server may have another clock.
-            await self._set_clock(talking)
+            await self._beat(talking)
             hearing = await self._connected("voicegraph notices")
             try:
                 await self._require_sessions(talking, hearing)
@@ -269,26 +258,11 @@ class Link:
             log.info("the server keeps its own keepalives", extra={"error": type(error).__name__})
         return connection
 
-    async def _set_clock(self, connection: Connection) -> None:
-        """Compare clocks; the quickest answers tell most exactly what the server's shows."""
+    async def _beat(self, connection: Connection) -> None:
         before = time.monotonic()
-        cursor = await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
-        [[shown]] = await cursor.fetchall()
-        after = time.monotonic()
+        await connection.execute("SELECT 1")
         self._answered_at = before
-        self._clock_error *= _CLOCKS_PART
-        if (after - before) / 2 <= self._clock_error:
-            self._clock_error = (after - before) / 2
-            self._ahead = shown - (before + after) / 2
 
 
 def _channel(address: int) -> str:
     return f"voicegraph_{address}"
-
-
-async def send(connection: Connection, address: int, notices: Sequence[Notice]) -> None:
-    """Send notices to a process; nobody may hear them."""
-    await connection.execute(
-        "SELECT pg_notify(%s, part) FROM unnest(%s::text[]) AS part",
-        (_channel(address), [json.dumps(notice) for notice in notices]),
-    )

@@ -41,8 +41,9 @@ _OURS = {known.name: _of_ours(known) for known in Base.metadata.tables.values()}
 
 _OURS_ON_POSTGRES = {
     **dict.fromkeys(("checkpoints", "checkpoint_blobs", "checkpoint_writes"), ("thread_id",)),
-    # These hold numbers alone, by which `SearchIndex` counts them.
+    # These hold numbers alone, by which `SearchIndex` counts them, or rows of running processes.
     **dict.fromkeys(("recall_entries", "recall_vectors", "archive_entries", "archive_vectors"), ()),
+    "thread_wishes": (),
 }
 """The same of tables that SQLite has in files of their own."""
 

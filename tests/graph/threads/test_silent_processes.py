@@ -2,71 +2,73 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
 from calling import CALL, held, spoken_until, user_says
+from hold import Hold
 from owners import postgres_owner
 from patience import PATIENCE
 from psycopg import AsyncConnection
 
 from voicegraph.graph import TurnGraph, build_graph, interrupt, open_resources
-from voicegraph.graph.threads.interrupts import LOOK_AGAIN
 from voicegraph.graph.threads.other_processes import OtherProcesses
 from voicegraph.graph.threads.owner import InterruptedElsewhere
 from voicegraph.nodes.testing import ScriptedChatModel
+from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadBusy
 from voicegraph.state.postgres.leases import Leases, key_of, open_leases
+from voicegraph.state.postgres.wishes import Look
 
 HEY: Any = user_says("Hey.")
 LONG = "One two three four five six seven eight nine ten."
-Notice = dict[str, Any]
 
 
 class Peer:
     """Another process, which does nothing but what a test tells it."""
 
     def __init__(self, leases: Leases) -> None:
-        self.leases = leases
-        self.heard: list[Notice] = []
-        self.heard_at: list[float] = []
-        self.answer: Callable[[Notice], Notice | None] = lambda _: None
+        self.leases, self.wishes = leases, leases.wishes
+        self.notices: list[str] = []
         self._more = asyncio.Event()
-        self._telling: set[asyncio.Task[None]] = set()
         leases.listen(self._hear)
 
-    async def until_heard(self, count: int) -> None:
-        while len(self.heard) < count:
+    async def until_noticed(self, count: int) -> None:
+        while len(self.notices) < count:
             self._more.clear()
             await self._more.wait()
 
-    async def stop(self) -> None:
-        if self._telling:
-            await asyncio.wait(self._telling)
+    async def until_received(self, id_: int) -> datetime:
+        """Show a wish to the holder of its thread until that has received it once more; return when."""
+        before = (await self.look(id_)).received_at
+        while (received := (await self.look(id_)).received_at) in (None, before):
+            await asyncio.sleep(0)
+        assert received is not None
+        return received
 
-    def _hear(self, notice: Notice) -> None:
-        self.heard.append(notice)
-        self.heard_at.append(time.monotonic())
+    async def until_answered(self, id_: int) -> str:
+        while (answer := (await self.look(id_)).answer) is None:
+            await asyncio.sleep(0)
+        return answer
+
+    async def look(self, id_: int) -> Look:
+        found = await self.wishes.look(id_)
+        assert found is not None
+        return found
+
+    def _hear(self, notice: str) -> None:
+        self.notices.append(notice)
         self._more.set()
-        answer = self.answer(notice)
-        if answer is not None:
-            task = asyncio.create_task(
-                self.leases.tell(notice["from"], [{"to": notice["id"], "then": [], **answer}])
-            )
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
 
 
 @pytest.fixture
 async def peer(postgres_url: str) -> AsyncIterator[Peer]:
     async with open_leases(parse_location(postgres_url)) as leases:
-        peer = Peer(leases)
-        yield peer
-        await peer.stop()
+        yield Peer(leases)
 
 
 Start = Callable[..., AbstractAsyncContextManager[TurnGraph]]
@@ -88,7 +90,6 @@ def start(postgres_url: str) -> Start:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take who answers nothing at once to be stuck."""
     monkeypatch.setattr("voicegraph.graph.threads.other_processes.LONGEST_SILENCE", 0.0)
-    monkeypatch.setattr("voicegraph.graph.threads.interrupts.LONGEST_SILENCE", 0.0)
 
 
 def others(graph: TurnGraph) -> OtherProcesses:
@@ -99,33 +100,6 @@ async def drained(stream: Any) -> None:
     with contextlib.suppress(StopAsyncIteration):
         while True:
             await anext(stream)
-
-
-def interrupting(peer: Peer, at: float, again: bool = False) -> Notice:
-    """Return what a process sends that interrupts the thread, which it asked for at the moment `at`."""
-    return {
-        "kind": "interrupt",
-        "thread": "call-42",
-        "from": peer.leases.address,
-        "id": "1",
-        "at": peer.leases.at(at),
-        "again": again,
-        "part": 0,
-        "of": 1,
-        "heard": None,
-    }
-
-
-def waiting(peer: Peer) -> Notice:
-    """Return what a process sends that waits for the thread's turn to end."""
-    return {
-        "kind": "want",
-        "thread": "call-42",
-        "from": peer.leases.address,
-        "id": "1",
-        "at": peer.leases.at(time.monotonic()),
-        "overlap": "enqueue",
-    }
 
 
 @pytest.fixture
@@ -155,7 +129,7 @@ async def test_an_interrupt_ends_the_session_of_a_process_that_stands_still(star
 async def test_a_thread_is_busy_whose_holder_can_neither_answer_nor_be_ended(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(leases: Leases, thread_id: str) -> None:
+    async def nothing(leases: Leases, thread_id: str, process: int | None = None) -> None:
         pass
 
     monkeypatch.setattr(Leases, "end_holder", nothing)
@@ -178,88 +152,110 @@ async def test_a_process_that_stood_still_writes_nothing_until_it_knows_what_bec
         await lease.held(PATIENCE)
 
 
-async def test_who_waits_for_a_thread_is_answered_each_time_that_he_asks(start: Start, peer: Peer) -> None:
+async def test_a_process_that_waits_for_a_thread_sees_signs_of_life_of_its_holder(
+    start: Start, peer: Peer
+) -> None:
     async with start(held(LONG, 3)) as graph:
         stream = await spoken_until(graph, 3)
-        want = waiting(peer)
-        for count in (1, 2, 3):
-            others(graph).hear(want)
-            await peer.until_heard(count)
-        assert [answer["kind"] for answer in peer.heard] == ["wait", "wait", "wait"]
+        id_, is_held = await peer.wishes.put("call-42", "enqueue")
+        assert is_held
+        first, second = [await peer.until_received(id_) for _ in range(2)]
+        assert first < second
         await stream.aclose()
 
 
-async def test_who_is_told_that_a_thread_is_free_which_it_is_not_asks_no_faster(
-    start: Start, peer: Peer
-) -> None:
-    lease = await peer.leases.take("call-42")
-    assert lease is not None
-    peer.answer = lambda _: {"kind": "free"}
-    async with start("Yes?") as graph:
-        turn = asyncio.create_task(graph.ainvoke(HEY, CALL))
-        await peer.until_heard(6)
-        await peer.leases.give_back(lease)
-        await turn
-    assert peer.heard_at[5] - peer.heard_at[0] > LOOK_AGAIN
-
-
-async def test_an_interrupt_that_was_lost_is_sent_again(start: Start, peer: Peer) -> None:
-    await peer.leases.take("call-42")
-    ended = {"kind": "interrupted", "ran": True, "cut": True}
-    peer.answer = lambda notice: ended if len(peer.heard) == 3 else None
-    async with start() as graph, asyncio.timeout(PATIENCE):
-        found = await others(graph).interrupt("call-42", None)
-    assert found == InterruptedElsewhere(ran=True, cut=True)
-    assert [notice["again"] for notice in peer.heard[:3]] == [False, True, True]
-    assert len({notice["id"] for notice in peer.heard}) == 1
-
-
-async def test_an_interrupt_that_comes_again_does_not_hit_the_next_turn(start: Start, peer: Peer) -> None:
-    async with start(held(LONG, 3), held(LONG, 4)) as graph:
-        notice = interrupting(peer, time.monotonic())
-        first = await spoken_until(graph, 3)
-        others(graph).hear(notice)
-        await drained(first)
-        second = await spoken_until(graph, 3)
-        others(graph).hear({**notice, "again": True})
-        await peer.until_heard(2)
-        assert [answer["kind"] for answer in peer.heard] == ["interrupted", "interrupted"]
-        run = graph.resources.threads.running("call-42")
-        assert run and not run.stop.requested
-        await second.aclose()
-
-
-async def test_an_interrupt_of_another_process_turn_does_not_hit_one_that_began_since(
+async def test_the_process_that_waits_longest_is_told_first_that_a_thread_is_free(
     start: Start, peer: Peer
 ) -> None:
     async with start(held(LONG, 3)) as graph:
-        asked = time.monotonic() - 60.0
         stream = await spoken_until(graph, 3)
-        others(graph).hear(interrupting(peer, asked, again=True))
-        await peer.until_heard(1)
-        assert peer.heard[0]["ran"] is True
+        first, second = [(await peer.wishes.put("call-42", "enqueue"))[0] for _ in range(2)]
+        await peer.until_received(second)
+        assert (await peer.look(first)).is_next and not (await peer.look(second)).is_next
+        await stream.aclose()
+        await peer.until_noticed(1)
+        assert peer.notices == [f"answer {first}"]
+
+
+async def test_a_newer_turn_elsewhere_supersedes_those_that_wait(peer: Peer) -> None:
+    first, _ = await peer.wishes.put("call-42", "enqueue")
+    await peer.wishes.put("call-43", "newest")
+    assert not (await peer.look(first)).is_superseded
+    await peer.wishes.put("call-42", "newest")
+    assert (await peer.look(first)).is_superseded
+
+
+async def test_an_interrupt_whose_notices_were_lost_is_shown_again(start: Start, peer: Peer) -> None:
+    await peer.leases.take("call-42")
+    async with start() as graph, asyncio.timeout(PATIENCE):
+        interrupting = asyncio.create_task(others(graph).interrupt("call-42", "one"))
+        await peer.until_noticed(3)
+        assert len(set(peer.notices)) == 1
+        id_ = int(peer.notices[0].removeprefix("wish "))
+        wish = await peer.wishes.receive(id_)
+        assert wish and (wish.kind, wish.heard) == ("interrupt", "one")
+        await peer.wishes.answer(id_, "cut")
+        assert await interrupting == InterruptedElsewhere(ran=True, cut=True)
+
+
+async def test_an_interrupt_that_is_shown_again_does_not_hit_the_next_turn(start: Start, peer: Peer) -> None:
+    async with start(held(LONG, 3), held(LONG, 4)) as graph:
+        first = await spoken_until(graph, 3)
+        id_, _ = await peer.wishes.put("call-42", "interrupt", "one two")
+        await drained(first)
+        assert await peer.until_answered(id_) == "cut"
+        second = await spoken_until(graph, 3)
+        others(graph).hear(f"wish {id_}")
+        await peer.until_received((await peer.wishes.put("call-42", "enqueue"))[0])
+        run = graph.resources.threads.running("call-42")
+        assert run and not run.stop.requested
+        assert await peer.until_answered(id_) == "cut"
+        await second.aclose()
+
+
+async def test_an_interrupt_of_an_earlier_turn_does_not_hit_one_that_began_since(
+    start: Start, peer: Peer
+) -> None:
+    async with start(held(LONG, 3)) as graph:
+        id_, is_held = await peer.wishes.put("call-42", "interrupt")
+        assert not is_held
+        stream = await spoken_until(graph, 3)
+        assert await peer.until_answered(id_) == "ended"
         run = graph.resources.threads.running("call-42")
         assert run and not run.stop.requested
         await stream.aclose()
 
 
 async def test_an_interrupt_whose_first_notice_was_lost_hits_the_turn_that_was_meant(
-    start: Start, peer: Peer
+    start: Start, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with start(held(LONG, 3)) as graph:
         stream = await spoken_until(graph, 3)
-        others(graph).hear(interrupting(peer, time.monotonic(), again=True))
+        with monkeypatch.context() as deaf:
+            deaf.setattr(Leases, "hear", lambda leases, notice: None)
+            id_, _ = await peer.wishes.put("call-42", "interrupt")
+            await peer.look(id_)
+        answering = asyncio.create_task(peer.until_answered(id_))
         await drained(stream)
-        await peer.until_heard(1)
-        assert peer.heard[0]["kind"] == "interrupted"
+        assert await answering == "ended"
 
 
-async def test_who_interrupts_is_told_that_the_turn_is_still_ending(start: Start, peer: Peer) -> None:
+async def test_a_process_that_interrupts_sees_signs_of_life_while_the_turn_ends(
+    start: Start, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing, save = Hold(), Messages.save
+
+    async def slow_save(*given: Any, **named: Any) -> None:
+        await storing.wait()
+        await save(*given, **named)
+
+    monkeypatch.setattr(Messages, "save", slow_save)
     async with start(held(LONG, 3)) as graph:
         stream = await spoken_until(graph, 3)
-        notice = interrupting(peer, time.monotonic())
-        others(graph).hear(notice)
-        others(graph).hear({**notice, "again": True})
+        id_, _ = await peer.wishes.put("call-42", "interrupt")
+        await storing.reached.wait()
+        first, second = [await peer.until_received(id_) for _ in range(2)]
+        assert first < second and (await peer.look(id_)).answer is None
+        storing.set()
         await drained(stream)
-        await peer.until_heard(2)
-        assert [answer["kind"] for answer in peer.heard] == ["interrupting", "interrupted"]
+        assert await peer.until_answered(id_) == "ended"

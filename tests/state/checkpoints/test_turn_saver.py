@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,13 @@ from voicegraph.state.postgres.turn_saver import TurnSaver
 
 CONFIG: Any = {"configurable": {"thread_id": "call-42", "checkpoint_ns": ""}}
 NOTHING_YET = ThreadFacts(
-    head=None, organization_id=None, user_id=None, agent_id=None, said=False, left=False
+    head=None,
+    organization_id=None,
+    user_id=None,
+    agent_id=None,
+    said=False,
+    left=False,
+    taken_at=datetime(2026, 11, 28, tzinfo=UTC),
 )
 
 

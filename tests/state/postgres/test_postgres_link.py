@@ -26,7 +26,7 @@ class Listener:
     def link_broken(self) -> None:
         pass
 
-    def hear(self, notice: dict[str, Any]) -> None:
+    def hear(self, notice: str) -> None:
         pass
 
 
