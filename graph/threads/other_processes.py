@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 Overlap = Literal["newest", "enqueue", "reject"]
 LOOK_AGAIN = 0.1
 """Seconds between looks at a wish, since the notice of its answer may be lost."""
+_LONGEST_LOOK = 0.5
+"""The most seconds of silence that one look counts: if it takes longer, this process may have been slow."""
 LONGEST_SILENCE = 4.0
 """Seconds after which a silent holder counts as stuck; meanwhile the caller hears the filler."""
 _UNANSWERED = 0.5
@@ -42,13 +44,8 @@ class _Asked:
     """True if another process had the thread when the wish was made."""
     hint: asyncio.Event = field(default_factory=asyncio.Event)
     received_at: datetime | None = None
-    heard_at: float = field(default_factory=time.monotonic)
-    """Monotonic time of the last sign of life of the thread's holder."""
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last sign of life."""
-        return time.monotonic() - self.heard_at
+    silence: float = 0.0
+    """Seconds since the last sign of life of the thread's holder."""
 
 
 class OtherProcesses:
@@ -142,7 +139,7 @@ class OtherProcesses:
                     return lease
                 if asked.silence > LONGEST_SILENCE:
                     await self._end_holder(run.thread_id, ended_holders)
-                    ended_holders, asked.heard_at = ended_holders + 1, time.monotonic()
+                    ended_holders, asked.silence = ended_holders + 1, 0.0
 
     def _give_up(self, run: TurnRun, overlap: Overlap, asked: _Asked, seen: Look) -> None:
         name = thread_name(run.thread_id)
@@ -176,6 +173,7 @@ class OtherProcesses:
 
     async def _look(self, asked: _Asked) -> Look | None:
         """Wait for a hint, or for a while, and return what has become of the wish."""
+        began = time.monotonic()
         if asked.is_held:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN):
@@ -183,8 +181,9 @@ class OtherProcesses:
             asked.hint.clear()
         asked.is_held = True
         seen = await self._wishes.look(asked.id)
+        asked.silence += min(time.monotonic() - began, _LONGEST_LOOK)
         if seen is not None and seen.received_at != asked.received_at:
-            asked.received_at, asked.heard_at = seen.received_at, time.monotonic()
+            asked.received_at, asked.silence = seen.received_at, 0.0
         return seen
 
     async def _receive(self, id_: int) -> None:
