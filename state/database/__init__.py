@@ -1,1 +1,1 @@
-"""What both databases promise: short transactions, and errors that say what to do."""
+"""What both databases have in common: short transactions, and errors that say what to do."""

@@ -17,15 +17,15 @@ from .storage_health import StorageHealth
 T = TypeVar("T")
 
 CONNECTIONS = 10
-"""Connections to PostgreSQL that one process has open at most, unless it is told another number."""
+"""Default maximum number of PostgreSQL connections of one process."""
 
 
 class Undone(Exception):
-    """Raised in a transaction to roll it back: its writes were only a trial."""
+    """Raised inside a transaction to roll back a trial write."""
 
 
 class Database(ABC):
-    """An open database. Make one with `open_database`, end it with `close`."""
+    """An open database. Open one with `open_database`, close it with `close`."""
 
     engine: AsyncEngine
 
@@ -42,60 +42,60 @@ class Database(ABC):
 
     @abstractmethod
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session in a short transaction that sees one state of the database and writes nothing.
+        """Return a session in a short read-only transaction that sees one snapshot of the database.
 
         Use it in an `unbroken` function: a cancelled statement leaves locks behind.
         """
 
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session in a short transaction that is committed at the end, or rolled back by an error.
+        """Return a session in a short transaction that is committed at the end and rolled back on error.
 
-        Use it in an `unbroken` function, as `reading`. Both raise `StorageError` for all errors of the
-        database but `IntegrityError`, `DatabaseBusy` when no connection is free for a while.
+        Use it in an `unbroken` function, like `reading`. Both raise `DatabaseBusy` when no connection becomes
+        free in time, and `StorageError` for every other database error except `IntegrityError`.
         """
 
     @abstractmethod
     def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session as `writing` does; SQLite overwrites the words of rows that are deleted in it."""
+        """Return a session as `writing` does; SQLite overwrites the contents of rows deleted in it."""
 
     @abstractmethod
     async def read(self, function: Callable[[Connection], T]) -> T:
-        """Return what `function` returns, called with a connection in a transaction to read.
+        """Call `function` with a connection in a read transaction and return its result.
 
-        For what every turn waits for; see `write`. Use it in an `unbroken` function.
+        For reads that every turn waits for, see `write`. Use it in an `unbroken` function.
         """
 
     @abstractmethod
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Return what `function` returns, called with a connection in a transaction to write.
+        """Call `function` with a connection in a write transaction and return its result.
 
-        For what every turn does: an async session costs more than its statements do. Use it in an `unbroken`
-        function; `function` must do nothing but use the connection.
+        For writes of every turn: an async session costs more than its statements. Use it in an `unbroken`
+        function; `function` must only use the connection.
         """
 
     @abstractmethod
     def try_write(self) -> Coroutine[Any, Any, None]:
-        """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
+        """Write about as much as a turn does, then roll back. Raises `StorageError` on failure."""
 
     @abstractmethod
     def kept(self, text: str) -> str:
-        """Return `text` as it will be read back: with U+FFFD for what the database cannot hold."""
+        """Return `text` as it will be read back: U+FFFD replaces what the database cannot store."""
 
     @abstractmethod
     def empty_log(self) -> Coroutine[Any, Any, int]:
-        """Bring SQLite's file up to date and empty its log, which holds what the file no longer does.
+        """Move SQLite's write-ahead log into the database file and truncate it; it may hold erased data.
 
-        Returns how many pages of the log stay: none, unless another program reads the file for long.
-        PostgreSQL looks after itself.
+        Returns the number of pages left in the log: 0, unless another program is reading the file for a long
+        time. Does nothing on PostgreSQL.
         """
 
     @abstractmethod
     def close(self) -> Coroutine[Any, Any, None]:
-        """Close all connections; the second time it does nothing."""
+        """Close all connections; closing again does nothing."""
 
     def faults(self) -> AbstractContextManager[None]:
-        """Turn errors of SQLAlchemy and its drivers into `StorageError`, and note them in `health`."""
+        """Turn errors of SQLAlchemy and its drivers into `StorageError`, and record them in `health`."""
         return storage_faults(self.location.shown, self.health.failed)
 
     @asynccontextmanager

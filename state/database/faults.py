@@ -1,4 +1,4 @@
-"""What the database's errors mean to whoever has to do something about them."""
+"""Translate database errors into one-line messages that say what to do."""
 
 import sqlite3
 from collections.abc import Callable, Generator
@@ -12,7 +12,7 @@ from .sqlstates import postgres_error
 
 _WRITABLE = "make the file and its folder writable, or choose another file"
 _UPGRADE = "bring its tables up to date: voicegraph db upgrade"
-# Signs in the driver's words, what to do about it, and the reason that any client may see.
+# A part of the driver's message, what to do about it, and the reason that any client may see.
 _MEANINGS = (
     (
         "not a database",
@@ -27,7 +27,7 @@ _MEANINGS = (
     ("full", "free some space on the disk", "the disk is full"),
     (
         "disk i/o error",
-        "see that the disk works, has space, and that no limit of file sizes is reached",
+        "check the disk, its free space and any limit on file sizes",
         "the disk cannot be written",
     ),
     ("no such table", _UPGRADE, "the tables of the database are not up to date"),
@@ -37,10 +37,10 @@ _OTHER = ("", "check it and try again", StorageError.public)
 
 
 def storage_error(shown: str, error: BaseException) -> StorageError:
-    """Return the one-line error for a failure on the database that is shown as `shown`.
+    """Return the one-line error for a failure of the database shown as `shown`.
 
-    Only the driver's own words are used: SQLAlchemy's text holds the values of the statement, which are a
-    caller's words.
+    Only the driver's own message is used: SQLAlchemy's holds the statement's values, which may be a caller's
+    words.
     """
     if isinstance(error, NoConnection):
         return DatabaseBusy(f"database {shown}: all connections are in use; try again")
@@ -50,7 +50,7 @@ def storage_error(shown: str, error: BaseException) -> StorageError:
     if (mapped := postgres_error(shown, cause)) is not None:
         return mapped
     known = isinstance(cause, sqlite3.Error | OSError) or cause is not error
-    # An OSError's text repeats the path; its reason alone is wanted.
+    # The text of an OSError repeats the path, so only its reason is used.
     words = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
     reason = " ".join(words.split())[:200] if known else type(cause).__name__
     sign, remedy, public = next((each for each in _MEANINGS if each[0] in reason.lower()), _OTHER)
@@ -65,8 +65,8 @@ def storage_faults(
 ) -> Generator[None, None, None]:
     """Turn errors of SQLAlchemy and its drivers into `StorageError`, and call `failed` with each.
 
-    `IntegrityError` passes: the repository that caused it knows what it means. A value that the database
-    does not take is no failure of the database.
+    `IntegrityError` passes through: the repository that caused it knows what it means. A value that the
+    database rejects is not a failure of the database.
     """
     try:
         yield

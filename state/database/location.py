@@ -1,4 +1,4 @@
-"""Database URLs: which are taken, and what they stand for."""
+"""Database URLs: the accepted forms and where they point."""
 
 import os
 import re
@@ -19,8 +19,8 @@ FORMS = "sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or p
 class Location:
     """Where a database is.
 
-    `engine_url` is for an async engine, `blocking_url` for a blocking one on the same database; `path` is
-    the file of SQLite; `shown` may be printed: it holds no password.
+    `engine_url` is for an async engine, `blocking_url` for a synchronous one on the same database. `path` is
+    the SQLite file. `shown` has no password and may be printed.
     """
 
     engine_url: URL
@@ -31,15 +31,15 @@ class Location:
 
     @property
     def sqlite(self) -> bool:
-        """True for SQLite, in a file or in memory."""
+        """True for SQLite, on disk or in memory."""
         return self.engine_url.get_backend_name() == "sqlite"
 
 
 def parse_location(url: str) -> Location:
-    """Return what `url` stands for.
+    """Return the location for `url`.
 
-    Raises `InvalidSetting` for any form that is not taken, and `MissingExtra` when the driver of PostgreSQL
-    is not installed. Neither repeats the URL, which may hold a password.
+    Raises `InvalidSetting` for any other form, and `MissingExtra` if PostgreSQL's driver is not installed.
+    Neither repeats the URL, which may hold a password.
     """
     if url in {"sqlite://", "sqlite:///:memory:"}:
         return _in_memory()
@@ -53,7 +53,7 @@ def parse_location(url: str) -> Location:
 
 
 def checkpoint_path(database: Path | None) -> str:
-    """Return the file beside `NAME.db` (two writers on one file would block each other), or `:memory:`."""
+    """Return the checkpoint file beside `NAME.db`, or `:memory:`: two writers on one file would block."""
     if database is None:
         return ":memory:"
     return str(database.with_name(f"{database.stem}.checkpoints{database.suffix or '.db'}"))
@@ -62,7 +62,7 @@ def checkpoint_path(database: Path | None) -> str:
 def _in_file(name: str) -> Location:
     if not name or "?" in name or "\0" in name:
         raise InvalidSetting(f"a database URL needs a file name, without '?'; write {FORMS}")
-    # Absolute from here on, so that a later change of the working directory does not move the database.
+    # Absolute, so that a later change of the working directory does not change the database.
     try:
         path = Path(os.path.abspath(os.path.expanduser(name)))
     except FileNotFoundError as error:
@@ -78,8 +78,8 @@ def _in_file(name: str) -> Location:
 
 
 def _in_memory() -> Location:
-    # Named and of SQLite's own `memdb` file system: a pool of one connection would lose everything when a
-    # cancelled task makes SQLAlchemy drop it, and all sessions would share one transaction.
+    # Named, in SQLite's own `memdb` file system. A pool of one connection would lose everything when a
+    # cancelled task makes SQLAlchemy drop the connection, and all sessions would share one transaction.
     name = f"file:/{new_id('voicegraph')}"
     query = {"vfs": "memdb", "uri": "true"}
     return Location(

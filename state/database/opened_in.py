@@ -1,4 +1,4 @@
-"""The process and the event loop that connections belong to: elsewhere they would wait for ever."""
+"""The process and event loop that opened a connection: used elsewhere, it would hang."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from ..errors import InvalidSetting
 
 
 class OpenedIn:
-    """Where something was opened: the running event loop of this process."""
+    """The process and the running event loop that opened something."""
 
     def __init__(self) -> None:
         self._process = os.getpid()
@@ -16,15 +16,15 @@ class OpenedIn:
 
     @property
     def this_process(self) -> bool:
-        """False in a process that was forked after the opening."""
+        """False in a process forked after opening."""
         return os.getpid() == self._process
 
     def check_process(self) -> None:
-        """Raise `InvalidSetting` in a process that was forked after the opening."""
+        """Raise `InvalidSetting` in a process forked after opening."""
         if not self.this_process:
             raise InvalidSetting(
-                "the resources were opened before this process was forked, and their threads and connections "
-                "are not in it: open resources in each process (gunicorn: without --preload)"
+                "the resources were opened before this process was forked; threads and connections do not "
+                "survive a fork: open resources in each process (gunicorn: without --preload)"
             )
 
     def check(self) -> None:
@@ -38,14 +38,14 @@ class OpenedIn:
 
 
 class OneLoopLock(asyncio.Lock):
-    """A lock that another event loop is refused at once: waiting for it there would never end."""
+    """A lock that refuses other event loops at once, instead of waiting there for ever."""
 
     def __init__(self) -> None:
-        """Belong to the running event loop."""
+        """Bind the lock to the running event loop."""
         super().__init__()
         self._opened_in = OpenedIn()
 
     async def acquire(self) -> Literal[True]:
-        """Take the lock. Raises `InvalidSetting` in another process or event loop."""
+        """Acquire the lock. Raises `InvalidSetting` in another process or event loop."""
         self._opened_in.check()
         return await super().acquire()

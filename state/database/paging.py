@@ -1,4 +1,4 @@
-"""Lists in pages that follow each other, whatever is added or deleted in between."""
+"""Keyset pagination: pages stay consistent while entries are added or deleted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from ..errors import InvalidInput
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 MOST_ENTRIES = 100
-"""Entries that a page of a list has at most."""
+"""Maximum number of entries of a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[T]):
-    """Some entries of a list in its order, and whether more follow."""
+    """Consecutive entries of a list, and whether more follow."""
 
     entries: tuple[T, ...]
     more: bool
@@ -26,7 +26,7 @@ class Slice(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Which page is wanted: at most `limit` entries, behind the one with the id `after`."""
+    """The requested page: at most `limit` entries, following the one with the id `after`."""
 
     limit: int = 20
     after: str | None = None
@@ -47,17 +47,17 @@ async def page_of_rows(
     by: ColumnElement[Any] | InstrumentedAttribute[Any],
     newest_first: bool = False,
 ) -> Slice[T]:
-    """Return the page of `query`, each row `made` into what is given out.
+    """Return the page of `query`, with `made` applied to each row.
 
-    `order` are the columns by which the list is ordered, none of two entries alike in all of them; `by` is
-    the column with the ids. Raises `InvalidInput` when the list has no entry `cut.after`.
+    `order` lists the columns to sort by, which together are unique. `by` is the column of the ids. Raises
+    `InvalidInput` if the list has no entry `cut.after`.
     """
     cut.check()
     page = query
     if cut.after is not None:
         anchor = (await session.execute(query.with_only_columns(*order).where(by == cut.after))).first()
         if anchor is None:
-            raise InvalidInput("`after` is no id of this list: begin again without it")
+            raise InvalidInput("`after` is not an id of this list: start again without it")
         page = query.where(_behind(order, anchor, newest_first=newest_first))
     columns = [column.desc() if newest_first else column for column in order]
     rows = (await session.execute(page.order_by(*columns).limit(cut.limit + 1))).all()
@@ -65,7 +65,7 @@ async def page_of_rows(
 
 
 def _behind(order: Sequence[InstrumentedAttribute[Any]], anchor: Sequence[Any], *, newest_first: bool) -> Any:
-    """Return the condition that a row stands behind `anchor` in the order of the columns."""
+    """Return the condition that a row comes after `anchor` in the order of the columns."""
     pairs = list(zip(order, anchor, strict=True))
     ways = [
         and_(

@@ -1,4 +1,4 @@
-"""Writes that are tried again while another process keeps an SQLite file locked."""
+"""Retry writes while another process has an SQLite file locked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
 async def until_unlocked(write: Callable[[], Awaitable[T]], seconds: Callable[[], float]) -> T:
-    """Return what `write` returns, which is called again while the database is busy.
+    """Call `write` until it succeeds and return its result; retry while the database is busy.
 
-    `seconds` gives how long that may take now. Raises `StorageError`.
+    `seconds` returns the current limit for the whole call. Raises `StorageError`.
     """
     clock = asyncio.get_running_loop().time
     began, pause = clock(), _FIRST_PAUSE

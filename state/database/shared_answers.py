@@ -1,4 +1,4 @@
-"""One look into a database for all who ask the same before it begins, as turns do that begin together."""
+"""Share one database read between callers that ask for the same before it starts."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class SharedAnswers(Generic[T]):
-    """The questions whose answer is not being looked up yet."""
+    """Questions whose read has not started yet."""
 
     def __init__(self) -> None:
         self._open: dict[Hashable, asyncio.Future[T]] = {}
@@ -16,10 +16,10 @@ class SharedAnswers(Generic[T]):
     async def ask(
         self, question: Hashable, look: Callable[[Callable[[], None]], Coroutine[Any, Any, T]]
     ) -> T:
-        """Return what `look` finds, by this call or by one that nobody has begun with.
+        """Return the result of `look`, from this call or from a waiting one with the same question.
 
-        `look` is given a function to call, in any thread, just before it looks: who asks from then on may
-        know of a later change. Raises what `look` raises.
+        `look` receives a function that it must call, from any thread, just before it reads: later callers may
+        know of a newer change, so they start a read of their own. Raises what `look` raises.
         """
         answer = self._open.get(question)
         if answer is None:
@@ -32,6 +32,6 @@ class SharedAnswers(Generic[T]):
         self._open.pop(question, None)
 
     def _close(self, question: Hashable, done: asyncio.Future[T]) -> None:
-        """Open a question again that failed before anybody looked."""
+        """Forget a question whose read failed before it started."""
         if self._open.get(question) is done:
             del self._open[question]

@@ -1,32 +1,32 @@
-"""What PostgreSQL's errors mean, by the codes of its manual: they are the same in every language."""
+"""Translate PostgreSQL's errors by their SQLSTATE codes, which do not depend on the language."""
 
 from collections.abc import Iterator
 
 from ..errors import DatabaseBusy, StorageError
 
-_AWAY = "see that PostgreSQL runs and can be reached, and try again"
-# The longest beginning of a code that is found here counts; then comes whether the same may work later.
+_AWAY = "check that PostgreSQL is running and reachable, and try again"
+# The longest matching prefix of a code counts. The flag says whether retrying may help.
 _MEANINGS = {
     "08": (_AWAY, True),
-    "25006": ("it is a copy that takes no writes: give the URL of its primary", True),
-    "28": ("see that user and password of its URL are right", False),
-    "3D000": ("make it first, with: createdb", False),
+    "25006": ("it is a read-only replica: use the URL of the primary", True),
+    "28": ("check the user and password in its URL", False),
+    "3D000": ("create it first: createdb", False),
     "40": ("try again", True),
-    "42501": ("give its user the right to do so", False),
+    "42501": ("grant its user the missing privilege", False),
     "42P01": ("bring its tables up to date: voicegraph db upgrade", False),
     "42703": ("bring its tables up to date: voicegraph db upgrade", False),
-    "53100": ("free some space on the disk of its server", False),
-    "53": ("try again, or give the server more to work with", True),
+    "53100": ("free some disk space on its server", False),
+    "53": ("try again, or give the server more resources", True),
     "55P03": ("try again", True),
     "57014": ("try again", True),
     "57P": (_AWAY, True),
-    "58": ("look at the log of its server", False),
+    "58": ("look into its server's log", False),
 }
 _OTHER = ("check it and try again", False)
 _PUBLIC = {
     "08": "the database cannot be reached",
-    "25006": "the database takes no writes",
-    "28": "the database does not let this server in",
+    "25006": "the database is read-only",
+    "28": "the database refused the login",
     "42P01": "the tables of the database are not up to date",
     "42703": "the tables of the database are not up to date",
     "53100": "the disk of the database is full",
@@ -37,11 +37,12 @@ _TOO_MANY_CONNECTIONS = "53300"
 
 
 def postgres_error(shown: str, cause: BaseException) -> StorageError | None:
-    """Return the one-line error for a failure of PostgreSQL's driver, `None` for any other.
+    """Return the one-line error for a failure of PostgreSQL's driver, `None` for any other error.
 
-    Of the server's text only the first part is used: what follows holds values of rows.
+    Only the primary part of the server's message is used: the detail holds values of rows.
     """
-    # Not imported, which would cost those who use SQLite 60 ms: what it raises was made by it.
+    # The driver is not imported: that would cost SQLite users 60 ms, and only a loaded driver raises its
+    # errors.
     if type(cause).__module__.partition(".")[0] not in ("psycopg", "psycopg_pool"):
         return None
     code: str | None = getattr(cause, "sqlstate", None)
@@ -58,13 +59,13 @@ def postgres_error(shown: str, cause: BaseException) -> StorageError | None:
 
 
 def _beginnings(code: str | None) -> Iterator[str]:
-    """Yield the code and its beginnings, the longest first."""
+    """Yield the code and its prefixes, the longest first."""
     yield from (code[:size] for size in range(5, 1, -1)) if code else ()
 
 
 def _reason(cause: BaseException, code: str | None) -> str:
     if code is not None and code.startswith("22"):
-        return type(cause).__name__  # The text of an error in the data holds the data.
+        return type(cause).__name__  # The message of a data error contains the data.
     diagnosis = getattr(cause, "diag", None)
     words: str = getattr(diagnosis, "message_primary", None) or str(cause) or type(cause).__name__
     return " ".join(words.split())[:200]
@@ -76,7 +77,7 @@ def _is_about_the_connection(cause: BaseException) -> bool:
 
 
 def _code_of_refusal(reason: str) -> str:
-    """Return the code that fits: whom the server does not let in, the driver tells in words alone."""
+    """Return the matching code: for a refused connection the driver gives a message but no code."""
     signs = {
         "authentication failed": "28P01",
         'role "': "28000",

@@ -1,4 +1,4 @@
-"""Whether a process can read and write its database."""
+"""Record whether a process can read and write its database."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from ..errors import StorageError
 
 
 class StorageHealth:
-    """The last failure of a database and its checkpoints; watchers are called with each failure."""
+    """The last failure of a database or its checkpoints; each failure is passed to the watchers."""
 
     def __init__(self) -> None:
         self.error: StorageError | None = None
@@ -14,15 +14,15 @@ class StorageHealth:
         self._watching: list[Callable[[StorageError], None]] = []
 
     def watch(self, call: Callable[[StorageError], None]) -> None:
-        """Call `call` with each failure from now on, in the thread in which it happens."""
+        """Call `call` with each later failure, in the thread where it happens."""
         self._watching.append(call)
 
     def failed(self, error: StorageError) -> None:
-        """Note that the database could not be read or written."""
+        """Record a failed read or write."""
         self.error = error
         for call in self._watching:
             call(error)
 
     def recovered(self) -> None:
-        """Note that a trial write succeeded."""
+        """Record a successful trial write."""
         self.error = None

@@ -1,4 +1,4 @@
-"""Calls that a cancelled task cannot break off half-way."""
+"""Run database calls to completion when their task is cancelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,11 +10,10 @@ T = TypeVar("T")
 
 
 def unbroken(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Let each call of `function` run to its end; who is cancelled meanwhile is so when it has ended.
+    """Decorate `function` so that a cancelled call still runs to its end, then raises `CancelledError`.
 
-    A cancelled statement would leave its connection, closed as it is, with a cursor that Python still holds,
-    and SQLite would keep the write lock until the garbage collector comes by. Calls are short: milliseconds,
-    or the busy time-out at worst.
+    A cancelled statement would close its connection while Python still holds a cursor on it, and SQLite would
+    keep the write lock until garbage collection. Calls are short: milliseconds, or at worst the busy timeout.
     """
 
     @wraps(function)
@@ -36,4 +35,4 @@ async def _end_of(task: asyncio.Task[Any]) -> None:
         except asyncio.CancelledError:
             continue  # The first cancellation is raised once the task is done.
     if not task.cancelled():
-        task.exception()  # Seen, so that asyncio does not complain that nobody looked.
+        task.exception()  # Retrieved, so that asyncio does not log it as never retrieved.

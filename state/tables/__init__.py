@@ -1,1 +1,1 @@
-"""The tables, their column types, and the names and ids in them."""
+"""The tables, their column types, and the names and ids stored in them."""

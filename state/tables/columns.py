@@ -1,4 +1,4 @@
-"""Column types that store and give back the same values on SQLite and PostgreSQL."""
+"""Column types that return the same values on SQLite and PostgreSQL."""
 
 import json
 import math
@@ -11,39 +11,39 @@ from sqlalchemy.types import TypeDecorator
 
 
 def utc_now() -> datetime:
-    """Return the present instant, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return datetime.now(UTC)
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware instant, kept in UTC; SQLite, which knows no time zones, keeps the naive UTC time."""
+    """An aware instant, stored in UTC; SQLite has no time zones and stores naive UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an instant of any time zone into UTC."""
+        """Convert an instant of any time zone to UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give an aware instant in UTC."""
+        """Return an aware instant in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def as_stored(instant: datetime) -> str:
-    """Return the text that SQLite keeps of an instant, for statements that are not SQLAlchemy's."""
+    """Return the text that SQLite stores for an instant, for raw SQL statements."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def from_stored(text: str) -> datetime:
-    """Return the instant of which SQLite keeps `text`."""
+    """Return the instant for which SQLite stores `text`."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def encodable(text: str) -> str:
-    """Return `text` with U+FFFD for what UTF-8 cannot hold."""
+    """Return `text` with U+FFFD for what UTF-8 cannot encode."""
     if text.isascii():
         return text
     try:
@@ -54,22 +54,22 @@ def encodable(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Return `text` with U+FFFD for what PostgreSQL cannot hold: what UTF-8 cannot, and NUL."""
+    """Return `text` with U+FFFD for what PostgreSQL cannot store: NUL and what UTF-8 cannot encode."""
     return encodable(text).replace("\0", "\ufffd")
 
 
 class Words(TypeDecorator[str]):
     """Text of any length and any characters.
 
-    Half a surrogate pair, which models do send, cannot be encoded: it becomes U+FFFD, since losing the
-    whole turn for it would be worse. On PostgreSQL the same becomes of a NUL character.
+    Half a surrogate pair, which models do send, cannot be encoded. It becomes U+FFFD, because losing the
+    whole turn for it would be worse. On PostgreSQL a NUL character becomes U+FFFD too.
     """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Replace what UTF-8 cannot hold, or what PostgreSQL cannot."""
+        """Replace what UTF-8, or PostgreSQL, cannot store."""
         if value is None:
             return None
         return storable(value) if dialect.name == "postgresql" else encodable(value)
@@ -80,10 +80,10 @@ Plain = JSON(none_as_null=True)
 
 
 def json_for_postgres(value: Any) -> str:
-    """Return plain data as JSON that PostgreSQL can hold and search.
+    """Return plain data as JSON that PostgreSQL can store and search.
 
-    Its strings are `storable` then. What is no number in JSON (NaN, infinities) becomes null, which SQLite
-    keeps: losing the whole turn for it would be worse.
+    Its strings become `storable`. NaN and infinities, which are not JSON numbers but which SQLite stores,
+    become null: losing the whole turn for one would be worse.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -110,7 +110,7 @@ def _storable_data(value: Any) -> Any:
 
 
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
-"""64 bits; on SQLite only a column of type INTEGER is the row id itself."""
+"""64 bits; on SQLite only a column of type INTEGER is the row id."""
 
 PlainDict = dict[str, Any]
 PlainList = list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Names and ids: how new ones are made, which given ones are taken."""
+"""Make new names and ids, and check given ones."""
 
 import unicodedata
 from uuid import uuid4
@@ -6,26 +6,26 @@ from uuid import uuid4
 from ..errors import InvalidInput
 
 MAX_NAME = 200
-"""Longest name or id that a caller may choose, in characters."""
+"""Maximum length of a name or id that a caller chooses, in characters."""
 
-# Control characters and lone surrogates: neither can be printed, logged or sent on safely.
+# Control characters and lone surrogates cannot be printed, logged or forwarded safely.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs"})
 
 
 def new_id(kind: str) -> str:
-    """Return a new globally unique id such as `agent-` and 32 hexadecimal digits."""
+    """Return a new unique id, such as `agent-` and 32 hexadecimal digits."""
     return f"{kind}-{uuid4().hex}"
 
 
 def checked_name(what: str, value: str) -> str:
-    """Return `value` when it can serve as a name or id: 1 to 200 characters without control characters.
+    """Return `value` if it can be a name or id: 1 to 200 characters without control characters.
 
-    `what` names it in the message of the `InvalidInput` that is raised otherwise.
+    Raises `InvalidInput` otherwise, with `what` in its message.
     """
     if not value.strip():
         raise InvalidInput(f"the {what} is empty")
     if len(value) > MAX_NAME:
-        raise InvalidInput(f"the {what} has {len(value)} characters, at most {MAX_NAME} are taken")
+        raise InvalidInput(f"the {what} has {len(value)} characters, the limit is {MAX_NAME}")
     if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in value):
-        raise InvalidInput(f"the {what} holds a control character")
+        raise InvalidInput(f"the {what} contains a control character")
     return value

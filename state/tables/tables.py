@@ -1,4 +1,4 @@
-"""The tables. Rows never leave this package: repositories give out frozen dataclasses."""
+"""The tables. Rows never leave this package: repositories return frozen dataclasses."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -50,13 +50,13 @@ def _of_user() -> ForeignKeyConstraint:
 
 
 def _due(table: str) -> Index:
-    """Return the index of the rows that the search index has not taken in yet: few, so it costs little."""
+    """Return the index of the rows that are not in the search index yet: few, so it costs little."""
     due = text("indexed_at IS NULL")
     return Index(f"ix_{table}_due", "number", sqlite_where=due, postgresql_where=due)
 
 
 class Owned:
-    """Columns of what belongs to one user of one organization."""
+    """Columns of rows that belong to one user of one organization."""
 
     organization_id: Mapped[str]
     user_id: Mapped[str]
@@ -97,7 +97,7 @@ class ApiKeyRow(Owned, Base):
 
 
 class AgentRow(Owned, Base):
-    """An agent; its number is never given out twice, as numbers of messages are made from it."""
+    """An agent. Its number is never reused, because the numbers of its messages are made from it."""
 
     __tablename__ = "agents"
     __table_args__ = (
@@ -135,7 +135,7 @@ class BlockRow(Owned, Base):
 
 
 class AgentBlockRow(Base):
-    """An agent holds a block; `position` is its place in the prompt."""
+    """A block attached to an agent; `position` is its place in the prompt."""
 
     __tablename__ = "agents_blocks"
 
@@ -165,7 +165,7 @@ class ThreadRow(Owned, Base):
     __table_args__ = (
         _of_user(),
         Index(None, "organization_id", "user_id", "updated_at"),
-        # Without the id, which holds the owner again: all together may be too long for PostgreSQL.
+        # Without the id, which contains the owner again: together they may be too long for PostgreSQL.
         Index(None, "organization_id", "user_id", "created_at"),
     )
 
@@ -224,9 +224,9 @@ class PassageRow(Base):
 
 
 class RemovalRow(Base):
-    """A message or passage that was deleted and may still have an entry in the search index.
+    """A deleted message or passage that may still have an entry in the search index.
 
-    SQLite's triggers write them, so that no way to delete can forget it, cascades included.
+    SQLite's triggers write these rows, so no deletion is missed, including cascades.
     """
 
     __tablename__ = "index_removals"
@@ -251,7 +251,7 @@ _note_removals(PassageRow.__table__)
 
 
 class ToolRunRow(Base):
-    """A tool call that was begun, and how it ended."""
+    """A started tool call and its outcome."""
 
     __tablename__ = "tool_runs"
 
@@ -267,22 +267,22 @@ class ToolRunRow(Base):
 
 
 class JournalRow(Base):
-    """A turn that is going on, or that a crash left: what must not be lost until its messages are stored."""
+    """A running turn, or one that a crash interrupted: what must survive until its messages are stored."""
 
     __tablename__ = "turn_journal"
 
     thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True)
     turn_id: Mapped[str]
     process: Mapped[int]
-    """Token of the process that runs the turn, on SQLite."""
+    """Token of the process that runs the turn (SQLite only)."""
     started_at: Mapped[datetime]
     messages: Mapped[PlainList]
-    """What the caller added."""
+    """The messages that the caller added."""
     lost: Mapped[str]
-    """What went out in processes that died in the turn, and is in no message of its window."""
+    """Text sent by processes that died during the turn; no message of its window contains it."""
     spoken: Mapped[str]
-    """What went out since, as far as it was noted."""
+    """Text sent since, as far as it was recorded."""
     resumed: Mapped[bool]
-    """True when another process has gone on with it."""
+    """True if another process resumed it."""
     recorded_at: Mapped[datetime | None]
-    """When the words of a turn that a crash left were put into the record."""
+    """When the text of a crashed turn was added to the record."""

@@ -1,4 +1,4 @@
-"""Time zones by name, on machines without time zone data too."""
+"""Find time zones by name, also on machines without time zone data."""
 
 import logging
 from datetime import UTC, tzinfo
@@ -10,12 +10,12 @@ log = logging.getLogger(__name__)
 
 @lru_cache(maxsize=512)
 def time_zone(name: str) -> tzinfo:
-    """Return the time zone of a name, UTC for one that cannot be found, which is logged once.
+    """Return the time zone of this name, or UTC if it cannot be found, which is logged once.
 
-    A wrong hour must not end a turn: the data may be missing on this machine, or older than the name.
+    A wrong hour must not fail a turn: this machine's data may be missing or older than the name.
     """
     if name == "UTC":
-        return UTC  # Needs no data.
+        return UTC  # Needs no time zone data.
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError) as error:

@@ -58,7 +58,7 @@ async def test_a_value_that_the_database_does_not_take_is_no_failure_of_it(postg
     ("setting", "reason"),
     [
         ("temp_file_limit TO '0'", "the database failed"),
-        ("default_transaction_read_only TO on", "the database takes no writes"),
+        ("default_transaction_read_only TO on", "the database is read-only"),
     ],
     ids=["no space for files", "read only"],
 )
