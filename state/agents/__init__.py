@@ -1,1 +1,1 @@
-"""Who acts, and what belongs to them: agents, their blocks, API keys."""
+"""Users (actors) and what belongs to them: agents, their blocks, API keys."""

@@ -1,4 +1,4 @@
-"""Who acts: every read and write is scoped by an `Actor`."""
+"""Actors: every read and write is limited to what belongs to one `Actor`."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ..tables.names import checked_name
 from ..tables.tables import ApiKeyRow, OrganizationRow, UserRow
 
 MOST_KNOWN = 20_000
-"""Actors that a process remembers; of others it asks the database again."""
+"""Maximum number of actors that a process caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +26,26 @@ class Actor:
 
 
 IMPORTING = "\x1fimport"
-"""Ends the id of the user that owns what is being imported: no caller can choose it, see `checked_name`."""
+"""Suffix of the id of the user who owns unfinished imports; callers cannot choose it, see `checked_name`."""
 
 KEYS_NEEDED = Actor("voicegraph", "deleted-users")
-"""Who stands for users with keys that were deleted."""
+"""Placeholder owner for the API keys of deleted users."""
 
 
 def importing(actor: Actor) -> Actor:
-    """Return the owner of what is being imported for `actor`, until it is complete: nobody can act as it."""
+    """Return the owner of an unfinished import for `actor`; nobody can act as this user."""
     return Actor(actor.organization_id, f"{actor.user_id}{IMPORTING}")
 
 
 def is_importing(actor: Actor) -> bool:
-    """Return whether this is the owner of what is being imported."""
+    """Return whether this is the owner of an unfinished import."""
     return actor.user_id.endswith(IMPORTING)
 
 
 async def add_actor(session: AsyncSession, actor: Actor) -> None:
-    """Write the organization and the user that are not there yet.
+    """Insert the organization and the user if they are missing.
 
-    Raises `InvalidInput` for ids that are not 1 to 200 characters or hold control characters.
+    Raises `InvalidInput` for ids that are not 1 to 200 characters or contain control characters.
     """
     checked_name("organization id", actor.organization_id)
     checked_name("user id", actor.user_id)
@@ -53,7 +53,7 @@ async def add_actor(session: AsyncSession, actor: Actor) -> None:
 
 
 async def add_importing(session: AsyncSession, actor: Actor) -> None:
-    """Write the owner of what is being imported for `actor`, if it is not there yet."""
+    """Insert the owner of unfinished imports for `actor` if it is missing."""
     await _add_user(session, importing(actor))
 
 
@@ -67,7 +67,7 @@ async def _add_user(session: AsyncSession, actor: Actor) -> None:
 
 
 async def _keep_keys_needed(session: AsyncSession) -> None:
-    """Write a key that opens nothing: a server that asked for keys asks for them also without their users."""
+    """Insert a revoked key, so that a server that required keys still does after their users are deleted."""
     await add_actor(session, KEYS_NEEDED)
     row = ApiKeyRow(
         id="key-of-a-deleted-user",
@@ -83,7 +83,7 @@ async def _keep_keys_needed(session: AsyncSession) -> None:
 
 
 async def _add(session: AsyncSession, row: OrganizationRow | UserRow | ApiKeyRow) -> None:
-    """Write a row, unless another process has done so since it was looked for, which PostgreSQL allows."""
+    """Insert a row unless another process inserted it in the meantime, which PostgreSQL allows."""
     try:
         async with session.begin_nested():
             session.add(row)
@@ -92,19 +92,19 @@ async def _add(session: AsyncSession, row: OrganizationRow | UserRow | ApiKeyRow
 
 
 class Actors:
-    """The organizations and users that are known."""
+    """The known organizations and users."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
         self._known: dict[Actor, None] = {}
-        """Actors that are in the database, in the order in which they were seen first."""
+        """Actors that exist in the database, in the order of first use."""
 
     @unbroken
     async def ensure(self, actor: Actor) -> None:
-        """Make the organization and the user, if they are new; costs nothing once they were seen.
+        """Create the organization and the user if they are missing; cached actors cost nothing.
 
-        Raises `InvalidInput` for ids that are not 1 to 200 characters or hold control characters.
+        Raises `InvalidInput` for ids that are not 1 to 200 characters or contain control characters.
         """
         if actor in self._known:
             return
@@ -118,8 +118,7 @@ class Actors:
     async def delete(self, actor: Actor) -> None:
         """Delete the user with all agents, blocks and threads, and the organization with its last user.
 
-        What an import that was broken off left for the user goes too.
-        Raises `NotFound` when there is no such user.
+        Also deletes what an interrupted import left for the user. Raises `NotFound` if there is no such user.
         """
         organization, user = actor.organization_id, actor.user_id
         of_organization = UserRow.organization_id == organization
@@ -128,7 +127,7 @@ class Actors:
         others = exists(select(UserRow.id).where(of_organization))
         self._known.pop(actor, None)
         async with self._database.erasing() as session:
-            # Before anybody is counted: another process may add a user to the organization just now.
+            # Lock before counting users: another process may be adding one to the organization.
             await session.get(OrganizationRow, organization, with_for_update=True)
             keys = select(ApiKeyRow.id).where(
                 ApiKeyRow.organization_id == organization, ApiKeyRow.user_id == user

@@ -1,4 +1,4 @@
-"""Rows of agents as what repositories give out."""
+"""Convert rows of agents to what repositories return."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ from .blocks import Block
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """An agent; messages and passages are numbered from its `number`."""
+    """An agent. The numbers of its messages and passages are derived from `number`."""
 
     id: str
     number: int
@@ -32,7 +32,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentMemory:
-    """An agent with its blocks in the order of the prompt.
+    """An agent with its blocks in prompt order.
 
     `stamp` changes if and only if the agent, one of the blocks or their order changed.
     """
@@ -49,8 +49,8 @@ IS_AGENT = and_(
     AgentRow.user_id == bindparam("user"),
     or_(AgentRow.id == bindparam("agent"), AgentRow.name == bindparam("agent")),
 )
-"""What `is_agent` returns, for the values of `given_agent`."""
-# Every turn waits for this one: it is made once, and gives columns, not objects that a session watches.
+"""The condition of `is_agent` with bound parameters; `given_agent` returns their values."""
+# Every turn waits for this query: it is built once, and returns columns instead of tracked objects.
 _MEMORY = (
     select(*(getattr(AgentRow, name) for name in _AGENT_FIELDS))
     .add_columns(*(getattr(BlockRow, name) for name in _BLOCK_FIELDS))
@@ -62,17 +62,17 @@ _MEMORY = (
 
 
 def as_agent(row: AgentRow) -> Agent:
-    """Return a row as what repositories give out."""
+    """Return the row as an `Agent`."""
     return _agent({name: getattr(row, name) for name in _AGENT_FIELDS})
 
 
 def given_agent(actor: Actor, name_or_id: str) -> dict[str, str]:
-    """Return the values that `IS_AGENT` needs."""
+    """Return the parameters of `IS_AGENT`."""
     return {"organization": actor.organization_id, "user": actor.user_id, "agent": name_or_id}
 
 
 def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentMemory:
-    """Return the agent with its blocks, by one query. Raises `AgentNotFound`."""
+    """Return the agent with its blocks, in one query. Raises `AgentNotFound`."""
     rows = connection.execute(_MEMORY, given_agent(actor, name_or_id)).all()
     if not rows:
         raise AgentNotFound(name_or_id)
@@ -84,6 +84,6 @@ def read_memory(connection: Connection, actor: Actor, name_or_id: str) -> AgentM
 
 
 def _agent(values: dict[str, Any]) -> Agent:
-    """Return an agent of its columns; what it holds is its own, not the row's."""
+    """Return an agent with these column values, with its own copies of lists and dicts."""
     own: dict[str, Any] = {"model_settings": dict(values["model_settings"]), "tools": tuple(values["tools"])}
     return Agent(**{**values, **own})

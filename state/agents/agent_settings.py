@@ -1,4 +1,4 @@
-"""What an agent's settings must be, before they are stored."""
+"""Check an agent's settings before they are stored."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from ..errors import InvalidSetting
 
 
 async def checked_time_zone(name: str) -> str:
-    """Return `name` when it is an IANA time zone, or raise `InvalidSetting`."""
+    """Return `name` if it is an IANA time zone. Raises `InvalidSetting`."""
     if name == "UTC":
         return name
     try:
@@ -24,10 +24,10 @@ async def checked_time_zone(name: str) -> str:
 
 
 def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the model settings as a plain dict, or raise `InvalidSetting` when they cannot be stored."""
+    """Return the model settings as a plain dict. Raises `InvalidSetting` if they cannot be stored."""
     try:
         json.dumps(plain := dict(settings), allow_nan=False)
-        orjson.dumps(plain)  # Takes no integer of more than 64 bits, and a checkpoint holds none.
+        orjson.dumps(plain)  # Refuses integers of more than 64 bits, which a checkpoint cannot store.
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"the model settings cannot be stored as JSON: {error}") from None
     return plain

@@ -25,13 +25,13 @@ from .blocks import add_block
 from .ownership import is_agent, owned_by
 
 DEFAULT_AGENT = "default"
-"""The name of the agent that answers when none is named."""
+"""Name of the agent used when none is given."""
 
 DEFAULT_BLOCKS = {
     "persona": "I am a helpful, friendly voice assistant. I keep my answers short and clear.",
     "human": "Nothing is known about the user yet.",
 }
-"""The blocks of an agent that is made without any."""
+"""Blocks of an agent that is created without any."""
 
 _LOOKS_LIKE_ID = re.compile(r"agent-[0-9a-f]{32}")
 
@@ -46,7 +46,7 @@ class MemoryCounts:
 
 
 class AgentChanges(TypedDict, total=False):
-    """What of an agent may change; its name and id stay, since clients call it by them."""
+    """The fields of an agent that can be changed; its name and id cannot, because clients use them."""
 
     system: str | None
     model: str | None
@@ -59,7 +59,7 @@ class Agents:
     """The agents of users."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
         self._reading = SharedAnswers[AgentMemory]()
 
@@ -76,11 +76,11 @@ class Agents:
         time_zone: str = "UTC",
         blocks: Mapping[str, str] | None = None,
     ) -> Agent:
-        """Make an agent and its blocks in one transaction.
+        """Create an agent and its blocks in one transaction.
 
-        `blocks` gives texts by label; without it they are `persona` and `human`. Raises `AlreadyExists` for a
-        taken name, `InvalidSetting` for an unknown IANA time zone or settings that JSON cannot hold,
-        `InvalidInput` for a name or label that cannot be used, `BlockTooLong`.
+        `blocks` maps labels to texts; the default is `persona` and `human`. Raises `AlreadyExists` for a
+        taken name, `InvalidSetting` for an unknown IANA time zone or settings that are not JSON,
+        `InvalidInput` for an invalid name or label, `BlockTooLong`.
         """
         checked_name("agent name", name)
         if _LOOKS_LIKE_ID.fullmatch(name):
@@ -113,7 +113,7 @@ class Agents:
 
     @unbroken
     async def ensure_default(self, actor: Actor) -> Agent:
-        """Return the agent named `default`; make it when it is not there."""
+        """Return the agent named `default`; create it if it is missing."""
         try:
             return await self.get(actor, DEFAULT_AGENT)
         except AgentNotFound:
@@ -125,20 +125,20 @@ class Agents:
 
     @unbroken
     async def get(self, actor: Actor, name_or_id: str) -> Agent:
-        """Return the agent, or raise `AgentNotFound`."""
+        """Return the agent. Raises `AgentNotFound`."""
         async with self._database.reading() as session:
             return as_agent(await agent_row(session, actor, name_or_id))
 
     @unbroken
     async def list(self, actor: Actor) -> tuple[Agent, ...]:
-        """Return all agents of the user, the oldest first."""
+        """Return all agents of the user, oldest first."""
         query = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
         async with self._database.reading() as session:
             return tuple(as_agent(row) for row in await session.scalars(query))
 
     @unbroken
     async def page(self, actor: Actor, cut: Cut) -> Slice[Agent]:
-        """Return a page of the agents of the user, the oldest first. Raises `InvalidInput`."""
+        """Return a page of the user's agents, oldest first. Raises `InvalidInput`."""
         query = select(AgentRow).where(owned_by(actor, AgentRow))
         async with self._database.reading() as session:
             return await page_of_rows(
@@ -154,10 +154,10 @@ class Agents:
         *,
         expected_version: int | None = None,
     ) -> Agent:
-        """Change what is given, which makes a new version of the agent; the next step of a turn sees it.
+        """Change the given fields, which increments the agent's version; the next step of a turn sees it.
 
-        Raises `AgentNotFound`, `StaleVersion` when it is not at `expected_version` any more, `InvalidSetting`
-        for an unknown time zone or settings that JSON cannot hold.
+        Raises `AgentNotFound`, `StaleVersion` if the agent is no longer at `expected_version`,
+        `InvalidSetting` for an unknown time zone or settings that are not JSON.
         """
         if "time_zone" in changes:
             await checked_time_zone(changes["time_zone"])
@@ -179,10 +179,10 @@ class Agents:
 
     @unbroken
     async def delete(self, actor: Actor, name_or_id: str) -> None:
-        """Delete the agent with its threads, messages, passages and the blocks that no other agent holds."""
+        """Delete the agent with its threads, messages, passages and the blocks that no other agent has."""
         async with self._database.erasing() as session:
             agent_id = (await agent_row(session, actor, name_or_id, lock=True)).id
-            # Before it is asked who else holds them: another agent may get one of them just now.
+            # Lock before checking for other holders: another agent may be getting one of these blocks.
             held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
             await session.execute(select(BlockRow.id).where(BlockRow.id.in_(held)).with_for_update())
             await session.execute(
@@ -193,9 +193,9 @@ class Agents:
 
     @unbroken
     async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
-        """Return the agent with its blocks, by one query. Raises `AgentNotFound`.
+        """Return the agent with its blocks, in one query. Raises `AgentNotFound`.
 
-        Those who ask for the same agent before it is read share the answer: turns that begin together.
+        Calls for the same agent share the query if it has not started yet, as when turns begin together.
         """
 
         async def look(begin: Callable[[], None]) -> AgentMemory:
@@ -209,7 +209,7 @@ class Agents:
 
     @unbroken
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
-        """Return how much the agent remembers, by one query. Raises `AgentNotFound`."""
+        """Return how much the agent remembers, in one query. Raises `AgentNotFound`."""
         messages = select(func.count()).where(MessageRow.agent_id == agent_id).scalar_subquery()
         passages = select(func.count()).where(PassageRow.agent_id == agent_id).scalar_subquery()
         edited_at = (
@@ -229,15 +229,15 @@ class Agents:
 
 
 def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
-    """Return the condition that this agent holds the block and no other does."""
+    """Return the condition that this agent has the block and no other agent does."""
     held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
-    # For each block alone: a list of all that others hold would be made of all users' agents.
+    # Checked for each block: a list of all blocks of other agents would cover all users.
     others = exists().where(AgentBlockRow.block_id == BlockRow.id, AgentBlockRow.agent_id != agent_id)
     return BlockRow.id.in_(held) & ~others
 
 
 async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
-    """Return the row of an agent of `actor`, locked if asked for, or raise `AgentNotFound`."""
+    """Return the row of an agent of `actor`, locked if `lock` is true. Raises `AgentNotFound`."""
     query = select(AgentRow).where(is_agent(actor, name_or_id))
     row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
     if row is None:

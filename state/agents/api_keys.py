@@ -1,7 +1,7 @@
-"""API keys: which user of which organization a bearer of one is.
+"""API keys: find the user and organization of a bearer token.
 
-A key is 256 random bits, so its plain SHA-256 is kept: nobody can guess such a number from its hash, however
-fast the hash is, and a slow one, made for passwords that people choose, would delay every call.
+A key is 256 random bits, so its plain SHA-256 is stored. Such a key cannot be guessed from its hash, and a
+slow password hash would delay every request.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from .actors import Actor, add_actor
 from .ownership import owned_by
 
 PREFIX = "vg-"
-"""What every key begins with, so that scanners of code and logs can tell one."""
+"""Prefix of every key, so that secret scanners recognize one."""
 
 _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key without its secret; `revoked_at` is `None` while it opens anything."""
+    """A key without its secret; `revoked_at` is `None` while it is valid."""
 
     id: str
     name: str
@@ -40,7 +40,7 @@ class ApiKey:
 
 
 class KeysStamp(NamedTuple):
-    """Changes whenever a key was made, revoked or deleted; `total` counts the revoked ones too."""
+    """Changes whenever a key is created, revoked or deleted; `total` includes the revoked ones."""
 
     total: int
     revoked: int
@@ -51,14 +51,14 @@ class ApiKeys:
     """The API keys of users."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
     async def create(self, actor: Actor, name: str) -> tuple[ApiKey, str]:
-        """Make a key for the actor, who may be new; return it and its secret, which is kept nowhere.
+        """Create a key for the actor, who may be new; return it and its secret, which is not stored.
 
-        Raises `InvalidInput` for a name or actor that cannot be used.
+        Raises `InvalidInput` for an invalid name or actor.
         """
         checked_name("name of the key", name)
         secret = PREFIX + secrets.token_urlsafe(32)
@@ -77,7 +77,7 @@ class ApiKeys:
 
     @unbroken
     async def list(self, actor: Actor) -> tuple[ApiKey, ...]:
-        """Return the keys of the actor, the oldest first, revoked ones included."""
+        """Return the actor's keys, oldest first, including revoked ones."""
         query = select(ApiKeyRow).where(owned_by(actor, ApiKeyRow))
         async with self._database.reading() as session:
             rows = await session.scalars(query.order_by(ApiKeyRow.created_at, ApiKeyRow.id))
@@ -85,7 +85,7 @@ class ApiKeys:
 
     @unbroken
     async def revoke(self, actor: Actor, key_id: str) -> ApiKey:
-        """Let the key open nothing any more; a second time changes nothing. Raises `NotFound`."""
+        """Revoke the key; revoking it again does nothing. Raises `NotFound`."""
         query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, owned_by(actor, ApiKeyRow))
         async with self._database.writing() as session:
             row = (await session.scalars(query.with_for_update())).one_or_none()
@@ -100,7 +100,7 @@ class ApiKeys:
 
 @unbroken
 async def every_key(database: Database) -> tuple[ApiKey, ...]:
-    """Return the keys of all users, the oldest first: for whoever runs the server."""
+    """Return the keys of all users, oldest first, for the operator of the server."""
     query = select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.id)
     async with database.reading() as session:
         return tuple(_as_key(row) for row in await session.scalars(query))
@@ -108,7 +108,7 @@ async def every_key(database: Database) -> tuple[ApiKey, ...]:
 
 @unbroken
 async def keys_stamp(database: Database) -> KeysStamp:
-    """Return the stamp of all keys, by one short query."""
+    """Return the stamp of all keys, in one short query."""
     query = select(func.count(), func.count(ApiKeyRow.revoked_at), func.max(ApiKeyRow.created_at))
     async with database.reading() as session:
         total, revoked, newest = (await session.execute(query.select_from(ApiKeyRow))).one()
@@ -117,22 +117,22 @@ async def keys_stamp(database: Database) -> KeysStamp:
 
 @unbroken
 async def bearer(database: Database, secret: str) -> Actor | None:
-    """Return who the secret of a key belongs to, `None` for one that opens nothing."""
+    """Return the owner of a secret, `None` if it is not a valid key."""
     if not secret.startswith(PREFIX) or len(secret) > _LONGEST:
         return None
     digest = digest_of(secret)
     query = select(ApiKeyRow).where(ApiKeyRow.digest == digest, ApiKeyRow.revoked_at.is_(None))
     async with database.reading() as session:
         row = (await session.scalars(query)).one_or_none()
-    # The index was asked for a hash, of which nobody can choose the first bytes: its time tells nothing of
-    # the secret. The comparison that decides takes the same time for any two hashes.
+    # The index compares hashes, whose first bytes nobody can choose, so its timing reveals nothing about the
+    # secret. The deciding comparison takes constant time.
     if row is None or not hmac.compare_digest(row.digest, digest):
         return None
     return Actor(row.organization_id, row.user_id)
 
 
 def digest_of(secret: str) -> str:
-    """Return the hash that is kept of a secret."""
+    """Return the stored hash of a secret."""
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What a block is, and the statements on its rows that several functions share."""
+"""Blocks, and the statements on their rows that several modules share."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from .actors import Actor
 from .ownership import owned_by
 
 DEFAULT_LIMIT = 5000
-"""Characters that a block holds unless it is made with another limit."""
+"""Default limit of a block, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVersion:
-    """The text that a block had at one version, and who wrote it."""
+    """The text of a block at one version, and its author."""
 
     version: int
     value: str
@@ -40,7 +40,7 @@ class BlockVersion:
 
 
 def as_block(row: BlockRow) -> Block:
-    """Return a row as what repositories give out."""
+    """Return the row as a `Block`."""
     return Block(
         id=row.id,
         label=row.label,
@@ -52,14 +52,14 @@ def as_block(row: BlockRow) -> Block:
 
 
 def as_version(row: BlockVersionRow) -> BlockVersion:
-    """Return a row of the history as what repositories give out."""
+    """Return the row as a `BlockVersion`."""
     return BlockVersion(
         version=row.version, value=row.value, changed_by=row.changed_by, changed_at=row.changed_at
     )
 
 
 def checked_limit(label: str, limit: int) -> int:
-    """Return `limit`, or raise `InvalidInput` when no character would fit."""
+    """Return `limit`. Raises `InvalidInput` if it is less than 1."""
     if limit < 1:
         raise InvalidInput(f"the limit of block '{label}' must be at least 1 character")
     return limit
@@ -68,11 +68,11 @@ def checked_limit(label: str, limit: int) -> int:
 def checked_value(label: str, value: str, limit: int) -> str:
     """Return `value` as it will be stored.
 
-    Raises `BlockTooLong`, and `InvalidInput` for a text with a NUL character: it stands in the system prompt,
-    and neither providers nor PostgreSQL take one.
+    Raises `BlockTooLong`, and `InvalidInput` for a text with a NUL character: blocks are part of the system
+    prompt, and neither providers nor PostgreSQL accept NUL.
     """
     if "\0" in value:
-        raise InvalidInput(f"the text of block '{label}' holds a NUL character: leave it out")
+        raise InvalidInput(f"the text of block '{label}' contains a NUL character: remove it")
     value = encodable(value)
     if len(value) > limit:
         raise BlockTooLong(label, len(value), limit)
@@ -82,9 +82,9 @@ def checked_value(label: str, value: str, limit: int) -> str:
 async def add_block(
     session: AsyncSession, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT
 ) -> BlockRow:
-    """Write a new block and its first version.
+    """Insert a new block and its first version.
 
-    Raises `InvalidInput` for a label, limit or text that cannot be used, `BlockTooLong`.
+    Raises `InvalidInput` for an invalid label, limit or text, `BlockTooLong`.
     """
     checked_name("block label", label)
     value = checked_value(label, value, checked_limit(label, limit))
@@ -103,9 +103,9 @@ async def add_block(
 
 
 async def keep_version(session: AsyncSession, row: BlockRow, value: str, changed_by: str) -> None:
-    """Make `value` the block's next version, and keep it in the history."""
+    """Make `value` the block's next version, and add it to the history."""
     row.value, row.version, row.updated_at = value, row.version + 1, utc_now()
-    # The block's row must be there before its version refers to it.
+    # The version refers to the block's row, which must exist first.
     await session.flush()
     session.add(
         BlockVersionRow(
@@ -119,7 +119,7 @@ async def keep_version(session: AsyncSession, row: BlockRow, value: str, changed
 
 
 async def block_row(session: AsyncSession, actor: Actor, block_id: str) -> BlockRow:
-    """Return the row of a block of `actor`, or raise `BlockNotFound`."""
+    """Return the row of a block of `actor`. Raises `BlockNotFound`."""
     return await _one(session, actor, block_id, lock=False)
 
 
@@ -128,7 +128,7 @@ async def row_to_change(
 ) -> BlockRow:
     """Return the row of a block of `actor`, locked until the end of the transaction.
 
-    Raises `BlockNotFound`, and `StaleVersion` when it is not at `expected_version` any more.
+    Raises `BlockNotFound`, and `StaleVersion` if it is no longer at `expected_version`.
     """
     row = await _one(session, actor, block_id, lock=True)
     if expected_version is not None and row.version != expected_version:

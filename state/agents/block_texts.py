@@ -1,4 +1,4 @@
-"""The texts of a block over time: the newest, those before it, and the ways between them."""
+"""The texts of a block over time: write, undo, redo, history."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,15 +27,15 @@ from .block_undo import REDO, UNDO, UndoLine, checked_author, undo_line
 
 
 class BlockTexts:
-    """What blocks hold and held. Nothing that was ever written is lost before its block is deleted."""
+    """The current and earlier texts of blocks. Earlier texts are kept until their block is deleted."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
     async def get(self, actor: Actor, block_id: str) -> Block:
-        """Return the block, or raise `BlockNotFound`."""
+        """Return the block. Raises `BlockNotFound`."""
         async with self._database.reading() as session:
             return as_block(await block_row(session, actor, block_id))
 
@@ -50,12 +50,12 @@ class BlockTexts:
         expected_version: int | None = None,
         changed_by: str = "user",
     ) -> Block:
-        """Give the block a new text, which makes a new version unless the text is the same.
+        """Replace the block's text, which makes a new version unless the text is unchanged.
 
-        With `limit` it holds so many characters from then on. `changed_by` says in the history who did it:
-        `user`, `agent`, `memory` or any other name but `undo` and `redo`. What was undone cannot be brought
-        back afterwards. Raises `StaleVersion`, `BlockTooLong`, `BlockNotFound`, `InvalidInput` for a limit,
-        text or author that cannot be used.
+        `limit` changes its maximum number of characters. `changed_by` is the author in the history: `user`,
+        `agent`, `memory` or any other name except `undo` and `redo`. Undone changes can no longer be redone
+        afterwards. Raises `StaleVersion`, `BlockTooLong`, `BlockNotFound`, `InvalidInput` for an invalid
+        limit, text or author.
         """
         checked_author(changed_by)
         async with self._database.writing() as session:
@@ -71,9 +71,9 @@ class BlockTexts:
     async def resize(
         self, actor: Actor, block_id: str, limit: int, *, expected_version: int | None = None
     ) -> Block:
-        """Let the block hold `limit` characters; that makes no new version.
+        """Set the block's limit in characters; this makes no new version.
 
-        Raises `BlockTooLong` when its text is longer, `StaleVersion`, `BlockNotFound`, `InvalidInput`.
+        Raises `BlockTooLong` if its text is longer, `StaleVersion`, `BlockNotFound`, `InvalidInput`.
         """
         async with self._database.writing() as session:
             row = await row_to_change(session, actor, block_id, expected_version)
@@ -84,24 +84,24 @@ class BlockTexts:
 
     @unbroken
     async def undo(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> Block:
-        """Give the block the text before its last change; again, the one before that.
+        """Restore the text before the block's last change; each further undo goes one change back.
 
-        It makes a new version by `undo`, so that nothing is ever lost. Raises `NothingToUndo` at the first
-        text, `StaleVersion`, `BlockTooLong` when the limit has been lowered since, `BlockNotFound`.
+        It makes a new version by `undo`, so nothing is lost. Raises `NothingToUndo` at the first text,
+        `StaleVersion`, `BlockTooLong` if the limit was lowered since, `BlockNotFound`.
         """
         return await self._step(actor, block_id, expected_version, UndoLine.earlier, UNDO)
 
     @unbroken
     async def redo(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> Block:
-        """Give the block the text that the last undo took away, as a new version by `redo`.
+        """Restore the text that the last undo replaced, as a new version by `redo`.
 
-        Raises `NothingToUndo` when nothing was undone since the last change, and what `undo` raises.
+        Raises `NothingToUndo` if nothing was undone since the last change, and what `undo` raises.
         """
         return await self._step(actor, block_id, expected_version, UndoLine.later, REDO)
 
     @unbroken
     async def history(self, actor: Actor, block_id: str) -> tuple[BlockVersion, ...]:
-        """Return every version of the block, the first one first, or raise `BlockNotFound`."""
+        """Return every version of the block, first to last. Raises `BlockNotFound`."""
         query = (
             select(BlockVersionRow)
             .where(BlockVersionRow.block_id == block_id)
@@ -113,7 +113,7 @@ class BlockTexts:
 
     @unbroken
     async def history_page(self, actor: Actor, block_id: str, cut: Cut) -> Slice[BlockVersion]:
-        """Return a page of the block's versions, the newest first; their numbers are the ids.
+        """Return a page of the block's versions, newest first; their numbers are the ids.
 
         Raises `BlockNotFound`, `InvalidInput`.
         """
@@ -132,13 +132,13 @@ class BlockTexts:
 
     @unbroken
     async def as_of(self, actor: Actor, block_id: str, moment: datetime | int) -> BlockVersion:
-        """Return what the block held at a version or at an instant with time zone.
+        """Return the block's text at a version, or at a time with time zone.
 
-        Raises `BlockNotFound` when there was no such version or the block was made later, `InvalidInput` for
-        a time without time zone.
+        Raises `BlockNotFound` if there was no such version or the block is newer, `InvalidInput` for a time
+        without time zone.
         """
         if isinstance(moment, datetime) and moment.tzinfo is None:
-            raise InvalidInput("the time to look at a block needs a time zone")
+            raise InvalidInput("the time of a block's text needs a time zone")
         query = select(BlockVersionRow).where(BlockVersionRow.block_id == block_id)
         if isinstance(moment, datetime):
             query = query.where(BlockVersionRow.changed_at <= moment)
@@ -161,7 +161,7 @@ class BlockTexts:
         target: Callable[[UndoLine, str], int],
         changed_by: str,
     ) -> Block:
-        """Give the block the text of the version that its undo line leads to."""
+        """Restore the text of the version that `target` returns for the block's undo line."""
         versions = (
             select(BlockVersionRow.version, BlockVersionRow.changed_by)
             .where(BlockVersionRow.block_id == block_id)

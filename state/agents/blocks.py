@@ -1,4 +1,4 @@
-"""Memory blocks: labelled texts of limited size that stand in the system prompt."""
+"""Memory blocks: labelled texts of limited size in the system prompt."""
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,10 +23,10 @@ __all__ = ["DEFAULT_LIMIT", "Block", "BlockVersion", "Blocks", "add_block", "as_
 
 
 class Blocks(BlockTexts):
-    """The blocks of users, and which agents hold them.
+    """The blocks of users, and the agents that they are attached to.
 
-    Functions that change a block take `expected_version`: when the block is at another version by then, they
-    change nothing and raise `StaleVersion`.
+    Functions that change a block take `expected_version`: if the block is at another version, they change
+    nothing and raise `StaleVersion`.
     """
 
     @unbroken
@@ -39,10 +39,10 @@ class Blocks(BlockTexts):
         limit: int = DEFAULT_LIMIT,
         agent_id: str | None = None,
     ) -> Block:
-        """Make a block that this agent holds, or none yet; `limit` in characters.
+        """Create a block, attached to this agent if given; `limit` in characters.
 
-        Raises `BlockTooLong`, `InvalidInput` for a label, limit or text that cannot be used, `AgentNotFound`,
-        `AlreadyExists` when the agent holds a block of this label.
+        Raises `BlockTooLong`, `InvalidInput` for an invalid label, limit or text, `AgentNotFound`,
+        `AlreadyExists` if the agent has a block with this label.
         """
         async with self._database.writing() as session:
             await add_actor(session, actor)
@@ -55,14 +55,14 @@ class Blocks(BlockTexts):
 
     @unbroken
     async def list(self, actor: Actor) -> tuple[Block, ...]:
-        """Return all blocks of the user, the oldest first."""
+        """Return all blocks of the user, oldest first."""
         query = select(BlockRow).where(owned_by(actor, BlockRow)).order_by(BlockRow.created_at, BlockRow.id)
         async with self._database.reading() as session:
             return tuple(as_block(row) for row in await session.scalars(query))
 
     @unbroken
     async def page(self, actor: Actor, cut: Cut) -> Slice[Block]:
-        """Return a page of the blocks of the user, the oldest first. Raises `InvalidInput`."""
+        """Return a page of the user's blocks, oldest first. Raises `InvalidInput`."""
         query = select(BlockRow).where(owned_by(actor, BlockRow))
         order = [BlockRow.created_at, BlockRow.id]
         async with self._database.reading() as session:
@@ -72,28 +72,28 @@ class Blocks(BlockTexts):
 
     @unbroken
     async def of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:
-        """Return the blocks that the agent holds, in the order of the prompt. Raises `AgentNotFound`."""
+        """Return the agent's blocks in prompt order. Raises `AgentNotFound`."""
         return await self._of_agent(actor, agent_id)
 
     @unbroken
     async def by_label(self, actor: Actor, agent_id: str, label: str) -> Block:
-        """Return the block that the agent holds under `label`.
+        """Return the agent's block with this label.
 
-        Raises `AgentNotFound`, and `BlockNotFound` that names the labels that there are.
+        Raises `AgentNotFound`, and `BlockNotFound`, which lists the existing labels.
         """
         blocks = await self._of_agent(actor, agent_id)
         for block in blocks:
             if block.label == label:
                 return block
         labels = ", ".join(block.label for block in blocks) or "none"
-        raise BlockNotFound(f"the agent holds no block '{label[:64]}' (it holds: {labels})")
+        raise BlockNotFound(f"the agent has no block '{label[:64]}' (it has: {labels})")
 
     @unbroken
     async def attach(self, actor: Actor, agent_id: str, block_id: str) -> None:
-        """Let the agent hold the block, behind those that it has; it may hold it already.
+        """Attach the block to the agent, after its other blocks; attaching it again does nothing.
 
-        Any number of agents may hold one block: what one changes, all see. Raises `AlreadyExists` when the
-        agent holds another block of this label, `AgentNotFound`, `BlockNotFound`.
+        Any number of agents can share one block. Raises `AlreadyExists` if the agent has another block with
+        this label, `AgentNotFound`, `BlockNotFound`.
         """
         async with self._database.writing() as session:
             await agent_number(session, actor, agent_id, lock=True)
@@ -101,18 +101,18 @@ class Blocks(BlockTexts):
 
     @unbroken
     async def detach(self, actor: Actor, agent_id: str, block_id: str) -> None:
-        """Take the block from the agent; the block itself stays. Raises `BlockNotFound` if not held."""
+        """Detach the block from the agent without deleting it. Raises `BlockNotFound` if not attached."""
         query = delete(AgentBlockRow).where(
             AgentBlockRow.agent_id == agent_id, AgentBlockRow.block_id == block_id
         )
         async with self._database.writing() as session:
             await agent_number(session, actor, agent_id)
             if (await session.execute(query.returning(AgentBlockRow.block_id))).first() is None:
-                raise BlockNotFound(f"agent '{agent_id}' holds no block '{block_id}'")
+                raise BlockNotFound(f"agent '{agent_id}' has no block '{block_id}'")
 
     @unbroken
     async def delete(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> None:
-        """Delete the block with its history; agents that held it hold it no more.
+        """Delete the block with its history, and detach it from all agents.
 
         Raises `StaleVersion`, `BlockNotFound`.
         """
@@ -135,16 +135,16 @@ class Blocks(BlockTexts):
 
 
 async def attach_block(session: AsyncSession, agent_id: str, block: BlockRow) -> None:
-    """Let the agent, which the caller has locked, hold the block behind those that it has.
+    """Attach the block to the agent, which the caller has locked, after its other blocks.
 
-    Raises `AlreadyExists` when it holds another block of this label.
+    Raises `AlreadyExists` if it has another block with this label.
     """
     held = select(BlockRow.id, BlockRow.label).join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
     for held_id, label in await session.execute(held.where(AgentBlockRow.agent_id == agent_id)):
         if held_id == block.id:
             return
         if label == block.label:
-            raise AlreadyExists(f"the agent already holds a block '{label}': detach it first")
+            raise AlreadyExists(f"the agent already has a block '{label}': detach it first")
     last = select(func.coalesce(func.max(AgentBlockRow.position), -1)).where(
         AgentBlockRow.agent_id == agent_id
     )

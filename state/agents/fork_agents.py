@@ -1,4 +1,4 @@
-"""An agent again, with the memory that it had at an instant."""
+"""Copy an agent with the memory that it had at a given time."""
 
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,10 @@ from .ownership import numbers_of
 async def copy_agent(
     session: AsyncSession, actor: Actor, agent: AgentRow, name: str, moment: datetime
 ) -> AgentRow:
-    """Write a copy of an agent of `actor` that remembers what the agent did at `moment`.
+    """Insert a copy of an agent of `actor` with its memory at the time `moment`.
 
-    Its blocks are copies of those that the agent holds, with their texts of then, the blocks that are shared
-    with other agents too: nobody else sees what becomes of them. Blocks made later are left out, and so are
-    passages.
+    Its blocks become copies with their texts at that time, including blocks shared with other agents, which
+    do not see later changes. Blocks and passages created later are left out.
     """
     now = utc_now()
     copy = AgentRow(

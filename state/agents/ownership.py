@@ -1,4 +1,4 @@
-"""What belongs to an actor: the conditions and look-ups that all repositories share."""
+"""Ownership by actors: the conditions and look-ups that all repositories share."""
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,15 +16,15 @@ def owned_by(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
 
 def is_agent(actor: Actor, name_or_id: str) -> ColumnElement[bool]:
     """Return the condition that an agent belongs to `actor` and has this name or id."""
-    # No name looks like an id, so that at most one agent is meant.
+    # No name looks like an id, so at most one agent matches.
     return owned_by(actor, AgentRow) & or_(AgentRow.id == name_or_id, AgentRow.name == name_or_id)
 
 
 async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lock: bool = False) -> int:
-    """Return the number of an agent of `actor`, or raise `AgentNotFound`.
+    """Return the number of an agent of `actor`. Raises `AgentNotFound`.
 
-    With `lock` other transactions that number rows of this agent wait (SQLite has one writer anyway); those
-    that only refer to it do not.
+    With `lock`, other transactions that number rows of this agent wait (SQLite has only one writer); those
+    that merely reference it do not.
     """
     query = select(AgentRow.number).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
     number = (
@@ -36,7 +36,7 @@ async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lo
 
 
 async def require_thread(session: AsyncSession, actor: Actor, thread_id: str) -> str:
-    """Return the key of the actor's thread, or raise `ThreadNotFound`."""
+    """Return the key of the actor's thread. Raises `ThreadNotFound`."""
     key = thread_key(actor, thread_id)
     query = select(ThreadRow.id).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
     if (await session.execute(query)).first() is None:
@@ -45,6 +45,6 @@ async def require_thread(session: AsyncSession, actor: Actor, thread_id: str) ->
 
 
 def numbers_of(agent: int) -> tuple[int, int]:
-    """Return the first and the last number that messages and passages of the agent can have."""
+    """Return the first and last possible number of the agent's messages and passages."""
     first = agent << SEQUENCE_BITS
     return first, first + (1 << SEQUENCE_BITS) - 1

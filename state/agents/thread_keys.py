@@ -1,6 +1,6 @@
-"""The stored id of a thread: a key made of its owner and its name, so that each user has names of their own.
+"""The stored id of a thread: a key made of its owner and its name, so that names are unique per user only.
 
-What callers choose and see is the name. The key is what tables, checkpoints, leases and locks hold.
+Callers choose and see the name. Tables, checkpoints, leases and locks use the key.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from .actors import Actor
 
 _DEFAULT = Actor()
 _SEPARATOR = "\x1f"
-"""Stands in no id and no name: control characters are refused there."""
+"""Never part of an id or a name: control characters are refused there."""
 
 
 def thread_key(actor: Actor, name: str) -> str:
-    """Return the key of the actor's thread of this name: of the default actor the name itself.
+    """Return the key of the actor's thread of this name; for the default actor it equals the name.
 
-    A key of this actor is returned as it is.
+    A key of this actor is returned unchanged.
     """
     if actor == _DEFAULT:
         return name
@@ -25,23 +25,23 @@ def thread_key(actor: Actor, name: str) -> str:
 
 
 def thread_name(key: str) -> str:
-    """Return the name of the thread with this key; a name is returned as it is."""
+    """Return the name of the thread with this key; a name is returned unchanged."""
     return key if _SEPARATOR not in key else _parts(key)[-1]
 
 
 def thread_owner(key: str) -> Actor:
-    """Return the actor whose thread has this key."""
+    """Return the owner of the thread with this key."""
     organization, user, _ = _parts(key)
     return Actor(organization, user)
 
 
 def key_of_call(call: Mapping[str, Any]) -> str:
-    """Return the key of the thread that a call's `thread_id`, `organization` and `user` mean."""
+    """Return the key of the thread given by a call's `thread_id`, `organization` and `user`."""
     return thread_key(actor_of_call(call), str(call.get("thread_id") or ""))
 
 
 def actor_of_call(call: Mapping[str, Any]) -> Actor:
-    """Return the actor of a call's `organization` and `user`."""
+    """Return the actor given by a call's `organization` and `user`."""
     return Actor(str(call.get("organization", "default")), str(call.get("user", "default")))
 
 

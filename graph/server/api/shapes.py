@@ -17,7 +17,7 @@ T = TypeVar("T")
 def storable(text: str) -> str:
     """Return `text`, or raise `ValueError` for characters that databases or providers refuse."""
     if "\0" in text:
-        raise ValueError("it holds a NUL character")
+        raise ValueError("it contains a NUL character")
     try:
         text.encode()
     except UnicodeEncodeError:

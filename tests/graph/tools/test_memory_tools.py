@@ -114,10 +114,10 @@ async def test_edits_of_one_reply_are_all_kept(open_voice: OpenVoice) -> None:
         ),
         (
             calls("memory_append", label="friends", content="Bea."),
-            "the agent holds no block 'friends' (it holds: persona, human, goals)",
+            "the agent has no block 'friends' (it has: persona, human, goals)",
         ),
         (calls("memory_append", label="human", content=" \n"), "the content is empty"),
-        (calls("memory_append", label="human", content="a\0b"), "holds a NUL character"),
+        (calls("memory_append", label="human", content="a\0b"), "contains a NUL character"),
         (
             calls("memory_replace", label="human", old="Bob", new="Ada"),
             "the old text does not stand in block 'human'",

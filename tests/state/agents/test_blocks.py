@@ -96,7 +96,7 @@ async def test_attaching_twice_changes_nothing(store: Store) -> None:
 async def test_an_agent_holds_a_label_once(store: Store) -> None:
     agent = await store.agents.create(ADA, "nina", blocks={"human": "Ada."})
     block = await store.blocks.create(ADA, "human", "Bob.")
-    with pytest.raises(AlreadyExists, match="already holds a block 'human'"):
+    with pytest.raises(AlreadyExists, match="already has a block 'human'"):
         await store.blocks.attach(ADA, agent.id, block.id)
 
 
@@ -129,14 +129,14 @@ async def test_a_block_can_be_made_for_an_agent_at_once(store: Store) -> None:
 
 async def test_a_block_of_a_label_that_the_agent_holds_is_not_made(store: Store) -> None:
     agent = await store.agents.create(ADA, "nina", blocks={"human": "Ada."})
-    with pytest.raises(AlreadyExists, match="already holds a block 'human': detach it first"):
+    with pytest.raises(AlreadyExists, match="already has a block 'human': detach it first"):
         await store.blocks.create(ADA, "human", "Bob.", agent_id=agent.id)
     assert len(await store.blocks.list(ADA)) == 1
 
 
 async def test_an_unknown_label_is_told_with_those_that_there_are(store: Store) -> None:
     agent = await store.agents.create(ADA, "nina", blocks={"persona": "Kind.", "human": "Ada."})
-    with pytest.raises(BlockNotFound, match=r"no block 'humans' \(it holds: persona, human\)"):
+    with pytest.raises(BlockNotFound, match=r"no block 'humans' \(it has: persona, human\)"):
         await store.blocks.by_label(ADA, agent.id, "humans")
 
 
@@ -169,7 +169,7 @@ async def test_a_text_of_any_script_comes_back_as_it_was(store: Store, text: str
 
 async def test_a_nul_character_is_refused(store: Store) -> None:
     block = await store.blocks.create(ADA, "human", "Ada.")
-    with pytest.raises(InvalidInput, match="'human' holds a NUL character"):
+    with pytest.raises(InvalidInput, match="'human' contains a NUL character"):
         await store.blocks.write(ADA, block.id, "A\0da.")
     with pytest.raises(InvalidInput, match="NUL"):
         await store.blocks.create(ADA, "goals", "\0")

@@ -32,7 +32,7 @@ def test_set_takes_the_text_from_the_input_stream(run: Run) -> None:
 
 def test_set_can_make_a_block_of_a_size_of_its_own(run: Run) -> None:
     refused = run("memory", "set", "goals", "Tea.")
-    assert (refused.code, "no block 'goals' (it holds: persona, human)" in refused.errors) == (2, True)
+    assert (refused.code, "no block 'goals' (it has: persona, human)" in refused.errors) == (2, True)
     made = run("memory", "set", "goals", "Tea.", "--create", "--limit", "9")
     assert made.out == "goals (4 of 9 characters, version 1) set.\n"
 

@@ -28,7 +28,7 @@ def test_a_detached_block_stays_and_can_be_attached_by_its_id(run: Run, agents: 
 def test_a_second_block_of_the_same_label_is_refused(run: Run, agents: None) -> None:
     done = run("memory", "attach", "human", "--from", "nina", "--agent", "waiter")
     assert done.code == 2
-    assert "already holds a block 'human'" in done.errors
+    assert "already has a block 'human'" in done.errors
 
 
 def test_a_stranger_s_block_cannot_be_attached(run: Run, agents: None) -> None:
