@@ -1,1 +1,1 @@
-"""Where LangGraph keeps the state of each thread between steps: what both databases' savers share."""
+"""LangGraph's checkpoints: what the checkpointers of both databases share."""

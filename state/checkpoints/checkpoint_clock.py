@@ -1,8 +1,8 @@
-"""Ids of checkpoints grow with each one of a thread, whatever clocks show.
+"""Make the ids of a thread's checkpoints increase, whatever the clocks show.
 
-LangGraph takes the checkpoint with the greatest id for the newest, and makes ids of the wall clock: UUIDs of
-version 6 (RFC 9562, section 5.6), each greater than the one before in its process. A clock that was set back,
-or that of another machine, must not make a new checkpoint older than those before it.
+LangGraph takes the checkpoint with the greatest id as the newest. It makes ids from the wall clock: UUIDs of
+version 6 (RFC 9562, section 5.6), each greater than the previous one in its process. With a clock that was
+set back, or on another machine, a new checkpoint must still be newer than earlier ones.
 """
 
 import logging
@@ -13,19 +13,19 @@ from langgraph.checkpoint.base import id as ids
 log = logging.getLogger(__name__)
 
 _EPOCH = 0x01B21DD213814000
-"""Intervals of 100 ns from 1582-10-15, where these UUIDs begin, to 1970."""
+"""Intervals of 100 ns from 1582-10-15, the epoch of these UUIDs, to 1970."""
 _SECOND = 10_000_000
 _CLOCKS_DIFFER = 5.0
-"""Seconds by which clocks of machines may differ without a word."""
+"""Seconds by which clocks of machines may differ without a warning."""
 _TELL_EVERY = 60.0
 _LAST = "_last_v6_timestamp"
-"""Where LangGraph keeps the moment of its last id."""
+"""The attribute in which LangGraph keeps the timestamp of its last id."""
 
 _told_at = float("-inf")
 
 
 def count_on(checkpoint_id: str) -> None:
-    """Give all checkpoints that this process makes from now on greater ids than this one."""
+    """Make the ids of all later checkpoints of this process greater than this one."""
     moment = _moment_of(checkpoint_id)
     if moment is None:
         return
@@ -35,7 +35,7 @@ def count_on(checkpoint_id: str) -> None:
 
 
 def _moment_of(checkpoint_id: str) -> int | None:
-    """Return the moment of a UUID of version 6, in intervals of 100 ns, `None` for any other id."""
+    """Return the timestamp of a version 6 UUID in intervals of 100 ns, `None` for any other id."""
     digits = checkpoint_id.replace("-", "")
     if len(digits) != 32 or digits[12] != "6":
         return None
@@ -51,6 +51,6 @@ def _tell_of_the_future(checkpoint_id: str, moment: int) -> None:
     if ahead > _CLOCKS_DIFFER and time.monotonic() - _told_at > _TELL_EVERY:
         _told_at = time.monotonic()
         log.warning(
-            "the newest checkpoint of a thread is of the future: a clock was set back, or machines differ",
+            "the newest checkpoint of a thread is in the future: a clock was set back, or clocks differ",
             extra={"checkpoint_id": checkpoint_id, "seconds": round(ahead, 1)},
         )

@@ -1,4 +1,4 @@
-"""Where LangGraph keeps the state of each thread between steps: what our savers do besides its own."""
+"""The checkpointer of LangGraph's states, with the functions that ours add to LangGraph's."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
@@ -8,43 +8,43 @@ from .kept_heads import KeptHeads
 from .keyed_saver import KeyedSaver
 
 LONGEST_WRITE = 5.0
-"""Seconds that a tool with side effects waits until its call is written."""
+"""Maximum seconds that a tool with side effects waits for its call to be written."""
 
 
 class Checkpointer(KeyedSaver):
-    """An open saver, of either database; `open_checkpointer` makes one.
+    """An open checkpointer of either database, from `open_checkpointer`.
 
-    LangGraph's functions take configurations, those defined here the keys of threads, see `thread_keys`.
+    LangGraph's functions take configurations; those defined here take keys of threads, see `thread_keys`.
     """
 
     heads: KeptHeads
 
     @abstractmethod
     async def prune_thread(self, thread_id: str, keep: int) -> None:
-        """Delete all but the newest `keep` checkpoints of a thread, and what belongs to them.
+        """Delete all but the newest `keep` checkpoints of a thread, with their data.
 
-        LangGraph's savers keep all for ever, or the newest alone. Ids are ordered by time (UUID version 6).
+        LangGraph's savers keep all checkpoints, or only the newest. Ids are ordered by time (UUID version 6).
         Raises `StorageError`.
         """
 
     async def prune_soon(self, thread_id: str, keep: int) -> None:
-        """Do what `prune_thread` does, together with what the turn of the thread wrote last."""
+        """Do the same as `prune_thread`, in one write with the last checkpoint of the thread's turn."""
         await self.prune_thread(thread_id, keep)
 
     @abstractmethod
     async def erase(self, thread_ids: Sequence[str]) -> None:
-        """Delete all checkpoints of these threads; SQLite overwrites in the file what they held.
+        """Delete all checkpoints of these threads; SQLite overwrites their contents in the file.
 
         Raises `StorageError`.
         """
 
     @abstractmethod
     async def count(self, thread_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many rows of each of the saver's tables belong to these threads."""
+        """Return the number of rows of these threads in each table of the checkpointer."""
 
     @abstractmethod
     async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
-        """Return the number of checkpoints by thread and name space, of all threads or of one."""
+        """Return the number of checkpoints by thread and namespace, for one thread or all."""
 
     async def try_write(self) -> None:
         """Check that checkpoints can be written. Raises `StorageError`.
@@ -53,16 +53,17 @@ class Checkpointer(KeyedSaver):
         """
 
     def write_patiently(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
-        """Let writes for the thread be tried again while another program has an SQLite file locked.
+        """Retry writes for the thread while another program has an SQLite file locked.
 
-        `seconds` gives how long that may take now; `None` ends it. PostgreSQL has no such lock.
+        `seconds` returns the current limit; `None` ends the retrying. PostgreSQL has no such lock.
         """
 
     @contextmanager
     def turn_on(self, thread_id: str, *, each_step: bool = True) -> Generator[None]:
-        """Give the turn in the body what the one before left in memory, and keep what it leaves.
+        """Give the turn in the body the cached head of the thread, and cache the one that it leaves.
 
-        With `each_step` LangGraph writes a checkpoint a step, else one at the end (`durability="exit"`).
+        With `each_step`, LangGraph writes a checkpoint per step, otherwise one at the end
+        (`durability="exit"`).
         """
         whole = False
         self.heads.begin(thread_id)
@@ -73,14 +74,14 @@ class Checkpointer(KeyedSaver):
             self.heads.end(thread_id, whole=whole and not self.has_failed(thread_id))
 
     def has_failed(self, thread_id: str) -> bool:
-        """Return whether a checkpoint of the thread's turn could not be written and nobody was told."""
+        """Return whether writing a checkpoint of the thread's turn failed without raising an error yet."""
         return False
 
     async def until_written(
         self, thread_id: str, checkpoint_id: str | None, *, within: float | None = LONGEST_WRITE
     ) -> None:
-        """Wait until a checkpoint of the thread's turn and all before it are written, on SQLite.
+        """Wait until a checkpoint of the thread's turn and all earlier ones are written (SQLite).
 
-        LangGraph makes it over to the saver in a task of its own, perhaps later than it begins the step that
-        follows. Raises `StorageError` when that takes longer than `within` seconds, or a write has failed.
+        LangGraph passes it to the checkpointer in a separate task, maybe after starting the next step. Raises
+        `StorageError` if that takes longer than `within` seconds, or a write has failed.
         """

@@ -1,4 +1,4 @@
-"""A saver that code without asyncio may call, from any thread but that of the event loop."""
+"""A checkpointer with synchronous functions, for any thread except that of the event loop."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class FromThreads(BaseCheckpointSaver[Any]):
-    """Runs each call on the event loop that the saver was made in; on that loop it raises `RuntimeError`."""
+    """Runs each call on the event loop of its creation; on that loop it raises `RuntimeError`."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -65,7 +65,7 @@ class FromThreads(BaseCheckpointSaver[Any]):
     def _run(self, call: Coroutine[Any, Any, T]) -> T:
         if _running_loop() is self.loop:
             call.close()
-            raise RuntimeError("on the event loop use the graph's asynchronous functions, such as aget_state")
+            raise RuntimeError("on the event loop, use the graph's async functions, such as aget_state")
         return asyncio.run_coroutine_threadsafe(call, self.loop).result()
 
 

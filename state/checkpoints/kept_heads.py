@@ -1,7 +1,7 @@
-"""The newest checkpoints of threads, kept as this process wrote them: the next turn need not decode them.
+"""Cache the newest checkpoints of threads as this process wrote them, so the next turn need not decode them.
 
-Decoding a window takes longer than all else that stands between a caller's words and the request to the
-model. Only turns are given what is kept here, each once; whoever else looks reads the database.
+Decoding a window takes longer than everything else between a caller's words and the model request. Only
+turns use the cache, each entry once; other readers read the database.
 """
 
 from abc import abstractmethod
@@ -26,35 +26,35 @@ from .checkpoint_clock import count_on
 from .keyed_saver import place_of
 
 MOST_MESSAGES = 5_000
-"""Messages of all heads together, about 10 MB; the least recently used go first."""
+"""Maximum number of messages of all heads, about 10 MB; the least recently used are evicted first."""
 _USUAL_MESSAGE = 2_000
-"""Characters that count as one message: a long message, or one with a picture, counts as many."""
+"""Characters that count as one message; a long message, or one with a picture, counts as several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest checkpoint of a thread; `era` is what the saver knew of the database when it was written."""
+    """The newest checkpoint of a thread; `era` identifies the checkpointer's database at that time."""
 
     found: CheckpointTuple
     era: object
 
     def size(self) -> int:
-        """Return how much memory it takes, in messages of the usual size."""
+        """Return the memory that it takes, in messages of the usual size."""
         messages: list[Any] = self.found.checkpoint["channel_values"].get("messages", [])
         return 1 + sum(1 + _characters(message) // _USUAL_MESSAGE for message in messages)
 
     def copied(self) -> "Head":
-        """Return the head with values of its own: whoever ran the turn has these, and may change them."""
+        """Return a copy of the head: code that ran the turn has the original values and may change them."""
         checkpoint = self.found.checkpoint
         values = {name: _copy(value) for name, value in checkpoint["channel_values"].items()}
         return Head(self.found._replace(checkpoint={**checkpoint, "channel_values": values}), self.era)
 
 
 class KeptHeads:
-    """Heads by thread, given by its key; a turn announces itself, takes its thread's head and leaves one."""
+    """Heads by thread key. A turn calls `begin`, takes the head of its thread and leaves a new one."""
 
     era: object = None
-    """Heads that are written now get this; for the saver, to tell old ones from new ones."""
+    """Assigned to heads that are written now; lets the checkpointer tell old ones from new ones."""
 
     def __init__(self, most_messages: int = MOST_MESSAGES) -> None:
         self._most = most_messages
@@ -63,15 +63,15 @@ class KeptHeads:
         """Heads and their sizes."""
         self._awaited: set[str] = set()
         self._written: dict[str, Head | None] = {}
-        """What the running turns wrote last."""
+        """The last checkpoints written by the running turns."""
 
     def begin(self, thread_id: str) -> None:
-        """Note that a turn begins on the thread: it is the one who may take the head."""
+        """Start a turn on the thread; only that turn may take the head."""
         self._awaited.add(thread_id)
         self._written[thread_id] = None
 
     def end(self, thread_id: str, *, whole: bool) -> None:
-        """Keep what the turn wrote last, unless it was broken off: then the database tells the rest."""
+        """Cache the turn's last checkpoint, unless the turn was broken off: then the next turn reads it."""
         self._awaited.discard(thread_id)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
@@ -79,7 +79,7 @@ class KeptHeads:
             self._keep(thread_id, head.copied())
 
     def take(self, config: RunnableConfig) -> Head | None:
-        """Return the head of the thread to the turn that was announced, `None` to everybody else."""
+        """Return the thread's head to the turn that called `begin`, `None` to all others."""
         thread_id, named = _place(config)
         if named or thread_id not in self._awaited:
             return None
@@ -87,7 +87,7 @@ class KeptHeads:
         return self._pop(thread_id)
 
     def wrote(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> None:
-        """Note that this checkpoint behind the one in `config` is in the database."""
+        """Record that this checkpoint, the child of the one in `config`, is in the database."""
         thread_id, before = _place(config)
         if thread_id not in self._written:
             self.drop(thread_id)
@@ -98,11 +98,11 @@ class KeptHeads:
         self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
 
     def has_turn(self, thread_id: str) -> bool:
-        """Return whether a turn runs on the thread."""
+        """Return whether a turn is running on the thread."""
         return thread_id in self._written
 
     def drop(self, thread_id: str) -> None:
-        """Forget the head of a thread that somebody else changed."""
+        """Forget the head of a thread that was changed elsewhere."""
         self._pop(thread_id)
 
     def _keep(self, thread_id: str, head: Head) -> None:
@@ -120,16 +120,16 @@ class KeptHeads:
 
 
 class KeepsHeads(BaseCheckpointSaver[Any]):
-    """What a saver does beside its own work to keep heads; it has `heads` and tells `is_head`."""
+    """Mixin of a checkpointer that caches `heads`; it implements `is_head`."""
 
     heads: KeptHeads
 
     @abstractmethod
     async def is_head(self, head: Head) -> bool:
-        """Tell if this is still the newest checkpoint of its thread, whatever other processes do."""
+        """Return whether this is still the newest checkpoint of its thread, whatever other processes did."""
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the named checkpoint, or the newest of the thread."""
+        """Return the given checkpoint, or the newest of the thread."""
         head = self.heads.take(config)
         if head is not None and await self.is_head(head):
             return head.found
@@ -145,7 +145,7 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Write a checkpoint; a second time it changes nothing."""
+        """Write a checkpoint; writing it again changes nothing."""
         written = await super().aput(config, checkpoint, metadata, new_versions)
         if not _namespace(config):
             self.heads.wrote(config, checkpoint, metadata)
@@ -154,7 +154,7 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
+        """Write a step's results before its checkpoint; writing them again changes nothing."""
         self.heads.drop(_place(config)[0])
         await super().aput_writes(config, writes, task_id, task_path)
 
@@ -165,7 +165,7 @@ class KeepsHeads(BaseCheckpointSaver[Any]):
 
 
 def _characters(message: Any) -> int:
-    """Return about how many characters the content, the calls and the provider's fields of a message have."""
+    """Return about how many characters a message's content, calls and provider fields have."""
     waiting: list[Any] = [message.content, getattr(message, "tool_calls", None), message.additional_kwargs]
     characters = 0
     while waiting:
@@ -180,7 +180,7 @@ def _characters(message: Any) -> int:
 
 
 def _place(config: RunnableConfig) -> tuple[str, str | None]:
-    """Return the key of the thread that a config means, and the checkpoint if it names one."""
+    """Return the thread key that a config refers to, and the checkpoint id if it has one."""
     place = config.get("configurable", {})
     return key_of_call(place), place.get("checkpoint_id")
 

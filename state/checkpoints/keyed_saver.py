@@ -1,7 +1,7 @@
-"""A saver whose callers name threads, as configured: their checkpoints are stored under the threads' keys.
+"""A checkpointer whose callers use thread names; checkpoints are stored under thread keys.
 
-Here and not where a turn begins: LangGraph hands the configuration of a run to tools, into the metadata of
-its stream and out with every state, and all of these must show the name.
+This is not done where a turn begins: LangGraph passes a run's configuration to tools, to the metadata of its
+stream and out with every state, and all of these must show the name.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -21,14 +21,14 @@ from ..agents.thread_keys import key_of_call, thread_name, thread_owner
 
 
 class KeyedSaver(BaseCheckpointSaver[Any]):
-    """Takes configurations with `thread_id`, `organization` and `user`, or with a key as `thread_id`.
+    """Accepts configurations with `thread_id`, `organization` and `user`, or with a key as `thread_id`.
 
-    What it returns has the name, and the owner unless it is the default actor: given back, it means the same
-    thread.
+    Returned configurations have the name, and the owner unless it is the default actor; passed back, they
+    refer to the same thread.
     """
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the named checkpoint, or the newest of the thread."""
+        """Return the given checkpoint, or the newest of the thread."""
         found = await super().aget_tuple(_keyed(config))
         return None if found is None else _shown(found)
 
@@ -40,7 +40,7 @@ class KeyedSaver(BaseCheckpointSaver[Any]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        """Yield checkpoints, the newest first."""
+        """Yield checkpoints, newest first."""
         keyed = None if config is None else _keyed(config)
         async for found in super().alist(keyed, filter=filter, before=before, limit=limit):
             yield _shown(found)
@@ -52,18 +52,18 @@ class KeyedSaver(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Write a checkpoint; a second time it changes nothing."""
+        """Write a checkpoint; writing it again changes nothing."""
         return _named(await super().aput(_keyed(config), checkpoint, metadata, new_versions))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
+        """Write a step's results before its checkpoint; writing them again changes nothing."""
         await super().aput_writes(_keyed(config), writes, task_id, task_path)
 
 
 def place_of(key: str) -> dict[str, Any]:
-    """Return what a configuration has of the thread with this key: its name, and its owner if needed."""
+    """Return the configuration fields of the thread with this key: its name, and its owner if needed."""
     owner = thread_owner(key)
     if owner == Actor():
         return {"thread_id": key}
@@ -75,7 +75,8 @@ def _keyed(config: RunnableConfig) -> RunnableConfig:
     name = place.get("thread_id")
     if name is None or (key := key_of_call(place)) == name:
         return config
-    # Without the owner, which the key tells: savers write the rest of it into the checkpoint's metadata.
+    # Without the owner, which is part of the key: savers write the other fields into the checkpoint's
+    # metadata.
     rest = {name: value for name, value in place.items() if name not in ("organization", "user")}
     return {**config, "configurable": {**rest, "thread_id": key}}
 

@@ -1,7 +1,7 @@
-"""Checkpoints as rows: messages and long texts are stored once a thread, and checkpoints refer to them.
+"""Checkpoints as rows: messages and long texts are stored once per thread, and checkpoints refer to them.
 
-Each checkpoint of a turn holds the whole window, which differs from the one before by a message or two. What
-is large in it is cut out as a piece, which is known by the hash of its content.
+Each checkpoint of a turn contains the whole window, which differs from the previous one by a message or two.
+Its large parts are replaced by references to pieces, which are identified by the hash of their content.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 DIGEST = 8
-"""Bytes of a hash: that two pieces of a thread share one is not to be expected."""
+"""Bytes of a hash; a collision between two pieces of a thread is not to be expected."""
 
 _LONG = 256
-"""Characters from which a text is a piece."""
+"""Texts longer than this many characters become pieces."""
 _DEEPEST = 4
-"""Dictionaries and lists of them in each other that are looked into."""
+"""Maximum nesting of dicts and lists that is searched for pieces."""
 _FAST = 1
-"""How hard zlib tries: names of channels and steps make half of a checkpoint, and come again and again."""
+"""The compression level of zlib: half of a checkpoint is names of channels and steps, which repeat."""
 
 Place = tuple[list[Any], int]
 """The path to a value, and its number of pieces: -1 for a single piece, otherwise the length of a list."""
@@ -29,16 +29,16 @@ Place = tuple[list[Any], int]
 
 @dataclass(slots=True)
 class Known:
-    """The pieces of a thread that this process has stored, and the objects that they were made of."""
+    """The stored pieces of a thread that this process knows, and the objects that they were made of."""
 
     stored: set[bytes] = field(default_factory=set[bytes])
     of_object: dict[int, tuple[Any, bytes]] = field(default_factory=dict[int, tuple[Any, bytes]])
-    """By the id of the object, which is kept alive by it."""
+    """By the object's id; the entry keeps the object alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A value as rows hold it: what is left of it, the hashes of its pieces in order, and pieces to store."""
+    """An encoded value: its body without pieces, the hashes of the pieces in order, and pieces to store."""
 
     body: bytes
     digests: bytes
@@ -46,7 +46,7 @@ class Encoded:
 
 
 def encode(value: Any, serde: SerializerProtocol, known: Known) -> Encoded:
-    """Return `value`, of plain data and messages, with its pieces cut out."""
+    """Return `value`, made of plain data and messages, with its pieces replaced by references."""
     places: list[Place] = []
     digests: list[bytes] = []
     new: dict[bytes, bytes] = {}
@@ -88,7 +88,7 @@ def encode(value: Any, serde: SerializerProtocol, known: Known) -> Encoded:
 
 
 def decode(body: bytes, digests: bytes, pieces: Mapping[bytes, bytes], serde: SerializerProtocol) -> Any:
-    """Return the value that was encoded; pieces of it that were deleted meanwhile are left out."""
+    """Return the encoded value; pieces that were deleted in the meantime are left out."""
     value, places = serde.loads_typed(("msgpack", decompress(body)))
     waiting = iter(digests_in(digests))
     for path, count in places:
@@ -98,12 +98,12 @@ def decode(body: bytes, digests: bytes, pieces: Mapping[bytes, bytes], serde: Se
 
 
 def digests_in(digests: bytes) -> Sequence[bytes]:
-    """Return the hashes that stand one after another in `digests`."""
+    """Return the hashes that are concatenated in `digests`."""
     return [digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST)]
 
 
 def short_version(version: Any) -> Any:
-    """Return the version of a channel in few bytes: those of savers are numbers of 32 digits."""
+    """Return the version of a channel in few bytes: savers use numbers of 32 digits."""
     if isinstance(version, str) and len(version) == 32 and version.isdecimal():
         return int(version)
     return [version] if isinstance(version, int) else version
@@ -117,7 +117,7 @@ def long_version(version: Any) -> Any:
 
 
 def with_versions(header: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return what a checkpoint has beside values, with its versions changed."""
+    """Return a checkpoint's fields other than values, with its versions changed."""
 
     def changed(versions: Mapping[str, Any]) -> dict[str, Any]:
         return {channel: change(version) for channel, version in versions.items()}
@@ -131,7 +131,7 @@ def _items(values: object) -> list[tuple[Any, Any]]:
 
 
 def _is(kind: type, value: object) -> bool:
-    """Return whether a value is of this very type: of any other one more than its items may be kept."""
+    """Return whether a value has exactly this type: a subclass may hold more than its items."""
     return type(value) is kind
 
 

@@ -1,7 +1,7 @@
-"""Writes that are committed together: those of one turn that follow each other, and those of other turns.
+"""Batch writes: consecutive ones of a turn, and those of other turns, are committed together.
 
-LangGraph writes a checkpoint and its results for each step, in tasks of their own that it does not wait for.
-A turn waits for them where it must: before a tool with side effects runs, and before it is stored.
+LangGraph writes a checkpoint and its results for each step, in tasks that it does not wait for. A turn waits
+for them only where it must: before a tool with side effects runs, and before the turn is stored.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from typing import Any
 from ..errors import StorageError
 
 GATHER_SECONDS = 0.01
-"""How long a write that nobody waits for may wait for others to join it."""
+"""Maximum seconds that a write waits for others to join it while nobody waits for it."""
 
 Batch = dict[str, list[Any]]
-"""Writes by the thread that they are for."""
+"""Writes by thread."""
 
 
 class WriteQueue:
-    """Gives the writes of all threads to `commit`, one batch at a time, each in one transaction."""
+    """Passes the writes of all threads to `commit`, one batch at a time, each in one transaction."""
 
     def __init__(self, commit: Callable[[Batch], Awaitable[None]]) -> None:
         self._commit = commit
@@ -31,13 +31,13 @@ class WriteQueue:
         self._failed: dict[str, StorageError] = {}
 
     def add(self, thread_id: str, writes: Sequence[Any]) -> None:
-        """Let writes be made with those that wait already, in their order."""
+        """Append writes to the waiting batch."""
         self._waiting.setdefault(thread_id, []).extend(writes)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
     async def until_written(self, thread_id: str) -> None:
-        """Wait until nothing of the thread waits. Raises the `StorageError` of a write that has failed."""
+        """Wait until the thread has no waiting writes. Raises the `StorageError` of a failed write."""
         while thread_id in self._waiting or thread_id in self._running:
             self._hurry.set()
             self._batch_ended.clear()
@@ -46,7 +46,7 @@ class WriteQueue:
             raise self._failed[thread_id]
 
     async def settle(self, thread_id: str | None = None) -> None:
-        """Wait until what waits now, of a thread or of any, is written or has failed: reading sees it."""
+        """Wait until the writes queued now, of a thread or of all, are written or have failed."""
         for each in [thread_id] if thread_id else [*self._running, *self._waiting]:
             with suppress(StorageError):
                 await self.until_written(each)
@@ -56,17 +56,17 @@ class WriteQueue:
         return thread_id in self._failed
 
     def forgive(self, thread_id: str) -> None:
-        """Forget that writes of the thread have failed: a new turn begins."""
+        """Forget failed writes of the thread when a new turn begins."""
         self._failed.pop(thread_id, None)
 
     async def close(self) -> None:
-        """Write all that waits."""
+        """Write everything that waits."""
         self._hurry.set()
         if self._writer is not None:
             await asyncio.wait({self._writer})
 
     def _fail(self, error: StorageError) -> None:
-        """Note the failure for each thread of the batch, and drop what builds on what is lost."""
+        """Record the failure for each thread of the batch, and drop later writes that depend on it."""
         for thread_id in self._running:
             self._failed[thread_id] = error
             self._waiting.pop(thread_id, None)

@@ -55,5 +55,5 @@ def test_a_checkpoint_of_the_future_is_logged_once_a_minute(
     for ahead in (60.0, 120.0):
         count_on(made_in(ahead, monkeypatch))
     [record] = caplog.records
-    assert "of the future" in record.message
+    assert "in the future" in record.message
     assert 50 < vars(record)["seconds"] <= 60
