@@ -1,1 +1,1 @@
-"""Threads, their messages and tool runs, and the journal of turns that run."""
+"""Threads, their messages and tool runs, and the journal of running turns."""

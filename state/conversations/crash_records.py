@@ -1,4 +1,4 @@
-"""Turns that a process left when it died are put into the record from the journal."""
+"""Add turns that a crashed process left in the journal to the stored messages (the record)."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 GoingOn = Callable[[Sequence[JournaledTurn]], Awaitable[Collection[JournaledTurn]]]
-"""Returns which of some turns have a process that runs them."""
+"""Returns those of the given turns that a process is running."""
 
 
 async def record_left(journal: TurnJournal, going_on: GoingOn) -> int:
-    """Put the words of all turns that do not go on into the record; return how many it was.
+    """Add the text of all turns that are no longer running to the record; return their number.
 
     Raises `StorageError`.
     """
@@ -35,14 +35,14 @@ async def record_left(journal: TurnJournal, going_on: GoingOn) -> int:
         elif await journal.record(turn):
             recorded += 1
             log.warning(
-                "a turn was cut off by a crash: its words are in the record now",
+                "a turn was cut off by a crash: its text is in the record now",
                 extra={"thread_id": thread_name(turn.thread_id)},
             )
     return recorded
 
 
 async def record_dead(database: Database) -> None:
-    """Put what processes that died left into the record, for those who only look. Raises `StorageError`."""
+    """Do `record_left` for turns of dead processes, for commands that only read. Raises `StorageError`."""
     journal = TurnJournal(database)
     if not database.location.sqlite:
         await record_left(journal, partial(_held, database))
@@ -61,7 +61,7 @@ async def record_dead(database: Database) -> None:
 
 
 async def _held(database: Database, turns: Sequence[JournaledTurn]) -> Collection[JournaledTurn]:
-    """Return the turns whose threads a process has on PostgreSQL."""
+    """Return the turns whose threads are owned by a process (PostgreSQL)."""
     from ..postgres.leases import ALL_HELD, key_of
 
     @unbroken

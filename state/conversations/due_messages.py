@@ -1,4 +1,4 @@
-"""Messages that left the window and wait for consolidation: which ones are due is a column, not a queue."""
+"""Messages evicted from the window and waiting for consolidation: a column says so, not a queue."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,15 +15,15 @@ from .messages import MESSAGE_COLUMNS, StoredMessage, stored_message
 
 
 class DueMessages:
-    """The messages of agents that were evicted from the window and are not consolidated yet."""
+    """The evicted messages of agents that are not consolidated yet."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
     async def of_agent(self, actor: Actor, agent_id: str, *, limit: int = 60) -> tuple[StoredMessage, ...]:
-        """Return the oldest `limit` due messages with words in them, the oldest first."""
+        """Return the oldest `limit` due messages that have text, oldest first."""
         query = (
             select(*MESSAGE_COLUMNS)
             .where(MessageRow.agent_id == agent_id, MessageRow.evicted_at.is_not(None))
@@ -42,10 +42,10 @@ class DueMessages:
     async def settle(
         self, actor: Actor, agent_id: str, numbers: Collection[int], passages: Sequence[NewPassage] = ()
     ) -> bool:
-        """Mark the messages with these numbers as consolidated and store what was kept of them, or neither.
+        """Mark the messages with these numbers as consolidated and store their passages, in one transaction.
 
-        Returns false, with nothing changed, when one of them is consolidated already: another process was
-        faster. Raises `AgentNotFound`, `InvalidInput` for a passage that cannot be stored.
+        Returns false, with nothing changed, if another process has consolidated one of them already. Raises
+        `AgentNotFound`, `InvalidInput` for an invalid passage.
         """
         for passage in passages:
             passage.check()
@@ -58,7 +58,7 @@ class DueMessages:
             .execution_options(synchronize_session=False)
         )
         async with self._database.writing() as session:
-            # Whoever settles other messages of the agent waits here.
+            # Serializes with other processes that consolidate messages of the agent.
             await agent_number(session, actor, agent_id, lock=True)
             settled = (await session.scalars(settling)).all()
             if len(settled) < len(numbers):
@@ -71,7 +71,7 @@ class DueMessages:
 
 @unbroken
 async def agents_with_due_messages(database: Database) -> tuple[tuple[Actor, str], ...]:
-    """Return all agents that have messages due, each with its actor: what a crash left to do."""
+    """Return all agents that have due messages, each with its actor, to continue after a crash."""
     due = (
         select(MessageRow.agent_id)
         .where(MessageRow.evicted_at.is_not(None), MessageRow.consolidated_at.is_(None))

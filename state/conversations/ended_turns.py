@@ -1,4 +1,4 @@
-"""A turn that ended leaves the journal, in the transaction that stores its messages."""
+"""Remove an ended turn from the journal, in the transaction that stores its messages."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete
 from ..tables.tables import JournalRow, MessageRow
 
 CUT = "cut"
-"""Status of a message that holds what went out of a reply before a crash cut it off."""
+"""Status of a message that contains the part of a reply that was sent before a crash."""
 
 _LEAVE = (
     delete(JournalRow)
@@ -22,22 +22,22 @@ _DELETE_OTHERS = delete(MessageRow).where(*_OF_TURN, MessageRow.id.not_in(bindpa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Words that went out before a crash and are in no message; the turn `went_on` then."""
+    """Text that was sent before a crash and is in no message; the turn was resumed at `went_on`."""
 
     text: str
     went_on: datetime
 
 
 def cut_id(turn_id: str) -> str:
-    """Return the id of the message that holds what a crash cut off in the turn."""
+    """Return the id of the message for the text that a crash cut off in this turn."""
     return f"{turn_id}-cut"
 
 
 def end_turn(connection: Connection, thread_id: str, turn_id: str, saved: Collection[str]) -> Lost | None:
-    """Take the turn out of the journal.
+    """Remove the turn from the journal.
 
-    When a crash parted it, its messages with the ids `saved` replace what was recorded of it meanwhile.
-    Return what went out before the crash and is in none of them.
+    If a crash interrupted the turn, its messages with the ids `saved` replace what was recorded of it in the
+    meantime. Returns the text sent before the crash that is in none of them.
     """
     place = {"thread": thread_id, "turn": turn_id}
     left = connection.execute(_LEAVE, place).first()

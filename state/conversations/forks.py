@@ -1,4 +1,4 @@
-"""Forks: a thread again under another id, up to one point of it."""
+"""Fork a thread: copy it under another id, up to a given point."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -27,10 +27,10 @@ _RECORDED = tuple(name.name for name in fields(MessageRecord) if name.name not i
 
 
 class Forks:
-    """Makes forks. The thread that is forked is only read."""
+    """Creates forks; the original thread is only read."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
@@ -44,14 +44,14 @@ class Forks:
         tool_runs: Sequence[ToolRun] = (),
         memory_as_of: datetime | None = None,
     ) -> str:
-        """Make the thread `new_id` with copies of all that was said on `thread_id` up to a point.
+        """Create the thread `new_id` with copies of the messages of `thread_id` up to a given point.
 
-        The point is the end of `window`, what the model sees there: it wins over the stored rows, which may
-        have been cut since, and may end in messages that are not stored yet. Copies keep id, turn and time,
-        and have numbers of their own. `tool_runs` become runs of the new thread. With `memory_as_of` the new
-        thread belongs to a copy of the agent that remembers what it did then. All in one transaction; returns
-        the name of the new thread's agent. Raises `ThreadNotFound`, `ThreadTaken`, `InvalidInput` for an id
-        that cannot be used.
+        The point is the end of `window`, the messages that the model sees there. They take precedence over
+        the stored rows, which may have been cut since, and may end with messages that are not stored yet.
+        Copies keep id, turn and time, and get new numbers. `tool_runs` become runs of the new thread. With
+        `memory_as_of`, the new thread belongs to a copy of the agent with its memory at that time. All in one
+        transaction; returns the name of the new thread's agent. Raises `ThreadNotFound`, `ThreadTaken`,
+        `InvalidInput` for an invalid id.
         """
         checked_name("thread id", new_id)
         try:
@@ -108,7 +108,7 @@ def _run(run: ToolRun, key: str) -> ToolRunRow:
 
 
 async def _rows(session: AsyncSession, key: str, window: Sequence[MessageRecord]) -> list[dict[str, Any]]:
-    """Return the messages of the new thread, in order, still without number, thread and agent."""
+    """Return the messages of the new thread in order, without number, thread and agent."""
     in_window = {record.id: record for record in window}
     through = select(func.max(MessageRow.number)).where(
         MessageRow.thread_id == key, MessageRow.id.in_(in_window)
@@ -119,7 +119,7 @@ async def _rows(session: AsyncSession, key: str, window: Sequence[MessageRecord]
     rows = {row["id"]: dict(row) for row in (await session.execute(query)).mappings()}
     now = utc_now()
     for id_, row in rows.items():
-        # What left the window of the first thread is that thread's to consolidate: once is enough.
+        # Messages that left the original window are consolidated by the original thread only.
         row["consolidated_at"] = now if row["evicted_at"] is not None else None
         row["evicted_at"] = None if id_ in in_window else row["evicted_at"] or now
     for id_, record in in_window.items():

@@ -1,4 +1,4 @@
-"""Messages as rows: stored in the order of their turns, changed where they are there already."""
+"""Messages as rows: inserted in the order of their turns, updated if they exist."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
@@ -18,7 +18,7 @@ from .ended_turns import CUT, Lost, cut_id
 
 Role = Literal["user", "assistant", "tool", "system"]
 
-# Under the number of values that a statement of SQLite or PostgreSQL can hold (32,766).
+# Below the maximum number of parameters of a statement of SQLite or PostgreSQL (32,766).
 _IDS_A_STATEMENT = 10_000
 
 
@@ -26,8 +26,8 @@ _IDS_A_STATEMENT = 10_000
 class MessageRecord:
     """A message to store; `created_at` is aware.
 
-    `unheard` is what of a reply was written and not heard. `spoken` is all that was heard for a reply where
-    that differs from its text: announcements of tools and fillers are part of it.
+    `unheard` is the part of a reply that was written but not heard. `spoken` is everything that was heard for
+    a reply, if that differs from its text: it includes announcements of tools and fillers.
     """
 
     id: str
@@ -46,15 +46,15 @@ class MessageRecord:
 
     @property
     def heard(self) -> str:
-        """What was heard of a reply; of any other message its text."""
+        """What was heard of a reply; the text of any other message."""
         return self.text if self.spoken is None else self.spoken
 
 
-# When and in which turn a message came into being does not change with what is stored of it.
+# The time and turn of a message do not change when it is updated.
 _FIXED = {"id", "created_at", "turn_id"}
 _CHANGEABLE = tuple(name.name for name in fields(MessageRecord) if name.name not in _FIXED)
 
-# Every turn runs these: made once, they cost a third of what making them each time would.
+# Every turn runs these statements: building them once costs a third of building them each time.
 _AGENT = (
     select(AgentRow.number)
     .where(AgentRow.id == bindparam("agent"))
@@ -75,7 +75,7 @@ GREATEST = select(func.max(MessageRow.number)).where(
     MessageRow.number.between(bindparam("first"), bindparam("last"))
 )
 _INSERT = insert(MessageRow)
-# Due again for the search index: its words may be others now.
+# The search index must read it again: its text may have changed.
 _CHANGE = (
     update(MessageRow)
     .where(MessageRow.number == bindparam("of_number"))
@@ -95,7 +95,7 @@ _EVICT = (
 def save_records(
     connection: Connection, actor: Actor, agent_id: str, thread_id: str, records: Iterable[MessageRecord]
 ) -> None:
-    """Store records in the connection's transaction; see `Messages.save`. `thread_id` is the thread's key."""
+    """Store records in the connection's transaction, see `Messages.save`. `thread_id` is the thread's key."""
     by_id = {record.id: record for record in records}
     agent = _agent_number(connection, actor, agent_id)
     _touch(connection, actor, agent_id, thread_id)
@@ -168,7 +168,7 @@ def save_lost(
     lost: Lost,
     records: Iterable[MessageRecord],
 ) -> None:
-    """Put what was lost in a crash before those of the turn's `records` that came after it."""
+    """Store the text lost in a crash, before those of the turn's `records` that were created after it."""
     words = MessageRecord(
         id=cut_id(turn_id),
         turn_id=turn_id,
@@ -184,7 +184,7 @@ def save_lost(
 
 
 def evict(connection: Connection, thread_id: str, ids: Collection[str]) -> None:
-    """Mark messages as out of the window in the connection's transaction."""
+    """Mark messages as evicted from the window, in the connection's transaction."""
     now = utc_now()
     for some in _portions(ids):
         connection.execute(_EVICT, {"thread": thread_id, "ids": some, "now": now})

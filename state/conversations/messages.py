@@ -1,4 +1,4 @@
-"""Messages: everything that was ever said, whatever the model's window holds."""
+"""Messages: the full record of what was said, whatever the model's window contains."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
@@ -22,9 +22,9 @@ from .message_rows import MessageRecord, evict, save_lost, save_records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage(MessageRecord):
-    """A message as it is stored; `thread_id` is the name of its thread.
+    """A stored message; `thread_id` is the name of its thread.
 
-    `evicted_at` tells when it left the model's window.
+    `evicted_at` is the time when it left the model's window.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Messages:
     """The messages of threads, in the order in which they were first stored."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
@@ -60,11 +60,11 @@ class Messages:
         evicted: Collection[str] = (),
         ended: str | None = None,
     ) -> None:
-        """Store records and mark the messages with ids in `evicted` as out of the window, in one transaction.
+        """Store records and mark the messages with ids in `evicted` as evicted, in one transaction.
 
-        With the id of the turn that `ended` it leaves the journal. A record whose id the thread has keeps its
-        number and changes what is different, so that a replay writes nothing twice. Of several records with
-        one id the last counts. Raises `AgentNotFound` or `ThreadNotFound` when the actor has no such agent
+        `ended` is the id of a turn to remove from the journal. A record whose id exists in the thread keeps
+        its number and updates the fields that differ, so a replay stores nothing twice. Of several records
+        with one id the last counts. Raises `AgentNotFound` or `ThreadNotFound` if the actor has no such agent
         with such a thread, `InvalidInput` for a time without time zone.
         """
         saved, key = list(records), thread_key(actor, thread_id)
@@ -91,7 +91,7 @@ class Messages:
         before: int | None = None,
         withdrawn: bool = True,
     ) -> tuple[StoredMessage, ...]:
-        """Return the last `limit` messages, all if `None`, with a number below `before`, the oldest first.
+        """Return the last `limit` messages (all if `None`) with a number below `before`, oldest first.
 
         Without `withdrawn`, drafts and the replies to them are left out. Raises `ThreadNotFound`.
         """
@@ -110,7 +110,7 @@ class Messages:
 
     @unbroken
     async def page(self, actor: Actor, thread_id: str, cut: Cut) -> Slice[StoredMessage]:
-        """Return a page of the thread's messages, the newest first.
+        """Return a page of the thread's messages, newest first.
 
         Raises `ThreadNotFound`, `InvalidInput`.
         """
@@ -129,7 +129,7 @@ class Messages:
 
     @unbroken
     async def count(self, actor: Actor, thread_id: str) -> int:
-        """Return the number of the thread's messages, or raise `ThreadNotFound`."""
+        """Return the number of the thread's messages. Raises `ThreadNotFound`."""
         async with self._database.reading() as session:
             key = await require_thread(session, actor, thread_id)
             query = select(func.count()).where(MessageRow.thread_id == key)

@@ -1,4 +1,4 @@
-"""Recent threads by the words that they end with: which ones may a client continue that names none?"""
+"""Find recent threads by their last messages, for clients that continue a thread without naming it."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -19,17 +19,17 @@ from ..tables.tables import AgentRow, MessageRow
 from .message_rows import GREATEST
 
 LOOKED_AT = 10_000
-"""An agent's newest messages, the only ones that are looked at."""
+"""Number of an agent's newest messages that are searched."""
 _HEAD = 64
-"""Characters of a reply that are compared."""
+"""Number of characters of a reply that are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadEnd:
-    """How a thread ends: the caller's last words, empty for none, and what was spoken in reply to them.
+    """The end of a thread: the caller's last message, empty if there is none, and the replies to it.
 
-    Or the last but one, when those after it may be said again, or may have been a draft; `newest` are these.
-    `thread_id` is the key of the thread.
+    If the last message may be repeated or may have been a draft, this is the message before it, and `newest`
+    is the last one. `thread_id` is the key of the thread.
     """
 
     thread_id: str
@@ -40,10 +40,10 @@ class ThreadEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadEnds:
-    """The threads that were found.
+    """The threads found.
 
-    `complete` is false when the agent has more messages since then than are looked at, `too_many` is true
-    when there are more such threads than asked for.
+    `complete` is false if the agent has more messages in this time than are searched, `too_many` is true if
+    there are more such threads than requested.
     """
 
     agent_id: str
@@ -61,7 +61,7 @@ _LOOKED_AT = MessageRow.number.between(bindparam("first"), bindparam("last"))
 _OLDEST = select(MessageRow.created_at).where(_LOOKED_AT).order_by(MessageRow.number).limit(1)
 _SAID = and_(MessageRow.role == "user", MessageRow.status.is_distinct_from(WITHDRAWN))
 _BY_WORDS = and_(_SAID, MessageRow.text.in_(bindparam("words", expanding=True)))
-# Replies that a client told of are not the agent's own, and name no model.
+# Replies that a client sent in are not the agent's own, and have no model.
 _BY_REPLY = and_(
     MessageRow.role == "assistant",
     MessageRow.model.is_not(None),
@@ -70,9 +70,9 @@ _BY_REPLY = and_(
 
 
 def _ends(*found_by: Any) -> Select[Any]:
-    """Return the query for threads that are found by their last message of the caller, or one after it.
+    """Return the query for threads found by the caller's last message, or by one after it.
 
-    One more may come after that, which is `newest` or younger than `settled`.
+    One more message of the caller may follow, if it is `newest` or younger than `settled`.
     """
     later = aliased(MessageRow)
     said_later = (
@@ -119,10 +119,10 @@ _WORDS = (
 
 
 class RecentThreads:
-    """The threads of agents on which something was said not long ago."""
+    """The threads of agents with recent messages."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
@@ -138,11 +138,11 @@ class RecentThreads:
         settled: datetime | None = None,
         limit: int,
     ) -> ThreadEnds:
-        """Return threads of the agent in which one of `words` is the last that the caller said, since then.
+        """Return the agent's threads whose last message of the caller, since `since`, is one of `words`.
 
-        With a `reply` also those that end with a reply of the agent's own that begins like it. Later words do
-        not count if they are `newest`, or younger than `settled`. `agent` is a name or an id.
-        Raises `AgentNotFound`.
+        With a `reply`, also those that end with an own reply of the agent with the same beginning. A later
+        message does not count if it is `newest` or younger than `settled`. `agent` is a name or an id. Raises
+        `AgentNotFound`.
         """
         head = reply[:_HEAD]
         given = {"words": list(words), "since": since, "limit": limit + 1, "head": head, "size": len(head)}
@@ -167,7 +167,7 @@ class RecentThreads:
 
     @unbroken
     async def words_of(self, actor: Actor, agent: str, thread_ids: Collection[str]) -> dict[str, list[str]]:
-        """Return what the caller said on these threads of the agent, given by their keys, the newest last.
+        """Return the caller's messages on these threads of the agent, given by key, newest last.
 
         Raises `AgentNotFound`.
         """
@@ -184,7 +184,7 @@ class RecentThreads:
 
 
 def _agent(connection: Connection, actor: Actor, agent: str) -> tuple[str, int]:
-    """Return the agent's id and number, or raise `AgentNotFound`."""
+    """Return the agent's id and number. Raises `AgentNotFound`."""
     row = connection.execute(_AGENT, given_agent(actor, agent)).first()
     if row is None:
         raise AgentNotFound(agent)
@@ -192,7 +192,7 @@ def _agent(connection: Connection, actor: Actor, agent: str) -> tuple[str, int]:
 
 
 def _newest(connection: Connection, agent: int) -> dict[str, int]:
-    """Return the first and the last number of the agent's messages that are looked at."""
+    """Return the first and last number of the agent's messages that are searched."""
     first, last = numbers_of(agent)
     greatest = connection.scalar(GREATEST, {"first": first, "last": last}) or first
     return {"first": max(first, greatest - LOOKED_AT), "last": greatest}

@@ -23,11 +23,10 @@ from ..tables.tables import AgentRow, JournalRow, MessageRow, ThreadRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """One conversation; `id` is its name among those of its user.
+    """One conversation; `id` is its name, unique for its user.
 
-    `messages` is their number without withdrawn drafts, or `None` from `claim`, which does not count them.
-
-    `cut_off` is true when a crash cut its last turn off, and nothing was said since.
+    `messages` is the number of messages without withdrawn drafts; it is `None` from `claim`, which does not
+    count them. `cut_off` is true if a crash cut off the last turn and nothing was said since.
     """
 
     id: str
@@ -40,18 +39,18 @@ class Thread:
 
 
 class Threads:
-    """The threads of users. Ids are chosen by callers and unique among those of a user."""
+    """The threads of users. Callers choose the ids, which are unique for a user."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
-        """Return the agent's thread of this id, made when the id is free.
+        """Return the agent's thread with this id; create it if the id is free.
 
-        Raises `ThreadTaken` when the thread belongs to another agent of the user or is being imported,
-        `AgentNotFound`, and `InvalidInput` for an id that is not 1 to 200 characters or holds control
+        Raises `ThreadTaken` if the thread belongs to another agent of the user or is being imported,
+        `AgentNotFound`, and `InvalidInput` for an id that is not 1 to 200 characters or contains control
         characters.
         """
         checked_name("thread id", thread_id)
@@ -73,7 +72,7 @@ class Threads:
                 session.add(row)
             return _as_thread(row, agent_name)
         except IntegrityError:
-            pass  # Somebody was faster; whether it was this agent is seen below.
+            pass  # Another process was faster; whether for this agent is checked below.
         made = await self._claimed(actor, agent_id, thread_id)
         if made is None:
             async with self._database.reading() as session:
@@ -84,7 +83,7 @@ class Threads:
 
     @unbroken
     async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
-        """Return id and name of the agents of those threads that there are, by the ids of the threads."""
+        """Return the agent's id and name for each of the threads that exist, by thread id."""
         names = {thread_key(actor, thread_id): thread_id for thread_id in thread_ids}
         query = (
             select(ThreadRow.id, AgentRow.id, AgentRow.name)
@@ -97,7 +96,7 @@ class Threads:
 
     @unbroken
     async def get(self, actor: Actor, thread_id: str) -> Thread:
-        """Return the thread with the number of its messages, or raise `ThreadNotFound`."""
+        """Return the thread with the number of its messages. Raises `ThreadNotFound`."""
         query = _with_count(actor).where(ThreadRow.id == thread_key(actor, thread_id))
         async with self._database.reading() as session:
             row = (await session.execute(query)).one_or_none()
@@ -107,7 +106,7 @@ class Threads:
 
     @unbroken
     async def list(self, actor: Actor, *, agent_id: str | None = None, limit: int = 50) -> tuple[Thread, ...]:
-        """Return the `limit` threads that were last used, the newest first; of one agent if given."""
+        """Return the `limit` most recently used threads, newest first, of one agent if given."""
         if limit < 1:
             raise InvalidInput(f"the limit must be at least 1, it is {limit}")
         query = _with_count(actor).order_by(ThreadRow.updated_at.desc(), ThreadRow.id).limit(limit)
@@ -118,9 +117,9 @@ class Threads:
 
     @unbroken
     async def page(self, actor: Actor, cut: Cut, *, agent_id: str | None = None) -> Slice[Thread]:
-        """Return a page of the threads, the last begun first; of one agent if given. Raises `InvalidInput`.
+        """Return a page of the threads, the last created first, of one agent if given. Raises `InvalidInput`.
 
-        By their beginning, since a thread that is used would move in the list while its pages are read.
+        Ordered by creation: a thread that is used while pages are read would change its place otherwise.
         """
         query = _with_count(actor)
         if agent_id is not None:
@@ -140,7 +139,7 @@ class Threads:
 
     @unbroken
     async def delete(self, actor: Actor, thread_id: str) -> None:
-        """Delete the thread with its messages and tool runs, or raise `ThreadNotFound`."""
+        """Delete the thread with its messages and tool runs. Raises `ThreadNotFound`."""
         key = thread_key(actor, thread_id)
         query = delete(ThreadRow).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
         async with self._database.erasing() as session:

@@ -1,4 +1,4 @@
-"""Tool runs: which tool calls were begun and how they ended, so that a crash runs nothing twice."""
+"""Tool runs: which tool calls were started and how they ended, so that none runs again after a crash."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Status = Literal["started", "finished"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRun:
-    """A run of a tool; a `started` one has no `outcome`, `result` and `finished_at`.
+    """A run of a tool; while it is `started` it has no `outcome`, `result` and `finished_at`.
 
     `thread_id` is the name of its thread.
     """
@@ -40,19 +40,19 @@ class ToolRun:
 
 
 class ToolRuns:
-    """The tool runs of threads, found by the message that asked for them and the id of the call."""
+    """The tool runs of threads, identified by the message with the call and the id of the call."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
     async def begin(
         self, actor: Actor, thread_id: str, message_id: str, tool_call_id: str, tool: str
     ) -> ToolRun | None:
-        """Record that the call is about to run, and return `None`; or return the run that is there already.
+        """Record that the call is about to run and return `None`, or return the existing run.
 
-        It is committed when this returns. Raises `ThreadNotFound`.
+        Committed when this returns. Raises `ThreadNotFound`.
         """
         key = (thread_key(actor, thread_id), message_id, tool_call_id)
         try:
@@ -62,7 +62,7 @@ class ToolRuns:
                 if row is None:
                     session.add(_new_row(key, tool))
         except IntegrityError:
-            # Begun by another process between the look and the write, which only PostgreSQL allows.
+            # Inserted by another process between read and write, which only PostgreSQL allows.
             async with self._database.reading() as session:
                 await require_thread(session, actor, thread_id)
                 row = await session.get_one(ToolRunRow, key)
@@ -80,16 +80,16 @@ class ToolRuns:
         result: str,
         tool: str | None = None,
     ) -> None:
-        """Record how the run ended; of two ends the first counts.
+        """Record how the run ended; the first of two outcomes counts.
 
-        With `tool` a run that was never begun is recorded too; without, it raises `NotFound`. It is committed
-        when this returns. Raises `ThreadNotFound`.
+        With `tool`, a run that was never started is recorded too; without it, this raises `NotFound`.
+        Committed when this returns. Raises `ThreadNotFound`.
         """
         key = (thread_key(actor, thread_id), message_id, tool_call_id)
         try:
             await self._finish(actor, key, outcome, result, tool)
         except IntegrityError:
-            # Begun by another process in between: now it is there.
+            # Inserted by another process in the meantime: now the row exists.
             await self._finish(actor, key, outcome, result, tool)
 
     async def _finish(
@@ -106,7 +106,7 @@ class ToolRuns:
 
     @unbroken
     async def of_message(self, actor: Actor, thread_id: str, message_id: str) -> dict[str, ToolRun]:
-        """Return the runs that the message asked for, by the id of their call; none for unknown threads."""
+        """Return the runs of the message's calls by call id; none for unknown threads."""
         key = thread_key(actor, thread_id)
         query = (
             select(ToolRunRow)
@@ -119,7 +119,7 @@ class ToolRuns:
 
     @unbroken
     async def discard(self, actor: Actor, thread_id: str, message_ids: Collection[str]) -> None:
-        """Delete the runs that these messages asked for: their results are stored as messages now.
+        """Delete the runs of these messages' calls: their results are stored as messages now.
 
         Raises `ThreadNotFound`.
         """

@@ -1,7 +1,7 @@
 """The journal of turns: what a caller said and what was spoken, until the turn's messages are stored.
 
-LangGraph's checkpoints are written behind the turn, and what a crash leaves of them may be discarded by the
-next input. A row stands here for each turn that goes on; a crash leaves it behind.
+LangGraph's checkpoints are written in the background, and its next input may discard what a crash left of
+them. The journal has a row for each running turn, which survives a crash.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +27,7 @@ from .message_rows import MessageRecord, save_records
 
 
 class _GoneOn(Exception):
-    """Somebody else has settled the turn in between."""
+    """Another process changed the turn in the meantime."""
 
 
 def _insert(kind: Any) -> Insert:
@@ -41,7 +41,7 @@ def _insert(kind: Any) -> Insert:
 
 _BEGIN = {"postgresql": _insert(postgresql.insert), "sqlite": _insert(sqlite.insert)}
 _OF_TURN = (JournalRow.thread_id == bindparam("thread"), JournalRow.turn_id == bindparam("turn"))
-# Whoever took it for one that a crash left, because the lease was away for a moment, was wrong.
+# A process that took the turn for crashed, because the lease was unavailable for a moment, was wrong.
 _NOTE = (
     update(JournalRow)
     .where(*_OF_TURN)
@@ -66,10 +66,10 @@ _FIND = select(JournalRow.__table__, ThreadRow.organization_id, ThreadRow.user_i
 
 
 class TurnJournal:
-    """The journal of a database; a thread, given by its key, has one turn at a time in it."""
+    """The journal of a database: at most one turn per thread, which is given by its key."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
@@ -81,9 +81,9 @@ class TurnJournal:
         started_at: datetime,
         messages: Sequence[MessageRecord] = (),
     ) -> bool:
-        """Write down what the caller said; return false when another turn of the thread is in the journal.
+        """Store what the caller said; return false if another turn of the thread is in the journal.
 
-        It is committed when this returns. A turn that is there gets these messages.
+        Committed when this returns. If the turn is in the journal already, its messages are replaced.
         """
         row = new_row(thread_id, turn_id, process, started_at, messages)
         try:
@@ -92,7 +92,7 @@ class TurnJournal:
                     connection.execute(_BEGIN[connection.dialect.name], row).first() is not None
                 )
             )
-        except IntegrityError:  # The thread was deleted: nobody may hear of it any more.
+        except IntegrityError:  # The thread was deleted: nothing of it may be stored.
             return True
 
     @unbroken
@@ -107,11 +107,11 @@ class TurnJournal:
         *,
         after: str | None = None,
     ) -> None:
-        """Write down a turn that has ended without being written down or stored.
+        """Store a turn that has ended but is neither in the journal nor stored.
 
-        When the turn `after` which it came is still in the journal, both stand there as one: they come into
-        the window and the record in their order. When a later turn of the thread is there, the words go into
-        the record at once, unless the client told them again with that turn.
+        If the turn `after`, which it follows, is still in the journal, the two become one entry, to reach the
+        window and the record in order. If a later turn of the thread is there, the text goes into the record
+        at once, unless the client repeated it in that turn.
         """
 
         def write(connection: Connection) -> None:
@@ -132,24 +132,24 @@ class TurnJournal:
             while True:
                 try:
                     return await self._database.write(write)
-                except _GoneOn:  # Another process has just settled the turn before: look again.
+                except _GoneOn:  # Another process has just changed the earlier turn: read it again.
                     pass
 
     @unbroken
     async def note(self, spoken: Iterable[tuple[str, str, str]]) -> None:
-        """Write down what went out by now: thread id, turn id and text of turns that go on."""
+        """Store what was sent so far: thread id, turn id and text of running turns."""
         rows = [{"thread": thread, "turn": turn, "new_spoken": text} for thread, turn, text in spoken]
         await self._database.write(lambda connection: connection.execute(_NOTE, rows))
 
     @unbroken
     async def find(self, thread_id: str) -> JournaledTurn | None:
-        """Return the thread's turn that goes on or was left."""
+        """Return the thread's turn that is running or was left by a crash."""
         query = _of_thread(thread_id)
         return next(iter(await self._database.read(lambda connection: _turns(connection, query))), None)
 
     @unbroken
     async def unrecorded(self) -> list[JournaledTurn]:
-        """Return the turns that go on, and those that a crash left and that are not in the record yet."""
+        """Return running turns, and turns left by a crash that are not in the record yet."""
         query = _FIND.where(JournalRow.recorded_at.is_(None))
         return await self._database.read(lambda connection: _turns(connection, query))
 
@@ -157,7 +157,7 @@ class TurnJournal:
     async def of_agent(
         self, actor: Actor, agent: str, *, without: Collection[str], limit: int
     ) -> list[JournaledTurn]:
-        """Return the newest turns of the agent, a name or an id, but for those of the threads `without`."""
+        """Return the newest turns of the agent (a name or an id), except for the threads in `without`."""
         query = _FIND.join(AgentRow, AgentRow.id == ThreadRow.agent_id).where(is_agent(actor, agent))
         query = query.where(JournalRow.thread_id.not_in(without))
         query = query.order_by(JournalRow.started_at.desc()).limit(limit)
@@ -165,14 +165,14 @@ class TurnJournal:
 
     @unbroken
     async def take(self, turn: JournaledTurn, process: int) -> None:
-        """Make a turn that was left this process's own. Raises `ThreadBusy` when another was faster."""
+        """Make this process the owner of a left turn. Raises `ThreadBusy` if another process was faster."""
         await self._change(turn, {"process": process})
 
     @unbroken
     async def record(self, turn: JournaledTurn) -> bool:
-        """Put the words of a turn that was left into the record; return false when it went on meanwhile.
+        """Add the text of a left turn to the record; return false if the turn was resumed in the meantime.
 
-        It stays in the journal, so that it can be gone on with.
+        The turn stays in the journal, so that it can be resumed.
         """
 
         def write(connection: Connection) -> None:
@@ -188,9 +188,9 @@ class TurnJournal:
 
     @unbroken
     async def go_on(self, turn: JournaledTurn, kept: str, now: datetime) -> None:
-        """Record a turn that was left and goes on now; `kept` is what its window holds of what was spoken.
+        """Record a left turn that is resumed now; `kept` is the spoken text that its window contains.
 
-        Raises `ThreadBusy` when another process does so.
+        Raises `ThreadBusy` if another process does so.
         """
         changed = {
             "lost": turn.rest(kept),
@@ -205,9 +205,9 @@ class TurnJournal:
     async def replace(
         self, turn: JournaledTurn, records: Sequence[MessageRecord] | None, new_turn_id: str
     ) -> None:
-        """Store `records` as all that there is of a turn that was left, and begin a new one in its place.
+        """Store `records` as all messages of a left turn, and start a new turn in its place.
 
-        `None` for what the journal has of it. Raises `ThreadBusy` when another process does so.
+        With `None`, store the messages of the journal. Raises `ThreadBusy` if another process does so.
         """
         new: dict[str, Any] = {
             "turn_id": new_turn_id,
@@ -222,7 +222,7 @@ class TurnJournal:
         def write(connection: Connection) -> None:
             if records is None:
                 _record(connection, turn)
-            else:  # What was recorded of the reply goes behind what else is known now.
+            else:  # Replaces the recorded part of the reply, which must come after what is known now.
                 connection.execute(_DELETE, {"thread": turn.thread_id, "of_id": cut_id(turn.turn_id)})
                 save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
             _settle(connection, turn, new)
@@ -231,7 +231,7 @@ class TurnJournal:
 
     @unbroken
     async def drop(self, thread_id: str, turn_id: str, process: int) -> None:
-        """Forget a turn of which nothing was written down but that it had begun."""
+        """Delete a turn of which the journal only has the start."""
         nothing = delete(JournalRow).where(
             *_OF_TURN, JournalRow.process == process, JournalRow.spoken == "", JournalRow.lost == ""
         )
@@ -251,7 +251,7 @@ class TurnJournal:
             await self._database.write(write)
         except _GoneOn:
             raise ThreadBusy(
-                f"thread '{thread_name(turn.thread_id)}' goes on in another process: try again"
+                f"thread '{thread_name(turn.thread_id)}' is running in another process: try again"
             ) from None
 
 
@@ -261,9 +261,10 @@ def _record(connection: Connection, turn: JournaledTurn) -> None:
 
 
 def _settle(connection: Connection, turn: JournaledTurn, changed: dict[str, Any], *also: Any) -> None:
-    """Change the row unless another process did since it was read.
+    """Change the row unless another process has changed it since it was read.
 
-    The last statement of its transaction: the row of a turn is locked behind its thread, as when it ends.
+    Must be the last statement of its transaction: the row of a turn is locked after its thread, as in
+    `end_turn`.
     """
     as_it_was = (
         JournalRow.thread_id == turn.thread_id,
