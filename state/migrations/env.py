@@ -1,4 +1,4 @@
-"""Alembic's environment: it runs on the connection and metadata that `upgrade.py` hands over."""
+"""Alembic's environment: it uses the connection and metadata that `upgrade.py` passes."""
 
 from alembic import context
 

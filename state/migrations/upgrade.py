@@ -1,4 +1,4 @@
-"""Bring the tables of a database up to date."""
+"""Migrate the tables of a database to the newest revision."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 HEAD = "0007"
-"""The newest revision. A constant, so that a database that has it is opened without importing Alembic."""
+"""The newest revision. A constant, so that an up-to-date database is opened without importing Alembic."""
 
 MIGRATIONS = Path(__file__).parent
 
@@ -30,18 +30,18 @@ _VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-"""As Alembic makes it."""
+"""The same table that Alembic creates."""
 
 _ADVISORY_LOCK = 0x766F696365
 
 
 async def upgrade(location: Location) -> tuple[str | None, str]:
-    """Apply all migrations that a database lacks, in one transaction; return the revision before and after.
+    """Apply all missing migrations in one transaction; return the revisions before and after.
 
-    The write lock comes first: of two processes that start at once, one migrates and the other finds it done.
-    Raises `StorageError` when a newer version of voicegraph made the database.
+    The write lock is taken first: of two processes that start at once, one migrates and the other finds it
+    done. Raises `StorageError` if a newer version of voicegraph created the database.
     """
-    # Alembic blocks, and so does importing it: not on the event loop.
+    # Alembic blocks, and so does importing it, so neither runs on the event loop.
     return await asyncio.to_thread(_upgrade, location)
 
 
@@ -71,16 +71,16 @@ def _engine(location: Location) -> Engine:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision of a database's tables, `None` when it has none."""
+    """Return the revision of a database's tables, `None` if it has none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _make(connection: Connection) -> None:
-    """Make all tables as they are now; it is what the migrations would make.
+    """Create all tables in their newest form, with the same result as the migrations.
 
-    Alembic takes 8 MB of memory and a third of a second, which a first start need not pay.
+    Alembic takes 8 MB of memory and a third of a second, which a first start can save.
     """
     Base.metadata.create_all(connection)
     connection.execute(text(_VERSION_TABLE))
@@ -88,7 +88,7 @@ def _make(connection: Connection) -> None:
 
 
 def alembic_config(connection: Connection, location: Location) -> "Config":
-    """Return how Alembic migrates the database at `location` by a connection to it."""
+    """Return Alembic's configuration to migrate the database at `location` over `connection`."""
     from alembic.config import Config
 
     config = Config()
@@ -108,7 +108,8 @@ def _migrate(connection: Connection, before: str | None, location: Location) -> 
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before is not None and before not in known:
         raise StorageError(
-            f"database {location.shown} was made by a newer version of voicegraph (its revision is {before}, "
-            f"this version knows {HEAD}): upgrade voicegraph or choose another database"
+            f"database {location.shown} was created by a newer version of voicegraph "
+            f"(its revision is {before}, this version knows {HEAD}): "
+            "upgrade voicegraph or choose another database"
         )
     command.upgrade(config, "head")

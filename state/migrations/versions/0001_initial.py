@@ -13,12 +13,12 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# 64 bits; on SQLite only a column of type INTEGER is the row id itself.
+# 64 bits; on SQLite only a column of type INTEGER is the row id.
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Create all tables."""
     _owners()
     _agents()
     _blocks()

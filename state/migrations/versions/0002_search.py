@@ -1,4 +1,4 @@
-"""Which messages and passages the search index has taken in, and which of its entries must go.
+"""Which messages and passages are in the search index, and which of its entries must be removed.
 
 Revision ID: 0002
 """
@@ -16,7 +16,7 @@ SEARCHED = ("messages", "passages")
 
 
 def upgrade() -> None:
-    """Add the columns, all of it due, and the table of removals with its triggers."""
+    """Add the columns, with every row due, and the table of removals with its triggers."""
     op.create_table(
         "index_removals",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),

@@ -1,4 +1,4 @@
-"""Keys for the HTTP server, and the order in which it lists threads.
+"""API keys of the HTTP server, and the index for listing threads.
 
 Revision ID: 0003
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table and the index."""
+    """Create the table and the index."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -41,6 +41,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop what `upgrade` made."""
+    """Drop what `upgrade` created."""
     op.drop_index(op.f("ix_threads_organization_id_user_id_created_at_id"), "threads")
     op.drop_table("api_keys")

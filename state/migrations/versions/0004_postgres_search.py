@@ -1,4 +1,4 @@
-"""The search index of PostgreSQL, and texts that are ordered there as SQLite orders them.
+"""PostgreSQL's search index, and texts sorted there as on SQLite.
 
 Revision ID: 0004
 """
@@ -11,7 +11,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# The entries of each searched table. SQLite has its index in a file of its own, which is no migration's.
+# The entries of each searched table. SQLite's index is in a separate file, which is not migrated here.
 ENTRIES = {"messages": "recall", "passages": "archive"}
 ORDERED = (
     "organizations",
@@ -30,7 +30,7 @@ ORDERED = (
 
 
 def upgrade() -> None:
-    """Make the tables of the index, and everything due that was stored before; on SQLite do nothing."""
+    """Create the tables of the index and make all stored rows due; on SQLite do nothing."""
     if op.get_bind().dialect.name != "postgresql":
         return
     for table in ORDERED:
@@ -40,7 +40,7 @@ def upgrade() -> None:
             f"CREATE TABLE {name}_entries (number bigint PRIMARY KEY REFERENCES {table} ON DELETE CASCADE, "
             "text text NOT NULL, words tsvector NOT NULL)"
         )
-        # Without a list of what is still to be taken in, which each search would read from end to end.
+        # Without a pending list, which each search would scan.
         op.execute(
             f"CREATE INDEX ix_{name}_entries_words ON {name}_entries USING gin (words) "
             "WITH (fastupdate = off)"
@@ -56,9 +56,9 @@ def upgrade() -> None:
 
 
 def _order_by_characters(table: str) -> None:
-    """Let the rules of no language order the texts of a table, which they also do more slowly.
+    """Sort the texts of a table by their characters, not by a language's rules, which are also slower.
 
-    All of them: two columns with rules of their own would not be joined by an index.
+    All columns are changed: an index cannot join two columns with different collations.
     """
     columns = sa.inspect(op.get_bind()).get_columns(table)
     changes = (
@@ -70,7 +70,7 @@ def _order_by_characters(table: str) -> None:
 
 
 def downgrade() -> None:
-    """Drop what `upgrade` made; the order of texts stays."""
+    """Drop what `upgrade` created; the sort order of texts stays."""
     if op.get_bind().dialect.name != "postgresql":
         return
     op.execute("DROP TABLE embedder")

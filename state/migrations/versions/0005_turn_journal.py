@@ -1,4 +1,4 @@
-"""The journal of turns that are going on.
+"""The journal of running turns.
 
 Revision ID: 0005
 """
@@ -13,8 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table."""
-    # On PostgreSQL the texts of all tables are ordered by their characters.
+    """Create the table."""
+    # On PostgreSQL the texts of all tables are sorted by their characters.
     text = sa.Text(collation="C" if op.get_bind().dialect.name == "postgresql" else None)
     op.create_table(
         "turn_journal",

@@ -1,4 +1,4 @@
-"""What was spoken for a message, where that is not its text.
+"""What was spoken for a message, if that differs from its text.
 
 Revision ID: 0006
 """

@@ -1,7 +1,7 @@
-"""Threads are kept under keys of their owners: each user has thread ids of their own.
+"""Store threads under keys that include their owner: each user has thread ids of their own.
 
-On SQLite the checkpoints are in a file of their own, which is changed first. Should the process die before
-the database is, the next attempt changes what the first one did once more, to the same.
+On SQLite the checkpoints are in a separate file, which is changed first. If the process dies before the
+database is changed, the next attempt repeats the change with the same result.
 
 Revision ID: 0007
 """
@@ -30,18 +30,18 @@ SEPARATOR = "\x1f"
 
 
 def upgrade() -> None:
-    """Give the threads of all but the default actor their keys."""
-    # The id holds the owner from now on: an entry with both may be too long for PostgreSQL.
+    """Give the threads of all actors except the default one their keys."""
+    # From now on the id contains the owner: an index entry with both may be too long for PostgreSQL.
     op.drop_index(op.f("ix_threads_organization_id_user_id_created_at_id"), "threads")
     columns = ["organization_id", "user_id", "created_at"]
     op.create_index(op.f("ix_threads_organization_id_user_id_created_at"), "threads", columns)
     owner = f"organization_id || '{SEPARATOR}' || user_id || '{SEPARATOR}'"
-    is_key = f"substr(id, 1, length({owner})) = {owner}"  # One that had to stay when this was undone.
+    is_key = f"substr(id, 1, length({owner})) = {owner}"  # A key that `downgrade` could not shorten.
     _rename(f"SELECT id, {owner} || id FROM threads WHERE {OF_OTHERS} AND NOT {is_key}")
 
 
 def downgrade() -> None:
-    """Give threads their names back, but those whose name several users have."""
+    """Give threads their names back, except those whose name several users have."""
     owner = "length(organization_id) + length(user_id) + 3"
     name = f"CASE WHEN {OF_OTHERS} THEN substr(id, {owner}) ELSE id END"
     named = f"(SELECT id, {name} AS name FROM threads)"
@@ -53,7 +53,7 @@ def downgrade() -> None:
 
 
 def _rename(wanted: str) -> None:
-    """Give threads other ids: `wanted` selects the old and the new ones."""
+    """Change thread ids: `wanted` selects the old and the new ones."""
     connection = op.get_bind()
     order = ' COLLATE "C"' if connection.dialect.name == "postgresql" else ""
     op.execute(f"CREATE TEMPORARY TABLE renamed (old text{order} PRIMARY KEY, new text{order} NOT NULL)")
@@ -69,7 +69,7 @@ def _rename(wanted: str) -> None:
 
 
 def _checkpoints(connection: sa.Connection) -> list[str]:
-    """Return the tables of checkpoints that are in the database; on SQLite change those in their file."""
+    """Return the tables of checkpoints in the database; on SQLite change those in the separate file."""
     if connection.dialect.name == "postgresql":
         return [table for table in CHECKPOINTS if sa.inspect(connection).has_table(table)]
     config = op.get_context().config
