@@ -1,1 +1,1 @@
-"""Finding what was said and kept: by words, by meaning, in pages."""
+"""Search messages and passages by words and by meaning, in pages."""

@@ -1,11 +1,11 @@
-"""Long texts cut into pieces, at the ends of sentences where they can be."""
+"""Cut long texts into pieces, at the ends of sentences if possible."""
 
 import re
 
 LONGEST_PIECE = 1000
-"""Characters that a piece has at most."""
+"""Maximum number of characters of a piece."""
 
-# The best places first: between paragraphs, after a sentence in any script, at a line's end, between words.
+# Best first: between paragraphs, after a sentence in any script, at the end of a line, between words.
 _PLACES = tuple(
     re.compile(pattern)
     for pattern in (r"\n\s*\n", r"(?<=[.!?…。！？؟۔।])[\"'”’»)\]]*\s+|(?<=[。！？])", r"\n", r"\s+")
@@ -13,9 +13,9 @@ _PLACES = tuple(
 
 
 def cut_text(text: str, longest: int = LONGEST_PIECE) -> list[str]:
-    """Return `text` without blanks around it, in pieces of at most `longest` characters.
+    """Return `text`, stripped, in pieces of at most `longest` characters.
 
-    A short text is one piece, as it is. Nothing but blanks between the pieces is lost.
+    A short text is one piece, unchanged. Only whitespace between pieces is lost.
     """
     if len(text) <= longest:
         return [text]
@@ -29,7 +29,7 @@ def cut_text(text: str, longest: int = LONGEST_PIECE) -> list[str]:
 
 
 def _cut_at(text: str, longest: int) -> int:
-    """Return where the first piece ends: at the last good place of its second half, or hard at its limit."""
+    """Return the end of the first piece: the last good place in its second half, or else `longest`."""
     head = text[: longest + 1]
     for place in _PLACES:
         ends = [

@@ -1,4 +1,4 @@
-"""What makes vectors of texts, so that a search finds a meaning in other words; all works without one."""
+"""The embedder, an optional model that makes vectors of texts to search by meaning."""
 
 import asyncio
 import logging
@@ -9,23 +9,23 @@ from typing import Protocol
 log = logging.getLogger(__name__)
 
 LONGEST = 4000
-"""So many characters of a text count: models refuse more, and a vector of a long text means nothing."""
+"""Maximum characters of a text to embed: models refuse more, and vectors of long texts are meaningless."""
 
 
 class Embedder(Protocol):
-    """A model for vectors. Its functions raise any error when the model does not answer."""
+    """An embedding model. Its functions raise any error if the model does not answer."""
 
     @property
     def name(self) -> str:
-        """The model's name: vectors of two names are never compared."""
+        """The model's name: vectors of different names are never compared."""
         ...
 
     async def embed_documents(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """Return a vector for each text that is searched, all of one length."""
+        """Return a vector for each stored text, all of one length."""
         ...
 
     async def embed_query(self, text: str) -> Sequence[float]:
-        """Return the vector of a text that is searched for."""
+        """Return the vector of a query."""
         ...
 
 
@@ -38,9 +38,9 @@ class Meaning:
 
 
 async def meaning_of(embedder: Embedder | None, query: str, deadline: float) -> Meaning | None:
-    """Return the meaning of a query, `None` without an embedder or an answer of it within `deadline` seconds.
+    """Return the meaning of a query, `None` without an embedder or an answer within `deadline` seconds.
 
-    A caller waits for it: whatever goes wrong, the search goes on by words alone.
+    A caller is waiting: on any error, the search continues by words alone.
     """
     if embedder is None or not query.strip():
         return None

@@ -1,4 +1,4 @@
-"""Bring the vectors of the search index up to date, behind the turns, and make those of queries."""
+"""Keep the vectors of the search index up to date in the background, and embed queries."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ class Embedding:
     """The vectors of a store; without an embedder it does nothing."""
 
     def __init__(self, index: SearchIndex, embedder: Embedder | None, *, deadline: float) -> None:
-        """Work on `index`; a search waits `deadline` seconds at most for the vector of its query.
+        """Use `index`; a search waits at most `deadline` seconds for the vector of its query.
 
         Raises `MissingExtra` without numpy.
         """
@@ -36,19 +36,19 @@ class Embedding:
 
     @property
     def on(self) -> bool:
-        """True when there is an embedder."""
+        """True if there is an embedder."""
         return self._embedder is not None
 
     async def meaning_of(self, query: str) -> Meaning | None:
-        """Return the meaning of a query, `None` when it must be searched for by words alone."""
+        """Return the meaning of a query, `None` if it must be searched by words alone."""
         return await meaning_of(self._embedder, query, self._deadline)
 
     async def embed_due(self, progress: Callable[[int, int], None] = lambda done, left: None) -> int:
-        """Make vectors for all entries of the index that wait for one; return how many it were.
+        """Embed all entries of the index that wait for a vector; return their number.
 
-        For the program itself, off the voice path: it can be cancelled at any time. `progress` is told how
-        many are done and how many are left. The first embedder of an index gets all its entries; when it is
-        not the first one, nothing is done until `change_model` was called. Raises `ModelError`.
+        For the background, not for turns: it can be cancelled at any time. `progress` is called with the
+        numbers of finished and remaining entries. The first embedder of an index embeds all its entries;
+        another model does nothing until `change_model` is called. Raises `ModelError`.
         """
         if self._embedder is None:
             return 0
@@ -62,7 +62,7 @@ class Embedding:
             return done
 
     async def change_model(self) -> None:
-        """Make all entries due that have no vector of the embedder; vectors of other models go."""
+        """Mark all entries without a vector of this embedder as due; delete vectors of other models."""
         if self._embedder is not None:
             await self._index.want(self._embedder.name)
 
@@ -95,7 +95,7 @@ async def _vectors(embedder: Embedder, entries: Sequence[Due]) -> list[bytes | N
     except ModelError as error:
         if error.retryable:
             raise
-    # Either the model takes nothing (a bad key, say), or one of these texts is not to its liking.
+    # Either the model refuses everything (a bad key, say), or only one of these texts.
     await _embed(embedder, [_PROBE])
     made: list[bytes | None] = []
     for text in texts:

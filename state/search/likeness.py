@@ -1,4 +1,4 @@
-"""Vectors: what waits for one, and which are like that of a query."""
+"""Vectors: entries that wait for one, and the vectors most similar to that of a query."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from .embedder import Meaning
 from .ranking import Found
 
 MOST_COMPARED = 10_000
-"""Vectors that a query is compared with: the newest of the agent, and those of what its words have found."""
+"""Number of vectors compared with a query: the agent's newest, and those found by its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Due:
 
 
 def normalised(vector: Sequence[float]) -> bytes | None:
-    """Return a vector of length 1 as bytes, `None` for one that points nowhere."""
+    """Return the vector scaled to length 1 as bytes, `None` if that is impossible."""
     import numpy
 
     values = numpy.asarray(vector, dtype=numpy.float32)
@@ -31,10 +31,10 @@ def normalised(vector: Sequence[float]) -> bytes | None:
 
 
 def likest(vectors: Mapping[int, bytes], meaning: Meaning, most: int, also: Collection[int]) -> Found:
-    """Return the numbers of the vectors that are most like that of the query, the likest first.
+    """Return the numbers of the vectors most similar to the query's, the most similar first.
 
-    `vectors` are of length 1 and have four bytes a number. Those with the numbers `also` come on top of the
-    `most` ones. The score is the cosine.
+    `vectors` have length 1 and four bytes per component. The numbers in `also` are returned in addition to
+    the first `most`. The score is the cosine.
     """
     scores = _likeness(vectors, meaning.vector)
     ordered = sorted(scores, key=lambda found: (-found[1], found[0]))

@@ -1,28 +1,28 @@
-"""Mix what was found by words with what was found by meaning.
+"""Combine the results of word search and vector search.
 
-By weighted score: four fifths words, one fifth meaning. On LoCoMo words alone find far more than vectors
-alone (evidence recall at 10 of 0.77 against 0.45 with MiniLM), so vectors decide between what words leave
-close, and bring in what no word of the query is in: then it is 0.77 to 0.78. Half and half it is 0.75, and a
-fusion of ranks, which trusts both alike, always hurt.
+By weighted score: four fifths words, one fifth meaning. On LoCoMo, words alone find far more than vectors
+alone (evidence recall at 10 of 0.77 against 0.45 with MiniLM), so vectors break near ties between words, and
+add entries without any word of the query: then it is 0.77 to 0.78. With equal weights it is 0.75, and fusing
+ranks, which trusts both alike, always made it worse.
 
-Scores of the two are of different kinds, so each is brought to 0 .. 1 within the candidates: words by the
-best score, since 0 means there that no word was found; likeness from the least to the greatest one, since
-what unlike texts have differs from model to model.
+The two scores are of different kinds, so each is scaled to 0 .. 1 among the candidates: words by the best
+score, since 0 means that no word was found; similarity from the least to the greatest, since the similarity
+of unrelated texts differs between models.
 """
 
 from .ranking import Found
 
 CANDIDATES = 100
-"""How many are taken from either side."""
+"""Number of candidates from each search."""
 WORDS = 0.8
 MEANING = 0.2
 
 
 def mixed(worded: Found, alike: Found) -> Found:
-    """Return what was found either way, the best first, with scores from 0 to 1.
+    """Return the entries found by either search, best first, with scores from 0 to 1.
 
-    `worded` and `alike` come best first. Of `worded` what is behind the candidates follows in its order. What
-    has no vector yet counts as if its meaning were as good as its words.
+    `worded` and `alike` are sorted best first. Entries of `worded` after the candidates follow in their
+    order. For an entry without a vector, its score by words also counts as its similarity.
     """
     words = _by_best(dict(worded[:CANDIDATES]))
     likeness = _by_range(dict(alike))

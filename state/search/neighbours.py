@@ -1,4 +1,4 @@
-"""What is found: a message, with the two before and the two after it in its thread."""
+"""Search hits: a message with the two before it and the two after it in its thread."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,18 +8,18 @@ from ..agents.actors import IMPORTING
 from .ranking import Found
 
 WITHDRAWN = "withdrawn"
-"""Status of a message whose request turned out to be speculative: it stays in the record alone."""
+"""Status of a message whose request turned out to be speculative: it is only kept in the record."""
 
 SEARCHED_ROLES = ("user", "assistant")
 
 
 def heard_words(table: str) -> str:
-    """Return the SQL expression for what was heard of a message in the row `table`."""
+    """Return the SQL expression for what was heard of the message in row `table`."""
     return f"coalesce({table}.spoken, {table}.text)"
 
 
 def in_thread(table: str) -> str:
-    """Return the SQL condition that the thread of the row `table` is complete: no import is writing it."""
+    """Return the SQL condition that the thread of row `table` is complete, that is, not being imported."""
     return (
         f"EXISTS (SELECT 1 FROM threads WHERE threads.id = {table}.thread_id "
         f"AND threads.user_id NOT LIKE '%{IMPORTING}')"
@@ -28,7 +28,7 @@ def in_thread(table: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """Words of a caller or of the agent; `speaker` is a name when one is known, else the role."""
+    """A message of a caller or of the agent; `speaker` is a name if known, otherwise the role."""
 
     number: int
     id: str
@@ -41,7 +41,7 @@ class Said:
 
 @dataclass(slots=True)
 class Around:
-    """What was said around a message, the oldest first."""
+    """The messages around a message, oldest first."""
 
     before: list[Said] = field(default_factory=list[Said])
     after: list[Said] = field(default_factory=list[Said])
@@ -49,9 +49,10 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecallHit:
-    """A message that was found, with the two before and the two after it, the oldest first.
+    """A message that was found, with the two before and the two after it, oldest first.
 
-    A higher `score` answers better; it is 0 where nothing was ranked. Scores of two queries do not compare.
+    A higher `score` is a better match; it is 0 for unranked results. Scores of different queries are not
+    comparable.
     """
 
     message: Said
@@ -61,7 +62,7 @@ class RecallHit:
 
 
 def hits_of(found: Found, messages: Mapping[int, Said], near: Mapping[int, Around]) -> list[RecallHit]:
-    """Return what was found as hits; what was deleted or withdrawn since it was indexed is none."""
+    """Return the results as hits, without messages that were deleted or withdrawn since they were indexed."""
     firsts = _firsts(messages)
     return [
         RecallHit(
@@ -76,7 +77,7 @@ def hits_of(found: Found, messages: Mapping[int, Said], near: Mapping[int, Aroun
 
 
 def _firsts(messages: Mapping[int, Said]) -> set[int]:
-    """Return the numbers without those of copies: what was said in a fork's past is found once."""
+    """Return the numbers without copies, so that messages copied to a fork are found once."""
     firsts: dict[tuple[str, str], int] = {}
     for number, message in messages.items():
         known = firsts.setdefault((message.id, message.text), number)

@@ -1,4 +1,4 @@
-"""Passages: what an agent keeps for good in its archival memory."""
+"""Passages: the texts in an agent's archival memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,12 +22,12 @@ from .search import Order, Page, Wish, page_of
 from .search_index import SearchIndex
 
 MOST_CHARACTERS = 1_000_000
-"""Characters that a text for archival memory holds at most."""
+"""Maximum number of characters of a text for archival memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A text of archival memory; `context` tells where it comes from."""
+    """A text of archival memory; `context` is its source."""
 
     id: str
     number: int
@@ -39,7 +39,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPassage:
-    """A text for archival memory, of any length; `created_at` is now unless given."""
+    """A text of any length for archival memory; `created_at` defaults to now."""
 
     text: str
     context: str | None = None
@@ -52,8 +52,8 @@ class NewPassage:
             raise InvalidInput("the passage is empty")
         if len(self.text) > MOST_CHARACTERS:
             raise InvalidInput(
-                f"archival memory takes texts of at most {MOST_CHARACTERS} characters, "
-                f"this has {len(self.text)}"
+                f"a text for archival memory has at most {MOST_CHARACTERS} characters, "
+                f"this one has {len(self.text)}"
             )
         if self.created_at is not None and self.created_at.tzinfo is None:
             raise InvalidInput("a passage's `created_at` needs a time zone")
@@ -61,7 +61,7 @@ class NewPassage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageHit:
-    """A passage that was found; a higher `score` answers better, it is 0 where nothing was ranked."""
+    """A passage that was found; a higher `score` is a better match, it is 0 for unranked results."""
 
     passage: Passage
     score: float
@@ -71,7 +71,7 @@ class Passages:
     """The passages of agents."""
 
     def __init__(self, database: Database, index: SearchIndex, embedding: Embedding) -> None:
-        """Work on `database`; search in its `index`, with the vectors of `embedding` if it has any."""
+        """Use `database`; search in its `index`, with the vectors of `embedding` if it has any."""
         self._database = database
         self._index = index
         self._embedding = embedding
@@ -89,7 +89,7 @@ class Passages:
     ) -> tuple[Passage, ...]:
         """Store a text, cut at the ends of sentences into passages of at most 1,000 characters.
 
-        All have the same tags, context and time, which is now unless given. Raises `AgentNotFound`, and
+        All passages get the same tags, context and time, which defaults to now. Raises `AgentNotFound`, and
         `InvalidInput` for an empty text, one of over a million characters and a time without time zone.
         """
         new = NewPassage(text=text, tags=tuple(tags), context=context, created_at=created_at)
@@ -111,10 +111,10 @@ class Passages:
         limit: int = 10,
         offset: int = 0,
     ) -> Page[PassageHit]:
-        """Return the passages about `query` from `start` on and before `end` that have all of `tags`.
+        """Return the passages about `query`, from `start` and before `end`, that have all of `tags`.
 
-        Any text is taken as plain words; words of the tags and of the context are found too. Passages are
-        found once `Recall.index_due` has run. Raises what `Recall.search` does.
+        The query is plain words; tags and context are searched too. Passages are found after
+        `Recall.index_due` has run. Raises the same as `Recall.search`.
         """
         wish = Wish(
             query=query,
@@ -127,7 +127,7 @@ class Passages:
         )
         wish.check()
         if wish.ranked:
-            # Not in the unbroken part: whoever does not want the answer any more must not wait for this.
+            # Outside the uninterrupted part, so that a cancelled search need not wait for this.
             wish = replace(wish, meaning=await self._embedding.meaning_of(query))
         return await self._search(actor, agent_id, wish)
 
@@ -141,7 +141,7 @@ class Passages:
         hits = [
             PassageHit(passage=passages[number], score=score)
             for number, score in found[: wish.limit]
-            if number in passages  # Deleted, and still in the index.
+            if number in passages  # Not deleted since it was indexed.
         ]
         return page_of(wish, found, hits)
 
@@ -149,7 +149,7 @@ class Passages:
     async def list(
         self, actor: Actor, agent_id: str, *, limit: int | None = None, before: int | None = None
     ) -> tuple[Passage, ...]:
-        """Return the last `limit` passages, all if `None`, with a number below `before`, the oldest first."""
+        """Return the last `limit` passages (all if `None`) with a number below `before`, oldest first."""
         if limit is not None and limit < 1:
             raise InvalidInput(f"the limit must be at least 1, it is {limit}")
         query = select(PassageRow).where(PassageRow.agent_id == agent_id)
@@ -163,7 +163,7 @@ class Passages:
 
     @unbroken
     async def page(self, actor: Actor, agent_id: str, cut: Cut) -> Slice[Passage]:
-        """Return a page of the agent's passages, the newest first. Raises `AgentNotFound`, `InvalidInput`."""
+        """Return a page of the agent's passages, newest first. Raises `AgentNotFound`, `InvalidInput`."""
         query = select(PassageRow).where(PassageRow.agent_id == agent_id)
         async with self._database.reading() as session:
             await agent_number(session, actor, agent_id)
@@ -179,7 +179,7 @@ class Passages:
 
     @unbroken
     async def delete(self, actor: Actor, passage_id: str) -> None:
-        """Delete the passage, or raise `NotFound`."""
+        """Delete the passage. Raises `NotFound`."""
         mine = select(AgentRow.id).where(owned_by(actor, AgentRow))
         query = delete(PassageRow).where(PassageRow.id == passage_id, PassageRow.agent_id.in_(mine))
         async with self._database.erasing() as session:
@@ -188,7 +188,7 @@ class Passages:
 
     @unbroken
     async def count(self, actor: Actor, agent_id: str) -> int:
-        """Return the number of the agent's passages, or raise `AgentNotFound`."""
+        """Return the number of the agent's passages. Raises `AgentNotFound`."""
         async with self._database.reading() as session:
             await agent_number(session, actor, agent_id)
             query = select(func.count()).where(PassageRow.agent_id == agent_id)

@@ -1,4 +1,4 @@
-"""What a user's text asks the search index for: plain quoted words, never its query language."""
+"""The words of a query: plain quoted words, never the database's query language."""
 
 import re
 import unicodedata
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_]+")
 LONGEST_WORD = 64
-"""Of a longer word so many characters count."""
+"""Number of characters of a word that count."""
 
 _MOST_WORDS = 32
 
-# Words that stand in nearly every sentence or question tell nothing about what it is about.
+# Words that are in nearly every sentence or question say nothing about its topic.
 _STOP_WORDS = frozenset(
     """
     a about am an and any are as at be been being but by can could d did do does doing don for from had has
@@ -23,23 +23,23 @@ _STOP_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The words of a query, each once, and which of them follow each other in it."""
+    """The distinct words of a query, and the pairs that are adjacent in it."""
 
     words: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text in their order, in small letters: what is of letters and digits alone."""
-    # An accent that is a character of its own would part a word.
+    """Return the words of a text in order, in lower case: runs of letters and digits."""
+    # A combining accent, which is a character of its own, would split a word.
     whole = text if text.isascii() else unicodedata.normalize("NFC", text)
     return _WORD.findall(whole.lower())
 
 
 def wanted(query: str) -> Wanted:
-    """Return what `query` asks for: its content words, or all its words when it has no others.
+    """Return the content words of `query`, or all its words if it has no content words.
 
-    Long queries are cut to their first 32 words. A query without letters and digits has no words.
+    Only the first 32 words count. A query without letters and digits has no words.
     """
     spoken = [word[:LONGEST_WORD] for word in split_words(query)]
     content = [word for word in spoken if word not in _STOP_WORDS] or spoken

@@ -1,10 +1,10 @@
-"""What makes an entry of the search index answer a query, counted inside one agent alone.
+"""Rank the entries of the search index for a query, with statistics of one agent only.
 
-An entry scores for each word the word's rarity, half of it for a word that stands in its context only, and a
-little more for words that follow each other in the query and stand close together. Rarity is counted among
-the agent's own entries: counted among those of all, an agent's memories would be ranked by what others said,
-and a query would get slower with every message of anybody (110 ms instead of 9 at a million on SQLite, 95th
-percentile of frequent words). It finds as much: evidence recall at 10 on LoCoMo is within 0.01.
+For each word, an entry scores the word's rarity, or half of it for a word in its context only, and a little
+more for adjacent words of the query that are close together. Rarity is measured among the agent's own
+entries. With statistics of all entries, an agent's memories would be ranked by what others said, and every
+message of anybody would slow queries down (110 ms instead of 9 at a million on SQLite, 95th percentile of
+frequent words). Results are as good: evidence recall at 10 on LoCoMo is within 0.01.
 """
 
 import math
@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_BETWEEN = 3
-"""Words that may stand between two that stand close together."""
+"""Maximum number of words between two words that count as close together."""
 
 _NEARBY = 0.5
-"""What a word in the context counts, of one in the text."""
+"""Weight of a word in the context, relative to one in the text."""
 _PAIR = 0.2
-"""What two words that stand close together count, of a word."""
+"""Weight of two words that are close together, relative to a word."""
 _MANY_ENTRIES = 10_000
 _MOST_WORDS = 8
 _MOST_WORDS_OF_MANY = 4
@@ -28,7 +28,7 @@ Found = list[tuple[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What an entry gains that has a word anywhere, in its own text alone, or near another word."""
+    """The score of an entry with a word anywhere, in its own text only, or near another word."""
 
     word: str
     worth: float
@@ -37,9 +37,10 @@ class Gain:
 
 
 def rarities(counts: Mapping[str, int], entries: int) -> dict[str, float]:
-    """Return the rarity of the words that any entry has; of many words, that of the rarest.
+    """Return the rarity of the words that occur in any entry, at most that of the rarest few.
 
-    `counts` tells how many entries have a word, `entries` how many there are, or were.
+    `counts` maps words to the number of entries with them; `entries` is the total number, which may be
+    outdated.
     """
     entries = max(entries, *counts.values())
     known = sorted((count, word) for word, count in counts.items() if count)
@@ -48,7 +49,7 @@ def rarities(counts: Mapping[str, int], entries: int) -> dict[str, float]:
 
 
 def gains(rarity: Mapping[str, float], pairs: Sequence[tuple[str, str]]) -> list[Gain]:
-    """Return all that an entry can gain by, of words of these rarities that follow each other in `pairs`."""
+    """Return all gains for words with these rarities, where `pairs` are adjacent in the query."""
     found: list[Gain] = []
     for word, worth in rarity.items():
         found.append(Gain(word, _NEARBY * worth))

@@ -1,4 +1,4 @@
-"""Recall memory: find what was said in any of an agent's conversations."""
+"""Recall memory: search the messages of all conversations of an agent."""
 
 import asyncio
 import time
@@ -22,11 +22,11 @@ from .search_index import SearchIndex
 __all__ = ["Recall", "RecallHit"]
 
 _PAUSE = 2
-"""How long indexing rests after each step, in times of what the step took."""
+"""Pause of indexing after each step, as a multiple of the step's duration."""
 
 
 class Recall:
-    """Search over all messages of users and agents, and the upkeep of the search index."""
+    """Search over the messages of agents, and the upkeep of the search index."""
 
     def __init__(self, database: Database, index: SearchIndex, embedding: Embedding) -> None:
         """Search in `index`, which belongs to `database`, with the vectors of `embedding` if it has any."""
@@ -49,11 +49,11 @@ class Recall:
         limit: int = 10,
         offset: int = 0,
     ) -> Page[RecallHit]:
-        """Return what was said about `query` from `start` on and before `end`, in all threads or in one.
+        """Return what was said about `query`, from `start` and before `end`, in all threads or in one.
 
-        Any text is taken as plain words. Messages are found once `index_due` has run; what was not heard of a
-        reply never is. Raises `AgentNotFound`, and `InvalidInput` for a role other than user and assistant,
-        an unknown order, a limit outside 1 to 100, a negative offset and times without time zone.
+        The query is plain words. Messages are found after `index_due` has run; the unheard part of a reply is
+        never found. Raises `AgentNotFound`, and `InvalidInput` for a role other than user and assistant, an
+        unknown order, a limit outside 1 to 100, a negative offset and times without time zone.
         """
         wish = Wish(
             query=query,
@@ -67,15 +67,15 @@ class Recall:
         )
         wish.check()
         if wish.ranked:
-            # Not in the unbroken part: whoever does not want the answer any more must not wait for this.
+            # Outside the uninterrupted part, so that a cancelled search need not wait for this.
             wish = replace(wish, meaning=await self._embedding.meaning_of(query))
         return await self._index.messages(actor, agent_id, wish)
 
     async def index_due(self, agent_id: str | None = None) -> int:
-        """Index the messages and passages of an agent, or of all, that are not yet; return how many it was.
+        """Index new messages and passages of an agent, or of all agents; return their number.
 
-        For the program itself, off the voice path: it works in short steps and can be cancelled between them.
-        What a crash leaves is due at the next call. Entries of what was deleted go first.
+        For the background, not for turns: it works in short steps and can be cancelled between them. What a
+        crash leaves is done by the next call. Entries of deleted rows are removed first.
         """
         total = 0
         async with self._indexing:
@@ -83,7 +83,7 @@ class Recall:
             began = time.monotonic()
             while done := await self._index.index_some(numbers):
                 total += done
-                # With all of a processor to itself, a backlog would slow the turns down that run meanwhile.
+                # At full speed, a backlog would slow down the turns that run meanwhile.
                 await asyncio.sleep(_PAUSE * (time.monotonic() - began))
                 began = time.monotonic()
         return total
@@ -91,9 +91,9 @@ class Recall:
     async def erase_deleted(self, numbers: Numbers | None = None) -> int:
         """Remove every trace of deleted messages and passages from the index; return how much is left.
 
-        For the program itself, when somebody must be forgotten: on SQLite it rewrites the index, which takes
-        a minute for a million messages. What is left is 0, unless another program reads the file for long.
-        Entries with `numbers` are looked for whether or not the index was to remove them.
+        For erasing a person's data, not for turns: on SQLite it rewrites the index, which takes a minute for
+        a million messages. The result is 0, unless another program is reading the file for a long time.
+        Entries with `numbers` are looked for even if the index has no removal noted for them.
         """
         async with self._indexing:
             return await self._index.erase_deleted(numbers or {})
@@ -104,5 +104,5 @@ class Recall:
             return 0, (1 << 63) - 1
         async with self._database.reading() as session:
             number = await session.scalar(select(AgentRow.number).where(AgentRow.id == agent_id))
-        # Deleted in the meantime: what it left still goes.
+        # Deleted in the meantime: its entries must still be removed.
         return (0, -1) if number is None else numbers_of(number)

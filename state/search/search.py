@@ -1,4 +1,4 @@
-"""What every search takes and gives: a checked wish, and hits in pages."""
+"""Search queries, and pages of hits."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from .ranking import Found
 
 Order = Literal["best", "newest"]
 Numbers = Mapping[str, Collection[int]]
-"""Numbers of rows by their table, `messages` or `passages`; entries have the same numbers."""
+"""Numbers of rows by table, `messages` or `passages`; their entries have the same numbers."""
 T = TypeVar("T")
 
 MOST_HITS = 100
-"""Hits that a page has at most."""
+"""Maximum number of hits of a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some hits, and the `offset` that gives the next ones (`None` when there are no more)."""
+    """Consecutive hits, and the `offset` of the next page (`None` if there are no more)."""
 
     hits: tuple[T, ...]
     next_offset: int | None
@@ -31,7 +31,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A search as it was asked for; only messages have roles and threads, only passages have tags.
+    """A search query with its filters; only messages have roles and threads, only passages have tags.
 
     `thread_id` is the key of a thread.
     """
@@ -49,11 +49,11 @@ class Wish:
 
     @property
     def ranked(self) -> bool:
-        """True when the answers come best first, not newest first."""
+        """True if results are sorted best first, false if newest first."""
         return self.order == "best" and bool(wanted(self.query).words)
 
     def check(self) -> None:
-        """Raise `InvalidInput` for what cannot be searched."""
+        """Raise `InvalidInput` if the query is invalid."""
         if self.order not in ("best", "newest"):
             raise InvalidInput(f"the order must be 'best' or 'newest', it is '{self.order[:40]}'")
         if not 1 <= self.limit <= MOST_HITS:
@@ -68,33 +68,33 @@ class Wish:
 
 
 class Finder(Protocol):
-    """The rows of one agent in a window, and the ways to find some of them."""
+    """The rows of one agent within a query's filters, and the ways to search them."""
 
     def best(self, query: Wanted, limit: int, offset: int) -> Found:
-        """Return the rows that answer best, the best first; of equals what was stored first."""
+        """Return the best matches, best first; equal ones in the order of storage."""
         ...
 
     def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
-        """Return the rows whose vectors are most like that of the query, the likest first.
+        """Return the rows whose vectors are most similar to the query's, the most similar first.
 
-        Those with the numbers `also` come on top of the `most` rows. The score is the cosine.
+        The numbers in `also` are returned in addition to the first `most` rows. The score is the cosine.
         """
         ...
 
     def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
-        """Return the rows whose own text has one of the words, the newest first; their score is 0."""
+        """Return the rows whose own text contains one of the words, newest first; their score is 0."""
         ...
 
     def listed(self, sought: str, limit: int, offset: int) -> Found:
-        """Return the rows whose text holds `sought` as it is, the newest first; their score is 0."""
+        """Return the rows whose text contains `sought` literally, newest first; their score is 0."""
         ...
 
 
 def find(finder: Finder, wish: Wish) -> Found:
-    """Return the rows that answer the wish, and one more than its limit.
+    """Return the rows that match the query, up to one more than its limit.
 
-    An empty query asks for all, the newest first; one without letters and digits, such as an emoji, for the
-    texts that hold it as it is.
+    An empty query matches everything, newest first. One without letters and digits, such as an emoji, matches
+    texts that contain it literally.
     """
     query, limit, offset = wanted(wish.query), wish.limit + 1, wish.offset
     if wish.ranked and wish.meaning is not None:
@@ -109,5 +109,5 @@ def find(finder: Finder, wish: Wish) -> Found:
 
 
 def page_of(wish: Wish, found: Found, hits: Sequence[T]) -> Page[T]:
-    """Return the page of `hits`, which were made of the first ones of `found`."""
+    """Return the page of `hits`, made from the first entries of `found`."""
     return Page(tuple(hits), wish.offset + wish.limit if len(found) > wish.limit else None)

@@ -58,4 +58,4 @@ async def test_a_damaged_index_is_made_again(
     found = await store.recall.search(actor, agent.id, "tea")
     await store.close()
     assert {hit.message.text for hit in found.hits} == {"I like tea.", "Green tea."}
-    assert caplog.text.count("is made again") == 1
+    assert caplog.text.count("will be rebuilt") == 1

@@ -71,7 +71,7 @@ async def test_no_character_but_blanks_is_lost_where_a_text_is_cut(
 
 
 async def test_a_text_of_ten_megabytes_is_refused_with_limit_and_size(home: Home) -> None:
-    with pytest.raises(InvalidInput, match="at most 1000000 characters, this has 10000000"):
+    with pytest.raises(InvalidInput, match="at most 1000000 characters, this one has 10000000"):
         await home.store.passages.insert(ADA, home.agent.id, "x" * 10_000_000)
     assert await home.store.passages.count(ADA, home.agent.id) == 0
 
