@@ -1,1 +1,1 @@
-"""Everything that is for PostgreSQL alone."""
+"""Code for PostgreSQL only."""

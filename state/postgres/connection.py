@@ -1,4 +1,4 @@
-"""How PostgreSQL is connected to."""
+"""Connection parameters for PostgreSQL."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ..database.location import Location
 _PARAMETERS: dict[str, Any] = {
     "application_name": "voicegraph",
     "connect_timeout": 5,
-    # Whoever is behind a network that swallows packets learns it within half a minute, not in hours.
+    # A network that drops packets is noticed within half a minute, not after hours.
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -19,14 +19,14 @@ _PARAMETERS: dict[str, Any] = {
 
 
 def connection_arguments(url: URL) -> dict[str, Any]:
-    """Return the driver's arguments for a connection, without those that `url` gives itself.
+    """Return the driver's connection arguments, except those set in `url`.
 
-    No statement is prepared on the server: behind a pooler the next one may come to another connection.
+    Prepared statements are off: behind a pooler the next statement may use another connection.
     """
     given = {name: value for name, value in _PARAMETERS.items() if name not in url.query}
     return {**given, "prepare_threshold": None}
 
 
 def conninfo(location: Location) -> str:
-    """Return what the driver takes to connect without SQLAlchemy; it holds the password."""
+    """Return the connection string for the driver, without SQLAlchemy; it contains the password."""
     return location.engine_url.set(drivername="postgresql").render_as_string(hide_password=False)

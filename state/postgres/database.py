@@ -1,4 +1,4 @@
-"""A PostgreSQL database: one bounded pool of connections, everything on the event loop."""
+"""A PostgreSQL database with a bounded pool of connections, all on the event loop."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -17,7 +17,7 @@ from .connection import connection_arguments
 T = TypeVar("T")
 
 WAIT_SECONDS = 5.0
-"""How long a caller waits for a free connection before `DatabaseBusy` is raised."""
+"""Maximum seconds to wait for a free connection before `DatabaseBusy` is raised."""
 
 _RECYCLE_SECONDS = 1800
 
@@ -29,13 +29,14 @@ _TRIAL_FILE = "SELECT count(*) FROM generate_series(1, 20000)"
 class PostgresDatabase(Database):
     """An open PostgreSQL database; any number of processes may have it open.
 
-    Each session has a connection of the pool: they never wait for each other but for a row that one changes.
+    Each session has its own connection of the pool. Sessions wait for each other only when one changes a row
+    that another uses.
     """
 
     def __init__(self, url: str, location: Location, connections: int, *, wait: float = WAIT_SECONDS) -> None:
-        """Open a pool of at most so many `connections`, which are made when they are needed.
+        """Create a pool of at most `connections` connections, which are opened on demand.
 
-        Whoever gets none within `wait` seconds gets `DatabaseBusy`.
+        If none is free within `wait` seconds, `DatabaseBusy` is raised.
         """
         super().__init__(url, location)
         self.engine: AsyncEngine = create_async_engine(
@@ -51,38 +52,38 @@ class PostgresDatabase(Database):
             use_native_hstore=False,
             hide_parameters=True,
         )
-        # All statements of a transaction see what the first one saw.
+        # All statements of a transaction see the same snapshot.
         self._reader = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to read; see `Database`."""
+        """Return a session for reading, see `Database`."""
         return self._transaction(self._reader)
 
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to write; see `Database`."""
+        """Return a session for writing, see `Database`."""
         return self._transaction(self.engine)
 
     def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to write: deleted rows go when PostgreSQL next cleans the table up."""
+        """Return a session for writing: PostgreSQL removes deleted rows when it next vacuums the table."""
         return self._transaction(self.engine)
 
     async def read(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` on the event loop, which goes on while a statement runs."""
+        """Call `function` on the event loop, which is not blocked while a statement runs."""
         return await self._run(self._reader, function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` on the event loop, which goes on while a statement runs."""
+        """Call `function` on the event loop, which is not blocked while a statement runs."""
         return await self._run(self.engine, function)
 
     @unbroken
     async def try_write(self) -> None:
-        """Write a row and a temporary file, then roll back; see `Database`."""
+        """Write a row and a temporary file, then roll back, see `Database`."""
 
         def attempt(connection: Connection) -> None:
             connection.exec_driver_sql(_TRIAL_ROW, {"id": uuid4().hex})
-            # The row nearly always fits into a page that the disk has already.
+            # The row nearly always fits into a page that is already on disk.
             connection.exec_driver_sql("SET LOCAL work_mem = '64kB'")
             connection.exec_driver_sql(_TRIAL_FILE)
             raise Undone
@@ -95,12 +96,12 @@ class PostgresDatabase(Database):
         return storable(text)
 
     async def empty_log(self) -> int:
-        """Do nothing: PostgreSQL looks after itself."""
+        """Do nothing: PostgreSQL manages its own log."""
         return 0
 
     @unbroken
     async def close(self) -> None:
-        """Close all connections; the second time it does nothing."""
+        """Close all connections; closing again does nothing."""
         await self.engine.dispose()
 
     async def _run(self, engine: AsyncEngine, function: Callable[[Connection], T]) -> T:

@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL's driver as ours, where it is used without SQLAlchemy."""
+"""Translate errors of PostgreSQL's driver where it is used without SQLAlchemy."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ..errors import DatabaseBusy, StorageError
 def postgres_faults(shown: str, failed: Callable[[StorageError], object] = lambda _: None) -> Generator[None]:
     """Turn errors of the driver and its pool into `StorageError`, and call `failed` with each.
 
-    `shown` names the database. A value that it does not take is no failure of the database.
+    `shown` names the database. A value that the database rejects is not a failure of the database.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Searches on PostgreSQL: of an agent's messages, and of its passages."""
+"""Search an agent's messages and passages on PostgreSQL."""
 
 from collections.abc import Collection
 
@@ -19,31 +19,31 @@ from .neighbours import around, said, searchable
 from .ranking import best, listed, newest
 from .scope import Scope
 
-# Until the transaction ends. Compiling a statement costs more than it takes, and reading all entries of a
-# small table, which the planner likes to do, more than the index for the few of one agent.
+# Until the end of the transaction. Compiling a statement costs more than running it. For small tables the
+# planner prefers to scan all entries, which costs more than using the index for the few of one agent.
 _SETTINGS = (func.set_config("jit", "off", True), func.set_config("enable_seqscan", "off", True))
 
 
 class PostgresFinder:
-    """Finds rows of a scope; see `Finder`."""
+    """Searches the rows of a scope, see `Finder`."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     def best(self, query: Wanted, limit: int, offset: int) -> Found:
-        """Return the rows that answer best."""
+        """Return the best matches."""
         return best(self._scope, query, limit, offset)
 
     def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
-        """Return the rows that mean the same."""
+        """Return the rows most similar in meaning."""
         return alike(self._scope, meaning, most, also)
 
     def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
-        """Return the rows that have one of the words."""
+        """Return the rows that contain one of the words."""
         return newest(self._scope, words, limit, offset)
 
     def listed(self, sought: str, limit: int, offset: int) -> Found:
-        """Return the rows that hold what is sought as it is."""
+        """Return the rows that contain `sought` literally."""
         if sought:
             words = heard_words("row") if self._scope.table == "messages" else "row.text"
             self._scope.add(f"position(:sought IN {words}) > 0", sought=storable(sought))
@@ -51,7 +51,7 @@ class PostgresFinder:
 
 
 def find_messages(connection: Connection, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
-    """Return the messages of an agent that answer the wish. Raises `AgentNotFound`."""
+    """Return the messages of an agent that match the query. Raises `AgentNotFound`."""
     scope = _scope(connection, "messages", _owned_agent(connection, actor, agent_id), wish)
     if wish.role is not None:
         scope.add("row.role = :role", role=wish.role)
@@ -66,7 +66,7 @@ def find_messages(connection: Connection, actor: Actor, agent_id: str, wish: Wis
 
 
 def find_passages(connection: Connection, actor: Actor, agent_id: str, wish: Wish) -> Found:
-    """Return the numbers of an agent's passages that answer the wish. Raises `AgentNotFound`."""
+    """Return the numbers of an agent's passages that match the query. Raises `AgentNotFound`."""
     scope = _scope(connection, "passages", _owned_agent(connection, actor, agent_id), wish)
     for place, tag in enumerate(wish.tags):
         name = f"tag_{place}"
@@ -76,7 +76,7 @@ def find_passages(connection: Connection, actor: Actor, agent_id: str, wish: Wis
 
 
 def _scope(connection: Connection, table: str, agent: int, wish: Wish) -> Scope:
-    """Return the rows of an agent from the wish's start on and before its end."""
+    """Return the rows of an agent within the query's period."""
     scope = Scope(connection, table, agent)
     if wish.start is not None:
         scope.add("row.created_at >= :start", start=wish.start)
@@ -86,7 +86,7 @@ def _scope(connection: Connection, table: str, agent: int, wish: Wish) -> Scope:
 
 
 def _owned_agent(connection: Connection, actor: Actor, agent_id: str) -> int:
-    """Return the number of an agent of `actor`, or raise `AgentNotFound`."""
+    """Return the number of an agent of `actor`. Raises `AgentNotFound`."""
     query = select(AgentRow.number, *_SETTINGS).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
     row = connection.execute(query).one_or_none()
     if row is None:

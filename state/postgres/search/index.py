@@ -39,28 +39,28 @@ _COUNT, _ORPHANS = _counting(""), _counting(_DELETED)
 
 
 class PostgresIndex:
-    """Entries and vectors in tables of the database; see `SearchIndex`."""
+    """Entries and vectors in tables of the database, see `SearchIndex`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @unbroken
     async def messages(self, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
-        """Return the messages that answer a wish."""
+        """Return the messages that match a query."""
         return await self._database.read(lambda connection: find_messages(connection, actor, agent_id, wish))
 
     @unbroken
     async def passages(self, actor: Actor, agent_id: str, wish: Wish) -> Found:
-        """Return the passages that answer a wish."""
+        """Return the passages that match a query."""
         return await self._database.read(lambda connection: find_passages(connection, actor, agent_id, wish))
 
     @unbroken
     async def index_some(self, numbers: tuple[int, int]) -> int:
-        """Take in some of what is due and no other process works on."""
+        """Index some of the due rows that no other process is indexing."""
         return await index_some(self._database, numbers)
 
     async def erase_deleted(self, numbers: Numbers) -> int:
-        """Count what is left of deleted rows: it went with them, in the same transaction."""
+        """Count what is left of deleted rows: their entries were deleted in the same transaction."""
         return await self._count(_ORPHANS, numbers)
 
     @unbroken
@@ -77,7 +77,7 @@ class PostgresIndex:
         return await self._database.read(read)
 
     async def count_entries(self, numbers: Numbers) -> int:
-        """Count what there is with these numbers."""
+        """Return the number of entries and vectors with these numbers."""
         return await self._count(_COUNT, numbers)
 
     @unbroken
@@ -87,32 +87,32 @@ class PostgresIndex:
 
     @unbroken
     async def wanted_model(self) -> str | None:
-        """Return the name of the model whose vectors are wanted."""
+        """Return the model whose vectors the index wants."""
         return await self._database.read(wanted_model)
 
     @unbroken
     async def want(self, model: str) -> None:
-        """Want the vectors of this model."""
+        """Make the index want this model's vectors."""
         await self._database.write(lambda connection: want(connection, model))
 
     @unbroken
     async def take_due(self, model: str, most: int) -> list[Due]:
-        """Take entries without a vector, for two minutes."""
+        """Reserve entries without a vector, for two minutes."""
         return await self._database.write(lambda connection: take_due(connection, model, most))
 
     @unbroken
     async def give_back(self, due: Sequence[Due]) -> None:
-        """Let anybody take these entries."""
+        """Release reserved entries."""
         await self._database.write(lambda connection: give_back(connection, due))
 
     @unbroken
     async def count_due(self) -> int:
-        """Return how many entries wait for a vector."""
+        """Return the number of entries that wait for a vector."""
         return await self._database.read(count_due)
 
     @unbroken
     async def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> None:
-        """Keep vectors."""
+        """Store vectors."""
         await self._database.write(lambda connection: keep(connection, model, vectors))
 
     @unbroken
@@ -121,4 +121,4 @@ class PostgresIndex:
         return await self._database.read(lambda connection: made(connection, table, after, most))
 
     async def close(self) -> None:
-        """Do nothing: all is in the database."""
+        """Do nothing: everything is in the database."""

@@ -1,8 +1,8 @@
-"""Bring PostgreSQL's search index up to date, in short steps of one transaction each.
+"""Update PostgreSQL's search index in short steps of one transaction each.
 
-An agent's entries are written by one process at a time, which holds a lock in the name of the agent until
-its step ends; the others go on with other agents. That lock is no row's, so that no turn waits for it. Rows
-that are taken in are locked too, and those that a turn changes just now are left for the next step.
+An agent's entries are written by one process at a time, which holds an advisory lock for the agent until its
+step ends; other processes continue with other agents. It is not a row lock, so no turn waits for it. Rows
+being indexed are locked too; rows that a turn is changing are left for the next step.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from .vectors import entry_text, note_changes, note_new
 
 _BATCH = 16
 _LOCKS = 0x76676978
-"""The name space of the locks of agents."""
+"""Namespace of the agents' advisory locks."""
 
 _DUE = "FROM {table} AS row WHERE row.indexed_at IS NULL AND row.number BETWEEN :first AND :last"
 _NEXT = text(
@@ -38,7 +38,7 @@ _TAKE = {
     )
     for table in TABLES
 }
-# Whoever deletes a thread waits for a step; a step that waited for him would do so for ever.
+# Deleting a thread waits for a step; if the step waited for the deletion too, they would deadlock.
 _STAYING = text(
     "SELECT number FROM messages WHERE number = ANY(CAST(:numbers AS bigint[])) FOR KEY SHARE SKIP LOCKED"
 )
@@ -58,11 +58,11 @@ _NEW = (
 Words = dict[str, list[str]]
 """The words of an entry, by `TEXT` and `CONTEXT`."""
 Entry = tuple[int, str, Words]
-"""An entry's number, its text as far as an embedder takes it, and its words."""
+"""An entry's number, its text up to the embedder's limit, and its words."""
 
 
 async def index_some(database: Database, numbers: tuple[int, int]) -> int:
-    """Take in some of what is due between two numbers and nobody else works on; return how much it was.
+    """Index some due rows between two numbers that no other process is indexing; return how many.
 
     Use it in an `unbroken` function.
     """
@@ -95,8 +95,8 @@ def _take_in(connection: Connection, agent: int, table: str, numbers: tuple[int,
 
 
 def _messages(connection: Connection, due: Sequence[int]) -> tuple[set[int], list[Entry]]:
-    """Return the numbers of the entries to write anew, and those of them that there are."""
-    # A message is also the context of those beside it.
+    """Return the numbers of all affected entries, and the new contents of those that still exist."""
+    # A message is also the context of its neighbours.
     beside = numbers_around(connection, due)
     beside_them = [near for each in beside.values() for near in each]
     affected = set(connection.execute(_STAYING, {"numbers": [*due, *beside_them]}).scalars())

@@ -1,11 +1,11 @@
-"""What PostgreSQL's index holds of words: their stems, each behind the number of its agent.
+"""Entries of PostgreSQL's index: stems of words, each prefixed with the number of its agent.
 
-So a search in one agent touches the entries of no other, with an index (GIN) that every PostgreSQL has: 30 MB
-for 100,000 messages. A table with a row for each word takes 850 MB, and finds no faster but in an agent with
-tens of thousands of messages (8 ms instead of 23 for frequent words at 40,000).
+With the prefix, a search in one agent touches no other agent's entries, with an index (GIN) that every
+PostgreSQL has: 30 MB for 100,000 messages. A table with one row per word takes 850 MB, and is faster only for
+agents with tens of thousands of messages (8 ms instead of 23 for frequent words at 40,000).
 
-The words are parted here, as those of a query are: PostgreSQL's own parser takes numbers, addresses and
-hyphens for other things in a text than in a query.
+Words are split here in the same way as in queries: PostgreSQL's own parser treats numbers, addresses and
+hyphens in a text differently than in a query.
 """
 
 import re
@@ -17,16 +17,16 @@ from sqlalchemy import Connection, text
 from ...search.query_words import LONGEST_WORD, split_words
 
 TEXT, CONTEXT = ":", "~"
-"""Stand between an agent's number and a stem: one for words of the text, one for those around it."""
+"""Separators between an agent's number and a stem: for words of the text, and for words around it."""
 
 _MOST_WORDS = 10_000
-"""So many words of a text are found: an entry holds a megabyte, and 16,383 places."""
-_MOST_PLACES = 200  # Of one word; PostgreSQL keeps 255.
+"""Number of words of a text that are indexed: an entry is limited to a megabyte and 16,383 positions."""
+_MOST_PLACES = 200  # Per word; PostgreSQL stores at most 255.
 _LONGEST_TEXT = 150_000
 _MOST_STEMS = 100_000
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
-# PostgreSQL's stemmer gives nothing for the words that it would leave out: they stand as they are.
+# PostgreSQL's stemmer returns nothing for stop words: they are kept unchanged.
 _STEM = text(
     "SELECT word, coalesce((ts_lexize('english_stem', word))[1], word) AS stem "
     "FROM unnest(CAST(:words AS text[])) AS word"
@@ -35,12 +35,12 @@ _stems: dict[str, str] = {}
 
 
 def words_of(words: str) -> list[str]:
-    """Return the words of a text in their order, without accents; of an endless one the first."""
+    """Return the words of a text in order, without accents; only the first ones of a very long text."""
     return [_plain(word) for word in split_words(words[:_LONGEST_TEXT])[:_MOST_WORDS]]
 
 
 def stems_of(connection: Connection, words: Iterable[str]) -> dict[str, str]:
-    """Return the stem of each word, as `words_of` gives them."""
+    """Return the stem of each word, for words from `words_of`."""
     wanted = set(words)
     # Copied before the query: another task may clear the cache while this one waits for the database.
     stems = {word: stem for word in wanted if (stem := _stems.get(word)) is not None}
@@ -57,7 +57,7 @@ def stems_of(connection: Connection, words: Iterable[str]) -> dict[str, str]:
 
 
 def as_tsvector(agent: int, columns: dict[str, Sequence[str]]) -> str:
-    """Return the entry that holds stems, in their order, by `TEXT` and `CONTEXT`."""
+    """Return the entry of the given stems, in order, by `TEXT` and `CONTEXT`."""
     entries: list[str] = []
     for column, stems in columns.items():
         places: dict[str, list[str]] = {}
@@ -70,7 +70,7 @@ def as_tsvector(agent: int, columns: dict[str, Sequence[str]]) -> str:
 
 
 def lexeme(agent: int, column: str, stem: str) -> str:
-    """Return a stem as the index has it, quoted."""
+    """Return a stem as it is in the index, quoted."""
     plain = stem.replace("\\", "\\\\").replace("'", "''")
     return f"'{agent}{column}{plain}'"
 

@@ -1,7 +1,7 @@
-"""Which vectors are like that of a query.
+"""Find the vectors most similar to that of a query.
 
-Vectors are kept as plain arrays, so that any PostgreSQL can hold them. Where its extension `vector` is, the
-server compares them; else they come here and numpy does.
+Vectors are plain arrays, so any PostgreSQL can store them. With the extension `vector` the server compares
+them; otherwise they are fetched and compared by numpy.
 """
 
 from collections.abc import Collection
@@ -36,9 +36,9 @@ _BY_NUMPY = "SELECT number, array_send(vector) AS vector FROM compared"
 
 
 def alike(scope: Scope, meaning: Meaning, most: int, also: Collection[int]) -> Found:
-    """Return the rows of a scope whose vectors are most like that of the query, the likest first.
+    """Return the rows of a scope whose vectors are most similar to the query's, the most similar first.
 
-    Those with the numbers `also` come on top of the `most` rows. The score is the cosine.
+    The numbers in `also` are returned in addition to the first `most` rows. The score is the cosine.
     """
     sought = normalised(meaning.vector)
     if sought is None:

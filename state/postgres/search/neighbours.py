@@ -1,4 +1,4 @@
-"""The two messages before and after another one in its thread, read from PostgreSQL."""
+"""Read a message's two neighbours on each side in its thread from PostgreSQL."""
 
 from collections.abc import Collection
 from datetime import UTC
@@ -11,7 +11,7 @@ from ...search.neighbours import WITHDRAWN, Around, Said, heard_words, in_thread
 
 
 def searchable(table: str) -> str:
-    """Return the condition that a message can be found: spoken words that were not withdrawn."""
+    """Return the condition that a message can be found: it has spoken text and was not withdrawn."""
     return (
         f"({table}.role IN ('user', 'assistant') AND btrim({heard_words(table)}, E'\\t\\n\\r ') <> '' "
         f"AND ({table}.status IS NULL OR {table}.status <> '{WITHDRAWN}'))"
@@ -30,7 +30,7 @@ _SAID = text(
 
 
 def _beside(side: str, order: str) -> str:
-    """Return the query for two neighbours of each message on one side: it walks one index."""
+    """Return the query for each message's two neighbours on one side; it walks one index."""
     return f"""
         SELECT middle.number AS middle, '{side}' AS side, near.number AS near
         FROM messages AS middle CROSS JOIN LATERAL (
@@ -57,7 +57,7 @@ def said(connection: Connection, numbers: Collection[int]) -> dict[int, Said]:
 
 
 def numbers_around(connection: Connection, numbers: Collection[int]) -> dict[int, list[int]]:
-    """Return the numbers of what was said around each of the messages, the oldest first."""
+    """Return the numbers of each message's neighbours, oldest first."""
     found: dict[int, list[int]] = {number: [] for number in numbers}
     for middle, near in connection.execute(_NUMBERS, {"numbers": list(numbers)}):
         found[middle].append(near)
@@ -65,7 +65,7 @@ def numbers_around(connection: Connection, numbers: Collection[int]) -> dict[int
 
 
 def around(connection: Connection, numbers: Collection[int]) -> dict[int, Around]:
-    """Return what was said around the messages with these numbers, by number, in one statement."""
+    """Return the neighbours of the messages with these numbers, by number, in one statement."""
     found = {number: Around() for number in numbers}
     for row in connection.execute(_AROUND, {"numbers": list(numbers)}):
         near = found[row.middle]

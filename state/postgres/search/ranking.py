@@ -1,4 +1,4 @@
-"""Which entries of PostgreSQL's search index answer a query best."""
+"""Rank the entries of PostgreSQL's search index for a query."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from .lexemes import CONTEXT, TEXT, lexeme, stems_of, words_of
 from .scope import Scope
 
 _UNIT = 1_000_000_000
-"""Gains are whole numbers here: sums of them are the same in any order, and equals stay equal."""
+"""Scale of the integer gains: integer sums do not depend on the order, so equal scores stay equal."""
 
 _COUNTS = """
     SELECT
@@ -27,7 +27,7 @@ _BEST = """
 
 
 def best(scope: Scope, query: Wanted, limit: int, offset: int) -> Found:
-    """Return the rows that answer best, the best first; of equals what was said first."""
+    """Return the best matches, best first; equal ones oldest first."""
     stems = _stems(scope, query.words)
     wanted = gains(_rarities(scope, stems), query.pairs)
     if not wanted:
@@ -49,7 +49,7 @@ def best(scope: Scope, query: Wanted, limit: int, offset: int) -> Found:
 
 
 def newest(scope: Scope, words: tuple[str, ...], limit: int, offset: int) -> Found:
-    """Return the rows whose own text has one of the words, the newest first; their score is 0."""
+    """Return the rows whose own text contains one of the words, newest first; their score is 0."""
     stems = _stems(scope, words)
     any_word = " | ".join(lexeme(scope.agent, TEXT, stems[word]) for word in words)
     scope.add(
@@ -60,7 +60,7 @@ def newest(scope: Scope, words: tuple[str, ...], limit: int, offset: int) -> Fou
 
 
 def listed(scope: Scope, limit: int, offset: int) -> Found:
-    """Return the rows of the scope, the newest first; their score is 0."""
+    """Return the rows of the scope, newest first; their score is 0."""
     conditions = " AND ".join(["row.number BETWEEN :first AND :last", *scope.conditions])
     rows = scope.rows(
         f"SELECT row.number FROM {scope.table} AS row WHERE {conditions} "
@@ -81,13 +81,13 @@ def _rarities(scope: Scope, stems: dict[str, str]) -> dict[str, float]:
     queries = [_anywhere(scope.agent, stem) for stem in stems.values()]
     statement = _COUNTS.format(table=scope.table, entries=scope.entries)
     ((greatest, counts),) = scope.rows(statement, {"queries": queries})
-    # Numbers count from the first one up: the greatest tells how many there are, or were.
+    # Numbers are assigned upwards from the first: the greatest says how many there are, or were.
     entries = (greatest or scope.values["first"]) - scope.values["first"]
     return rarities(dict(zip(stems, counts, strict=True)), entries)
 
 
 def _match(agent: int, stems: dict[str, str], gain: Gain) -> str:
-    """Return the `tsquery` for what an entry gains by."""
+    """Return the `tsquery` for a gain."""
     stem = stems[gain.word]
     if gain.near is not None:
         return _near(agent, stem, stems[gain.near])
@@ -99,7 +99,7 @@ def _anywhere(agent: int, stem: str) -> str:
 
 
 def _near(agent: int, one: str, other: str) -> str:
-    """Return the `tsquery` for two stems with a few others between them, in any order and either column."""
+    """Return the `tsquery` for two stems close together, in either order and either column."""
     return " | ".join(
         f"({lexeme(agent, column, first)} <{distance}> {lexeme(agent, column, second)})"
         for column in (TEXT, CONTEXT)

@@ -1,4 +1,4 @@
-"""Which rows a search on PostgreSQL looks at."""
+"""The rows that a search on PostgreSQL covers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from sqlalchemy import Connection, text
 from ...agents.ownership import numbers_of
 
 TABLES = {"messages": "recall", "passages": "archive"}
-"""What the names of the index's tables begin with, for each table that is searched."""
+"""Prefix of the index's table names for each searched table."""
 
 
 @dataclass(slots=True)
 class Scope:
     """The rows of `table` that belong to the agent with this number and meet the conditions.
 
-    Conditions call the row `row`.
+    Conditions refer to the row as `row`.
     """
 
     connection: Connection
@@ -44,5 +44,5 @@ class Scope:
         return f"{TABLES[self.table]}_vectors"
 
     def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """Return the rows of a statement, which may use the values of the scope and others."""
+        """Return the rows of a statement, which may use the scope's values and `values`."""
         return self.connection.execute(text(statement), {**self.values, **(values or {})}).all()

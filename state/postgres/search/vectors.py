@@ -1,8 +1,8 @@
-"""The vectors in PostgreSQL's search index: which are due, and which wait for a model.
+"""The vectors in PostgreSQL's search index: which are due, and which model is wanted.
 
-A row of `NAME_vectors` belongs to the entry of `NAME_entries` with its number; without a model it is due.
-From the day on which the table `embedder` names a model, rows are made for all new and changed entries in
-the same transaction. Until then there are none, and nothing is spent.
+A row of `NAME_vectors` belongs to the entry of `NAME_entries` with the same number; without a model it is
+due. Once the table `embedder` names a model, rows are added for all new and changed entries in the same
+transaction. Before that there are none, at no cost.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from ...tables.columns import storable
 from .scope import TABLES
 
 _LEASE = "2 minutes"
-"""So long entries are whose who took them: longer than an embedder is waited for."""
+"""How long entries stay reserved: longer than an embedder is waited for."""
 
-_HEADER = 20  # Bytes before the numbers of an array as PostgreSQL sends it; each has its length before it.
+_HEADER = 20  # Bytes before the elements of an array in binary format; each element has a length prefix.
 
 _WANTED = text("SELECT model FROM embedder")
 _WANTED_STILL = text("SELECT model FROM embedder FOR KEY SHARE")
@@ -29,14 +29,14 @@ _COUNT = text(
 
 
 def wanted_model(connection: Connection) -> str | None:
-    """Return the name of the model whose vectors the index holds or waits for, `None` for no vectors."""
+    """Return the model whose vectors the index holds or waits for, `None` for no vectors."""
     return connection.execute(_WANTED).scalar()
 
 
 def want(connection: Connection, model: str) -> None:
-    """Make every entry due that has no vector of this model; vectors of others go."""
+    """Mark every entry without a vector of this model as due; delete vectors of other models."""
     _add_extension(connection)
-    # Whoever writes entries just now is waited for: those would get no row here.
+    # Waits for transactions that are writing entries, which would get no row here otherwise.
     connection.execute(text("LOCK TABLE embedder IN EXCLUSIVE MODE"))
     connection.execute(text("DELETE FROM embedder"))
     connection.execute(text("INSERT INTO embedder (model) VALUES (:model)"), {"model": model})
@@ -57,9 +57,9 @@ def want(connection: Connection, model: str) -> None:
 
 
 def note_changes(connection: Connection, name: str, numbers: Sequence[int], texts: Sequence[str]) -> bool:
-    """Make vectors due whose entries will have another text; return whether there are vectors at all.
+    """Mark the vectors of entries whose text changes as due; return whether there are vectors at all.
 
-    Call it before the entries are written. New words around an entry leave its vector as it is.
+    Call it before the entries are written. A changed context does not affect an entry's vector.
     """
     if connection.execute(_WANTED_STILL).first() is None:
         return False
@@ -76,7 +76,7 @@ def note_changes(connection: Connection, name: str, numbers: Sequence[int], text
 
 
 def note_new(connection: Connection, name: str, numbers: Sequence[int]) -> None:
-    """Make vectors due of the entries with these numbers that have none."""
+    """Add due vectors for the entries with these numbers that have none."""
     connection.execute(
         text(
             f"INSERT INTO {name}_vectors (number) SELECT unnest(CAST(:numbers AS bigint[])) "
@@ -87,12 +87,12 @@ def note_new(connection: Connection, name: str, numbers: Sequence[int]) -> None:
 
 
 def entry_text(words: str) -> str:
-    """Return the text of an entry as it is kept here: as far as an embedder takes it."""
+    """Return an entry's text as it is stored: up to the embedder's limit."""
     return storable(words[:LONGEST])
 
 
 def take_due(connection: Connection, model: str, most: int) -> list[Due]:
-    """Return some entries without a vector that nobody else has taken."""
+    """Reserve and return some entries without a vector that are not reserved."""
     if wanted_model(connection) != model:
         return []
     taken: list[Due] = []
@@ -112,7 +112,7 @@ def take_due(connection: Connection, model: str, most: int) -> list[Due]:
 
 
 def give_back(connection: Connection, due: Sequence[Due]) -> None:
-    """Let anybody take these entries."""
+    """Release reserved entries."""
     for name in TABLES.values():
         connection.execute(
             text(f"UPDATE {name}_vectors SET taken_at = NULL WHERE number = ANY(CAST(:numbers AS bigint[]))"),
@@ -121,12 +121,12 @@ def give_back(connection: Connection, due: Sequence[Due]) -> None:
 
 
 def count_due(connection: Connection) -> int:
-    """Return how many entries wait for a vector."""
+    """Return the number of entries that wait for a vector."""
     return connection.execute(_COUNT).scalar_one()
 
 
 def keep(connection: Connection, model: str, made: Sequence[tuple[Due, bytes | None]]) -> None:
-    """Keep vectors, `None` for a text that has none, unless its entry went or has another text by now."""
+    """Store vectors, `None` for a text without one, unless its entry was deleted or changed meanwhile."""
     if connection.execute(_WANTED_STILL).scalar() != model:
         return
     for name in TABLES.values():
@@ -152,7 +152,7 @@ def keep(connection: Connection, model: str, made: Sequence[tuple[Due, bytes | N
 
 
 def made(connection: Connection, name: str, after: int, most: int) -> list[tuple[Due, bytes]]:
-    """Return vectors of the wanted model with numbers behind `after`, in their order."""
+    """Return vectors of the wanted model with numbers after `after`, in order."""
     rows = connection.execute(
         text(
             "SELECT row.number, entry.text, array_send(row.vector) AS sent "
@@ -166,7 +166,7 @@ def made(connection: Connection, name: str, after: int, most: int) -> list[tuple
 
 
 def as_bytes(sent: bytes) -> bytes:
-    """Return the numbers of an array that was sent in PostgreSQL's own form, four bytes each."""
+    """Return the elements of an array in PostgreSQL's binary format, four bytes each."""
     import numpy
 
     pairs = numpy.frombuffer(sent, dtype=[("length", ">i4"), ("number", ">f4")], offset=_HEADER)
@@ -180,7 +180,7 @@ def _floats(vector: bytes | None) -> list[float] | None:
 
 
 def _add_extension(connection: Connection) -> None:
-    """Make the extension that compares vectors, where the server has it and the user may."""
+    """Create the extension that compares vectors, if the server has it and the user may."""
     try:
         with connection.begin_nested():
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))

@@ -36,7 +36,7 @@ async def test_a_server_that_is_away_is_a_retryable_error_until_it_is_back(
 ) -> None:
     agent = await own_store.agents.create(ADA, "away")
     own_server.stop()
-    with pytest.raises(StorageError, match="see that PostgreSQL runs and can be reached") as caught:
+    with pytest.raises(StorageError, match="check that PostgreSQL is running and reachable") as caught:
         await own_store.agents.list(ADA)
     assert caught.value.retryable
     assert "\n" not in str(caught.value)
@@ -109,7 +109,7 @@ async def test_what_reads_cannot_write_and_sees_one_state(store: Store) -> None:
 async def test_a_database_that_is_not_there_is_told_how_to_make_one(postgres: PostgresDatabases) -> None:
     with postgres.fresh(migrated=False) as url:
         missing = f"{url}_of_somebody"
-    with pytest.raises(StorageError, match="does not exist; make it first, with: createdb") as caught:
+    with pytest.raises(StorageError, match="does not exist; create it first: createdb") as caught:
         await open_database(missing)
     assert not caught.value.retryable
 
