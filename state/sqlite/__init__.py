@@ -1,1 +1,1 @@
-"""Everything that is for SQLite alone."""
+"""Code for SQLite only."""

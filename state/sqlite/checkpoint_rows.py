@@ -40,12 +40,12 @@ Statement = tuple[str, Sequence[Any]]
 """SQL and its parameters."""
 Write = Statement | Callable[[sqlite3.Connection], None]
 Raw = tuple[str, str, str, str | None, bytes, bytes]
-"""Thread, name space, id, id of the parent, hashes of pieces and body of a checkpoint."""
+"""Thread, namespace, id, parent's id, hashes of pieces and body of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows of checkpoints, the newest first, with their writes and the pieces of their threads."""
+    """Rows of checkpoints, newest first, with their writes and the pieces of their threads."""
 
     checkpoints: list[Raw]
     writes: dict[tuple[str, str, str], list[tuple[str, bytes, bytes]]]
@@ -80,9 +80,9 @@ def put_writes(
     serde: SerializerProtocol,
     known: Known,
 ) -> list[Statement]:
-    """Return the statements that store what a task gave; `task` is its id and its path.
+    """Return the statements that store a task's writes; `task` is its id and its path.
 
-    As LangGraph's savers do: errors and interrupts replace those before, results are written once.
+    Like LangGraph's savers: errors and interrupts replace earlier ones, results are written once.
     """
     place = config.get("configurable", {})
     thread_id, space = str(place["thread_id"]), place.get("checkpoint_ns") or ""
@@ -108,7 +108,7 @@ def _pieces(thread_id: str, new: dict[bytes, bytes], known: Known) -> list[State
 def write(
     connection: sqlite3.Connection, writes: Sequence[Statement | Callable[[sqlite3.Connection], None]]
 ) -> None:
-    """Run statements, and functions of the connection, in their order."""
+    """Run statements, and functions of the connection, in order."""
     for each in writes:
         if callable(each):
             each(connection)
@@ -117,7 +117,7 @@ def write(
 
 
 def read(connection: sqlite3.Connection, where: str, given: Sequence[Any], most: int = -1) -> Found:
-    """Return the checkpoints that a condition on `checkpoints` holds for, `most` at most."""
+    """Return at most `most` checkpoints that match a condition on the table `checkpoints`."""
     connection.execute("BEGIN")
     try:
         checkpoints = connection.execute(
@@ -140,7 +140,7 @@ def read(connection: sqlite3.Connection, where: str, given: Sequence[Any], most:
 
 
 def tuple_of(raw: Raw, found: Found, serde: SerializerProtocol) -> CheckpointTuple:
-    """Return a checkpoint as LangGraph takes it."""
+    """Return a checkpoint in LangGraph's form."""
     thread_id, space, checkpoint_id, parent_id, digests, body = raw
     pieces = found.pieces[thread_id]
     value = decode(body, digests, pieces, serde)
@@ -156,12 +156,12 @@ def tuple_of(raw: Raw, found: Found, serde: SerializerProtocol) -> CheckpointTup
 
 
 def config_of(thread_id: str, space: str, checkpoint_id: str | None) -> RunnableConfig:
-    """Return the configuration that names a checkpoint, or with `None` a thread alone."""
+    """Return the configuration of a checkpoint, or with `None` of the thread only."""
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": space, "checkpoint_id": checkpoint_id}}
 
 
 def prune(connection: sqlite3.Connection, thread_id: str, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints of a thread, their writes, and pieces that none needs."""
+    """Delete all but the newest `keep` checkpoints of a thread, their writes, and unused pieces."""
     oldest = connection.execute(
         "SELECT id FROM checkpoints WHERE thread_id = ? AND space = '' ORDER BY id DESC LIMIT 1 OFFSET ?",
         (thread_id, keep - 1),

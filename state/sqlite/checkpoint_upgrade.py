@@ -1,4 +1,4 @@
-"""Open the file of checkpoints: make it when it is new, rewrite it when LangGraph's saver made it."""
+"""Open the checkpoint file: create it, or rewrite a file of LangGraph's saver."""
 
 import json
 import logging
@@ -15,12 +15,12 @@ from .connection import BUSY_SECONDS
 log = logging.getLogger(__name__)
 
 FORMAT = 3
-"""The `user_version` of a file in this form."""
+"""The `user_version` of a file in this format."""
 _CONVERTED = 2
-"""A file with our tables, in whose free pages deleted words may still be; lower ones are LangGraph's."""
+"""A file with our tables whose free pages may still hold deleted text; lower versions are LangGraph's."""
 
 _PAGE = 1024
-"""Bytes of a page: each transaction writes some pages anew, in which little has changed."""
+"""Page size in bytes: each transaction rewrites whole pages in which little has changed."""
 
 _OLD = {"checkpoints", "writes"}
 """Tables of LangGraph's saver."""
@@ -28,19 +28,19 @@ _OLD = {"checkpoints", "writes"}
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
-    # Builds of SQLite differ in it. It overwrites what pruning deletes, which forgetting could not find any
-    # more: FAST would leave whole pages, and the ends of those that are used again.
+    # The default differs between builds of SQLite. ON overwrites what pruning deletes, which erasing could
+    # not find any more. FAST would leave whole pages, and the ends of reused ones.
     "secure_delete=ON",
 )
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Set the file up. Raises `sqlite3.Error`, and `StorageError` for a file of a newer version."""
+    """Set up the file. Raises `sqlite3.Error`, and `StorageError` for a file of a newer version."""
     connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise StorageError(
-            f"the checkpoint file {path} was made by a newer version of voicegraph: upgrade voicegraph or "
+            f"the checkpoint file {path} was created by a newer version of voicegraph: upgrade voicegraph or "
             "choose another database"
         )
     is_new = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
@@ -52,7 +52,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have done it since.
+        # Another process may have done it in the meantime.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version < _CONVERTED:
             _make_tables(connection)
@@ -66,19 +66,19 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """Make our tables, with what is in those of LangGraph's saver."""
+    """Create our tables, with the contents of those of LangGraph's saver."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in _OLD & tables:
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
     for statement in MAKE_TABLES:
         connection.execute(statement)
     if tables >= _OLD:
-        log.info("rewriting the checkpoints in the form of this version")
+        log.info("rewriting the checkpoints in this version's format")
         _convert(connection)
 
 
 def _convert(connection: sqlite3.Connection) -> None:
-    """Write the rows of LangGraph's saver into our tables, and drop its own."""
+    """Copy the rows of LangGraph's saver into our tables, and drop its tables."""
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     thread, known = "", Known()
     old = connection.execute(
@@ -118,7 +118,7 @@ def _convert_writes(
 
 
 def _shrink(connection: sqlite3.Connection) -> None:
-    """Write the file anew, in small pages and without what was deleted before it was overwritten."""
+    """Rewrite the file in small pages, without data that was deleted before deletions were overwritten."""
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute(f"PRAGMA page_size={_PAGE}")

@@ -1,4 +1,4 @@
-"""Checkpoints on SQLite: a file of their own."""
+"""Checkpoints on SQLite, in a separate file."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from .quick_connection import connect
 from .row_saver import OF_THREADS, RowSaver
 
 _SHORT_WAIT = "busy_timeout=50"
-"""Once the file is open: while a statement waits for a lock, no other one runs on the connection."""
+"""After opening: while a statement waits for a lock, no other one runs on the connection."""
 
 _NEVER_WAITED_FOR = "~"
 """Greater than the id of any checkpoint."""
@@ -33,31 +33,31 @@ _TRIAL = "INSERT INTO pieces VALUES ('', '', ?)"
 
 
 class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
-    """The checkpoints of a file, on the only connection of this process that writes it."""
+    """The checkpoints of a file, on this process's only connection that writes it."""
 
     async def is_head(self, head: Head) -> bool:
-        """Return whether no other process has written the file since the look before the head was written."""
+        """Return whether no other process has written the file since shortly before the head was written."""
         self.heads.era = await self.connection.others_writes()
         return head.era == self.heads.era
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the named checkpoint, or the newest of the thread."""
+        """Return the given checkpoint, or the newest of the thread."""
         found = await super().aget_tuple(config)
         if found is not None:
             self._note(key_of_call(config.get("configurable", {})), found.checkpoint["id"])
         return found
 
     async def open(self) -> None:
-        """Note what is in the file as it is opened."""
+        """Record the state of the file at opening."""
         self.heads.era = await self.connection.others_writes()
 
     async def close(self) -> None:
-        """Write what waits."""
+        """Write all waiting writes."""
         await self._queue.close()
 
     @contextmanager
     def turn_on(self, thread_id: str, *, each_step: bool = True) -> Generator[None]:
-        """Give the turn in the body what the one before left in memory, and keep what it leaves."""
+        """Give the turn in the body the cached head of the thread, see `Checkpointer`."""
         self._queue.forgive(thread_id)
         self._newest[thread_id] = "" if each_step else _NEVER_WAITED_FOR
         try:
@@ -69,13 +69,13 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
             self._given.set()
 
     def has_failed(self, thread_id: str) -> bool:
-        """Return whether something that the thread's turn wrote is lost."""
+        """Return whether a write of the thread's turn was lost."""
         return self._queue.has_failed(thread_id)
 
     async def until_written(
         self, thread_id: str, checkpoint_id: str | None, *, within: float | None = LONGEST_WRITE
     ) -> None:
-        """Wait until a checkpoint and all before it are written; see `Checkpointer`."""
+        """Wait until a checkpoint and all earlier ones are written, see `Checkpointer`."""
         try:
             async with asyncio.timeout(within):
                 await self._until_given(thread_id, checkpoint_id or "")
@@ -89,37 +89,38 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
             await self._given.wait()
 
     async def try_write(self) -> None:
-        """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
+        """Write about as much as a turn does, then roll back. Raises `StorageError` on failure."""
         with self._faults(self._path):
             async with self.lock:
                 await self.connection.try_write(_TRIAL)
 
     async def prune_thread(self, thread_id: str, keep: int) -> None:
-        """Delete all but the newest `keep` checkpoints of a thread; see `Checkpointer`."""
+        """Delete all but the newest `keep` checkpoints of a thread, see `Checkpointer`."""
         await self._queue.settle(thread_id)
         self._known.pop(thread_id, None)
         pruned = partial(rows.prune, thread_id=thread_id, keep=keep)
-        await self._write(lambda: self.connection.together(pruned), lambda: 0.0)  # The next turn does it too.
+        # Without retries: the next turn prunes again.
+        await self._write(lambda: self.connection.together(pruned), lambda: 0.0)
 
     async def prune_soon(self, thread_id: str, keep: int) -> None:
-        """Delete old checkpoints together with what the turn wrote last."""
+        """Delete old checkpoints together with the last writes of the turn."""
         self._queue.add(thread_id, [partial(rows.prune, thread_id=thread_id, keep=keep)])
         await self._queue.until_written(thread_id)
 
     async def erase(self, thread_ids: Sequence[str]) -> None:
-        """Delete all checkpoints of these threads, and overwrite in the file what they held."""
+        """Delete all checkpoints of these threads, and overwrite their contents in the file."""
         await self._delete(thread_ids)
-        # The log would hold the words until it is full, and the file until the log is written back.
+        # Otherwise the write-ahead log would keep the text until it is full, and the file until then too.
         await self._write(self._empty_log)
 
     async def _empty_log(self) -> None:
         if await self.connection.run(empty_log):
-            locked = StorageError("another program reads the checkpoints: end it, then try again")
+            locked = StorageError("another program is reading the checkpoints: stop it, then try again")
             locked.retryable = True
             raise locked
 
     async def count(self, thread_ids: Sequence[str]) -> dict[str, int]:
-        """Return how many rows of each of the saver's tables belong to these threads."""
+        """Return the number of rows of these threads in each table of the checkpointer."""
         ids = (json.dumps(thread_ids),)
         counts: dict[str, int] = {}
         for table in rows.TABLES:
@@ -127,7 +128,7 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
         return counts
 
     async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
-        """Return the number of checkpoints by thread and name space, of all threads or of one."""
+        """Return the number of checkpoints by thread and namespace, for one thread or all."""
         query = (
             "SELECT thread_id, space, count(*) FROM checkpoints WHERE ?1 IS NULL OR thread_id = ?1 "
             "GROUP BY 1, 2 ORDER BY 1, 2"
@@ -136,7 +137,7 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
         return {(thread, space): number for thread, space, number in found}
 
     def write_patiently(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
-        """Let writes for the thread be tried again while the file is locked; see `Checkpointer`."""
+        """Retry writes for the thread while the file is locked, see `Checkpointer`."""
         if seconds is None:
             self.patience.pop(thread_id, None)
         else:
@@ -147,8 +148,8 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
 async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteSaver]:
     """Open the checkpoints in the file at `path`, which may be `:memory:`, and close it after the body.
 
-    What fails later is noted in `health`. Raises `StorageError` when the file cannot be opened, is no
-    database, or was made by a newer version.
+    Later failures are recorded in `health`. Raises `StorageError` if the file cannot be opened, is not a
+    database, or was created by a newer version.
     """
     try:
         if path != ":memory:":
@@ -169,7 +170,7 @@ async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteS
 
     def note(error: sqlite3.Error) -> None:
         failed = storage_error(path, error)
-        if not failed.retryable:  # Else it is tried again.
+        if not failed.retryable:  # Retryable ones are tried again.
             health.failed(failed)
 
     connection.failed = note

@@ -1,4 +1,4 @@
-"""SQLite's own ways: pragmas, transactions, and a look at a file before it is used."""
+"""SQLite's pragmas and transactions, and the check of a file before it is used."""
 
 import sqlite3
 import time
@@ -14,22 +14,22 @@ from ..errors import StorageError
 from .private_files import make_file, make_folders
 
 BUSY_SECONDS = 5.0
-"""How long a connection waits for another one's transaction."""
+"""Maximum seconds that a connection waits for another one's transaction."""
 
 BEGIN = "sqlite_begin"
-"""Execution option: the statements that begin a transaction, `("BEGIN",)` unless given."""
+"""Execution option: the statements that begin a transaction, by default `("BEGIN",)`."""
 
 WRITE = ("BEGIN IMMEDIATE",)
 """Takes the write lock at once: a transaction that reads first and writes later fails without waiting."""
 
 MIGRATE = ("PRAGMA foreign_keys=OFF", *WRITE)
-"""Rebuilding a table drops the old one, and that would delete, by cascade, what refers to it."""
+"""Rebuilding a table drops the old one, which would delete referring rows by cascade."""
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
-    # Overwrites what is deleted with zeros: else words would stay in the file until their page is reused.
+    # Overwrites deleted data with zeros: otherwise it would stay in the file until its page is reused.
     "PRAGMA secure_delete=ON",
 )
 
@@ -37,22 +37,22 @@ _PRAGMAS = (
 def set_up(engine: Engine) -> None:
     """Make an engine set the pragmas on each connection and begin its transactions itself.
 
-    Python's driver would begin them late, and never before a SELECT; `isolation_level` None keeps it out.
+    Python's driver would begin them late, and never before a SELECT; `isolation_level` None disables that.
     """
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
 
 
 def is_damaged(error: StorageError) -> bool:
-    """Return whether an error comes from a file that is damaged or no database."""
+    """Return whether the error means that the file is damaged or not a database."""
     code = getattr(error.__cause__, "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def empty_log(connection: sqlite3.Connection) -> int:
-    """Bring the file up to date and empty its log; return how many pages of the log stay.
+    """Move the write-ahead log into the database file and truncate it; return the number of pages left in it.
 
-    None stay unless somebody reads an older state of the file for longer than the connection waits.
+    The result is 0, unless another connection reads an older snapshot for longer than this one waits.
     """
     is_busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return max(pages, 1) if is_busy else 0
@@ -65,7 +65,7 @@ def _set_pragmas(connection: Any, entry: ConnectionPoolEntry) -> None:
             cursor.execute(pragma)
         cursor.close()
     except BaseException:
-        # The pool forgets a connection that fails here; its thread would stay.
+        # The pool forgets a connection that fails here; without this its thread would stay.
         connection.close()
         raise
 
@@ -76,10 +76,10 @@ def _begin(connection: Connection) -> None:
 
 
 def prepare_file(path: Path) -> str | None:
-    """Make the folder of `path` and the file, set its journal to WAL, and return its schema's revision.
+    """Create `path` and its folder, set its journal to WAL, and return the revision of its schema.
 
-    Raises `StorageError` for what cannot be opened or written and for files of other programs; these are left
-    as they were.
+    Raises `StorageError` if it cannot be opened or written, and for files of other programs, which are left
+    unchanged.
     """
     missing = [folder for folder in path.parents if not _exists(folder)]
     try:
@@ -110,7 +110,8 @@ def _examine(connection: sqlite3.Connection, path: Path) -> str | None:
     use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Whoever cannot write is told now, not in the middle of a call; BEGIN alone takes a read-only file.
+        # A missing write permission is found now, not in the middle of a call; BEGIN alone accepts a
+        # read-only file.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         connection.execute(f"PRAGMA user_version={version}")
         if "alembic_version" not in tables:
@@ -122,9 +123,9 @@ def _examine(connection: sqlite3.Connection, path: Path) -> str | None:
 
 
 def use_wal(connection: sqlite3.Connection) -> None:
-    """Set the journal to WAL, which stays with the file.
+    """Set the journal to WAL, which is stored in the file.
 
-    While another process does the same SQLite answers "locked" at once, whatever the busy time-out.
+    While another process does the same, SQLite fails with "locked" at once, whatever the busy timeout.
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:

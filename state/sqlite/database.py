@@ -1,4 +1,4 @@
-"""An SQLite database: one writer at a time, its statements in threads."""
+"""An SQLite database: one writer at a time, statements run in threads."""
 
 import asyncio
 import sqlite3
@@ -30,9 +30,9 @@ class SqliteDatabase(Database):
     """An open SQLite database, in a file or in memory."""
 
     def __init__(self, url: str, location: Location) -> None:
-        """Open the engines of `location`; connections are made when they are needed."""
+        """Create the engines for `location`; connections are opened on demand."""
         super().__init__(url, location)
-        # A database in memory lives as long as one connection to it.
+        # A database in memory exists as long as one connection to it.
         self._memory = (
             sqlite3.connect(location.memory, uri=True, check_same_thread=False) if location.memory else None
         )
@@ -43,34 +43,34 @@ class SqliteDatabase(Database):
         set_up(self.engine.sync_engine)
         self.blocking_engine = _blocking_engine(location)
         self._blocking_writer = self.blocking_engine.execution_options(**{BEGIN: WRITE})
-        # Not the event loop's: slow tools of a caller may hold all of its few threads.
+        # Not the event loop's executor: slow tools of a caller may occupy all of its few threads.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicegraph-database")
         self._writer = self.engine.execution_options(**{BEGIN: WRITE})
-        # SQLite has one writer, and those who wait for it poll: under load one may starve. Here they queue.
+        # SQLite has one writer, and waiting ones poll: under load one may starve. This lock queues them.
         self._turn_to_write = OneLoopLock()
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to read; see `Database`."""
+        """Return a session for reading, see `Database`."""
         return self._transaction(self.engine)
 
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to write; see `Database`."""
+        """Return a session for writing, see `Database`."""
         return self._writing()
 
     def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session to delete and overwrite, as every session does; see `Database`."""
+        """Return a session that overwrites what it deletes, as every session does, see `Database`."""
         return self.writing()
 
     async def in_thread(self, function: Callable[[], T]) -> T:
-        """Return what `function` returns, called in one of the database's own threads.
+        """Call `function` in one of the database's own threads and return its result.
 
-        Use it in an `unbroken` function: a thread cannot be broken off.
+        Use it in an `unbroken` function: a thread cannot be cancelled.
         """
         self.opened_in.check()
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
     async def read(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` in a thread: an async session changes threads several times for each statement."""
+        """Call `function` in a thread: an async session changes threads several times per statement."""
 
         def in_transaction() -> T:
             with self.faults(), self.blocking_engine.begin() as connection:
@@ -90,7 +90,7 @@ class SqliteDatabase(Database):
 
     @unbroken
     async def try_write(self) -> None:
-        """Write a large row, then roll back; see `Database`."""
+        """Write a large row, then roll back, see `Database`."""
 
         def attempt(connection: Connection) -> None:
             driver = connection.connection.driver_connection
@@ -107,7 +107,7 @@ class SqliteDatabase(Database):
 
     @unbroken
     async def empty_log(self) -> int:
-        """Empty SQLite's log; see `Database`."""
+        """Truncate SQLite's write-ahead log, see `Database`."""
 
         def outside_transactions() -> int:
             with self.faults(), closing(self.blocking_engine.raw_connection()) as connection:
@@ -130,12 +130,12 @@ class SqliteDatabase(Database):
 
     @unbroken
     async def close(self) -> None:
-        """Close all connections; the second time it does nothing."""
+        """Close all connections; closing again does nothing."""
         await self.engine.dispose()
-        # It forgets a connection in whose statement a task was cancelled, and does not wait for its end.
+        # The engine forgets connections whose task was cancelled in a statement, without waiting for its end.
         for connection in list(self._connections):
             await connection.end()
-        # So may a thread still be reading for somebody who was cancelled.
+        # For the same reason a thread may still be reading for a cancelled task.
         await asyncio.to_thread(self._threads.shutdown)
         self.blocking_engine.dispose()
         if self._memory is not None:

@@ -1,4 +1,4 @@
-"""Locks on single bytes of a file, which end with the process that holds them, however it dies."""
+"""Locks on single bytes of a file, released when the process that holds them ends, even if killed."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ if sys.platform == "win32":
     import msvcrt
 
     def lock_bytes(file: int, first: int, count: int = 1, *, kind: Literal["own", "probe"] = "own") -> bool:
-        """Lock some bytes; return false when another process holds one of them.
+        """Lock some bytes; return false if another process holds one of them.
 
-        Locks of the kind `probe` do not stand in each other's way, except on Windows, which has one kind.
+        Locks of the kind `probe` do not exclude each other, except on Windows, which has one kind.
         """
         os.lseek(file, first, os.SEEK_SET)
         try:
@@ -20,7 +20,7 @@ if sys.platform == "win32":
         return True
 
     def unlock_bytes(file: int, first: int, count: int = 1) -> None:
-        """Free some bytes."""
+        """Unlock some bytes."""
         os.lseek(file, first, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_UNLCK, count)
 
@@ -28,9 +28,9 @@ else:
     import fcntl
 
     def lock_bytes(file: int, first: int, count: int = 1, *, kind: Literal["own", "probe"] = "own") -> bool:
-        """Lock some bytes; return false when another process holds one of them.
+        """Lock some bytes; return false if another process holds one of them.
 
-        Locks of the kind `probe` do not stand in each other's way.
+        Locks of the kind `probe` do not exclude each other.
         """
         how = fcntl.LOCK_EX if kind == "own" else fcntl.LOCK_SH
         try:
@@ -40,5 +40,5 @@ else:
         return True
 
     def unlock_bytes(file: int, first: int, count: int = 1) -> None:
-        """Free some bytes."""
+        """Unlock some bytes."""
         fcntl.lockf(file, fcntl.LOCK_UN, count, first)

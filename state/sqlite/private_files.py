@@ -1,4 +1,4 @@
-"""Files that hold words of callers are for their owner alone: 0600, in folders 0700."""
+"""Create files that only their owner can read (0600, folders 0700), since they contain callers' words."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing; those that are there stay as they are."""
+    """Create a folder and its missing parents; existing folders are left unchanged."""
     if folder.exists():
         return
     make_folders(folder.parent)
@@ -14,7 +14,7 @@ def make_folders(folder: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file unless there is one. SQLite gives the files beside it the same permissions."""
+    """Create an empty file unless it exists. SQLite gives its accompanying files the same permissions."""
     with suppress(FileExistsError):
-        # A file that is there is not opened: to close it would free the locks that this process has on it.
+        # An existing file is not opened: closing it would release this process's locks on it.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

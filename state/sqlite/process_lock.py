@@ -1,7 +1,7 @@
-"""Which processes have an SQLite database open: each locks a byte of a file beside it, `NAME.db.lock`.
+"""Track which processes have an SQLite database open: each locks a byte of the file `NAME.db.lock`.
 
-The kernel frees the byte when the process ends, also by SIGKILL. Processes see each other across containers
-of one machine, not across machines: for those there is PostgreSQL.
+The kernel unlocks the byte when the process ends, even by SIGKILL. Processes see each other across containers
+of one machine, but not across machines; for those use PostgreSQL.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from ..errors import InvalidSetting, StorageError
 from .file_locks import lock_bytes, unlock_bytes
 
 _OPENING = 0
-"""Locked while a process takes its byte; the file grows by one byte then."""
+"""Locked while a process takes its byte, which makes the file one byte longer."""
 _SERVER = 1
 """Locked by the process that serves the database over HTTP."""
 _FIRST, _LAST = 2, 2**31 - 2
-"""The bytes that processes take at random: their tokens."""
+"""The range from which processes take a random byte: their token."""
 _LONGEST_OPENING = 5.0
 
 
 class _LockFile:
-    """The file as this process has it open, once: closing any copy would free all of its locks."""
+    """This process's only open handle of the file: closing any other would release all of its locks."""
 
     def __init__(self, path: str, file: int) -> None:
         self.path, self.file, self.process = path, file, os.getpid()
@@ -42,12 +42,12 @@ _guard = threading.Lock()
 
 
 class ProcessLock:
-    """A token of this process, held until `close`. One process may have several, on one file too."""
+    """A token of this process, held until `close`. A process may hold several, even on one file."""
 
     is_of_file = True
 
     def __init__(self, database: Path, *, takes_part: bool = True) -> None:
-        """Take a token, unless this process only looks. Raises `StorageError` when it cannot be."""
+        """Take a token, unless this process only reads. Raises `StorageError` if that fails."""
         with _guard:
             try:
                 self._file = _opened(database)
@@ -62,7 +62,7 @@ class ProcessLock:
         self._open = True
 
     def is_alive(self, token: int) -> bool:
-        """Tell if a process, this one included, holds the token."""
+        """Return whether a process, including this one, holds the token."""
         with _guard:
             if token in self._file.tokens:
                 return True
@@ -72,7 +72,7 @@ class ProcessLock:
             return False
 
     def is_alone(self) -> bool:
-        """Tell if nobody else holds a token: no other process, and no one else in this process."""
+        """Return whether this is the only token held, by this process or others."""
         with _guard:
             if len(self._file.tokens) > 1:
                 return False
@@ -84,11 +84,11 @@ class ProcessLock:
             )
 
     def openings(self) -> int:
-        """Return a number that grows when a process opens the database."""
+        """Return a number that grows whenever a process opens the database."""
         return os.fstat(self._file.file).st_size
 
     def serve(self) -> None:
-        """Be the one process that serves the database. Raises `InvalidSetting` when another one is."""
+        """Become the one process that serves the database. Raises `InvalidSetting` if there is one."""
         with _guard:
             if self._file.serving or not lock_bytes(self._file.file, _SERVER):
                 raise InvalidSetting(
@@ -98,7 +98,7 @@ class ProcessLock:
             self._file.serving = self._serves = True
 
     def close(self) -> None:
-        """Give the token back; the second time it does nothing."""
+        """Release the token; closing again does nothing."""
         with _guard:
             if not self._open:
                 return
@@ -121,7 +121,7 @@ class ProcessLock:
 
 @asynccontextmanager
 async def process_lock(location: Location) -> "AsyncGenerator[ProcessLock | NoOtherProcess]":
-    """Hold a token of an SQLite database in the body. Raises `StorageError`."""
+    """Hold a token of an SQLite database during the body. Raises `StorageError`."""
     if location.path is None:
         yield NoOtherProcess()
         return
@@ -164,7 +164,7 @@ def _opened(database: Path) -> _LockFile:
 
 
 def _open(path: str, database: Path) -> int:
-    """Open the file; a new one may be opened by those who may open the database, as SQLite has it."""
+    """Open the file; a new one gets the owner and mode of the database, as SQLite does it."""
     try:
         return os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
@@ -204,4 +204,4 @@ def _free_token(known: _LockFile) -> int:
         token = _FIRST + secrets.randbelow(_LAST - _FIRST)
         if token not in known.tokens and lock_bytes(known.file, token):
             return token
-        time.sleep(0.001)  # Somebody looks who is there.
+        time.sleep(0.001)  # Another process is probing.

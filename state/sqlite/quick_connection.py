@@ -1,7 +1,7 @@
-"""SQLite behind asyncio with few changes of thread.
+"""An asyncio connection to SQLite with few thread switches.
 
-Each of them costs more than most statements do: aiosqlite makes four for a row that is written and six for
-one that is read. LangGraph's saver writes ten rows a turn, and SQLAlchemy's sessions read as many.
+Each switch costs more than most statements: aiosqlite makes four for a written row and six for a read one.
+LangGraph's saver writes ten rows a turn, and SQLAlchemy's sessions read as many.
 """
 
 import asyncio
@@ -25,26 +25,26 @@ Statement = tuple[str, Iterable[Any]]
 
 
 async def connect(path: str, *, uri: bool = False) -> "QuickConnection":
-    """Open the database file, or the database of a URI; `sqlite3.Error` when that cannot be."""
-    # Without an isolation level each statement is a transaction of its own, unless one is begun.
+    """Open the database file, or the database of a URI. Raises `sqlite3.Error`."""
+    # Without an isolation level each statement is its own transaction, unless one was begun.
     opening = partial(sqlite3.connect, path, isolation_level=None, uri=uri, factory=_Connection)
     return cast("QuickConnection", await QuickConnection(opening, 64))
 
 
 class _Call(str):
-    """A statement that stands for a call of `function`; SQLite itself would refuse it."""
+    """A pseudo-statement that calls `function`; SQLite itself would refuse it."""
 
     function: Callable[[sqlite3.Connection], Any]
 
 
 class _Answer:
-    """What a call returned, in place of a cursor."""
+    """The result of a call, in place of a cursor."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
 
     def fetchall(self) -> Any:
-        """Return it."""
+        """Return the result."""
         return self._value
 
 
@@ -59,22 +59,22 @@ class _Connection(sqlite3.Connection):
 
 
 class QuickConnection(aiosqlite.Connection):
-    """A connection whose statements take their rows along; a statement alone needs no commit."""
+    """A connection whose statements return their rows at once; a single statement needs no commit."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], chunk_size: int) -> None:
         super().__init__(connect, chunk_size)
-        self._thread.daemon = True  # A connection that nobody closed keeps no process from its end.
+        self._thread.daemon = True  # A connection that was never closed does not keep the process alive.
         self._opened_in = OpenedIn()
         self.failed: Callable[[sqlite3.Error], object] = lambda _: None
         """Called with each error of a statement."""
         self._looks = SharedAnswers[int]()
         self.begins_late = False
-        """True after a `BEGIN` that is run with the next statement: until then it does nothing."""
+        """True after a `BEGIN`, which runs together with the next statement; until then it has no effect."""
         self._was_left = False
-        """True when nobody waited for the end of a statement, which may still run in the thread."""
+        """True if the task of a statement was cancelled; the statement may still run in the thread."""
 
     def cursor(self) -> "Result[aiosqlite.Cursor]":
-        """Return a cursor that is made when it is used."""
+        """Return a cursor that is created when it is used."""
 
         async def made() -> aiosqlite.Cursor:
             return QuickCursor(self)
@@ -82,7 +82,7 @@ class QuickConnection(aiosqlite.Connection):
         return Result(made())
 
     def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "Result[aiosqlite.Cursor]":
-        """Run a statement and take its rows along."""
+        """Run a statement and fetch its rows."""
         return Result(QuickCursor(self).execute(sql, parameters))
 
     def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> "Result[aiosqlite.Cursor]":
@@ -97,7 +97,7 @@ class QuickConnection(aiosqlite.Connection):
             await super().commit()
 
     async def rollback(self) -> None:
-        """Roll the transaction back, if one was begun."""
+        """Roll back the transaction, if one was begun."""
         self.begins_late = False
         if self.in_transaction or self._was_left:
             self._was_left = False
@@ -117,14 +117,14 @@ class QuickConnection(aiosqlite.Connection):
         await self.run(partial(_in_transaction, function))
 
     async def end(self) -> None:
-        """Close the connection, if that was not done, and wait until its thread has ended."""
-        with suppress(ValueError, sqlite3.Error):  # It was told to stop, which nobody waited for.
+        """Close the connection if it is open, and wait until its thread has ended."""
+        with suppress(ValueError, sqlite3.Error):  # It may be closing already, without anyone waiting for it.
             await self.close()
         while self._thread.is_alive():  # noqa: ASYNC110 - A thread sets no event of asyncio.
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def try_write(self, statement: str) -> None:
-        """Run a statement with one large value, then roll it back."""
+        """Run a statement with one large value, then roll back."""
 
         def attempt(connection: sqlite3.Connection) -> None:
             connection.execute("BEGIN IMMEDIATE")
@@ -139,7 +139,7 @@ class QuickConnection(aiosqlite.Connection):
     async def others_writes(self) -> int:
         """Return a number that changes when another connection has written the file.
 
-        It costs no look into the file. Those who ask before it is looked up share the answer.
+        It does not read the file. Calls made before the value is read share it.
         """
 
         async def look(begin: Callable[[], None]) -> int:
@@ -152,7 +152,7 @@ class QuickConnection(aiosqlite.Connection):
         return await self._looks.ask("writes", look)
 
     async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Return what `function` returns, called with the connection in its thread."""
+        """Call `function` with the connection in its thread and return its result."""
         self._opened_in.check()
         late, self.begins_late = self.begins_late, False
         call = _Call("a call")
@@ -168,7 +168,7 @@ class QuickConnection(aiosqlite.Connection):
 
 
 class QuickCursor(aiosqlite.Cursor):
-    """The rows of a statement, fetched as it ran."""
+    """A cursor over the rows of a statement, which were fetched when it ran."""
 
     def __init__(self, connection: QuickConnection) -> None:
         self._owner = connection
@@ -177,17 +177,17 @@ class QuickCursor(aiosqlite.Cursor):
 
     @property
     def description(self) -> Any:
-        """The columns of the rows, `None` when the statement gives none."""
+        """The columns of the rows, `None` if the statement returns none."""
         return self._told[0]
 
     @property
     def rowcount(self) -> int:
-        """How many rows the statement wrote, -1 when it writes none."""
+        """The number of rows that the statement wrote, -1 if it writes none."""
         return self._told[1]
 
     @property
     def lastrowid(self) -> int | None:
-        """The number of the row that was inserted last."""
+        """The row id of the last inserted row."""
         return self._told[2]
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
@@ -200,7 +200,7 @@ class QuickCursor(aiosqlite.Cursor):
             cursor = connection.execute(sql, tuple(parameters or ()))
             rows = cursor.fetchall()
             told = cursor.description, cursor.rowcount, cursor.lastrowid
-            cursor.close()  # Here, since its end may wait for the connection's next statement.
+            cursor.close()  # Closed here: otherwise it may wait for the connection's next statement.
             return rows, told
 
         self._rows, self._told = await self._owner.run(run)
@@ -233,7 +233,7 @@ class QuickCursor(aiosqlite.Cursor):
             yield self._rows.pop(0)
 
     async def close(self) -> None:
-        """Forget the rows."""
+        """Discard the rows."""
         self._rows = []
 
 

@@ -1,4 +1,4 @@
-"""A saver whose checkpoints are rows of an SQLite file, found by the keys of threads."""
+"""A checkpointer that stores checkpoints as rows of an SQLite file, by thread key."""
 
 import asyncio
 import json
@@ -31,31 +31,31 @@ from .quick_connection import QuickConnection
 
 T = TypeVar("T")
 
-# One bound value, however many ids there are.
+# One bound parameter for any number of ids.
 OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
 class RowSaver(FromThreads):
-    """Reads and writes checkpoints by the keys of threads."""
+    """Reads and writes checkpoints by thread key."""
 
     heads: KeptHeads
 
     def __init__(self, connection: QuickConnection, path: str) -> None:
-        # Strict: the default rebuilds any importable type that stands in a checkpoint.
+        # Strict: the default deserializes any importable type named in a checkpoint.
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         self.heads, self.patience = KeptHeads(), dict[str, Callable[[], float]]()
-        """Seconds that the writes of threads may take now, by key; those of others may take five."""
+        """Functions by thread key that return the current time limit of its writes, by default 5 seconds."""
         self.lock, self._opened_in = asyncio.Lock(), OpenedIn()
         self.connection, self._path = connection, path
         self._queue = WriteQueue(self._commit)
         self._known: dict[str, Known] = {}
-        """What is stored of threads with a running turn."""
+        """The pieces stored for threads with a running turn."""
         self._newest: dict[str, str] = {}
-        """Ids of the newest checkpoints of these threads that were read or given to write."""
+        """Ids of the newest checkpoints of these threads that were read or queued for writing."""
         self._given = asyncio.Event()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the named checkpoint, or the newest of the thread."""
+        """Return the given checkpoint, or the newest of the thread."""
         place = config.get("configurable", {})
         where, given = "thread_id = ? AND space = ?", [place["thread_id"], place.get("checkpoint_ns") or ""]
         if checkpoint_id := get_checkpoint_id(config):
@@ -71,7 +71,7 @@ class RowSaver(FromThreads):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        """Yield checkpoints, the newest first."""
+        """Yield checkpoints, newest first."""
         place = {} if config is None else config.get("configurable", {})
         wanted = {
             "thread_id = ?": place.get("thread_id"),
@@ -98,7 +98,7 @@ class RowSaver(FromThreads):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Write a checkpoint; that of a turn is written soon, see `until_written`."""
+        """Write a checkpoint; that of a turn is written in the background, see `until_written`."""
         place = config.get("configurable", {})
         thread_id = str(place["thread_id"])
         self._note(thread_id, checkpoint["id"])
@@ -109,7 +109,7 @@ class RowSaver(FromThreads):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Write what a step gave before its checkpoint is made; that of a turn is written soon."""
+        """Write a step's results before its checkpoint; those of a turn are written in the background."""
         thread_id = str(config.get("configurable", {})["thread_id"])
         known = self._known_of(thread_id)
         task = (task_id, task_path)
@@ -120,7 +120,7 @@ class RowSaver(FromThreads):
         await self._delete([thread_id])
 
     def get_next_version(self, current: Any, channel: None) -> Any:
-        """Return the next version of a channel: 32 digits, as the versions of LangGraph's savers begin."""
+        """Return the next version of a channel: 32 digits, like the first part of LangGraph's versions."""
         number = 0 if current is None else int(str(current).split(".")[0])
         return f"{number + 1:032}"
 
@@ -150,7 +150,7 @@ class RowSaver(FromThreads):
         return await self._read_by(lambda connection: connection.execute(sql, given).fetchall(), None)
 
     async def _read_by(self, function: Callable[[sqlite3.Connection], T], thread_id: str | None) -> T:
-        """Return what `function` reads of a thread, or of any, once its writes are in the file."""
+        """Return the result of `function`, after the queued writes of the thread, or of all, are stored."""
         self._opened_in.check()
         await self._queue.settle(thread_id)
         with self._faults():
@@ -184,7 +184,7 @@ class RowSaver(FromThreads):
         self._known.pop(thread_id, None)
 
     async def _write(self, write: Callable[[], Any], seconds: Callable[[], float] | None = None) -> None:
-        """Call `write` again while another program has the file locked. Raises `StorageError`."""
+        """Call `write`, and again while another program has the file locked. Raises `StorageError`."""
 
         async def once() -> None:
             with self._faults():

@@ -1,1 +1,1 @@
-"""Search on SQLite: FTS5 in a file of its own, vectors compared by numpy."""
+"""Search on SQLite: FTS5 in a separate file, vectors compared by numpy."""

@@ -1,4 +1,4 @@
-"""Searches on SQLite: of an agent's messages, and of its passages."""
+"""Search an agent's messages and passages on SQLite."""
 
 import sqlite3
 from collections.abc import Collection
@@ -18,25 +18,25 @@ from .vectors import alike
 
 
 class SqliteFinder:
-    """Finds rows of a scope; see `Finder`."""
+    """Searches the rows of a scope, see `Finder`."""
 
     def __init__(self, connection: sqlite3.Connection, scope: Scope) -> None:
         self._connection, self._scope = connection, scope
 
     def best(self, query: Wanted, limit: int, offset: int) -> Found:
-        """Return the rows that answer best."""
+        """Return the best matches."""
         return best(self._connection, self._scope, query, limit, offset)
 
     def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
-        """Return the rows that mean the same."""
+        """Return the rows most similar in meaning."""
         return alike(self._connection, self._scope, meaning, most, also)
 
     def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
-        """Return the rows that have one of the words."""
+        """Return the rows that contain one of the words."""
         return newest(self._connection, self._scope, words, limit, offset)
 
     def listed(self, sought: str, limit: int, offset: int) -> Found:
-        """Return the rows that hold what is sought as it is."""
+        """Return the rows that contain `sought` literally."""
         if sought:
             words = heard_words("row") if self._scope.table == "messages" else "row.text"
             self._scope.add(f"instr({words}, ?) > 0", encodable(sought))
@@ -44,7 +44,7 @@ class SqliteFinder:
 
 
 def find_messages(connection: sqlite3.Connection, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
-    """Return the messages of an agent that answer the wish. Raises `AgentNotFound`."""
+    """Return the messages of an agent that match the query. Raises `AgentNotFound`."""
     scope = _scope("messages", _owned_agent(connection, actor, agent_id), wish)
     if wish.role is not None:
         scope.add("row.role = ?", wish.role)
@@ -59,7 +59,7 @@ def find_messages(connection: sqlite3.Connection, actor: Actor, agent_id: str, w
 
 
 def find_passages(connection: sqlite3.Connection, actor: Actor, agent_id: str, wish: Wish) -> Found:
-    """Return the numbers of an agent's passages that answer the wish. Raises `AgentNotFound`."""
+    """Return the numbers of an agent's passages that match the query. Raises `AgentNotFound`."""
     scope = _scope("passages", _owned_agent(connection, actor, agent_id), wish)
     for tag in wish.tags:
         scope.add("EXISTS (SELECT 1 FROM json_each(row.tags) WHERE value = ?)", encodable(tag))
@@ -67,7 +67,7 @@ def find_passages(connection: sqlite3.Connection, actor: Actor, agent_id: str, w
 
 
 def _scope(table: str, agent: int, wish: Wish) -> Scope:
-    """Return the rows of an agent from the wish's start on and before its end."""
+    """Return the rows of an agent within the query's period."""
     scope = Scope(table, *numbers_of(agent))
     if wish.start is not None:
         scope.add("row.created_at >= ?", as_stored(wish.start))
@@ -77,7 +77,7 @@ def _scope(table: str, agent: int, wish: Wish) -> Scope:
 
 
 def _owned_agent(connection: sqlite3.Connection, actor: Actor, agent_id: str) -> int:
-    """Return the number of an agent of `actor`, or raise `AgentNotFound`."""
+    """Return the number of an agent of `actor`. Raises `AgentNotFound`."""
     row = connection.execute(
         "SELECT number FROM agents WHERE id = ? AND organization_id = ? AND user_id = ?",
         tuple(map(encodable, (agent_id, actor.organization_id, actor.user_id))),

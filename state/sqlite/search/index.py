@@ -21,30 +21,30 @@ _NUMBERS = {
     "messages": "SELECT number FROM messages WHERE thread_id IN (SELECT value FROM json_each(?))",
     "passages": "SELECT number FROM passages WHERE id IN (SELECT value FROM json_each(?))",
 }
-# CROSS JOIN: the numbers that are given come first, however few entries SQLite believes that there are.
+# CROSS JOIN: start from the given numbers, however few entries SQLite estimates.
 _ENTRIES = "SELECT count(*) FROM json_each(?) AS given CROSS JOIN {entries} ON {entries}.{key} = given.value"
 _ORPHANS = f"{_ENTRIES} WHERE NOT EXISTS (SELECT 1 FROM {{table}} WHERE number = given.value)"
 
 
 class SqliteIndex:
-    """Entries and vectors in the file of the index; see `SearchIndex`."""
+    """Entries and vectors in the file of the index, see `SearchIndex`."""
 
     def __init__(self, database: SqliteDatabase) -> None:
-        """Stand beside `database`; nothing is opened yet."""
+        """Use `database`; nothing is opened yet."""
         self._database = database
         self._file = IndexFile(database)
 
     async def messages(self, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
-        """Return the messages that answer a wish."""
+        """Return the messages that match a query."""
         return await self._file.reading(lambda reader: find_messages(reader, actor, agent_id, wish))
 
     async def passages(self, actor: Actor, agent_id: str, wish: Wish) -> Found:
-        """Return the passages that answer a wish."""
+        """Return the passages that match a query."""
         return await self._file.reading(lambda reader: find_passages(reader, actor, agent_id, wish))
 
     @unbroken
     async def index_some(self, numbers: tuple[int, int]) -> int:
-        """Take in some of what is due; entries of what was deleted go first, whosever it was."""
+        """Index some of the due rows; entries of deleted rows are removed first, of any agent."""
         return await index_some(self._database, self._file, numbers)
 
     async def erase_deleted(self, numbers: Numbers) -> int:
@@ -69,30 +69,30 @@ class SqliteIndex:
         return await self._file.reading(read)
 
     async def count_entries(self, numbers: Numbers) -> int:
-        """Count what there is with these numbers."""
+        """Return the number of entries and vectors with these numbers."""
         return await self._file.reading(lambda reader: _count(reader, _ENTRIES, numbers))
 
     async def wanted_model(self) -> str | None:
-        """Return the name of the model whose vectors are wanted."""
+        """Return the model whose vectors the index wants."""
         return await self._file.reading(wanted_model)
 
     async def want(self, model: str) -> None:
-        """Want the vectors of this model."""
+        """Make the index want this model's vectors."""
         await self._file.writing(lambda _, writer: want(writer, model))
 
     async def take_due(self, model: str, most: int) -> list[Due]:
-        """Return entries without a vector: there is no other process to take any."""
+        """Return entries without a vector, without reserving them: no other process embeds."""
         return await self._file.reading(lambda reader: due(reader, model, most))
 
     async def give_back(self, due: Sequence[Due]) -> None:
-        """Do nothing: nothing was taken from anybody."""
+        """Do nothing: entries are not reserved."""
 
     async def count_due(self) -> int:
-        """Return how many entries wait for a vector."""
+        """Return the number of entries that wait for a vector."""
         return await self._file.reading(count_due)
 
     async def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> None:
-        """Keep vectors."""
+        """Store vectors."""
         await self._file.writing(lambda _, writer: keep(writer, model, vectors))
 
     async def made(self, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:

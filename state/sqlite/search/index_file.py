@@ -1,12 +1,11 @@
-"""The search index of an SQLite database: full-text tables in a file of their own, `NAME.index.db`.
+"""The search index of an SQLite database: full-text tables in a separate file, `NAME.index.db`.
 
-SQLite has one writer a file. At a million messages a batch of the index takes 3 ms to write, but 20 ms one
-time in twenty, when FTS5 merges: in the file of the messages every turn would wait for that.
-The index holds nothing that the database does not: when its file is missing or damaged, it is made again
-from there.
+SQLite has one writer per file. At a million messages a batch of the index takes 3 ms to write, but one in
+twenty takes 20 ms, when FTS5 merges; in the database file every turn would wait for that.
+The index contains nothing that is not in the database: a missing or damaged file is rebuilt from it.
 
-Its functions run on plain connections in a thread: a search is half a dozen quick statements, and sending
-each through an async engine took four times as long as the statements themselves.
+Functions run on plain connections in a thread: a search is half a dozen quick statements, and sending each
+through an async engine took four times as long as the statements themselves.
 """
 
 import logging
@@ -32,7 +31,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 TABLES = {"messages": "recall", "passages": "archive"}
-"""The full-text table of each table that is searched; an entry has the number of its row as row id."""
+"""The full-text table of each searched table; an entry's row id is the number of its row."""
 
 _VERSION = 2
 _FULL_TEXT = tuple(
@@ -40,7 +39,7 @@ _FULL_TEXT = tuple(
     for table in TABLES.values()
     for statement in (
         f"DROP TABLE IF EXISTS {table}",
-        # The context is a column of its own, so that a hit in it counts less.
+        # The context is a separate column, so that a match in it counts less.
         f"CREATE VIRTUAL TABLE {table} USING fts5(text, context, tokenize = 'porter unicode61')",
     )
 )
@@ -63,15 +62,15 @@ _SCHEMA = (
 
 
 def index_path(database: Path) -> Path:
-    """Return the file of the index beside `NAME.db`."""
+    """Return the index file beside `NAME.db`."""
     return database.with_name(f"{database.stem}.index{database.suffix or '.db'}")
 
 
 class IndexFile:
-    """The index of a database; its file is made when it is first used."""
+    """The index of a database; its file is created on first use."""
 
     def __init__(self, database: SqliteDatabase) -> None:
-        """Stand beside `database`; nothing is opened yet."""
+        """Use `database`; nothing is opened yet."""
         self._database = database
         self._shown = f"{database.location.shown} (its search index)"
         self._readers: deque[sqlite3.Connection] = deque()
@@ -82,9 +81,9 @@ class IndexFile:
 
     @unbroken
     async def reading(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `function` returns, called in a thread with a connection in a transaction.
+        """Call `function` in a thread with a connection in a transaction, and return its result.
 
-        It sees the index and all tables of the database, and must write neither. Raises
+        The connection sees the index and all tables of the database, and must not write to either. Raises
         `StorageError` for all errors of SQLite.
         """
 
@@ -96,10 +95,10 @@ class IndexFile:
 
     @unbroken
     async def writing(self, function: Callable[[sqlite3.Connection, sqlite3.Connection], T]) -> T:
-        """Return what `function` returns, called in a thread with two connections in transactions.
+        """Call `function` in a thread with two connections in transactions, and return its result.
 
-        The first one sees the tables of the database; the second one writes the index, is committed at the
-        end, and nobody else writes the index meanwhile.
+        The first connection sees the tables of the database. The second writes the index and is committed at
+        the end; no other writer uses the index meanwhile.
         """
 
         def write(connections: _Writing) -> T:
@@ -119,10 +118,11 @@ class IndexFile:
 
     @unbroken
     async def rewrite(self) -> int:
-        """Write the whole file anew, so that no word of a deleted entry is left in it.
+        """Rewrite the whole file, so that no text of a deleted entry is left in it.
 
-        Until then words stay in FTS5's segments and in free pages. A million entries take a minute. Returns
-        how many pages of the log stay, none unless another program reads the file for long.
+        Until then text stays in FTS5's segments and in free pages. A million entries take a minute. Returns
+        the number of pages left in the write-ahead log: 0, unless another program is reading the file for a
+        long time.
         """
         connections = await self._open()
         async with self._turn_to_write:
@@ -130,7 +130,7 @@ class IndexFile:
 
     @unbroken
     async def close(self) -> None:
-        """Close all connections; the second time it does nothing."""
+        """Close all connections; closing again does nothing."""
         async with self._opening, self._turn_to_write:
             self._close_all()
 
@@ -142,7 +142,7 @@ class IndexFile:
         self._writing = None
 
     async def _with_a_sound_file(self, use: Callable[[], Awaitable[T]]) -> T:
-        """Return what `use` returns; a damaged file is made again once, and `use` is called again."""
+        """Call `use` and return its result; if the file is damaged, rebuild it once and call `use` again."""
         made_again = self._made_again
         try:
             return await use()
@@ -150,8 +150,8 @@ class IndexFile:
             if self._database.path is None or not is_damaged(error) or made_again:
                 raise
         async with self._opening, self._turn_to_write:
-            if not self._made_again:  # Of several who found the damage the first one does it.
-                log.warning("the search index is damaged: it is made again")
+            if not self._made_again:  # Of several tasks that found the damage, the first one rebuilds.
+                log.warning("the search index is damaged and will be rebuilt")
                 await self._database.in_thread(self._remove)
         return await use()
 
@@ -171,7 +171,7 @@ class IndexFile:
     def _prepare(self) -> "_Writing":
         location = self._database.location
         with storage_faults(self._shown):
-            # An index in memory lives as long as this connection to it.
+            # An index in memory exists as long as this connection to it.
             connections = _Writing(_connect(*_index(location)), _connect(*_database(location)))
             try:
                 if location.path is not None:
@@ -200,7 +200,7 @@ class IndexFile:
         location = self._database.location
         connection = _connect(*_index(location))
         try:
-            # Tables of the database are found by their plain names: the index has none of the same.
+            # Tables of the database need no prefix: the index has none of the same name.
             connection.execute("ATTACH DATABASE ? AS remembered", _database(location)[:1])
         except BaseException:
             connection.close()
@@ -230,7 +230,7 @@ class _Writing:
 
 
 def _index(location: Location) -> tuple[str, bool]:
-    """Return the name of the index, and whether that is a URI."""
+    """Return the name of the index, and whether it is a URI."""
     if location.path is not None:
         return str(index_path(location.path)), False
     name, _, options = (location.memory or "").partition("?")
@@ -265,7 +265,7 @@ def _make_tables(connections: _Writing) -> None:
             return  # Another process was faster.
         for statement in _SCHEMA:
             connections.index.execute(statement)
-        # All is due again. The index is ready after that: a crash in between only repeats it.
+        # Everything is due again. The version is set last: a crash in between only repeats this.
         for table in TABLES:
             connections.database.execute(f"UPDATE {table} SET indexed_at = NULL WHERE indexed_at IS NOT NULL")
         connections.index.execute(f"PRAGMA user_version = {_VERSION}")

@@ -1,7 +1,7 @@
-"""Bring SQLite's search index up to date with the database, in short steps that a crash may part.
+"""Update SQLite's search index from the database, in short steps that may be interrupted by a crash.
 
-What is due is a column of the database, and so is what must go; the index is written first and the column
-after it. Whoever dies in between leaves rows that are due once more.
+Columns of the database say what is due and what must be removed. The index is written first and the columns
+second; after a crash in between, the rows are still due.
 """
 
 import json
@@ -40,7 +40,7 @@ _PASSAGES_INDEXED = (
 
 @dataclass(slots=True)
 class _Work:
-    """One step: the entries that go, those that come, and what makes none of it due any more."""
+    """One step: entries to remove, entries to add, and the changes that mark them as done."""
 
     removals: list[int] = field(default_factory=list[int])
     gone: dict[str, set[int]] = field(default_factory=lambda: {kind: set[int]() for kind in TABLES})
@@ -56,13 +56,13 @@ class _Work:
 
 
 async def index_some(database: Database, index: IndexFile, numbers: tuple[int, int]) -> int:
-    """Bring some of what is due between two numbers into the index; return how much it was, 0 at the end.
+    """Index some of the due rows between two numbers; return how many, 0 when done.
 
-    Entries of deleted rows go first, whosever they were. Use it in an `unbroken` function.
+    Entries of deleted rows are removed first, of any agent. Use it in an `unbroken` function.
     """
 
     def step(reader: sqlite3.Connection, writer: sqlite3.Connection) -> _Work:
-        # Read under the index's lock: nobody can overwrite the entries with what they read before.
+        # Read under the index's lock, so that no other writer overwrites the entries with older data.
         work = _read(reader, numbers)
         for kind, table in TABLES.items():
             note_changes(writer, table, work.gone[kind], work.entries[kind])
@@ -89,9 +89,9 @@ def _read(connection: sqlite3.Connection, numbers: tuple[int, int]) -> _Work:
 def _read_messages(connection: sqlite3.Connection, work: _Work, numbers: tuple[int, int]) -> None:
     due = connection.execute(f"SELECT {', '.join(_SEEN)} FROM messages WHERE {_DUE}", (*numbers, _BATCH))
     work.seen = [dict(zip(_SEEN, row, strict=True)) for row in due]
-    affected = work.gone["messages"]  # A number that was deleted may have been given out again.
+    affected = work.gone["messages"]  # The number of a deleted row may have been reused.
     affected |= {row["number"] for row in work.seen}
-    # A message is also the context of those beside it.
+    # A message is also the context of its neighbours.
     affected |= numbers_around(connection, affected)
     if not affected:
         return
@@ -128,7 +128,7 @@ def _write(
 
 
 async def _settle(database: Database, work: _Work) -> None:
-    """Note what is done, unless somebody changed a message in the meantime: that stays due."""
+    """Mark the work as done, except for messages that were changed in the meantime: they stay due."""
     now = utc_now()
 
     def settle(connection: Connection) -> None:

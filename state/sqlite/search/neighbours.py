@@ -1,4 +1,4 @@
-"""The two messages before and after another one in its thread, read from SQLite."""
+"""Read a message's two neighbours on each side in its thread from SQLite."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ _BLANK = "char(9, 10, 13, 32)"
 
 
 def searchable(table: str) -> str:
-    """Return the condition that a message can be found: spoken words that were not withdrawn."""
+    """Return the condition that a message can be found: it has spoken text and was not withdrawn."""
     return (
         f"({table}.role IN ('user', 'assistant') AND trim({heard_words(table)}, {_BLANK}) <> '' "
         f"AND ({table}.status IS NULL OR {table}.status <> '{WITHDRAWN}'))"
@@ -37,7 +37,7 @@ def said(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Sa
 
 
 def _beside(before: str, order: str) -> str:
-    """Return the query for the numbers of two neighbours of `middle`: it walks one index."""
+    """Return the query for the numbers of two neighbours of `middle`; it walks one index."""
     return (
         f"SELECT near.number FROM messages AS near WHERE near.thread_id = middle.thread_id "
         f"AND near.number {before} middle.number AND {searchable('near')} "
@@ -63,15 +63,15 @@ _NUMBERS = " UNION ALL ".join(
 
 
 def numbers_around(connection: sqlite3.Connection, numbers: Iterable[int]) -> set[int]:
-    """Return the numbers of what was said around the messages with these numbers."""
+    """Return the numbers of the neighbours of the messages with these numbers."""
     return {number for (number,) in connection.execute(_NUMBERS, (json.dumps(list(numbers)),))}
 
 
 def texts_around(connection: sqlite3.Connection, numbers: Iterable[int], longest: int) -> dict[int, str]:
-    """Return the texts around the messages with these numbers, a line each, the oldest first.
+    """Return the texts around the messages with these numbers, one per line, oldest first.
 
-    Of each text the first `longest` characters count. SQLite puts them together: Python would hold its one
-    lock for milliseconds, and a turn that runs at the same time would wait for it.
+    Only the first `longest` characters of each text are used. SQLite joins the texts: Python would hold its
+    global lock for milliseconds, and a running turn would wait for it.
     """
     rows = connection.execute(
         f"SELECT middle.number, {_CONTEXT} {_GIVEN}", (json.dumps(list(numbers)), longest)
@@ -80,7 +80,7 @@ def texts_around(connection: sqlite3.Connection, numbers: Iterable[int], longest
 
 
 def around(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Around]:
-    """Return what was said around the messages with these numbers, by number, in one statement."""
+    """Return the neighbours of the messages with these numbers, by number, in one statement."""
     wanted = list(numbers)
     found = {number: Around() for number in wanted}
     for row in connection.execute(f"{_AROUND} ORDER BY 1", (json.dumps(wanted),)):

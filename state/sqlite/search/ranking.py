@@ -1,4 +1,4 @@
-"""Which entries of SQLite's search index answer a query best."""
+"""Rank the entries of SQLite's search index for a query."""
 
 import sqlite3
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from .index_file import TABLES
 
 @dataclass(slots=True)
 class Scope:
-    """Which rows are searched: those of `table` with numbers from `first` to `last` that meet the conditions.
+    """The searched rows: those of `table` with numbers from `first` to `last` that meet the conditions.
 
-    Conditions call the row `row`.
+    Conditions refer to the row as `row`.
     """
 
     table: str
@@ -33,16 +33,17 @@ class Scope:
 
     @property
     def matches(self) -> str:
-        """The numbers of the agent's entries that match one expression; its values are that and the range."""
+        """SQL for the agent's entries that match an expression, which is its one parameter."""
         return (
             f"FROM {self.index} WHERE {self.index} MATCH ? AND rowid BETWEEN {self.first:d} AND {self.last:d}"
         )
 
 
 def best(connection: sqlite3.Connection, scope: Scope, query: Wanted, limit: int, offset: int) -> Found:
-    """Return the rows that answer best, the best first.
+    """Return the best matches, best first.
 
-    Of equals what was said first: it is the answer more often (recall at 10 on LoCoMo 0.77, else 0.75).
+    Equal ones are oldest first: the older is the answer more often (recall at 10 on LoCoMo 0.77, otherwise
+    0.75).
     """
     wanted = gains(_rarities(connection, scope, query.words), query.pairs)
     if not wanted:
@@ -50,7 +51,7 @@ def best(connection: sqlite3.Connection, scope: Scope, query: Wanted, limit: int
     each = " UNION ALL ".join(f"SELECT rowid AS number, ? AS gain {scope.matches}" for _ in wanted)
     found = f"SELECT number, sum(gain) AS score FROM ({each}) GROUP BY number"
     if scope.conditions:
-        # CROSS: the rows of the table are looked up one by one, never the other way round.
+        # CROSS: look up the rows of the table one by one, never the other way round.
         found = (
             f"SELECT found.number, found.score FROM ({found}) AS found CROSS JOIN {scope.table} AS row "
             f"ON row.number = found.number WHERE {' AND '.join(scope.conditions)}"
@@ -64,14 +65,14 @@ def best(connection: sqlite3.Connection, scope: Scope, query: Wanted, limit: int
 def newest(
     connection: sqlite3.Connection, scope: Scope, words: tuple[str, ...], limit: int, offset: int
 ) -> Found:
-    """Return the rows whose own text has one of the words, the newest first; their score is 0."""
+    """Return the rows whose own text contains one of the words, newest first; their score is 0."""
     any_word = f"text : ({' OR '.join(map(_quoted, words))})"
     scope.add(f"row.number IN (SELECT rowid {scope.matches})", any_word)
     return listed(connection, scope, limit, offset)
 
 
 def listed(connection: sqlite3.Connection, scope: Scope, limit: int, offset: int) -> Found:
-    """Return the rows of the scope, the newest first; their score is 0."""
+    """Return the rows of the scope, newest first; their score is 0."""
     conditions = " AND ".join(["row.number BETWEEN ? AND ?", *scope.conditions])
     return connection.execute(
         f"SELECT row.number, 0.0 FROM {scope.table} AS row WHERE {conditions} "
@@ -86,13 +87,13 @@ def _rarities(connection: sqlite3.Connection, scope: Scope, words: tuple[str, ..
         f"SELECT (SELECT max(number) FROM {scope.table} WHERE number BETWEEN ? AND ?), {columns}",
         (scope.first, scope.last, *map(_quoted, words)),
     ).fetchone()
-    # Numbers count from the first one up: the greatest tells how many there are, or were.
+    # Numbers are assigned upwards from the first: the greatest says how many there are, or were.
     entries = (greatest or scope.first) - scope.first
     return rarities(dict(zip(words, counts, strict=True)), entries)
 
 
 def _match(gain: Gain) -> str:
-    """Return the FTS5 expression for what an entry gains by, in any column or in the text alone."""
+    """Return the FTS5 expression for a gain, in any column or in the text only."""
     word = _quoted(gain.word)
     if gain.near is not None:
         return f"NEAR({word} {_quoted(gain.near)}, {MOST_BETWEEN})"
@@ -100,5 +101,5 @@ def _match(gain: Gain) -> str:
 
 
 def _quoted(word: str) -> str:
-    # Inside quotes nothing is syntax but the quote itself, which is doubled.
+    # Inside quotes the only special character is the quote itself, which is doubled.
     return '"' + word.replace('"', '""') + '"'

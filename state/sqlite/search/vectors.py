@@ -1,9 +1,8 @@
-"""The vectors in the search index of an SQLite database: which are due, and which are like that of a query.
+"""The vectors in the search index of an SQLite database: which are due, and which are similar to a query's.
 
-A row of `NAME_vectors` belongs to the entry of the full-text table `NAME` with its number; without a model
-it is due. From the day on which the table `embedder` names a model, rows are made for all new and changed
-entries in the same transaction, so that no crash can part them. Until then there are none, and nothing is
-spent.
+A row of `NAME_vectors` belongs to the entry of the full-text table `NAME` with the same number; without a
+model it is due. Once the table `embedder` names a model, rows are added for all new and changed entries in
+the same transaction, so no crash can separate them. Before that there are none, at no cost.
 """
 
 import json
@@ -18,13 +17,13 @@ from .ranking import Scope
 
 
 def wanted_model(connection: sqlite3.Connection) -> str | None:
-    """Return the name of the model whose vectors the index holds or waits for, `None` for no vectors."""
+    """Return the model whose vectors the index holds or waits for, `None` for no vectors."""
     row = connection.execute("SELECT model FROM embedder").fetchone()
     return row[0] if row else None
 
 
 def want(connection: sqlite3.Connection, model: str) -> None:
-    """Make every entry due that has no vector of this model; vectors of others go."""
+    """Mark every entry without a vector of this model as due; delete vectors of other models."""
     connection.execute("DELETE FROM embedder")
     connection.execute("INSERT INTO embedder (model) VALUES (?)", (model,))
     for table in TABLES.values():
@@ -39,9 +38,9 @@ def want(connection: sqlite3.Connection, model: str) -> None:
 def note_changes(
     connection: sqlite3.Connection, table: str, gone: set[int], entries: Iterable[tuple[int, str, str]]
 ) -> None:
-    """Make vectors due whose entries will have another text, and delete those whose entries go.
+    """Mark the vectors of entries whose text changes as due, and delete those of removed entries.
 
-    Call it before the entries are written. New words around an entry leave its vector as it is.
+    Call it before the entries are written. A changed context does not affect an entry's vector.
     """
     if wanted_model(connection) is None:
         return
@@ -60,7 +59,7 @@ def note_changes(
 
 
 def due(connection: sqlite3.Connection, model: str, most: int) -> list[Due]:
-    """Return some entries without a vector, none when the index waits for those of another model."""
+    """Return some entries without a vector, none if the index waits for those of another model."""
     if wanted_model(connection) != model:
         return []
     return [
@@ -75,13 +74,13 @@ def due(connection: sqlite3.Connection, model: str, most: int) -> list[Due]:
 
 
 def count_due(connection: sqlite3.Connection) -> int:
-    """Return how many entries wait for a vector."""
+    """Return the number of entries that wait for a vector."""
     counts = (f"(SELECT count(*) FROM {table}_vectors WHERE model IS NULL)" for table in TABLES.values())
     return connection.execute(f"SELECT {' + '.join(counts)}").fetchone()[0]
 
 
 def keep(connection: sqlite3.Connection, model: str, made: Iterable[tuple[Due, bytes | None]]) -> None:
-    """Keep vectors, `None` for a text that has none, unless its entry went or has another text by now."""
+    """Store vectors, `None` for a text without one, unless its entry was deleted or changed meanwhile."""
     if wanted_model(connection) != model:
         return
     for entry, vector in made:
@@ -93,7 +92,7 @@ def keep(connection: sqlite3.Connection, model: str, made: Iterable[tuple[Due, b
 
 
 def made(connection: sqlite3.Connection, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:
-    """Return vectors of the wanted model with numbers behind `after`, in their order."""
+    """Return vectors of the wanted model with numbers after `after`, in order."""
     rows = connection.execute(
         f"SELECT row.number, entry.text, row.vector FROM {table}_vectors AS row JOIN {table} AS entry "
         "ON entry.rowid = row.number WHERE row.number > ? AND row.vector IS NOT NULL "
@@ -106,9 +105,9 @@ def made(connection: sqlite3.Connection, table: str, after: int, most: int) -> l
 def alike(
     connection: sqlite3.Connection, scope: Scope, meaning: Meaning, most: int, also: Collection[int]
 ) -> Found:
-    """Return the rows of a scope whose vectors are most like that of the query, the likest first.
+    """Return the rows of a scope whose vectors are most similar to the query's, the most similar first.
 
-    Those with the numbers `also` come on top of the `most` rows. The score is the cosine.
+    The numbers in `also` are returned in addition to the first `most` rows. The score is the cosine.
     """
     of_model = "vectors.model = ? AND vectors.dimension = ?"
     model = (meaning.model, len(meaning.vector))
