@@ -1,1 +1,1 @@
-"""Taking memory out, in and away: export, import, copies, forgetting."""
+"""Export, import, copy and erase stored memory."""

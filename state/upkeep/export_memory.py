@@ -1,4 +1,4 @@
-"""Export all that is remembered for a user, or for one agent, as it is at one instant."""
+"""Export everything stored for a user, or for one agent, as of one instant."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _Thread = tuple[ThreadRow, AsyncIterable[FileMessage]]
 
 @dataclass(slots=True)
 class Exported:
-    """How many agents and blocks an export holds."""
+    """The number of agents and blocks in an export."""
 
     agents: int = 0
     blocks: int = 0
@@ -46,15 +46,16 @@ class Exported:
 async def export_to(
     store: Store, actor: Actor, write: Callable[[bytes], object], *, agent: str | None = None
 ) -> Exported:
-    """Give a memory file to `write`, piece by piece, and return how much it holds.
+    """Pass a memory file to `write`, piece by piece, and return what it contains.
 
-    It holds the agents of the user, or the one of this name or id, with blocks, threads and passages. With
-    one agent, blocks are those that it holds; without, all. Raises `AgentNotFound` before it writes. Not in
-    it: what is made anew, such as checkpoints and search indexes, and the records of running tools.
+    It contains the agents of the user, or the one with this name or id, with blocks, threads and passages.
+    With one agent, only its blocks are included, otherwise all. Raises `AgentNotFound` before anything is
+    written. Left out is what can be rebuilt, such as checkpoints and search indexes, and the records of
+    running tools.
 
-    The rows that are read at once are bounded, however much an agent or a thread holds; all small agents
-    among them share their queries. `write` must not wait for long: until the end, the database keeps what
-    changes meanwhile.
+    The number of rows in memory is bounded, however large an agent or a thread is; small agents share their
+    queries. `write` must not block for long: until the end of the export, the database keeps old versions of
+    rows that change.
     """
     async with store.database.reading() as session:
         only = None if agent is None else (await agent_row(session, actor, agent)).id
@@ -105,7 +106,7 @@ class _Export:
         self._out.end_list()
 
     async def _agents(self, rows: Sequence[AgentRow]) -> None:
-        """Write agents of few rows, or a large one."""
+        """Write several small agents, or one large agent."""
         ids = [row.id for row in rows]
         blocks = await held_blocks(self._session, self._actor, ids)
         threads = await by_key(ids, self._threads(ids))
@@ -123,12 +124,12 @@ class _Export:
         self._done.agents += len(rows)
 
     async def _threads(self, ids: Sequence[str]) -> AsyncGenerator[tuple[str, _Thread]]:
-        """Yield the threads of agents with their messages, the oldest first of each agent."""
+        """Yield the threads of agents with their messages, each agent's oldest thread first."""
         keys = select(ThreadRow.id).join(AgentRow, AgentRow.id == ThreadRow.agent_id)
         keys = keys.where(ThreadRow.agent_id.in_(ids))
         keys = keys.order_by(AgentRow.number, ThreadRow.created_at, ThreadRow.id)
         async for rows in rows_in_order(self._session, keys, ThreadRow.id):
-            # Not those of an import that goes on. As a condition it would have SQLite read all of the user's.
+            # Skips a running import. As a condition, SQLite would read all of the user's threads for it.
             mine = [row for row in rows if row.user_id == self._actor.user_id]
             counts = await counts_by(self._session, MessageRow.thread_id, [row.id for row in mine])
             for some in portions(mine, partial(_weight, [counts])):

@@ -1,4 +1,4 @@
-"""The rows of an export, read some at a time."""
+"""Read the rows of an export in portions."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 async def rows_in_order(session: AsyncSession, keys: Select[Any], key: Any) -> AsyncGenerator[list[Any]]:
-    """Yield rows, a portion at a time, in the order of their keys.
+    """Yield rows in portions, in the order of their keys.
 
-    `keys` is read at once: in portions, each of them would sort all rows that are left.
+    `keys` is read at once: in portions, each query would sort all remaining rows.
     """
     table, wanted = key.class_, (await session.scalars(keys)).all()
     for some in portions(wanted):
@@ -39,7 +39,7 @@ async def rows_in_order(session: AsyncSession, keys: Select[Any], key: Any) -> A
 
 
 async def pages(session: AsyncSession, query: Any, *key: Any) -> AsyncGenerator[list[Any]]:
-    """Yield the rows of a query in the order of a unique key that has an index, a portion at a time."""
+    """Yield the rows of a query in portions, in the order of a unique indexed key."""
     places = [each.label(f"place_{at}") for at, each in enumerate(key)]
     query = query.add_columns(*places).order_by(*key).limit(MOST_ROWS)
     some = query
@@ -54,10 +54,10 @@ async def pages(session: AsyncSession, query: Any, *key: Any) -> AsyncGenerator[
 async def by_key(
     keys: Sequence[str], source: AsyncGenerator[tuple[str, T]]
 ) -> Mapping[str, AsyncIterable[T]]:
-    """Return what comes from `source` by its keys.
+    """Return the values of `source` by key.
 
-    All of several keys is kept in memory: callers give some with few rows, or one. That of one key is passed
-    on as it comes.
+    For several keys all values are kept in memory: callers pass several keys with few rows each, or one key,
+    whose values are passed on as they arrive.
     """
     if len(keys) == 1:
         return {keys[0]: _values(source)}
@@ -78,7 +78,7 @@ async def _each(values: Iterable[T]) -> AsyncGenerator[T]:
 
 
 async def held_blocks(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return the ids of the blocks that agents hold, in the order of the prompt."""
+    """Return the ids of the agents' blocks, in prompt order."""
     held = (
         select(AgentBlockRow.agent_id, AgentBlockRow.block_id, BlockRow.user_id)
         .join(BlockRow, BlockRow.id == AgentBlockRow.block_id)
@@ -87,26 +87,26 @@ async def held_blocks(session: AsyncSession, actor: Actor, ids: Sequence[str]) -
     )
     blocks: dict[str, list[str]] = {}
     for agent_id, block_id, user_id in await session.execute(held):
-        if user_id == actor.user_id:  # Else it is still being imported.
+        if user_id == actor.user_id:  # Otherwise it is still being imported.
             blocks.setdefault(agent_id, []).append(block_id)
     return blocks
 
 
 async def counts_by(session: AsyncSession, column: Any, keys: Sequence[str]) -> dict[str, int]:
-    """Return how many rows have each of the keys in a column, where there are any."""
+    """Return the number of rows for each key of a column that occurs."""
     query = select(column, func.count()).where(column.in_(keys)).group_by(column)
     return {key: count for key, count in await session.execute(query)}
 
 
 async def messages(session: AsyncSession, keys: Sequence[str]) -> AsyncGenerator[tuple[str, FileMessage]]:
-    """Yield the messages of threads, each with the key of its thread, in their order."""
+    """Yield the messages of threads in order, each with the key of its thread."""
     place = MessageRow.thread_id, MessageRow.number
     async for key, number, fields in _fields(session, keys, place, FileMessage, without="sequence"):
         yield key, FileMessage(sequence=number & ((1 << SEQUENCE_BITS) - 1), **fields)
 
 
 async def passages(session: AsyncSession, ids: Sequence[str]) -> AsyncGenerator[tuple[str, FilePassage]]:
-    """Yield the passages of agents, each with the id of its agent, in their order."""
+    """Yield the passages of agents in order, each with the id of its agent."""
     place = PassageRow.agent_id, PassageRow.number
     async for key, _, fields in _fields(session, ids, place, FilePassage):
         yield key, FilePassage(**fields)
@@ -126,7 +126,7 @@ async def _fields(
     part: type[BaseModel],
     without: str = "",
 ) -> AsyncGenerator[tuple[str, int, dict[str, Any]]]:
-    """Yield the fields of parts whose rows belong to the keys; `place` is the columns of key and order."""
+    """Yield the fields of the parts that belong to the keys; `place` is the columns of key and order."""
     names = [name for name in part.model_fields if name != without]
     query = select(*(getattr(place[0].class_, name) for name in names)).where(place[0].in_(keys))
     async for page in pages(session, query, *place):

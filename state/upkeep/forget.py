@@ -1,9 +1,9 @@
-"""Forget a user, an agent or a thread: every row, index entry and checkpoint, with a proof.
+"""Erase a user, an agent or a thread: every row, index entry and checkpoint, with proof.
 
-SQLite overwrites what is deleted, by forgetting as well as by pruning before it, and its logs are emptied:
-no byte of the words stays in the files. PostgreSQL hides deleted rows from every query at once. Their bytes
-stay in its tables until `VACUUM`, usually autovacuum's, frees the space and new rows take it (`VACUUM FULL`
-writes a table anew), and in its write-ahead log, replicas and backups as long as these are kept.
+SQLite overwrites everything that erasing and earlier pruning delete, and its logs are truncated: no byte of
+the text stays in the files. PostgreSQL hides deleted rows from every query at once. Their bytes stay in its
+tables until `VACUUM`, usually autovacuum's, frees the space and new rows reuse it (`VACUUM FULL` rewrites a
+table), and in its write-ahead log, replicas and backups for as long as these are kept.
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from ..store import Store
 from .traces import Trace, Traces
 
 INDEX = "search index"
-"""Stands among the tables for the entries of the search index."""
+"""Listed among the tables for the entries of the search index."""
 LOG = "log of the database file"
-"""Stands among the tables for the pages of SQLite's log that could not be written back."""
+"""Listed among the tables for the pages of SQLite's log that could not be written back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What was forgotten, and how many rows of each table held anything of it, before and after.
+    """What was erased, and the number of rows of each table that contained any of it, before and after.
 
-    Counted in each table of the database are the rows with the id of a forgotten thread, agent, block or
-    passage, and those of a forgotten user. In voicegraph's own tables they are found by indexes, so the work
-    grows with what is forgotten and not with what others have; only the file of SQLite's search index is
-    written anew as a whole. Of any other table all columns are compared, since nobody knows which of them
-    hold ids. Not looked into are other schemas of PostgreSQL, columns of JSON, bytes and arrays in its other
-    tables, and copies of words without an id.
+    In each table of the database, this counts the rows with the id of an erased thread, agent, block or
+    passage, and those of an erased user. In voicegraph's own tables they are found by indexes, so the work
+    grows with the erased data only; just the file of SQLite's search index is rewritten as a whole. In any
+    other table all columns are compared, because it is unknown which of them contain ids. Not searched are
+    other schemas of PostgreSQL, columns of JSON, bytes and arrays in its other tables, and copies of text
+    without an id.
 
-    `INDEX` counts entries of the search index: before those of the forgotten messages and passages, after
-    those that are left without one. `LOG` counts pages of SQLite's log, where deleted words would stay.
+    `INDEX` counts entries of the search index: before, those of the erased messages and passages; after,
+    those left without one. `LOG` counts pages of SQLite's log, where deleted text would stay.
     """
 
     trace: Trace
@@ -40,27 +40,27 @@ class Forgotten:
 
     @property
     def complete(self) -> bool:
-        """True when nothing is left anywhere."""
+        """True if nothing is left anywhere."""
         return not any(self.left.values())
 
 
 async def forget_user(store: Store, saver: Checkpointer, actor: Actor) -> Forgotten:
-    """Forget the user with all agents, conversations and memory; raises `NotFound` for an unknown one."""
+    """Erase the user with all agents, conversations and memory. Raises `NotFound`."""
     return await _forget(store, saver, await Traces(store.database).of_user(actor))
 
 
 async def forget_agent(store: Store, saver: Checkpointer, actor: Actor, name_or_id: str) -> Forgotten:
-    """Forget the agent with its conversations and memory; raises `AgentNotFound`.
+    """Erase the agent with its conversations and memory. Raises `AgentNotFound`.
 
-    Blocks that other agents hold too stay with these.
+    Blocks that other agents have too are kept.
     """
     return await _forget(store, saver, await Traces(store.database).of_agent(actor, name_or_id))
 
 
 async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_id: str) -> Forgotten:
-    """Forget a conversation; raises `ThreadNotFound`.
+    """Erase a conversation. Raises `ThreadNotFound`.
 
-    What the agent noted of it in its blocks and passages stays: those have histories of their own.
+    What the agent noted about it in its blocks and passages is kept: those have histories of their own.
     """
     return await _forget(store, saver, await Traces(store.database).of_thread(actor, thread_id))
 
@@ -71,8 +71,8 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
         **await _count(store, saver, trace),
         INDEX: await store.index.count_entries(numbers),
     }
-    # Checkpoints first: a new thread with the id of an old one must never find its words. Whoever dies in
-    # between can begin again, as long as the rows are there.
+    # Checkpoints first: a new thread with the same id must never find the old text. After a crash in between,
+    # erasing can be repeated as long as the rows exist.
     await saver.erase(trace.thread_keys)
     match trace.what:
         case "user":
@@ -89,6 +89,6 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
 async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
     counts = await Traces(store.database).left(trace.actor, trace)
     for table, rows in (await saver.count(trace.thread_keys)).items():
-        # The database itself may have a table of that name too: on PostgreSQL it is the same one.
+        # The database itself may have a table of that name too; on PostgreSQL it is the same one.
         counts[table] = max(rows, counts.get(table, 0))
     return counts

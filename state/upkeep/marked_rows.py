@@ -1,4 +1,4 @@
-"""Count the rows of any table that hold ids, in tables of voicegraph's own by their indexes."""
+"""Count the rows of any table that contain given ids, in voicegraph's own tables by index."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -37,31 +37,31 @@ def _of_ours(known: Table) -> tuple[str, ...]:
 
 
 _OURS = {known.name: _of_ours(known) for known in Base.metadata.tables.values()}
-"""The columns of each table that can hold an id: each is the first one of an index."""
+"""The columns of each table that can contain an id; each is the first column of an index."""
 
 _OURS_ON_POSTGRES = {
     **dict.fromkeys(("checkpoints", "checkpoint_blobs", "checkpoint_writes"), ("thread_id",)),
-    # These hold numbers alone, by which `SearchIndex` counts them, or rows of running processes.
+    # These contain only numbers, by which `SearchIndex` counts them, or rows of running processes.
     **dict.fromkeys(("recall_entries", "recall_vectors", "archive_entries", "archive_vectors"), ()),
     "thread_wishes": (),
 }
-"""The same of tables that SQLite has in files of their own."""
+"""The same for tables that are in separate files on SQLite."""
 
-# Whole values of PostgreSQL that are no id, however large they are: to compare them would take minutes.
+# Types of PostgreSQL that cannot contain an id but may be large: comparing them would take minutes.
 _NO_IDS = (postgresql.BYTEA, postgresql.TSVECTOR, postgresql.ARRAY, postgresql.JSONB)
 
 
 def columns_with_ids(name: str, dialect: str) -> tuple[str, ...] | None:
-    """Return the columns of one of voicegraph's own tables that can hold an id, `None` for other tables."""
+    """Return the columns of voicegraph's own tables that can contain an id, `None` for other tables."""
     if dialect == "postgresql" and name in _OURS_ON_POSTGRES:
         return _OURS_ON_POSTGRES[name]
     return _OURS.get(name)
 
 
 def count_marked(connection: Connection, ids: Sequence[str], user: Actor | None) -> dict[str, int]:
-    """Return for each table of the database how many rows hold one of the ids, or belong to the user.
+    """Return, for each table of the database, how many rows contain one of the ids or belong to the user.
 
-    In tables that are not voicegraph's own, a row holds an id when any of its columns is equal to it.
+    In tables that are not voicegraph's own, a row contains an id if any of its columns equals it.
     """
     look = inspect(connection)
     counts: dict[str, int] = {}
@@ -76,7 +76,7 @@ def _counting(
     name: str, columns: Collection[str], ids: Sequence[str], user: Actor | None, dialect: str
 ) -> Select[int] | None:
     known = columns_with_ids(name, dialect)
-    if known is None:  # A cast keeps a column from being found by an index.
+    if known is None:  # The cast makes any type comparable; such a column cannot use an index.
         searched = [cast(column(each, Text), Text) for each in columns]
     else:
         searched = [column(each, Text) for each in known]
@@ -98,7 +98,7 @@ def _is_of_user(name: str, columns: Collection[str], actor: Actor) -> list[Colum
 
 
 def _is_one_of(value: ColumnElement[str], ids: Sequence[str], dialect: str) -> ColumnElement[bool]:
-    # One bound value, however many ids there are: statements hold a limited number.
+    # One bound parameter for any number of ids: the number of parameters is limited.
     if dialect == "postgresql":
         return value == any_(cast(list(ids), postgresql.ARRAY(Text)))
     given: Any = func.json_each(json.dumps(ids)).table_valued("value")

@@ -1,6 +1,6 @@
-"""The file that memory is exported to and imported from: JSON in UTF-8, described by these types.
+"""The format of exported memory: JSON in UTF-8, described by these types.
 
-Times are ISO 8601 with time zone. A version 1 stays readable: what is added later will be optional.
+Times are ISO 8601 with time zone. Version 1 stays readable: later additions will be optional.
 """
 
 from typing import Any, Literal, TypeVar, cast
@@ -24,7 +24,7 @@ Part = TypeVar("Part", bound=BaseModel)
 
 
 class FileBlockVersion(_Part):
-    """The text of a block at one version; `changed_by` is who wrote it."""
+    """The text of a block at one version; `changed_by` is its author."""
 
     version: int
     value: str
@@ -42,7 +42,7 @@ class FileBlock(_Part):
 
 
 class FileMessage(_Part):
-    """A message; `sequence` orders all messages of an agent, whatever their threads."""
+    """A message; `sequence` orders all messages of an agent across threads."""
 
     sequence: int
     id: str
@@ -63,7 +63,7 @@ class FileMessage(_Part):
 
 
 class FileThread(_Part):
-    """A conversation with its messages, the oldest first."""
+    """A conversation with its messages, oldest first."""
 
     id: str
     created_at: AwareDatetime
@@ -82,7 +82,7 @@ class FilePassage(_Part):
 
 
 class FileAgent(_Part):
-    """An agent; `blocks` are ids of blocks of this file, in the order of the prompt."""
+    """An agent; `blocks` are ids of blocks in this file, in prompt order."""
 
     id: str = Field(pattern=r"^agent-[0-9a-f]{32}$")
     name: str
@@ -99,7 +99,7 @@ class FileAgent(_Part):
 
 
 class MemoryFile(_Part):
-    """All that is remembered for a user, or for one agent. It holds no keys, and not who the user is."""
+    """Everything stored for a user, or for one agent, without API keys and without the user's identity."""
 
     format: Literal["voicegraph.memory"] = FORMAT
     version: Literal[1] = VERSION
@@ -110,7 +110,7 @@ class MemoryFile(_Part):
     def to_json(self) -> bytes:
         """Return the file's content, indented for people.
 
-        Part by part: to encode all at once would keep the interpreter's lock, from a thread too.
+        It is encoded part by part: encoding it at once would hold Python's global lock, even in a thread.
         """
         content = bytearray()
         write_part(MemoryJson(content.extend), self)
@@ -123,11 +123,11 @@ PARTS: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
     FileThread: {"messages": FileMessage},
     FileBlock: {"versions": FileBlockVersion},
 }
-"""The fields of a part that hold other parts; they are its last ones."""
+"""The fields of a part that contain other parts; they are its last ones."""
 
 
 def write_part(out: MemoryJson, part: BaseModel) -> None:
-    """Write a part with all that it holds."""
+    """Write a part with everything that it contains."""
     inner = PARTS.get(type(part), {})
     out.begin_part(part, inner)
     for name in inner:
@@ -144,23 +144,23 @@ class _Head(BaseModel):
 
 
 def read_memory_file(content: bytes) -> MemoryFile:
-    """Return what a file holds.
+    """Return the contents of a file.
 
-    Raises `InvalidInput` that names the first thing that is wrong, without repeating what stands there.
+    Raises `InvalidInput`, which names the first fault without repeating the file's text.
     """
     try:
         head = _Head.model_validate_json(content)
     except ValidationError as error:
-        raise InvalidInput(f"this is no memory file: {_first_fault(error)}") from None
+        raise InvalidInput(f"this is not a memory file: {_first_fault(error)}") from None
     if head.format != FORMAT:
-        raise InvalidInput(f"this is no memory file: its format is not '{FORMAT}'")
+        raise InvalidInput(f"this is not a memory file: its format is not '{FORMAT}'")
     if head.version != VERSION:
         raise InvalidInput(
             f"the memory file has version {head.version}, this voicegraph reads version {VERSION}: "
             "upgrade voicegraph"
         )
     try:
-        # Unlike orjson it makes no float of an integer of more than 64 bits, which is refused later.
+        # Unlike orjson, it does not turn integers of more than 64 bits into floats; they are refused later.
         data = jiter.from_json(content)
     except ValueError as error:
         raise InvalidInput(f"the memory file cannot be used: {error}") from None
@@ -168,7 +168,7 @@ def read_memory_file(content: bytes) -> MemoryFile:
 
 
 def _read(kind: type[Part], data: Any, place: tuple[int | str, ...] = ()) -> Part:
-    """Return a part of the file, those within it read one by one, for the reason that `to_json` names."""
+    """Return a part of the file; inner parts are read one by one, for the same reason as in `to_json`."""
     if isinstance(data, dict):
         data = {
             name: tuple(

@@ -1,26 +1,26 @@
-"""The JSON of a memory file, written piece by piece."""
+"""Write the JSON of a memory file piece by piece."""
 
 from collections.abc import Callable, Collection
 
 from pydantic import BaseModel
 
 _PIECE = 65_536
-"""Characters that are given out at once, about."""
+"""Approximate number of characters per write."""
 
 
 class MemoryJson:
-    """Writes JSON that is indented for people, as pydantic does, while its parts are still coming.
+    """Writes indented JSON, in pydantic's format, while its parts are still arriving.
 
-    A part is an object. The lists in it that hold other parts come last.
+    A part is an object. Lists of other parts are the last fields of it.
     """
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
-        """Give all that is written to `write`."""
+        """Pass the output to `write`."""
         self._write = write
         self._waiting: list[str] = []
         self._size = 0
         self._empty: list[bool] = []
-        """Of each list that is open whether it is empty, the innermost last."""
+        """Whether each open list is empty, the innermost last."""
 
     def begin_part(self, part: BaseModel, lists: Collection[str]) -> None:
         """Begin a part, without its fields `lists`."""
@@ -32,19 +32,19 @@ class MemoryJson:
         self._put(text.replace("\n", f"\n{self._indent}"))
 
     def end_part(self) -> None:
-        """End the part that was begun last."""
+        """End the innermost part."""
         self._put(f"\n{self._indent}}}")
         if not self._empty:
             self._put("\n")
             self._give()
 
     def begin_list(self, name: str) -> None:
-        """Begin a list in the part that was begun last."""
+        """Begin a list in the innermost part."""
         self._put(f',\n{self._indent} "{name}": [')
         self._empty.append(True)
 
     def end_list(self) -> None:
-        """End the list that was begun last."""
+        """End the innermost list."""
         empty = self._empty.pop()
         self._put("]" if empty else f"\n{self._indent} ]")
 

@@ -1,4 +1,4 @@
-"""Cut what is written or read into portions, so that none of them takes long."""
+"""Cut work into portions, so that no transaction takes long."""
 
 import asyncio
 import time
@@ -10,26 +10,26 @@ from ..database.database import Database
 T = TypeVar("T")
 
 MOST_ROWS = 500
-"""Rows of a portion, at most. A row of much text counts as several."""
+"""Maximum number of rows of a portion. A row with much text counts as several."""
 
 _CHARACTERS = 2_000
-"""Text that counts as one more row: a portion holds at most about a million characters."""
+"""Characters that count as one more row: a portion has at most about a million characters."""
 
 _PAUSE = 0.5
-"""How long is rested after a transaction, in times of what it took.
+"""Pause after a transaction, as a multiple of its duration.
 
-Another process that waits for SQLite's write lock only looks now and then whether it is free.
+Another process that waits for SQLite's write lock only polls it.
 """
 
 
 async def rest(database: Database, began: float) -> None:
-    """Let others write after a transaction that began at this monotonic time, where one has to wait."""
+    """Pause after a transaction that began at this monotonic time, to let others write (SQLite only)."""
     if database.path is not None:
         await asyncio.sleep(_PAUSE * (time.monotonic() - began))
 
 
 def weight(*texts: str | None) -> int:
-    """Return as how many rows a row with these texts counts."""
+    """Return the number of rows that a row with these texts counts as."""
     return 1 + sum(len(text) for text in texts if text is not None) // _CHARACTERS
 
 
@@ -39,7 +39,7 @@ def one(_: object) -> int:
 
 
 def portions(things: Iterable[T], weight_of: Callable[[T], int] = one) -> Iterator[list[T]]:
-    """Yield the things in their order, cut before `MOST_ROWS` is exceeded.
+    """Yield the things in order, in portions of at most `MOST_ROWS`.
 
     A thing that weighs more by itself is a portion of its own.
     """

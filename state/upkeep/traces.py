@@ -1,4 +1,4 @@
-"""Traces: by what all of a user, an agent or a thread can be told, so that forgetting can be proved."""
+"""Collect the ids of everything that belongs to a user, an agent or a thread, to prove its erasure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +21,7 @@ What = Literal["user", "agent", "thread"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """The ids of something and of all that hangs on it; `name` is its own id."""
+    """The ids of an object and of everything that belongs to it; `name` is its own id."""
 
     actor: Actor
     what: What
@@ -33,29 +33,29 @@ class Trace:
 
     @property
     def thread_keys(self) -> tuple[str, ...]:
-        """What the threads are stored under, checkpoints included."""
+        """The keys under which the threads are stored, including their checkpoints."""
         return tuple(thread_key(self.actor, name) for name in self.threads)
 
     @property
     def ids(self) -> list[str]:
-        """All ids: whatever row belongs to the thing holds one of them, or the user himself."""
+        """All ids: every row that belongs to the object contains one of them, or the user's own id."""
         return [*self.thread_keys, *self.agents, *self.blocks, *self.passages]
 
 
 class Traces:
-    """Finds traces, and counts what is left of them. Changes nothing."""
+    """Collects ids and counts what is left of them. Changes nothing."""
 
     def __init__(self, database: Database) -> None:
-        """Work on `database`."""
+        """Use `database`."""
         self._database = database
 
     @unbroken
     async def of_user(self, actor: Actor) -> Trace:
-        """Return the trace of the user, or raise `NotFound` when nothing is kept of one."""
+        """Return the trace of the user. Raises `NotFound` if nothing is stored for one."""
         async with self._database.reading() as session:
             if await session.get(UserRow, (actor.organization_id, actor.user_id)) is None:
                 raise NotFound(
-                    f"no user '{actor.user_id}' in organization '{actor.organization_id}': nothing is kept"
+                    f"no user '{actor.user_id}' in organization '{actor.organization_id}': nothing is stored"
                 )
             agents = select(AgentRow.id).where(_all_of(actor, AgentRow))
             return Trace(
@@ -70,7 +70,7 @@ class Traces:
 
     @unbroken
     async def of_agent(self, actor: Actor, name_or_id: str) -> Trace:
-        """Return the trace of an agent, or raise `AgentNotFound`. Blocks that others hold are none of it."""
+        """Return the trace of an agent, without blocks that other agents have too. Raises `AgentNotFound`."""
         async with self._database.reading() as session:
             agent_id = (await agent_row(session, actor, name_or_id)).id
             blocks = select(BlockRow.id).where(held_by_none_but(agent_id))
@@ -86,14 +86,14 @@ class Traces:
 
     @unbroken
     async def of_thread(self, actor: Actor, thread_id: str) -> Trace:
-        """Return the trace of a thread, or raise `ThreadNotFound`."""
+        """Return the trace of a thread. Raises `ThreadNotFound`."""
         async with self._database.reading() as session:
             name = thread_name(await require_thread(session, actor, thread_id))
         return Trace(actor=actor, what="thread", name=name, threads=(name,))
 
     @unbroken
     async def left(self, actor: Actor, trace: Trace) -> dict[str, int]:
-        """Return how many rows of each table of the database hold anything of the trace.
+        """Return how many rows of each table of the database contain anything of the trace.
 
         Raises `NotFound` for the trace of another user.
         """
@@ -106,7 +106,7 @@ class Traces:
 
 
 def _all_of(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
-    """Return the condition that a row belongs to the actor, or is being imported for it."""
+    """Return the condition that a row belongs to the actor, or is being imported for them."""
     return owned_by(actor, table) | owned_by(importing(actor), table)
 
 

@@ -1,4 +1,4 @@
-"""Copy the checkpoints of all threads from one database to another, by LangGraph's own savers."""
+"""Copy the checkpoints of all threads between databases, through LangGraph's interface of savers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +10,17 @@ from ...checkpoints.checkpointer import Checkpointer
 from .copy_database import Compared
 
 Space = tuple[str, str]
-"""A thread and the name space of its checkpoints, which is empty but for those of subgraphs."""
+"""A thread and the namespace of its checkpoints, which is empty except for subgraphs."""
 
 
 async def copy_checkpoints(
     source: Checkpointer, target: Checkpointer, progress: Callable[[int, int], None]
 ) -> None:
-    """Make those of each thread the same; `progress` is told threads done and threads in all."""
+    """Make the checkpoints of `target` equal to those of `source`; `progress` gets threads done and total."""
     threads = sorted({thread for thread, _ in await source.threads()})
     for done, thread in enumerate(threads, start=1):
         if not await _same(source, target, thread):
-            # Of an earlier copy some may be left that the source has pruned since.
+            # An earlier copy may have left checkpoints that the source has pruned since.
             await target.erase([thread])
             for space in await source.threads(thread):
                 async for saved in source.alist(_config(space)):
@@ -29,7 +29,7 @@ async def copy_checkpoints(
 
 
 async def compare_checkpoints(source: Checkpointer, target: Checkpointer) -> Compared:
-    """Return the number of checkpoints on both sides, and whether each is the same."""
+    """Return the number of checkpoints on both sides, and whether they are all equal."""
     one, other = await source.threads(), await target.threads()
     threads = {thread for thread, _ in (*one, *other)}
     same = all([await _same(source, target, thread) for thread in threads])
@@ -50,7 +50,7 @@ async def _same(source: Checkpointer, target: Checkpointer, thread: str) -> bool
 async def _put(target: Checkpointer, space: Space, saved: CheckpointTuple) -> None:
     checkpoint = saved.checkpoint
     parent = saved.parent_config or _config(space)
-    # All values: which of them were new with this checkpoint is not told.
+    # All values: a saved checkpoint does not say which of them were new with it.
     await target.aput(parent, checkpoint, saved.metadata, checkpoint["channel_versions"])
     of_tasks: dict[str, list[tuple[str, Any]]] = {}
     for task_id, channel, value in saved.pending_writes or ():

@@ -1,7 +1,7 @@
-"""Copy everything that is remembered from one database to another, in steps that a crash may part.
+"""Copy everything stored in one database to another, in steps that may be interrupted by a crash.
 
-Rows go in the order of their keys, a transaction for some of them. What is there already and is the same is
-left as it is, so that a copy that was broken off goes on, and one that is complete can be brought up to date.
+Rows are copied in the order of their keys, some per transaction. Equal rows are left as they are, so an
+interrupted copy can be continued, and a complete one can be brought up to date.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ _BATCH = 200
 _KEYS = 2000
 
 Progress = Callable[[str, int, int], None]
-"""Is told a table, how many of its rows are done, and how many there are."""
+"""Called with a table, the number of rows done, and the total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """What a table holds on both sides."""
+    """The contents of a table on both sides."""
 
     table: str
     rows: int
@@ -38,9 +38,9 @@ class Compared:
 
 
 async def open_source(url: str) -> Database:
-    """Open the database that is copied, which is only read.
+    """Open the database to copy from, which is only read.
 
-    Raises `InvalidInput` when there is none or its tables are not those of this version.
+    Raises `InvalidInput` if there is none or its tables are not at this version.
     """
     path = parse_location(url).path
     if path is not None and not await asyncio.to_thread(path.exists):
@@ -54,14 +54,14 @@ async def open_source(url: str) -> Database:
     if revision != HEAD:
         await database.close()
         raise InvalidInput(
-            f"the tables of {database.location.shown} are not those of this version "
+            f"the tables of {database.location.shown} are not at this version "
             f"({revision or 'none'} instead of {HEAD}): run voicegraph db upgrade --db on it first"
         )
     return database
 
 
 async def refuse_other_data(source: Database, target: Database) -> None:
-    """Raise `InvalidInput` when `target` holds anything that `source` has not."""
+    """Raise `InvalidInput` if `target` contains anything that `source` does not."""
     for table in TABLES:
         after: Key | None = None
         while there := await _keys(target, table, after):
@@ -73,12 +73,12 @@ async def refuse_other_data(source: Database, target: Database) -> None:
 
 def _other_data(target: Database, table: Table) -> InvalidInput:
     return InvalidInput(
-        f"{target.location.shown} holds other data in its table '{table.name}': choose an empty database"
+        f"{target.location.shown} contains other data in its table '{table.name}': choose an empty database"
     )
 
 
 async def copy_tables(source: Database, target: Database, progress: Progress) -> None:
-    """Write all rows that `target` has not, or has otherwise."""
+    """Write all rows that are missing or different in `target`."""
     for table in TABLES:
         total = await source.read(lambda connection, table=table: count_rows(connection, table))
         done, after = 0, None
@@ -90,7 +90,7 @@ async def copy_tables(source: Database, target: Database, progress: Progress) ->
 
 
 async def compare_tables(source: Database, target: Database) -> list[Compared]:
-    """Return the number of rows of each table on both sides, and whether their checksums are the same."""
+    """Return the number of rows of each table on both sides, and whether their checksums are equal."""
     compared: list[Compared] = []
     for table in TABLES:
         (rows, one), (copied, other) = await _checksum(source, table), await _checksum(target, table)
@@ -131,7 +131,7 @@ async def _keys(database: Database, table: Table, after: Key | None) -> list[Key
 
 @unbroken
 async def _known(database: Database, table: Table, after: Key | None, wanted: list[Key]) -> set[Key]:
-    """Return the keys behind `after` up to the last of those that are wanted."""
+    """Return the keys after `after`, up to the last one in `wanted`."""
     known: set[Key] = set()
     while not known or max(known) < wanted[-1]:
         some = await _keys(database, table, max(known, default=after) if known else after)
@@ -167,7 +167,7 @@ _SET_NUMBER = {
 
 @unbroken
 async def _settle_numbers(source: Database, target: Database) -> None:
-    """Let new agents get numbers that no agent had, deleted ones included."""
+    """Make new agents get numbers that no agent ever had, including deleted ones."""
 
     def last(connection: Connection) -> int | None:
         return connection.execute(text(_LAST_NUMBER[connection.dialect.name])).scalar()

@@ -1,4 +1,4 @@
-"""Rows as a copy of a database sees them: in the order of their keys, alike on every database."""
+"""Rows to copy: in the order of their keys, comparable between databases."""
 
 import json
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from ...tables.columns import json_for_postgres, storable
 from ...tables.tables import Base, MessageRow, PassageRow, RemovalRow
 
 TABLES = tuple(table for table in Base.metadata.sorted_tables if table is not RemovalRow.__table__)
-"""What is copied, those that others refer to first. Of the search index nothing is: it is made anew."""
+"""The tables to copy, referenced ones first. The search index is not copied: it is rebuilt."""
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
 
-# Each database has an index of its own, which takes everything in once more.
+# Each database has its own search index, so every row is due again.
 _DUE_AGAIN = {MessageRow.__table__: {"indexed_at": None}, PassageRow.__table__: {"indexed_at": None}}
 _INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -35,7 +35,7 @@ def rows_behind(
     up_to: Key | None = None,
     limit: int | None = None,
 ) -> dict[Key, Row]:
-    """Return rows whose keys come behind `after`, up to the key `up_to` itself, in the order of keys."""
+    """Return rows with keys after `after`, up to and including `up_to`, in the order of keys."""
     keys = list(table.primary_key)
     query = select(table).order_by(*keys).limit(limit)
     if after is not None:
@@ -55,7 +55,7 @@ def keys_behind(connection: Connection, table: Table, after: Key | None, limit: 
 
 
 def write_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Write rows; those with the key of one that is there replace it."""
+    """Insert rows, replacing existing ones with the same key."""
     insert = _INSERTS[connection.dialect.name](table)
     others = [column.name for column in table.columns if not column.primary_key]
     upsert = insert.on_conflict_do_update(
@@ -66,7 +66,7 @@ def write_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> Non
 
 
 def canonical(table: Table, row: Row) -> str:
-    """Return a row as text that is the same on both databases when nothing was lost."""
+    """Return a row as text that is equal on both databases if nothing was lost."""
     again = _DUE_AGAIN.get(table, {})
     values = {name: _plain(value) for name, value in row.items() if name not in again}
     return json.dumps(values, sort_keys=True)

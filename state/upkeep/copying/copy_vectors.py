@@ -1,4 +1,4 @@
-"""Copy vectors from one search index to another: to make them anew would cost what they cost once."""
+"""Copy vectors between search indexes, which saves the cost of embedding again."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ _BATCH = 64
 
 
 async def copy_vectors(source: SearchIndex, target: SearchIndex, progress: Callable[[int], None]) -> int:
-    """Keep the vectors of `source` for the same entries of `target`; return how many they are.
+    """Store the vectors of `source` for the same entries of `target`; return their number.
 
-    Entries must be there. Where `target` has vectors of another model nothing is done. `progress` is told how
-    many are done.
+    The entries must exist already. If `target` has vectors of another model, nothing is done. `progress` is
+    called with the number of vectors done.
     """
     model = await source.wanted_model()
     if model is None or await target.wanted_model() not in (None, model):

@@ -1,4 +1,4 @@
-"""Import agents: small ones share a transaction, a large one is spread over several."""
+"""Import agents: small ones share a transaction, a large one takes several."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class _Places:
 
 
 async def import_agents(going_on: Import, agents: Iterable[FileAgent], blocks: Mapping[str, str]) -> None:
-    """Add agents, threads and passages that the user has not; `blocks` are ids by their ids in the file."""
+    """Add the agents, threads and passages that the user lacks; `blocks` maps file ids to stored ids."""
     for some in portions(agents, weight_of_agent):
         if len(some) == 1 and weight_of_agent(some[0]) > MOST_ROWS:
             await add_large_agent(going_on, some[0], blocks)

@@ -19,22 +19,22 @@ from .staged_rows import publish
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A block of the file, and the agents that are there already and hold it in the file."""
+    """A block of the file, and the existing agents that have it in the file."""
 
     file: FileBlock
     holders: Sequence[str]
 
     @property
     def weight(self) -> int:
-        """Return as how many rows all of it counts."""
+        """The number of rows that the whole block counts as."""
         return 1 + len(self.holders) + sum(map(_weight, self.file.versions))
 
 
 async def import_blocks(going_on: Import, file: MemoryFile) -> dict[str, str]:
-    """Add the blocks that the user has not; return the ids of all by their ids in the file.
+    """Add the blocks that the user lacks; return the stored ids of all by their ids in the file.
 
-    Agents that are there get a block that is added for them in the same transaction: who took a block that is
-    there from such an agent has done so on purpose.
+    An added block is attached to existing agents in the same transaction. An existing block is not: if such
+    an agent lacks it, it was detached on purpose.
     """
     ids: dict[str, str] = {}
     for some in portions(await _with_holders(going_on, file), lambda block: block.weight):
@@ -58,7 +58,7 @@ async def _with_holders(going_on: Import, file: MemoryFile) -> Iterator[_Block]:
     places = await going_on.read(look)
     holders: dict[str, list[str]] = {}
     for agent in agents:
-        # In the order of the agents' blocks, which is the one of their prompts.
+        # In the order of the agents' blocks, which is that of their prompts.
         for block_id in agent.blocks:
             holders.setdefault(block_id, []).extend([places[agent.id].id] * places[agent.id].there)
     for block in file.blocks:
@@ -87,7 +87,7 @@ async def _add(session: AsyncSession, actor: Actor, blocks: Sequence[_Block]) ->
 
 
 async def _add_large(going_on: Import, block: _Block) -> dict[str, str]:
-    """Add a block that does not fit into one transaction: nobody sees it before its last one."""
+    """Add a block that does not fit into one transaction; it becomes visible in the last one."""
     actor = going_on.actor
 
     async def begin(session: AsyncSession) -> tuple[str, bool]:

@@ -1,4 +1,4 @@
-"""What a memory file must hold to be imported: all is looked at before anything is stored."""
+"""Check a whole memory file before anything of it is stored."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from ..memory_file import FileAgent, FileBlock, MemoryFile
 
 
 async def check_memory_file(file: MemoryFile) -> None:
-    """Raise `InvalidInput` that names what cannot be imported.
+    """Raise `InvalidInput`, which names what cannot be imported.
 
     A text over its limit raises `BlockTooLong`, an unknown time zone `InvalidSetting`.
     """
-    # A large file takes its time: not on the event loop, where others speak.
+    # In a thread: checking a large file would block the event loop, and with it other conversations.
     await asyncio.to_thread(_check, file)
     for agent in file.agents:
         await checked_time_zone(agent.time_zone)
@@ -51,7 +51,7 @@ def _check_agent(agent: FileAgent, labels: dict[str, str]) -> None:
     checked_settings(agent.model_settings)
     missing = next((block_id for block_id in agent.blocks if block_id not in labels), None)
     if missing is not None:
-        raise InvalidInput(f"agent '{agent.name}' holds a block '{missing}' that is not in the file")
+        raise InvalidInput(f"agent '{agent.name}' has a block '{missing}' that is not in the file")
     _each_once(f"block label of agent '{agent.name}'", (labels[block_id] for block_id in agent.blocks))
     for thread in agent.threads:
         checked_name("thread id", thread.id)
@@ -63,7 +63,7 @@ def _check_agent(agent: FileAgent, labels: dict[str, str]) -> None:
             raise InvalidInput(f"the passage '{passage.id}' is empty")
         if size > MOST_CHARACTERS:
             raise InvalidInput(
-                f"the passage '{passage.id}' has {size} characters, not {MOST_CHARACTERS} at most"
+                f"the passage '{passage.id}' has {size} characters, the limit is {MOST_CHARACTERS}"
             )
 
 
@@ -71,5 +71,5 @@ def _each_once(what: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise InvalidInput(f"the {what} '{value}' is there twice")
+            raise InvalidInput(f"the {what} '{value}' occurs twice")
         seen.add(value)

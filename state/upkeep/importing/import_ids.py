@@ -1,6 +1,6 @@
-"""Under which ids imported things are kept: their own where these are free, else ids made from them.
+"""Choose the ids of imported objects: their own if free, otherwise ids derived from them.
 
-The functions raise `LeftOver` when an import that was broken off left rows with such ids.
+The functions raise `LeftOver` if an interrupted import left rows with such ids.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from .staged_rows import LeftOver, Staged
 
 _NAMESPACE = UUID("6a0c2f0e-5d0a-4f4e-9d5c-0f6f6d656d6f")
 _PORTION = 1_000
-"""Ids that are looked up at once, each twice in a statement."""
+"""Number of ids that are looked up at once, each twice in a statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something of the file is or will be; `there` tells that the user has it already."""
+    """The stored id of an object of the file; `there` is true if the user has it already."""
 
     id: str
     there: bool
@@ -41,11 +41,11 @@ async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]
 
 
 async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
-    """Return the places of threads, by their keys, by their ids in the file."""
+    """Return the places of threads, with keys as ids, by their ids in the file."""
 
     def named() -> tuple[dict[str, str], dict[str, str]]:
         keys = {wanted: thread_key(actor, wanted) for wanted in ids}
-        # An earlier version had one name space for all users: what it renamed has this name.
+        # An earlier version had one namespace for all users: threads that it renamed have this name.
         return keys, {key: thread_key(actor, _earlier(actor, wanted)) for wanted, key in keys.items()}
 
     keys, renamed = await asyncio.to_thread(named) if len(ids) > _PORTION else named()
@@ -73,7 +73,7 @@ async def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, s
 
 
 def _hash(actor: Actor, wanted: str) -> str:
-    # Made from what it stands for, so that a second import finds what the first one made.
+    # Derived from the original id, so that a second import finds what the first one created.
     return uuid5(_NAMESPACE, "\0".join((actor.organization_id, actor.user_id, wanted))).hex
 
 
@@ -91,7 +91,7 @@ async def _owned_places(
 async def _owners(
     session: AsyncSession, query: Select[Any, Any, Any], key: Any, renamed: Mapping[str, str]
 ) -> dict[str, Actor]:
-    """Return who has the ids that are taken."""
+    """Return the owners of the ids that are taken."""
     wanted, owners = list(renamed), dict[str, Actor]()
     for start in range(0, len(wanted), _PORTION):
         some = wanted[start : start + _PORTION]
@@ -104,7 +104,7 @@ async def _owners(
 def _places(actor: Actor, renamed: Mapping[str, str], owners: Mapping[str, Actor]) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for each, other in renamed.items():
-        # The made one first: the other may have become free since it was made.
+        # The derived id first: the original may have become free since it was derived.
         known = next((id_ for id_ in (other, each) if owners.get(id_) == actor), None)
         free = other if each in owners else each
         places[each] = Place(known or free, there=known is not None)

@@ -30,11 +30,11 @@ from .staged_rows import ChangedMeanwhile, publish
 
 
 async def add_large_agent(going_on: Import, agent: FileAgent, blocks: Mapping[str, str]) -> None:
-    """Add what the user has not of an agent, in several transactions.
+    """Add what the user lacks of an agent, in several transactions.
 
-    A new agent and new threads belong to nobody who can act before all of them are there. Then the threads
-    become the user's, and with the last of them the agent. Each passage of an agent that is there already
-    is added for good at once.
+    A new agent and new threads belong to a user that nobody can act as until they are complete. Then the
+    threads are given to the user, and the agent with the last of them. Passages of an existing agent are
+    added directly.
     """
     going_on.staged = True
     large = _LargeAgent(going_on, agent)
@@ -46,7 +46,7 @@ async def add_large_agent(going_on: Import, agent: FileAgent, blocks: Mapping[st
 
 
 class _LargeAgent:
-    """One agent of the file, and where its parts are."""
+    """An agent of the file, and the places of its parts."""
 
     def __init__(self, going_on: Import, agent: FileAgent) -> None:
         self._import, self._agent = going_on, agent
@@ -56,18 +56,18 @@ class _LargeAgent:
 
     @property
     def _owner(self) -> Actor:
-        """Whose the agent is meanwhile."""
+        """The owner of the agent during the import."""
         return self._actor if self._place.there else importing(self._actor)
 
     async def begin(self, blocks: Mapping[str, str]) -> None:
-        """Add the agent's row if it is new, with the blocks that it holds."""
+        """Add the agent's row with its blocks if it is new."""
         first, *others = list(portions(blocks[each] for each in self._agent.blocks)) or [[]]
 
         async def add(session: AsyncSession) -> Place:
             place = (await agent_places(session, self._actor, [self._agent.id]))[self._agent.id]
             if not place.there:
                 await add_importing(session, self._actor)
-                # Its own name may be taken until the end.
+                # Its name may be taken until the end, so it is named by its id.
                 row = agent_row(importing(self._actor), self._agent, place.id, place.id)
                 await insert_rows(session, AgentRow, [row])
                 await add_links(session, {place.id: first})
@@ -122,7 +122,7 @@ class _LargeAgent:
             self._import.count(passages=await self._import.write(add))
 
     async def publish(self) -> None:
-        """Give new threads to the user, and at last the agent."""
+        """Give new threads to the user, and the agent last."""
         fresh = [thread for thread in self._agent.threads if not self._threads[thread.id].there]
         *others, last = list(portions(fresh)) or [[]]
         for some in others:
@@ -141,7 +141,7 @@ class _LargeAgent:
             self._import.done.rename(name, thread_name(place.id))
 
     async def _publish_threads(self, session: AsyncSession, threads: Sequence[FileThread]) -> None:
-        # Nobody else removes what was imported in between.
+        # Locked, so that no other import removes the staged rows in between.
         version = select(AgentRow.version).where(AgentRow.id == self._place.id)
         if not await session.scalar(version.with_for_update(key_share=True)):
             raise ChangedMeanwhile

@@ -1,4 +1,4 @@
-"""Let agents hold imported blocks."""
+"""Attach imported blocks to agents."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from .staged_rows import ChangedMeanwhile
 
 
 async def lock_agents(session: AsyncSession, ids: Collection[str]) -> dict[str, int]:
-    """Return the numbers of agents by their ids; other transactions that number rows of these wait.
+    """Return the numbers of agents by id; other transactions that number rows of these agents wait.
 
-    Raises `ChangedMeanwhile` when one is not there.
+    Raises `ChangedMeanwhile` if one is missing.
     """
     query = select(AgentRow.id, AgentRow.number).where(AgentRow.id.in_(ids)).order_by(AgentRow.number)
     rows = await session.execute(query.with_for_update(key_share=True))
@@ -26,9 +26,9 @@ async def lock_agents(session: AsyncSession, ids: Collection[str]) -> dict[str, 
 
 
 async def add_links(session: AsyncSession, wanted: Mapping[str, Sequence[str]]) -> None:
-    """Let agents, which the caller has locked, hold blocks after those that they have.
+    """Attach blocks to agents, which the caller has locked, after their existing blocks.
 
-    A block whose label an agent has already is left out. Raises `ChangedMeanwhile` for one that is not there.
+    A block whose label an agent already has is left out. Raises `ChangedMeanwhile` if a block is missing.
     """
     ids = {block_id for block_ids in wanted.values() for block_id in block_ids}
     labels: dict[str, str] = {}

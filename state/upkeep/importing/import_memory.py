@@ -1,4 +1,4 @@
-"""Import a memory file into a user: what is missing is added, what is there by its id stays as it is."""
+"""Import a memory file for a user: missing objects are added, existing ones (by id) are left unchanged."""
 
 from sqlalchemy.exc import IntegrityError
 
@@ -18,21 +18,20 @@ __all__ = ["Imported", "import_memory"]
 
 @unbroken
 async def import_memory(store: Store, actor: Actor, file: MemoryFile) -> Imported:
-    """Add what the file holds to the memory of `actor`, who may be new; a second time nothing is added.
+    """Add the contents of the file to the memory of `actor`, who may be new; a second import adds nothing.
 
-    Ids are kept. That of an agent, a block or a passage that belongs to another user is replaced by an id
-    made from it and the actor, the same one each time. An agent whose name is taken gets a number after its
-    name. Threads that are there already are left as they are, whatever was said on them since.
+    Ids are kept. If an agent, block or passage with the same id belongs to another user, the id is replaced
+    by one derived from it and the actor, always the same. An agent whose name is taken gets a number after
+    its name. Existing threads are left unchanged, whatever was said on them since.
 
-    A transaction writes `MOST_ROWS` rows at most, so that turns never wait long for it: small agents share
-    one, a large agent takes several. So does a block with a long history. Until all of its rows are there, a
-    new block, thread or agent that takes several is nowhere to be seen: it cannot be listed, talked to or
-    found by a search. An import that was broken off, at any instant, is completed by importing the file
-    again: what the first one had completed stays, and what it had begun is removed and begun anew. Until
-    then, the ids of threads that it had begun are taken.
+    A transaction writes at most `MOST_ROWS` rows, so turns never wait long: small agents share one; a large
+    agent, or a block with a long history, takes several. A new block, thread or agent that takes several is
+    invisible until it is complete: it cannot be listed, used or found by a search. An import that was
+    interrupted at any point is completed by importing the file again: completed objects stay, incomplete ones
+    are removed and added again. Until then, the ids of incomplete threads are taken.
 
-    Raises `InvalidInput` and what is below it, before anything is stored, for a file that does not hold
-    together; `AlreadyExists` when another process has made or removed the same things meanwhile.
+    Raises `InvalidInput` or a subclass for an inconsistent file, before anything is stored, and
+    `AlreadyExists` if another process created or removed the same objects meanwhile.
     """
     await check_memory_file(file)
     going_on = Import(store.database, actor)
@@ -43,5 +42,7 @@ async def import_memory(store: Store, actor: Actor, file: MemoryFile) -> Importe
         if going_on.staged:
             await going_on.write(lambda session: remove_owner(session, actor))
     except (IntegrityError, ChangedMeanwhile, AgentNotFound) as error:
-        raise AlreadyExists("somebody else made the same thing in between: import the file again") from error
+        raise AlreadyExists(
+            "another process changed the same data meanwhile: import the file again"
+        ) from error
     return going_on.done

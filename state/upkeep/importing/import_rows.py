@@ -1,4 +1,4 @@
-"""The rows of imported agents: threads with their messages, passages, numbered after what there is."""
+"""Build and insert the rows of imported agents, threads, messages and passages."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
@@ -15,14 +15,14 @@ from ..portions import weight
 from .import_ids import Place
 
 _AT_ONCE = 200
-"""Rows that are inserted at once: making a statement's values for more would hold up the event loop."""
+"""Number of rows inserted at once: building a larger statement would block the event loop."""
 
 Spoken = tuple[FileMessage, str]
 """A message with the key of its thread."""
 
 
 async def insert_rows(session: AsyncSession, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows of a table in their order, some at a time."""
+    """Insert rows of a table in order, in portions."""
     waiting = iter(rows)
     while some := list(islice(waiting, _AT_ONCE)):
         await session.execute(insert(table), some)
@@ -34,7 +34,7 @@ async def insert_numbered(
     agent: int,
     rows: Iterable[dict[str, Any]],
 ) -> None:
-    """Insert rows in their order, with the numbers after the last one of the agent with this number."""
+    """Insert rows in order, numbered after the last one of the agent with this number."""
     first, last = numbers_of(agent)
     greatest = select(func.max(table.number)).where(table.number.between(first, last))
     start = (await session.execute(greatest)).scalar_one() or first
@@ -77,7 +77,7 @@ def thread_row(owner: Actor, agent_id: str, thread: FileThread, key: str) -> dic
 
 
 def spoken(threads: Iterable[FileThread], places: Mapping[str, Place]) -> list[Spoken]:
-    """Return the messages of the threads that the user has not, in the order of all threads."""
+    """Return the messages of the threads that the user lacks, in order across threads."""
     fresh = (thread for thread in threads if not places[thread.id].there)
     said = [(message, places[thread.id].id) for thread in fresh for message in thread.messages]
     said.sort(key=lambda one: one[0].sequence)
@@ -93,7 +93,7 @@ def message_rows(agent_id: str, said: Iterable[Spoken]) -> Iterator[dict[str, An
 def passage_rows(
     agent_id: str, passages: Iterable[FilePassage], places: Mapping[str, Place]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the passages that the user has not, without their numbers."""
+    """Yield the rows of the passages that the user lacks, without their numbers."""
     for passage in passages:
         place = places[passage.id]
         if not place.there:
@@ -102,17 +102,17 @@ def passage_rows(
 
 
 def weight_of_message(message: FileMessage) -> int:
-    """Return as how many rows a message counts."""
+    """Return the number of rows that a message counts as."""
     return weight(message.text, message.unheard, message.spoken, _text_of(message.tool_calls))
 
 
 def weight_of_passage(passage: FilePassage) -> int:
-    """Return as how many rows a passage counts."""
+    """Return the number of rows that a passage counts as."""
     return weight(passage.text, passage.context, *passage.tags)
 
 
 def weight_of_agent(agent: FileAgent) -> int:
-    """Return as how many rows an agent counts, with all that is its own."""
+    """Return the number of rows that an agent counts as, with everything it owns."""
     threads = len(agent.threads) + sum(
         weight_of_message(message) for thread in agent.threads for message in thread.messages
     )

@@ -1,4 +1,4 @@
-"""An import that is going on: for whom, what it added, and its transactions."""
+"""A running import: its actor, what it added, and its transactions."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -22,36 +22,36 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Imported:
-    """What an import added, and what is called otherwise than in the file because its name was taken."""
+    """What an import added, and which objects it renamed because their name was taken."""
 
     added: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("agents", "blocks", "threads", "messages", "passages"), 0)
     )
     renamed: dict[str, str] = field(default_factory=dict[str, str])
-    """New names of agents and ids of threads by the old ones."""
+    """New names of agents and ids of threads, by old ones."""
 
     def rename(self, old: str, new: str) -> None:
-        """Note that `old` is called `new`, if it is."""
+        """Record that `old` is called `new`, if they differ."""
         if old != new:
             self.renamed[old] = new
 
 
 @dataclass(slots=True)
 class Import:
-    """An import for `actor`, with what it has `done`."""
+    """An import for `actor`; `done` is its progress."""
 
     database: Database
     actor: Actor
     done: Imported = field(default_factory=Imported)
     staged: bool = False
-    """True once something was staged: it did not fit into one transaction."""
+    """True once something was staged, because it did not fit into one transaction."""
     _taken: set[str] | None = None
 
     async def write(self, function: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """Return what `function` returns, called in a transaction to write.
+        """Call `function` in a write transaction and return its result.
 
-        It is called again when it finds rows of an import that was broken off, after these were removed: it
-        must look for them before it does anything else.
+        If it raises `LeftOver` for rows of an interrupted import, these are removed and it is called again,
+        so it must look for them before it does anything else.
         """
         began = time.monotonic()
         written = await self._call(self.database.writing, function)
@@ -59,16 +59,16 @@ class Import:
         return written
 
     async def read(self, function: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        """Return what `function` returns, called as by `write` in a transaction to read."""
+        """Call `function` in a read transaction and return its result, with the retries of `write`."""
         return await self._call(self.database.reading, function)
 
     def count(self, **added: int) -> None:
-        """Note how many were added."""
+        """Add to the numbers of added objects."""
         for what, number in added.items():
             self.done.added[what] += number
 
     async def free_name(self, session: AsyncSession, name: str) -> str:
-        """Return the name of a new agent, with a number after it where the user has one of that name."""
+        """Return a free name for a new agent, with a number appended if the name is taken."""
         if self._taken is None:
             mine = select(AgentRow.name).where(owned_by(self.actor, AgentRow))
             self._taken = set(await session.scalars(mine))

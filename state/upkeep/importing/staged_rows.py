@@ -1,7 +1,7 @@
-"""Rows of an import that do not fit into one transaction: nobody sees them before all are there.
+"""Staged rows of an import that does not fit into one transaction: invisible until they are complete.
 
-They belong to a user that no caller can name, see `importing`. In the last transaction they get their owner.
-A row that an import left when it was broken off is removed by the next import that finds it in its way.
+They belong to a user that no caller can name, see `importing`. The last transaction changes their owner. Rows
+left by an interrupted import are removed by the next import that needs their ids.
 """
 
 import time
@@ -32,24 +32,24 @@ Staged = type[AgentRow] | type[BlockRow] | type[ThreadRow]
 
 
 class LeftOver(Exception):
-    """Raised in a transaction that finds rows of an import that was broken off: they are removed first."""
+    """Raised in a transaction that finds rows of an interrupted import; they are removed first."""
 
     def __init__(self, table: Staged, ids: Collection[str]) -> None:
-        """Name the rows."""
+        """Store the table and the ids of the rows."""
         super().__init__(table.__tablename__)
         self.table, self.ids = table, ids
 
 
 class ChangedMeanwhile(Exception):
-    """Raised when what is being imported is not as the import left it: somebody else changed it."""
+    """Raised if imported rows are not as the import left them: another process changed them."""
 
 
 async def publish(
     session: AsyncSession, actor: Actor, table: Staged, ids: Sequence[str], *also: Any, **changes: Any
 ) -> None:
-    """Give rows that are complete to `actor`, with other changes.
+    """Give complete rows to `actor`, with other changes.
 
-    Raises `ChangedMeanwhile` unless all are there and meet the conditions `also`.
+    Raises `ChangedMeanwhile` unless all rows exist and meet the conditions `also`.
     """
     staged = update(table).where(table.id.in_(ids), owned_by(importing(actor), table), *also)
     published = staged.values(user_id=actor.user_id, **changes).returning(table.id)
@@ -59,10 +59,10 @@ async def publish(
 
 
 async def remove(database: Database, table: Staged, ids: Collection[str]) -> None:
-    """Delete staged rows with all that hangs on them, a portion in each transaction.
+    """Delete staged rows with everything that belongs to them, a portion per transaction.
 
-    If the import goes on after all, it finds that out when it publishes them: an agent or block has version
-    0, a thread has fewer messages. One that was published meanwhile stays.
+    If their import is still running, it notices when it publishes them: an agent or block has version 0, a
+    thread has fewer messages. A row that was published meanwhile stays.
     """
     for id_ in ids:
         steps: list[Any] = [*_hiding(table, id_), *_deleting(table, id_)]
@@ -74,7 +74,7 @@ async def remove(database: Database, table: Staged, ids: Collection[str]) -> Non
 
 
 async def _carry_out(database: Database, table: Staged, id_: str, step: Any) -> int:
-    """Carry out a step while the row is staged; return how many rows it changed."""
+    """Run a step while the row is staged; return the number of changed rows."""
     began = time.monotonic()
     staged = select(table.id).where(table.id == id_, table.user_id.endswith(IMPORTING)).with_for_update()
     async with database.erasing() as session:
@@ -87,7 +87,7 @@ async def _carry_out(database: Database, table: Staged, id_: str, step: Any) -> 
 
 
 def _hiding(table: Staged, id_: str) -> list[Any]:
-    """Return what takes back the threads of an agent that were published already."""
+    """Return the statements that hide an agent's threads that were already published."""
     if table is not AgentRow:
         return []
     owner = select(AgentRow.user_id).where(AgentRow.id == id_).scalar_subquery()
@@ -96,7 +96,7 @@ def _hiding(table: Staged, id_: str) -> list[Any]:
 
 
 def _deleting(table: Staged, id_: str) -> list[Any]:
-    """Return what deletes the rows that refer to a row."""
+    """Return the statements that delete the rows that refer to a row."""
     if table is ThreadRow:
         return [_some(MessageRow.number, MessageRow.thread_id == id_)]
     if table is BlockRow:
@@ -117,9 +117,9 @@ def _some(key: Any, of_one: Any) -> Any:
 
 
 async def remove_owner(session: AsyncSession, actor: Actor) -> None:
-    """Delete the user that owned staged rows of `actor`, unless there are some of another import."""
+    """Delete the owner of staged rows of `actor`, unless another import has staged rows."""
     who = importing(actor)
-    # An import that stages a row at the same time waits here, then fails as the user is gone.
+    # An import that stages a row at the same time waits here, then fails because the user is gone.
     if await session.get(UserRow, (who.organization_id, who.user_id), with_for_update=True) is None:
         return
     some = [exists(select(table.id).where(owned_by(who, table))) for table in (AgentRow, BlockRow, ThreadRow)]

@@ -177,7 +177,7 @@ def test_a_database_with_other_data_is_refused_and_left_as_it_was(
     asyncio.run(make_other())
     ran = run("db", "copy", source, postgres_url)
     assert ran.code == 2
-    assert "holds other data in its table" in ran.errors
+    assert "contains other data in its table" in ran.errors
     assert "agents" in asyncio.run(difference(source, postgres_url))
 
 

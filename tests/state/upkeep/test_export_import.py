@@ -244,10 +244,10 @@ BAD: dict[str, tuple[Change, type[Exception], str]] = {
     "a label twice": (
         lambda f: f["agents"][0].update(blocks=[block["id"] for block in f["blocks"]]),
         InvalidInput,
-        "block label of agent 'nina' 'human' is there twice",
+        "block label of agent 'nina' 'human' occurs twice",
     ),
-    "a thread twice": (lambda f: twice(f, "threads"), InvalidInput, "thread id 'ada-1' is there twice"),
-    "a passage twice": (lambda f: twice(f, "passages"), InvalidInput, "is there twice"),
+    "a thread twice": (lambda f: twice(f, "threads"), InvalidInput, "thread id 'ada-1' occurs twice"),
+    "a passage twice": (lambda f: twice(f, "passages"), InvalidInput, "occurs twice"),
     "a block that is not there": (lambda f: f.update(blocks=[]), InvalidInput, "that is not in the file"),
     "a gap in a history": (
         lambda f: f["blocks"][0]["versions"].pop(1),
@@ -263,7 +263,7 @@ BAD: dict[str, tuple[Change, type[Exception], str]] = {
     "a passage of 10 MB": (
         lambda f: f["agents"][0]["passages"][0].update(text="x" * 10_000_000),
         InvalidInput,
-        "has 10000000 characters, not 1000000 at most",
+        "has 10000000 characters, the limit is 1000000",
     ),
     "no name": (lambda f: f["agents"][0].update(name=" "), InvalidInput, "agent name is empty"),
     "an unknown time zone": (lambda f: f["agents"][0].update(time_zone="Mars"), InvalidSetting, "Mars"),
@@ -287,10 +287,10 @@ async def test_a_file_that_does_not_hold_together_is_refused_whole(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no memory file"),
-        (b"\x00\xff", "no memory file"),
-        (b"[1]", "no memory file"),
-        (b'{"a": 1}', "no memory file: format: Field required"),
+        (b"", "not a memory file"),
+        (b"\x00\xff", "not a memory file"),
+        (b"[1]", "not a memory file"),
+        (b'{"a": 1}', "not a memory file: format: Field required"),
         (b'{"format": "other", "version": 1}', "its format is not 'voicegraph.memory'"),
         (b'{"format": "voicegraph.memory", "version": 2}', "has version 2, this voicegraph reads version 1"),
         (b'{"format": "voicegraph.memory", "version": 1, "agents": []}', "exported_at: Field required"),
