@@ -1,4 +1,4 @@
-"""What is remembered: the graph's state, the database, checkpoints, and every error."""
+"""Everything stored: the graph's state, the database, checkpoints. Also every error."""
 
 from typing import TYPE_CHECKING
 

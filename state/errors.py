@@ -13,33 +13,33 @@
     │   ├── ThreadNotFound
     │   ├── BlockNotFound
     │   ├── CheckpointNotFound  the thread has no such checkpoint, or it was pruned
-    │   ├── NothingToUndo       no change of the block to take back, or to bring back
+    │   ├── NothingToUndo       the block has no change to undo or redo
     │   └── NothingToResume     the thread's last turn has ended
     ├── Conflict
-    │   ├── StaleVersion        somebody changed it in between
+    │   ├── StaleVersion        it was changed in the meantime
     │   ├── ThreadBusy          a turn runs on the thread (policy `reject`)
     │   └── ThreadTaken         the thread belongs to another agent or user
     ├── MissingExtra            an optional dependency is not installed
     ├── StorageError            the database cannot be opened, read or written
     │   ├── DatabaseBusy        all of its connections are in use: retryable
-    │   └── ThreadLost          another process took the thread over while the database was away
-    └── ModelError              the language model did not answer as it should
-        ├── ModelRefused        bad key, unknown model, no credit: trying again is useless
-        │   └── RequestRefused  the request itself: another one, with less in it, may be answered
-        │       └── ContentFiltered  the provider's content filter refused the words
-        ├── ContextTooLong      the request does not fit the model's context
-        ├── ModelUnavailable    overloaded, down, unreachable: retryable
-        ├── ModelTimeout        no first token, or none any more: retryable
-        └── ModelProtocolError  an answer that cannot be read: retryable
+    │   └── ThreadLost          another process took over the thread while the database was unreachable
+    └── ModelError              the language model did not answer properly
+            ├── ModelRefused        bad key, unknown model, no credit: retrying is useless
+            │   └── RequestRefused  the request itself: a smaller one may be accepted
+            │       └── ContentFiltered  the provider's content filter refused the text
+            ├── ContextTooLong      the request does not fit the model's context
+            ├── ModelUnavailable    overloaded, down, unreachable: retryable
+            ├── ModelTimeout        no first token, or the stream stalled: retryable
+            └── ModelProtocolError  a response that cannot be parsed: retryable
 
-Messages say what happened and what to do. They never hold a key, a prompt or a caller's words.
+Messages say what happened and what to do. They never contain a key, a prompt or a caller's words.
 """
 
 
 class VoicegraphError(Exception):
     """Base of all errors raised on purpose.
 
-    `code` is a stable name for programs, `retryable` tells if the same call may succeed later.
+    `code` is a stable name for programs, `retryable` says whether the same call may succeed later.
     """
 
     code = "error"
@@ -59,7 +59,7 @@ class InvalidMessage(InvalidInput):
 
 
 class MessageTooLong(InvalidMessage):
-    """A message has more characters than are taken."""
+    """A message is longer than the limit."""
 
 
 class InvalidSetting(InvalidInput):
@@ -79,13 +79,13 @@ class BlockTooLong(InvalidInput):
 
 
 class AlreadyExists(InvalidInput):
-    """The name is taken."""
+    """The name is already in use."""
 
     code = "already_exists"
 
 
 class NotFound(VoicegraphError):
-    """It does not exist, or belongs to somebody else."""
+    """It does not exist, or belongs to another user."""
 
     code = "not_found"
 
@@ -117,7 +117,7 @@ class BlockNotFound(NotFound):
 
 
 class CheckpointNotFound(NotFound):
-    """The thread has no such checkpoint, or has none any more: old ones are pruned."""
+    """The thread has no such checkpoint; old ones are pruned."""
 
     code = "checkpoint_not_found"
 
@@ -130,7 +130,7 @@ class CheckpointNotFound(NotFound):
 
 
 class NothingToUndo(NotFound):
-    """The block has no change that an undo could take back, or a redo bring back."""
+    """The block has no change to undo, or no undone change to redo."""
 
     code = "nothing_to_undo"
 
@@ -142,19 +142,19 @@ class NothingToResume(NotFound):
 
 
 class Conflict(VoicegraphError):
-    """It cannot be done now, because of what somebody else did."""
+    """The current state does not allow it; another caller changed or holds it."""
 
     code = "conflict"
 
 
 class StaleVersion(Conflict):
-    """An optimistic write came too late: the stored version is a newer one."""
+    """An optimistic write failed: the stored version is newer."""
 
     code = "stale_version"
 
 
 class ThreadBusy(Conflict):
-    """A turn runs on the thread, and the policy is to reject a second one."""
+    """A turn is running on the thread, and the policy is to reject a second one."""
 
     code = "thread_busy"
     retryable = True
@@ -189,7 +189,7 @@ class StorageError(VoicegraphError):
 class DatabaseBusy(StorageError):
     """All connections to the database are in use, and none became free in time.
 
-    `retry_after` is the number of seconds after which to try again.
+    `retry_after` is the number of seconds to wait before retrying.
     """
 
     code = "database_busy"
@@ -199,31 +199,33 @@ class DatabaseBusy(StorageError):
 
 
 class ThreadLost(StorageError):
-    """The database was away, and another process has taken the thread over since."""
+    """Another process took over the thread while the database was unreachable."""
 
     code = "thread_lost"
 
     def __init__(self, thread_id: str) -> None:
-        super().__init__(f"thread '{thread_id}' goes on in another process, since the database was away")
+        super().__init__(
+            f"thread '{thread_id}' was taken over by another process: the database was unreachable"
+        )
         self.thread_id = thread_id
 
 
 class ModelError(VoicegraphError):
-    """The language model did not answer as it should."""
+    """The language model did not answer properly."""
 
     code = "model"
 
 
 class ModelRefused(ModelError):
-    """The provider refuses: bad key, unknown model, no credit. Trying again is useless."""
+    """The provider refuses: bad key, unknown model, no credit. Retrying is useless."""
 
     code = "model_refused"
 
 
 class RequestRefused(ModelRefused):
-    """The provider does not accept the request as it is.
+    """The provider does not accept this request.
 
-    `words` is what it said, for a search of what it means; it may quote the caller, so it is never shown.
+    `words` is the provider's message, to classify the refusal; it may quote the caller, so it is never shown.
     """
 
     code = "request_refused"
@@ -234,7 +236,7 @@ class RequestRefused(ModelRefused):
 
 
 class ContentFiltered(RequestRefused):
-    """The provider's content filter refused what the request holds."""
+    """The provider's content filter refused the request's text."""
 
     code = "content_filter"
 
@@ -248,8 +250,8 @@ class ContextTooLong(ModelError):
 class ModelUnavailable(ModelError):
     """The provider is overloaded, down or unreachable.
 
-    `retry_after` is the number of seconds that it asked for, if it did. `crashed` is true when the server
-    broke down over the request (HTTP 500): the same one may do it again.
+    `retry_after` is the number of seconds it asked to wait, if any. `crashed` is true if the server failed on
+    this request (HTTP 500): it may fail on it again.
     """
 
     code = "model_unavailable"
@@ -261,14 +263,14 @@ class ModelUnavailable(ModelError):
 
 
 class ModelTimeout(ModelError):
-    """No first token before its deadline, or no further one within the stall limit."""
+    """No first token before its deadline, or no further token within the stall limit."""
 
     code = "model_timeout"
     retryable = True
 
 
 class ModelProtocolError(ModelError):
-    """The provider sent something that is not a chat completion stream."""
+    """The provider sent something other than a chat completion stream."""
 
     code = "model_protocol"
     retryable = True

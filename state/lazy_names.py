@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used."""
+"""Import the public names of a package on first use."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -9,10 +9,10 @@ from typing import Any
 def lazy_names(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the `__getattr__` and `__dir__` of a package whose public names live in modules of it.
+    """Return the `__getattr__` and `__dir__` of a package whose public names are defined in its modules.
 
-    `homes` gives the module of each name. LangGraph, LangChain and SQLAlchemy take more than a second to
-    import: commands that do without them must not wait for them.
+    `homes` maps each name to its module. LangGraph, LangChain and SQLAlchemy take more than a second to
+    import; commands that do not need them should not wait for them.
     """
     names = vars(sys.modules[package])
 

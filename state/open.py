@@ -1,4 +1,4 @@
-"""Open what is remembered: the only file that chooses between SQLite and PostgreSQL."""
+"""Open databases, search indexes and checkpointers: only this file chooses SQLite or PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 async def open_database(url: str, *, migrate: bool = True, connections: int = CONNECTIONS) -> Database:
-    """Open the database at `url` and bring its tables up to date.
+    """Open the database at `url` and migrate its tables.
 
-    Takes `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, `sqlite://` and
-    `postgresql://...`. The folder and file of SQLite are made when missing. With `migrate` false the tables
-    are left as they are. `connections` bounds those to PostgreSQL. Raises `InvalidSetting` for other URLs,
-    `MissingExtra` without PostgreSQL's driver, `StorageError` when it cannot be opened, written or
-    understood.
+    Accepts `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, `sqlite://` and
+    `postgresql://...`. SQLite's folder and file are created if missing. With `migrate` false the tables stay
+    as they are. `connections` limits the connections to PostgreSQL. Raises `InvalidSetting` for other URLs,
+    `MissingExtra` without PostgreSQL's driver, `StorageError` if it cannot be opened or written or is not a
+    voicegraph database.
     """
     location = parse_location(url)
     database, revision = await _opened(url, location, connections)
@@ -38,7 +38,7 @@ async def open_database(url: str, *, migrate: bool = True, connections: int = CO
 
 
 async def _opened(url: str, location: Location, connections: int) -> tuple[Database, str | None]:
-    """Return the database and the revision of its tables, `None` when that is not known yet."""
+    """Return the database and its schema revision, `None` if that is not known yet."""
     if not location.sqlite:
         from .postgres.database import PostgresDatabase
 
@@ -55,7 +55,7 @@ async def _opened(url: str, location: Location, connections: int) -> tuple[Datab
 
 
 def has_index(database: Database) -> bool:
-    """Return whether the database has an index already; to open one makes it."""
+    """Return whether the database already has a search index; opening one creates it."""
     if database.path is not None:
         from .sqlite.search.index_file import index_path
 
@@ -78,11 +78,11 @@ def open_index(database: Database) -> SearchIndex:
 def open_checkpointer(
     location: Location, *, connections: int = CONNECTIONS, health: StorageHealth | None = None
 ) -> "AbstractAsyncContextManager[Checkpointer]":
-    """Open the saver of a database, its tables made, and close it behind the body.
+    """Open the checkpointer of a database, create its tables, and close it after the body.
 
-    SQLite's is a file beside the database, in memory for one in memory; PostgreSQL's are tables in it,
-    reached by `connections` at most. What fails later is noted in `health`. Raises `StorageError` when it
-    cannot be opened or is no database.
+    On SQLite it is a file beside the database, or in memory for an in-memory database. On PostgreSQL it is
+    tables in the database, reached by at most `connections` connections. Later failures are recorded in
+    `health`. Raises `StorageError` if it cannot be opened or is not a database.
     """
     health = health or StorageHealth()
     if location.sqlite:
@@ -96,7 +96,7 @@ def open_checkpointer(
 
 @asynccontextmanager
 async def open_locks(location: Location) -> AsyncGenerator[NameLocks]:
-    """Give the locks that all processes of a database see, in the body. Raises `StorageError`."""
+    """Return the locks shared by all processes of a database, for the body. Raises `StorageError`."""
     if location.sqlite:
         yield NoLocks()
         return

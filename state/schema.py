@@ -1,4 +1,4 @@
-"""The graph's state: plain data that a checkpoint can hold, and what goes in and out."""
+"""The graph's state: plain data that a checkpoint can store, and the graph's input and output."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -13,106 +13,106 @@ Outcome = Literal["running", "finished", "interrupted", "failed"]
 
 
 class MadeCall(TypedDict):
-    """A tool call that was made already, and what came of it."""
+    """A tool call that was already made, and its result."""
 
     tool: str
     arguments: dict[str, Any]
-    """As the model wrote them, its announcement included."""
+    """As the model wrote them, including the announcement."""
     outcome: str
     result: str
 
 
 class Refused(TypedDict):
-    """Ids of messages that a model's server refused: they stay out of requests, the record keeps them."""
+    """Ids of messages that a model's server refused; they stay out of requests but remain in the record."""
 
     left: list[str]
-    """Not sent at all; they leave the window at the turn's end."""
+    """Not sent at all; removed from the window at the end of the turn."""
     in_words: list[str]
-    """Sent as words alone: without pictures, tool calls and results."""
+    """Sent as text only: without pictures, tool calls and results."""
     withheld: list[str]
-    """Tool results that are sent without their text."""
+    """Tool results sent without their text."""
 
 
 class Turn(TypedDict):
-    """How far the current turn is."""
+    """The progress of the current turn."""
 
     id: str
     outcome: Outcome
     step: int
     """Model calls made so far."""
     started_at: float
-    """Seconds since the epoch, when the user's message came in."""
+    """Seconds since the epoch, when the user's message arrived."""
     first_speech_at: float | None
-    """Seconds since the epoch, when the first sound of the reply went out."""
+    """Seconds since the epoch, when the first part of the reply was sent."""
     spoken: str
-    """All text that went out to the caller in this turn."""
+    """All text sent to the caller in this turn."""
     instruction: str | None
-    """Hidden words for the next model call; never stored as the user's."""
+    """Hidden text for the next model call; never stored as the user's."""
     finish_reason: str | None
     """`stop`, `length`, `content_filter`, `interrupted` or `error`."""
     error: str | None
     """The code of the error that failed the turn."""
     usage: Usage
     model: NotRequired[str]
-    """The model that spoke last."""
+    """The model that answered last."""
     refused: NotRequired[Refused]
-    """What of the window the model's server refused."""
+    """The messages of the window that the model's server refused."""
     began_with: NotRequired[str]
-    """Id of the first message that the caller added; absent when the client's history tells what is new."""
+    """Id of the first message that the caller added; absent if the client sends its whole history."""
     replies_after: NotRequired[str]
     """Id of the message before the turn's first reply; what follows it was added by the turn."""
     client_instructions: NotRequired[str]
-    """System notes of the client, behind the agent's own prompt in each model call of the turn."""
+    """System messages of the client, sent after the agent's own prompt in each model call of the turn."""
     client_tools: NotRequired[list[dict[str, Any]]]
-    """Tools that the client runs itself, in OpenAI's form: calls of them end the turn."""
+    """Tools that the client runs itself, in OpenAI's format: a call to one ends the turn."""
     client_names: NotRequired[dict[str, str]]
-    """The client's own names of its tools that are offered under others."""
+    """The client's own names of tools that are offered to the model under other names."""
     client_settings: NotRequired[dict[str, Any]]
-    """The client's settings for the model, which count before the agent's."""
+    """The client's model settings, which override the agent's."""
     made: NotRequired[list[MadeCall]]
-    """In a fork: what the first thread did later in this turn. Tools with side effects do not do it again."""
+    """In a fork: later tool calls of the original thread in this turn; side effects are not repeated."""
 
 
 class ClientMessage(TypedDict):
-    """A message of the client's history, as plain data that a checkpoint takes quickly."""
+    """A message of the client's history, as plain data that serializes quickly."""
 
     role: Literal["user", "assistant", "tool"]
     text: str
     content: NotRequired[list[Any]]
-    """The whole content, where it is more than text: pictures."""
+    """The whole content if it is more than text: pictures."""
     calls: NotRequired[list[dict[str, Any]]]
     """Calls of the client's own tools: `id`, `name`, `args`."""
     call_id: NotRequired[str]
-    """The call that a tool's result answers."""
+    """The id of the call that a tool result answers."""
     name: NotRequired[str]
-    """Who of several speakers said it."""
+    """The speaker, if there are several."""
 
 
 class LatestTurn(TypedDict):
-    """What must be known of the newest turn when the next request tells what the caller heard of it."""
+    """The newest turn, for the next request, which reports what the caller heard of it."""
 
     turn_id: str
     after: str
-    """Id of the message before the turn's first one, empty when there was none."""
+    """Id of the message before the turn's first one, empty if there is none."""
     started_at: float
     whole: bool
-    """False when its listener left before its end: then it may have been speculative."""
+    """False if the listener left before the end: the turn may have been speculative."""
     ended_at: NotRequired[float]
-    """When its last word was sent."""
+    """When its last text was sent."""
     confirmed: NotRequired[bool]
-    """True when an interruption reported what the caller heard of it: it was not speculative."""
+    """True if an interruption reported what the caller heard of it: it was not speculative."""
     history_size: NotRequired[int]
-    """Number of items (user messages and replies) in the client's history when it began."""
+    """Number of items (user messages and replies) in the client's history at the start of the turn."""
     request: NotRequired[str]
-    """Digest of the client's history, by which the same request is known again."""
+    """Digest of the client's history, to recognize a repeated request."""
     asked_with: NotRequired[str]
-    """Digest of what the client's history held before the newest words."""
+    """Digest of the client's history without the newest user message."""
     keeps_history: NotRequired[bool]
-    """True when the client's history held a reply, or several words, in this turn or an earlier one."""
+    """True if the client's history held a reply, or several messages, in this turn or an earlier one."""
 
 
 class AgentFacts(TypedDict):
-    """What the steps need to know of the agent."""
+    """The facts about the agent that the steps need."""
 
     id: str
     name: str
@@ -123,9 +123,9 @@ class AgentFacts(TypedDict):
 
 
 class VoiceInput(TypedDict):
-    """What a caller puts in: the new messages of the user, or the client's whole history.
+    """The input of the graph: the user's new messages, or the client's whole history.
 
-    The runner adds `turn`, so that words and turn come into being in one checkpoint.
+    The runner adds `turn`, so that messages and turn are stored in the same checkpoint.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -134,7 +134,7 @@ class VoiceInput(TypedDict):
 
 
 class VoiceState(TypedDict):
-    """What is kept between steps and turns; before the first turn all but `messages` is absent."""
+    """The state kept between steps and turns; before the first turn only `messages` exists."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     """The window: the messages that the model sees."""
@@ -142,27 +142,27 @@ class VoiceState(TypedDict):
     agent: AgentFacts
     system_prompt: str
     memory_stamp: str
-    """The versions of agent and blocks that `system_prompt` was rendered from."""
+    """The versions of agent and blocks from which `system_prompt` was rendered."""
     stored_through: str
-    """Id of the last message that is in the database; all after it are this turn's."""
+    """Id of the last message in the database; later ones belong to this turn."""
     history: NotRequired[Annotated[list[ClientMessage], EphemeralValue(list)]]
-    """The client's view of the conversation, until the thread is reconciled with it."""
+    """The conversation as the client sees it, until the thread is reconciled with it."""
     latest: NotRequired[LatestTurn]
     amended: NotRequired[list[AnyMessage]]
-    """Messages that left the window by reconciling, and whose records must still change."""
+    """Messages that reconciling removed from the window and whose records must still change."""
 
 
 class VoiceOutput(TypedDict):
-    """What `invoke` gives back: the window, the reply last, and how the turn went."""
+    """The output of the graph: the window, ending with the reply, and the turn."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     turn: NotRequired[Turn]
 
 
 class VoiceUpdate(TypedDict, total=False):
-    """What a step gives back: the keys that it changes.
+    """The keys of the state that a step changes.
 
-    `messages` may be a list to merge or LangGraph's `Overwrite` with the whole window.
+    `messages` is a list to merge, or LangGraph's `Overwrite` with the whole window.
     """
 
     messages: object
@@ -176,7 +176,7 @@ class VoiceUpdate(TypedDict, total=False):
 
 
 def new_turn(turn_id: str, started_at: float) -> Turn:
-    """Return the turn that begins with the user's message, `started_at` in seconds since the epoch."""
+    """Return a new turn; `started_at` is in seconds since the epoch."""
     return Turn(
         id=turn_id,
         outcome="running",

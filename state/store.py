@@ -24,7 +24,7 @@ from .search.search_index import SearchIndex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Everything that is remembered. Make one with `open_store`, end it with `close`."""
+    """An open database and its repositories. Open one with `open_store`, close it with `close`."""
 
     database: Database
     index: SearchIndex
@@ -44,7 +44,7 @@ class Store:
     due: DueMessages
 
     async def close(self) -> None:
-        """Close the database and its search index; the second time it does nothing."""
+        """Close the database and its search index; closing again does nothing."""
         await self.index.close()
         await self.database.close()
 
@@ -56,10 +56,11 @@ async def open_store(
     embed_deadline: float = 1.0,
     connections: int = CONNECTIONS,
 ) -> Store:
-    """Open the database at `url`, its tables up to date; takes and raises what `open_database` does.
+    """Open the database at `url` and migrate its tables; accepts and raises the same as `open_database`.
 
-    With an `embedder` searches mix words and meaning; each waits `embed_deadline` seconds at most for it.
-    `connections` bounds those to PostgreSQL. Raises `MissingExtra` when an embedder cannot be used.
+    With an `embedder`, searches combine words and meaning; each waits at most `embed_deadline` seconds for
+    it. `connections` limits the connections to PostgreSQL. Raises `MissingExtra` if the embedder cannot be
+    used.
     """
     database = await open_database(url, connections=connections)
     index = open_index(database)

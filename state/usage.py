@@ -1,10 +1,10 @@
-"""How many tokens models used."""
+"""Token counts of model calls."""
 
 from typing_extensions import TypedDict
 
 
 class Usage(TypedDict):
-    """Tokens that the models of one turn used, summed over its steps."""
+    """Tokens used by the models of one turn, summed over its steps."""
 
     input_tokens: int
     output_tokens: int

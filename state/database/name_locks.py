@@ -1,25 +1,25 @@
-"""Locks by name that all processes of a database see."""
+"""Named locks that are shared by all processes of a database."""
 
 from typing import Protocol
 
 
 class NameLocks(Protocol):
-    """Locks things of a kind by their names."""
+    """Locks on objects of a kind, by name."""
 
     async def lock(self, what: str, name: str) -> bool:
         """Lock the `what` of this name; return false if another process has it. Raises `StorageError`.
 
-        Within a process it can be locked again. The lock ends with the process.
+        The same process can take it again. The lock is released when the process ends.
         """
         ...
 
     async def unlock(self, what: str, name: str) -> None:
-        """Free it."""
+        """Release the lock."""
         ...
 
 
 class NoLocks:
-    """For SQLite, whose processes do not see each other's work: everything is free."""
+    """For SQLite, whose processes do not share locks: every lock is free."""
 
     async def lock(self, what: str, name: str) -> bool:
         """Return true."""
