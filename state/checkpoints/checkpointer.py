@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from .kept_heads import KeptHeads
+from .head_cache import HeadCache
 from .keyed_saver import KeyedSaver
 
 LONGEST_WRITE = 5.0
@@ -17,7 +17,7 @@ class Checkpointer(KeyedSaver):
     LangGraph's functions take configurations; those defined here take keys of threads, see `thread_keys`.
     """
 
-    heads: KeptHeads
+    heads: HeadCache
 
     @abstractmethod
     async def prune_thread(self, thread_id: str, keep: int) -> None:

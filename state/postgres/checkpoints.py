@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ..checkpoints.checkpoint_clock import count_on
 from ..checkpoints.checkpointer import Checkpointer
-from ..checkpoints.kept_heads import KeptHeads
+from ..checkpoints.head_cache import HeadCache
 from ..database.location import Location
 from ..database.opened_in import OpenedIn
 from ..database.storage_health import StorageHealth
@@ -61,7 +61,7 @@ class PostgresSaver(Checkpointer, AsyncPostgresSaver):
     ) -> None:
         # Strict: the default rebuilds any importable type that stands in a checkpoint.
         super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.pool, self.shown, self.health, self.heads = pool, shown, health, KeptHeads()
+        self.pool, self.shown, self.health, self.heads = pool, shown, health, HeadCache()
         self._opened_in = OpenedIn()
         # LangGraph's lock is for a single connection: over a pool it would hold all threads up.
         self.lock = cast(asyncio.Lock, nullcontext())

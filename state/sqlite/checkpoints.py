@@ -13,7 +13,7 @@ from langgraph.checkpoint.base import CheckpointTuple
 
 from ..agents.thread_keys import key_of_call
 from ..checkpoints.checkpointer import LONGEST_WRITE, Checkpointer
-from ..checkpoints.kept_heads import Head, KeepsHeads
+from ..checkpoints.head_cache import CachingSaver, Head
 from ..database.faults import storage_error
 from ..database.storage_health import StorageHealth
 from ..errors import StorageError
@@ -32,13 +32,13 @@ _NEVER_WAITED_FOR = "~"
 _TRIAL = "INSERT INTO pieces VALUES ('', '', ?)"
 
 
-class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
+class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
     """The checkpoints of a file, on this process's only connection that writes it."""
 
     async def is_head(self, head: Head) -> bool:
         """Return whether no other process has written the file since shortly before the head was written."""
-        self.heads.era = await self.connection.others_writes()
-        return head.era == self.heads.era
+        self.heads.data_version = await self.connection.others_writes()
+        return head.data_version == self.heads.data_version
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the given checkpoint, or the newest of the thread."""
@@ -49,7 +49,7 @@ class SqliteSaver(KeepsHeads, Checkpointer, RowSaver):
 
     async def open(self) -> None:
         """Record the state of the file at opening."""
-        self.heads.era = await self.connection.others_writes()
+        self.heads.data_version = await self.connection.others_writes()
 
     async def close(self) -> None:
         """Write all waiting writes."""

@@ -18,9 +18,9 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from ..checkpoints.from_threads import FromThreads
-from ..checkpoints.kept_heads import KeptHeads
+from ..checkpoints.head_cache import HeadCache
 from ..checkpoints.pieces import Known
+from ..checkpoints.sync_saver import SyncSaver
 from ..checkpoints.write_queue import Batch, WriteQueue
 from ..database.faults import storage_error
 from ..database.opened_in import OpenedIn
@@ -35,15 +35,15 @@ T = TypeVar("T")
 OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 
-class RowSaver(FromThreads):
+class RowSaver(SyncSaver):
     """Reads and writes checkpoints by thread key."""
 
-    heads: KeptHeads
+    heads: HeadCache
 
     def __init__(self, connection: QuickConnection, path: str) -> None:
         # Strict: the default deserializes any importable type named in a checkpoint.
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.heads, self.patience = KeptHeads(), dict[str, Callable[[], float]]()
+        self.heads, self.patience = HeadCache(), dict[str, Callable[[], float]]()
         """Functions by thread key that return the current time limit of its writes, by default 5 seconds."""
         self.lock, self._opened_in = asyncio.Lock(), OpenedIn()
         self.connection, self._path = connection, path

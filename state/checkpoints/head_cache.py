@@ -33,10 +33,10 @@ _USUAL_MESSAGE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest checkpoint of a thread; `era` identifies the checkpointer's database at that time."""
+    """The newest checkpoint of a thread, and the version of the database when it was written."""
 
     found: CheckpointTuple
-    era: object
+    data_version: object
 
     def size(self) -> int:
         """Return the memory that it takes, in messages of the usual size."""
@@ -47,13 +47,15 @@ class Head:
         """Return a copy of the head: code that ran the turn has the original values and may change them."""
         checkpoint = self.found.checkpoint
         values = {name: _copy(value) for name, value in checkpoint["channel_values"].items()}
-        return Head(self.found._replace(checkpoint={**checkpoint, "channel_values": values}), self.era)
+        return Head(
+            self.found._replace(checkpoint={**checkpoint, "channel_values": values}), self.data_version
+        )
 
 
-class KeptHeads:
+class HeadCache:
     """Heads by thread key. A turn calls `begin`, takes the head of its thread and leaves a new one."""
 
-    era: object = None
+    data_version: object = None
     """Assigned to heads that are written now; lets the checkpointer tell old ones from new ones."""
 
     def __init__(self, most_messages: int = MOST_MESSAGES) -> None:
@@ -95,7 +97,9 @@ class KeptHeads:
         place = {**place_of(thread_id), "checkpoint_ns": ""}
         head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
         parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
-        self._written[thread_id] = Head(CheckpointTuple(head, checkpoint, metadata, parent, []), self.era)
+        self._written[thread_id] = Head(
+            CheckpointTuple(head, checkpoint, metadata, parent, []), self.data_version
+        )
 
     def has_turn(self, thread_id: str) -> bool:
         """Return whether a turn is running on the thread."""
@@ -119,10 +123,10 @@ class KeptHeads:
         return head
 
 
-class KeepsHeads(BaseCheckpointSaver[Any]):
+class CachingSaver(BaseCheckpointSaver[Any]):
     """Mixin of a checkpointer that caches `heads`; it implements `is_head`."""
 
-    heads: KeptHeads
+    heads: HeadCache
 
     @abstractmethod
     async def is_head(self, head: Head) -> bool:

@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from voicegraph.state.checkpoints.kept_heads import KeptHeads
+from voicegraph.state.checkpoints.head_cache import HeadCache
 from voicegraph.state.database.location import Location, parse_location
 from voicegraph.state.errors import StorageError
 from voicegraph.state.open import open_checkpointer
@@ -179,8 +179,8 @@ async def test_what_a_caller_does_to_the_values_of_a_turn_changes_no_head(saver:
 
 
 async def test_the_longest_unused_threads_make_room(saver: Any) -> None:
-    heads = KeptHeads(most_messages=4)
-    heads.era, saver.heads = saver.heads.era, heads
+    heads = HeadCache(most_messages=4)
+    heads.data_version, saver.heads = saver.heads.data_version, heads
     for thread_id in ("first", "second", "third"):
         await take_turn(saver, thread_id, "hello")
 
@@ -192,8 +192,8 @@ async def test_the_longest_unused_threads_make_room(saver: Any) -> None:
 
 
 async def test_a_long_message_takes_the_room_of_many(saver: Any) -> None:
-    heads = KeptHeads(most_messages=10)
-    heads.era, saver.heads = saver.heads.era, heads
+    heads = HeadCache(most_messages=10)
+    heads.data_version, saver.heads = saver.heads.data_version, heads
     await take_turn(saver, "first", "hello")
     await take_turn(saver, "second", "hello " * 3_000)
     assert (await words_of_next_turn(saver, "first"), saver.serde.count) == (["hello"], 1)

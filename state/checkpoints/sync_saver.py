@@ -16,7 +16,7 @@ from langgraph.checkpoint.base import (
 T = TypeVar("T")
 
 
-class FromThreads(BaseCheckpointSaver[Any]):
+class SyncSaver(BaseCheckpointSaver[Any]):
     """Runs each call on the event loop of its creation; on that loop it raises `RuntimeError`."""
 
     def __init__(self, **given: Any) -> None:
