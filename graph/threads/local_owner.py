@@ -11,7 +11,7 @@ from ...nodes.context import Context
 from ...state.agents.thread_keys import thread_name
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.database.name_locks import NoLocks
-from ...state.database.retrying import until_unlocked
+from ...state.database.retrying import retry_while_locked
 from ...state.errors import ThreadBusy
 from ...state.sqlite.process_lock import NoOtherProcess, ProcessLock
 from .journaling import Journaling
@@ -104,7 +104,7 @@ class _LocalThread:
         self._run.when_done(lambda: storage.checkpointer.write_patiently(key, None))
 
         async def storing(write: Callable[[], Awaitable[None]]) -> None:
-            await until_unlocked(write, seconds)
+            await retry_while_locked(write, seconds)
 
         async def written() -> None:
             await storage.checkpointer.until_written(key, running_checkpoint())

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..database.database import Database
 from ..database.paging import Cut, Slice, page_of_rows
-from ..database.shared_answers import SharedAnswers
+from ..database.shared_reads import SharedReads
 from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
 from ..tables.columns import utc_now
@@ -61,7 +61,7 @@ class Agents:
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         self._database = database
-        self._reading = SharedAnswers[AgentMemory]()
+        self._reading = SharedReads[AgentMemory]()
 
     @unbroken
     async def create(
@@ -205,7 +205,7 @@ class Agents:
 
             return await self._database.read(read)
 
-        return await self._reading.ask((actor, name_or_id), look)
+        return await self._reading.get((actor, name_or_id), look)
 
     @unbroken
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:

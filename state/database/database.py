@@ -20,7 +20,7 @@ CONNECTIONS = 10
 """Default maximum number of PostgreSQL connections of one process."""
 
 
-class Undone(Exception):
+class TrialRollback(Exception):
     """Raised inside a transaction to roll back a trial write."""
 
 
@@ -83,7 +83,7 @@ class Database(ABC):
         """Return `text` as it will be read back: U+FFFD replaces what the database cannot store."""
 
     @abstractmethod
-    def empty_log(self) -> Coroutine[Any, Any, int]:
+    def truncate_log(self) -> Coroutine[Any, Any, int]:
         """Move SQLite's write-ahead log into the database file and truncate it; it may hold erased data.
 
         Returns the number of pages left in the log: 0, unless another program is reading the file for a long

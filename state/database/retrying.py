@@ -11,7 +11,7 @@ T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
-async def until_unlocked(write: Callable[[], Awaitable[T]], seconds: Callable[[], float]) -> T:
+async def retry_while_locked(write: Callable[[], Awaitable[T]], seconds: Callable[[], float]) -> T:
     """Call `write` until it succeeds and return its result; retry while the database is busy.
 
     `seconds` returns the current limit for the whole call. Raises `StorageError`.

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from ..database.database import Database, Undone
+from ..database.database import Database, TrialRollback
 from ..database.location import Location
 from ..database.uninterrupted import unbroken
 from ..tables.columns import json_for_postgres, storable
@@ -86,16 +86,16 @@ class PostgresDatabase(Database):
             # The row nearly always fits into a page that is already on disk.
             connection.exec_driver_sql("SET LOCAL work_mem = '64kB'")
             connection.exec_driver_sql(_TRIAL_FILE)
-            raise Undone
+            raise TrialRollback
 
-        with suppress(Undone):
+        with suppress(TrialRollback):
             await self.write(attempt)
 
     def kept(self, text: str) -> str:
         """Return `text` as it will be read back."""
         return storable(text)
 
-    async def empty_log(self) -> int:
+    async def truncate_log(self) -> int:
         """Do nothing: PostgreSQL manages its own log."""
         return 0
 

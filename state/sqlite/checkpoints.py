@@ -19,7 +19,7 @@ from ..database.storage_health import StorageHealth
 from ..errors import StorageError
 from . import checkpoint_rows as rows
 from .checkpoint_upgrade import prepare
-from .connection import empty_log
+from .connection import truncate_log
 from .private_files import make_file
 from .quick_connection import connect
 from .row_saver import OF_THREADS, RowSaver
@@ -114,7 +114,7 @@ class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
         await self._write(self._empty_log)
 
     async def _empty_log(self) -> None:
-        if await self.connection.run(empty_log):
+        if await self.connection.run(truncate_log):
             locked = StorageError("another program is reading the checkpoints: stop it, then try again")
             locked.retryable = True
             raise locked

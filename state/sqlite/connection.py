@@ -49,7 +49,7 @@ def is_damaged(error: StorageError) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def empty_log(connection: sqlite3.Connection) -> int:
+def truncate_log(connection: sqlite3.Connection) -> int:
     """Move the write-ahead log into the database file and truncate it; return the number of pages left in it.
 
     The result is 0, unless another connection reads an older snapshot for longer than this one waits.

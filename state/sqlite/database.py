@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
 
-from ..database.database import Database, Undone
+from ..database.database import Database, TrialRollback
 from ..database.location import Location
 from ..database.opened_in import OneLoopLock
 from ..database.uninterrupted import unbroken
 from ..tables.columns import encodable
-from .connection import BEGIN, WRITE, empty_log, set_up
+from .connection import BEGIN, WRITE, set_up, truncate_log
 from .quick_connection import QuickConnection, connect
 from .trial_write import fill_pages
 
@@ -96,9 +96,9 @@ class SqliteDatabase(Database):
             driver = connection.connection.driver_connection
             assert driver is not None
             fill_pages(driver, "INSERT INTO organizations (id, created_at) VALUES (?, '')")
-            raise Undone
+            raise TrialRollback
 
-        with suppress(Undone):
+        with suppress(TrialRollback):
             await self.write(attempt)
 
     def kept(self, text: str) -> str:
@@ -106,13 +106,13 @@ class SqliteDatabase(Database):
         return encodable(text)
 
     @unbroken
-    async def empty_log(self) -> int:
+    async def truncate_log(self) -> int:
         """Truncate SQLite's write-ahead log, see `Database`."""
 
         def outside_transactions() -> int:
             with self.faults(), closing(self.blocking_engine.raw_connection()) as connection:
                 assert connection.driver_connection is not None
-                return empty_log(connection.driver_connection)
+                return truncate_log(connection.driver_connection)
 
         async with self._turn_to_write:
             return await self.in_thread(outside_transactions) if self.path is not None else 0

@@ -15,7 +15,7 @@ import aiosqlite
 from aiosqlite.context import Result
 
 from ..database.opened_in import OpenedIn
-from ..database.shared_answers import SharedAnswers
+from ..database.shared_reads import SharedReads
 from .trial_write import fill_pages
 
 _LOOK_AGAIN = 0.001
@@ -67,7 +67,7 @@ class QuickConnection(aiosqlite.Connection):
         self._opened_in = OpenedIn()
         self.failed: Callable[[sqlite3.Error], object] = lambda _: None
         """Called with each error of a statement."""
-        self._looks = SharedAnswers[int]()
+        self._looks = SharedReads[int]()
         self.begins_late = False
         """True after a `BEGIN`, which runs together with the next statement; until then it has no effect."""
         self._was_left = False
@@ -149,7 +149,7 @@ class QuickConnection(aiosqlite.Connection):
 
             return await self.run(read)
 
-        return await self._looks.ask("writes", look)
+        return await self._looks.get("writes", look)
 
     async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """Call `function` with the connection in its thread and return its result."""

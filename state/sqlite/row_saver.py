@@ -24,7 +24,7 @@ from ..checkpoints.sync_saver import SyncSaver
 from ..checkpoints.write_queue import Batch, WriteQueue
 from ..database.faults import storage_error
 from ..database.opened_in import OpenedIn
-from ..database.retrying import until_unlocked
+from ..database.retrying import retry_while_locked
 from . import checkpoint_rows as rows
 from .connection import BUSY_SECONDS
 from .quick_connection import QuickConnection
@@ -191,7 +191,7 @@ class RowSaver(SyncSaver):
                 async with self.lock:
                     await write()
 
-        await until_unlocked(once, seconds or _busy_seconds)
+        await retry_while_locked(once, seconds or _busy_seconds)
 
     @contextmanager
     def _faults(self, shown: str = "of the checkpoints") -> Generator[None]:

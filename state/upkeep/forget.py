@@ -82,7 +82,7 @@ async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
         case "thread":
             await store.threads.delete(trace.actor, trace.name)
     indexed = await store.recall.erase_deleted(numbers)
-    left = {**await _count(store, saver, trace), INDEX: indexed, LOG: await store.database.empty_log()}
+    left = {**await _count(store, saver, trace), INDEX: indexed, LOG: await store.database.truncate_log()}
     return Forgotten(trace=trace, before={**before, LOG: 0}, left=left)
 
 

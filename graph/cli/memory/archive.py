@@ -62,7 +62,7 @@ async def _delete(caller: Caller, passage_id: str, url: str | None) -> None:
     async with reading(url) as store:
         await store.passages.delete(Actor(caller.organization, caller.user), passage_id)
         await store.recall.erase_deleted()
-        await store.database.empty_log()
+        await store.database.truncate_log()
     console(errors=False).print("Deleted.")
 
 

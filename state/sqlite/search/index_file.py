@@ -22,7 +22,7 @@ from ...database.location import Location
 from ...database.opened_in import OneLoopLock
 from ...database.uninterrupted import unbroken
 from ...errors import StorageError
-from ..connection import BUSY_SECONDS, empty_log, is_damaged, use_wal
+from ..connection import BUSY_SECONDS, is_damaged, truncate_log, use_wal
 from ..database import SqliteDatabase
 from ..private_files import make_file
 
@@ -214,7 +214,7 @@ class IndexFile:
             if self._database.path is None:
                 return 0
             writer.execute("VACUUM")
-            return empty_log(writer)
+            return truncate_log(writer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,5 +72,5 @@ async def test_words_that_stay_in_the_log_of_the_database_are_counted(
             forgotten = await forget_thread(resources.store, resources.checkpointer, Actor(), "call-42")
             assert not forgotten.complete
             assert words_in_files(tmp_path)
-        assert await resources.store.database.empty_log() == 0
+        assert await resources.store.database.truncate_log() == 0
         assert words_in_files(tmp_path) == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from voicegraph.state.database.shared_answers import SharedAnswers
+from voicegraph.state.database.shared_reads import SharedReads
 
 
 class Look:
@@ -31,8 +31,8 @@ async def turns() -> None:
 
 
 async def test_who_asks_before_the_look_shares_its_answer() -> None:
-    answers, look = SharedAnswers[int](), Look()
-    asking = [asyncio.create_task(answers.ask("agent", look)) for _ in range(3)]
+    answers, look = SharedReads[int](), Look()
+    asking = [asyncio.create_task(answers.get("agent", look)) for _ in range(3)]
     await turns()
     look.begin.set()
     look.end.set()
@@ -41,11 +41,11 @@ async def test_who_asks_before_the_look_shares_its_answer() -> None:
 
 
 async def test_who_asks_after_the_look_has_begun_gets_a_new_one() -> None:
-    answers, look = SharedAnswers[int](), Look()
-    early = asyncio.create_task(answers.ask("agent", look))
+    answers, look = SharedReads[int](), Look()
+    early = asyncio.create_task(answers.get("agent", look))
     look.begin.set()
     await turns()
-    late = asyncio.create_task(answers.ask("agent", look))
+    late = asyncio.create_task(answers.get("agent", look))
     await turns()
     look.end.set()
 
@@ -53,31 +53,31 @@ async def test_who_asks_after_the_look_has_begun_gets_a_new_one() -> None:
 
 
 async def test_other_questions_have_answers_of_their_own() -> None:
-    answers, look = SharedAnswers[int](), Look()
+    answers, look = SharedReads[int](), Look()
     look.begin.set()
     look.end.set()
 
-    assert await asyncio.gather(answers.ask("one", look), answers.ask("other", look)) == [1, 2]
+    assert await asyncio.gather(answers.get("one", look), answers.get("other", look)) == [1, 2]
 
 
 async def test_a_look_that_fails_before_it_begins_is_made_again() -> None:
-    answers = SharedAnswers[int]()
+    answers = SharedReads[int]()
 
     async def broken(begin: Callable[[], None]) -> int:
         raise OSError("away")
 
     with pytest.raises(OSError, match="away"):
-        await answers.ask("agent", broken)
+        await answers.get("agent", broken)
     look = Look()
     look.begin.set()
     look.end.set()
-    assert await answers.ask("agent", look) == 1
+    assert await answers.get("agent", look) == 1
 
 
 async def test_who_is_cancelled_takes_the_answer_from_nobody() -> None:
-    answers, look = SharedAnswers[int](), Look()
-    leaving = asyncio.create_task(answers.ask("agent", look))
-    staying = asyncio.create_task(answers.ask("agent", look))
+    answers, look = SharedReads[int](), Look()
+    leaving = asyncio.create_task(answers.get("agent", look))
+    staying = asyncio.create_task(answers.get("agent", look))
     await turns()
     leaving.cancel()
     await turns()
