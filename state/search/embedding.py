@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from ..database.opened_in import OneLoopLock
 from ..errors import MissingExtra, ModelError, ModelProtocolError, ModelTimeout
 from .embedder import LONGEST, Embedder, Meaning, meaning_of
-from .likeness import Due, normalised
 from .search_index import SearchIndex
+from .similarity import Due, normalised
 
 log = logging.getLogger(__name__)
 

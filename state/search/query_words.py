@@ -22,7 +22,7 @@ _STOP_WORDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class QueryWords:
     """The distinct words of a query, and the pairs that are adjacent in it."""
 
     words: tuple[str, ...]
@@ -36,7 +36,7 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(whole.lower())
 
 
-def wanted(query: str) -> Wanted:
+def query_words(query: str) -> QueryWords:
     """Return the content words of `query`, or all its words if it has no content words.
 
     Only the first 32 words count. A query without letters and digits has no words.
@@ -45,4 +45,4 @@ def wanted(query: str) -> Wanted:
     content = [word for word in spoken if word not in _STOP_WORDS] or spoken
     words = tuple(dict.fromkeys(content))[:_MOST_WORDS]
     pairs = tuple((one, other) for one, other in zip(words, words[1:], strict=False))
-    return Wanted(words, pairs)
+    return QueryWords(words, pairs)

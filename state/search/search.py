@@ -7,10 +7,10 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from ..errors import InvalidInput
 from .embedder import Meaning
-from .mixing import CANDIDATES, mixed
 from .neighbours import SEARCHED_ROLES
-from .query_words import Wanted, wanted
+from .query_words import QueryWords, query_words
 from .ranking import Found
+from .score_fusion import CANDIDATES, fused_scores
 
 Order = Literal["best", "newest"]
 Numbers = Mapping[str, Collection[int]]
@@ -50,7 +50,7 @@ class Wish:
     @property
     def ranked(self) -> bool:
         """True if results are sorted best first, false if newest first."""
-        return self.order == "best" and bool(wanted(self.query).words)
+        return self.order == "best" and bool(query_words(self.query).words)
 
     def check(self) -> None:
         """Raise `InvalidInput` if the query is invalid."""
@@ -70,11 +70,11 @@ class Wish:
 class Finder(Protocol):
     """The rows of one agent within a query's filters, and the ways to search them."""
 
-    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+    def best(self, query: QueryWords, limit: int, offset: int) -> Found:
         """Return the best matches, best first; equal ones in the order of storage."""
         ...
 
-    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+    def similar_rows(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
         """Return the rows whose vectors are most similar to the query's, the most similar first.
 
         The numbers in `also` are returned in addition to the first `most` rows. The score is the cosine.
@@ -96,11 +96,11 @@ def find(finder: Finder, wish: Wish) -> Found:
     An empty query matches everything, newest first. One without letters and digits, such as an emoji, matches
     texts that contain it literally.
     """
-    query, limit, offset = wanted(wish.query), wish.limit + 1, wish.offset
+    query, limit, offset = query_words(wish.query), wish.limit + 1, wish.offset
     if wish.ranked and wish.meaning is not None:
-        worded = finder.best(query, max(CANDIDATES, offset + limit), 0)
-        also = {number for number, _ in worded[:CANDIDATES]}
-        return mixed(worded, finder.alike(wish.meaning, CANDIDATES, also))[offset:][:limit]
+        by_words = finder.best(query, max(CANDIDATES, offset + limit), 0)
+        also = {number for number, _ in by_words[:CANDIDATES]}
+        return fused_scores(by_words, finder.similar_rows(wish.meaning, CANDIDATES, also))[offset:][:limit]
     if wish.ranked:
         return finder.best(query, limit, offset)
     if query.words:

@@ -4,10 +4,10 @@ from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, Protocol
 
 from ..agents.actors import Actor
-from .likeness import Due
 from .neighbours import RecallHit
 from .ranking import Found
 from .search import Numbers, Page, Wish
+from .similarity import Due
 
 
 class SearchIndex(Protocol):

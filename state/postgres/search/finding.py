@@ -9,15 +9,15 @@ from ...agents.ownership import owned_by
 from ...errors import AgentNotFound
 from ...search.embedder import Meaning
 from ...search.neighbours import RecallHit, heard_words, hits_of
-from ...search.query_words import Wanted
+from ...search.query_words import QueryWords
 from ...search.ranking import Found
 from ...search.search import Page, Wish, find, page_of
 from ...tables.columns import storable
 from ...tables.tables import AgentRow
-from .likeness import alike
 from .neighbours import around, said, searchable
 from .ranking import best, listed, newest
 from .scope import Scope
+from .similarity import similar_rows
 
 # Until the end of the transaction. Compiling a statement costs more than running it. For small tables the
 # planner prefers to scan all entries, which costs more than using the index for the few of one agent.
@@ -30,13 +30,13 @@ class PostgresFinder:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+    def best(self, query: QueryWords, limit: int, offset: int) -> Found:
         """Return the best matches."""
         return best(self._scope, query, limit, offset)
 
-    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+    def similar_rows(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
         """Return the rows most similar in meaning."""
-        return alike(self._scope, meaning, most, also)
+        return similar_rows(self._scope, meaning, most, also)
 
     def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
         """Return the rows that contain one of the words."""

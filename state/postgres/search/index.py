@@ -7,10 +7,10 @@ from sqlalchemy import Connection, TextClause, text
 from ...agents.actors import Actor
 from ...database.database import Database
 from ...database.uninterrupted import unbroken
-from ...search.likeness import Due
 from ...search.neighbours import RecallHit
 from ...search.ranking import Found
 from ...search.search import Numbers, Page, Wish
+from ...search.similarity import Due
 from .finding import find_messages, find_passages
 from .indexing import index_some
 from .scope import TABLES

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...search.query_words import Wanted
+from ...search.query_words import QueryWords
 from ...search.ranking import MOST_BETWEEN, Found, Gain, gains, rarities
 from .lexemes import CONTEXT, TEXT, lexeme, stems_of, words_of
 from .scope import Scope
@@ -26,7 +26,7 @@ _BEST = """
 """
 
 
-def best(scope: Scope, query: Wanted, limit: int, offset: int) -> Found:
+def best(scope: Scope, query: QueryWords, limit: int, offset: int) -> Found:
     """Return the best matches, best first; equal ones oldest first."""
     stems = _stems(scope, query.words)
     wanted = gains(_rarities(scope, stems), query.pairs)

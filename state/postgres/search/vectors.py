@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ...search.embedder import LONGEST
-from ...search.likeness import Due
+from ...search.similarity import Due
 from ...tables.columns import storable
 from .scope import TABLES
 

@@ -8,13 +8,13 @@ from ...agents.ownership import numbers_of
 from ...errors import AgentNotFound
 from ...search.embedder import Meaning
 from ...search.neighbours import RecallHit, heard_words, hits_of
-from ...search.query_words import Wanted
+from ...search.query_words import QueryWords
 from ...search.ranking import Found
 from ...search.search import Page, Wish, find, page_of
 from ...tables.columns import as_stored, encodable
 from .neighbours import around, said, searchable
 from .ranking import Scope, best, listed, newest
-from .vectors import alike
+from .vectors import similar_rows
 
 
 class SqliteFinder:
@@ -23,13 +23,13 @@ class SqliteFinder:
     def __init__(self, connection: sqlite3.Connection, scope: Scope) -> None:
         self._connection, self._scope = connection, scope
 
-    def best(self, query: Wanted, limit: int, offset: int) -> Found:
+    def best(self, query: QueryWords, limit: int, offset: int) -> Found:
         """Return the best matches."""
         return best(self._connection, self._scope, query, limit, offset)
 
-    def alike(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+    def similar_rows(self, meaning: Meaning, most: int, also: Collection[int]) -> Found:
         """Return the rows most similar in meaning."""
-        return alike(self._connection, self._scope, meaning, most, also)
+        return similar_rows(self._connection, self._scope, meaning, most, also)
 
     def newest(self, words: tuple[str, ...], limit: int, offset: int) -> Found:
         """Return the rows that contain one of the words."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from ...agents.actors import Actor
 from ...database.uninterrupted import unbroken
-from ...search.likeness import Due
 from ...search.neighbours import RecallHit
 from ...search.ranking import Found
 from ...search.search import Numbers, Page, Wish
+from ...search.similarity import Due
 from ..database import SqliteDatabase
 from .finding import find_messages, find_passages
 from .index_file import TABLES, IndexFile

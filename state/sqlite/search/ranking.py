@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass, field
 
-from ...search.query_words import Wanted
+from ...search.query_words import QueryWords
 from ...search.ranking import MOST_BETWEEN, Found, Gain, gains, rarities
 from .index_file import TABLES
 
@@ -39,7 +39,7 @@ class Scope:
         )
 
 
-def best(connection: sqlite3.Connection, scope: Scope, query: Wanted, limit: int, offset: int) -> Found:
+def best(connection: sqlite3.Connection, scope: Scope, query: QueryWords, limit: int, offset: int) -> Found:
     """Return the best matches, best first.
 
     Equal ones are oldest first: the older is the answer more often (recall at 10 on LoCoMo 0.77, otherwise

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Collection, Iterable
 
 from ...search.embedder import Meaning
-from ...search.likeness import MOST_COMPARED, Due, likest
 from ...search.ranking import Found
+from ...search.similarity import MOST_COMPARED, Due, most_similar
 from .index_file import TABLES
 from .ranking import Scope
 
@@ -102,7 +102,7 @@ def made(connection: sqlite3.Connection, table: str, after: int, most: int) -> l
     return [(Due(table, number, text), vector) for number, text, vector in rows]
 
 
-def alike(
+def similar_rows(
     connection: sqlite3.Connection, scope: Scope, meaning: Meaning, most: int, also: Collection[int]
 ) -> Found:
     """Return the rows of a scope whose vectors are most similar to the query's, the most similar first.
@@ -125,4 +125,4 @@ def alike(
         f"WHERE number IN (SELECT value FROM json_each(?)) AND {of_model}",
         (json.dumps([number for number in also if number not in vectors]), *model),
     )
-    return likest(vectors, meaning, most, also)
+    return most_similar(vectors, meaning, most, also)

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from typing import Any
 
 from ...search.embedder import Meaning
-from ...search.likeness import MOST_COMPARED, likest, normalised
 from ...search.ranking import Found
+from ...search.similarity import MOST_COMPARED, most_similar, normalised
 from .scope import Scope
 from .vectors import as_bytes
 
@@ -35,7 +35,7 @@ _BY_SERVER = """
 _BY_NUMPY = "SELECT number, array_send(vector) AS vector FROM compared"
 
 
-def alike(scope: Scope, meaning: Meaning, most: int, also: Collection[int]) -> Found:
+def similar_rows(scope: Scope, meaning: Meaning, most: int, also: Collection[int]) -> Found:
     """Return the rows of a scope whose vectors are most similar to the query's, the most similar first.
 
     The numbers in `also` are returned in addition to the first `most` rows. The score is the cosine.
@@ -59,7 +59,7 @@ def alike(scope: Scope, meaning: Meaning, most: int, also: Collection[int]) -> F
         given |= {"sought": _numbers(sought), "most": most}
         return [(number, float(score)) for number, score in scope.rows(compared + _BY_SERVER, given)]
     vectors = {number: as_bytes(sent) for number, sent in scope.rows(compared + _BY_NUMPY, given)}
-    return likest(vectors, meaning, most, also)
+    return most_similar(vectors, meaning, most, also)
 
 
 def _has_extension(scope: Scope) -> bool:

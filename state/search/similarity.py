@@ -30,7 +30,7 @@ def normalised(vector: Sequence[float]) -> bytes | None:
     return (values / length).tobytes()
 
 
-def likest(vectors: Mapping[int, bytes], meaning: Meaning, most: int, also: Collection[int]) -> Found:
+def most_similar(vectors: Mapping[int, bytes], meaning: Meaning, most: int, also: Collection[int]) -> Found:
     """Return the numbers of the vectors most similar to the query's, the most similar first.
 
     `vectors` have length 1 and four bytes per component. The numbers in `also` are returned in addition to

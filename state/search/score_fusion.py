@@ -18,20 +18,20 @@ WORDS = 0.8
 MEANING = 0.2
 
 
-def mixed(worded: Found, alike: Found) -> Found:
+def fused_scores(by_words: Found, by_meaning: Found) -> Found:
     """Return the entries found by either search, best first, with scores from 0 to 1.
 
-    `worded` and `alike` are sorted best first. Entries of `worded` after the candidates follow in their
-    order. For an entry without a vector, its score by words also counts as its similarity.
+    `by_words` and `by_meaning` are sorted best first. Entries of `by_words` after the candidates follow in
+    their order. For an entry without a vector, its score by words also counts as its similarity.
     """
-    words = _by_best(dict(worded[:CANDIDATES]))
-    likeness = _by_range(dict(alike))
+    words = _by_best(dict(by_words[:CANDIDATES]))
+    similarity = _by_range(dict(by_meaning))
     scores = {
-        number: WORDS * words.get(number, 0.0) + MEANING * likeness.get(number, words.get(number, 0.0))
-        for number in {**words, **likeness}
+        number: WORDS * words.get(number, 0.0) + MEANING * similarity.get(number, words.get(number, 0.0))
+        for number in {**words, **similarity}
     }
     ordered = sorted(scores.items(), key=lambda found: (-found[1], found[0]))
-    rest = [(number, 0.0) for number, _ in worded[CANDIDATES:] if number not in scores]
+    rest = [(number, 0.0) for number, _ in by_words[CANDIDATES:] if number not in scores]
     return ordered + rest
 
 
