@@ -18,7 +18,7 @@ from ..tables.names import new_id
 from ..tables.tables import AgentRow, PassageRow
 from .cutting import cut_text
 from .embedding import Embedding
-from .search import Order, Page, Wish, page_of
+from .search import Order, Page, SearchQuery, page_of
 from .search_index import SearchIndex
 
 MOST_CHARACTERS = 1_000_000
@@ -116,7 +116,7 @@ class Passages:
         The query is plain words; tags and context are searched too. Passages are found after
         `Recall.index_due` has run. Raises the same as `Recall.search`.
         """
-        wish = Wish(
+        search = SearchQuery(
             query=query,
             start=start,
             end=end,
@@ -125,25 +125,25 @@ class Passages:
             offset=offset,
             tags=tuple(tags),
         )
-        wish.check()
-        if wish.ranked:
+        search.check()
+        if search.ranked:
             # Outside the uninterrupted part, so that a cancelled search need not wait for this.
-            wish = replace(wish, meaning=await self._embedding.meaning_of(query))
-        return await self._search(actor, agent_id, wish)
+            search = replace(search, meaning=await self._embedding.meaning_of(query))
+        return await self._search(actor, agent_id, search)
 
     @unbroken
-    async def _search(self, actor: Actor, agent_id: str, wish: Wish) -> Page[PassageHit]:
-        found = await self._index.passages(actor, agent_id, wish)
-        numbers = [number for number, _ in found[: wish.limit]]
+    async def _search(self, actor: Actor, agent_id: str, search: SearchQuery) -> Page[PassageHit]:
+        found = await self._index.passages(actor, agent_id, search)
+        numbers = [number for number, _ in found[: search.limit]]
         async with self._database.reading() as session:
             rows = await session.scalars(select(PassageRow).where(PassageRow.number.in_(numbers)))
             passages = {row.number: _as_passage(row) for row in rows}
         hits = [
             PassageHit(passage=passages[number], score=score)
-            for number, score in found[: wish.limit]
+            for number, score in found[: search.limit]
             if number in passages  # Not deleted since it was indexed.
         ]
-        return page_of(wish, found, hits)
+        return page_of(search, found, hits)
 
     @unbroken
     async def list(

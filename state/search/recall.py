@@ -16,7 +16,7 @@ from ..database.uninterrupted import unbroken
 from ..tables.tables import AgentRow
 from .embedding import Embedding
 from .neighbours import RecallHit
-from .search import Numbers, Order, Page, Wish
+from .search import Numbers, Order, Page, SearchQuery
 from .search_index import SearchIndex
 
 __all__ = ["Recall", "RecallHit"]
@@ -55,7 +55,7 @@ class Recall:
         never found. Raises `AgentNotFound`, and `InvalidInput` for a role other than user and assistant, an
         unknown order, a limit outside 1 to 100, a negative offset and times without time zone.
         """
-        wish = Wish(
+        search = SearchQuery(
             query=query,
             start=start,
             end=end,
@@ -65,11 +65,11 @@ class Recall:
             role=role,
             thread_id=None if thread_id is None else thread_key(actor, thread_id),
         )
-        wish.check()
-        if wish.ranked:
+        search.check()
+        if search.ranked:
             # Outside the uninterrupted part, so that a cancelled search need not wait for this.
-            wish = replace(wish, meaning=await self._embedding.meaning_of(query))
-        return await self._index.messages(actor, agent_id, wish)
+            search = replace(search, meaning=await self._embedding.meaning_of(query))
+        return await self._index.messages(actor, agent_id, search)
 
     async def index_due(self, agent_id: str | None = None) -> int:
         """Index new messages and passages of an agent, or of all agents; return their number.

@@ -30,7 +30,7 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SearchQuery:
     """A search query with its filters; only messages have roles and threads, only passages have tags.
 
     `thread_id` is the key of a thread.
@@ -90,24 +90,24 @@ class Finder(Protocol):
         ...
 
 
-def find(finder: Finder, wish: Wish) -> Found:
+def find(finder: Finder, search: SearchQuery) -> Found:
     """Return the rows that match the query, up to one more than its limit.
 
     An empty query matches everything, newest first. One without letters and digits, such as an emoji, matches
     texts that contain it literally.
     """
-    query, limit, offset = query_words(wish.query), wish.limit + 1, wish.offset
-    if wish.ranked and wish.meaning is not None:
+    query, limit, offset = query_words(search.query), search.limit + 1, search.offset
+    if search.ranked and search.meaning is not None:
         by_words = finder.best(query, max(CANDIDATES, offset + limit), 0)
         also = {number for number, _ in by_words[:CANDIDATES]}
-        return fused_scores(by_words, finder.similar_rows(wish.meaning, CANDIDATES, also))[offset:][:limit]
-    if wish.ranked:
+        return fused_scores(by_words, finder.similar_rows(search.meaning, CANDIDATES, also))[offset:][:limit]
+    if search.ranked:
         return finder.best(query, limit, offset)
     if query.words:
         return finder.newest(query.words, limit, offset)
-    return finder.listed(wish.query.strip(), limit, offset)
+    return finder.listed(search.query.strip(), limit, offset)
 
 
-def page_of(wish: Wish, found: Found, hits: Sequence[T]) -> Page[T]:
+def page_of(search: SearchQuery, found: Found, hits: Sequence[T]) -> Page[T]:
     """Return the page of `hits`, made from the first entries of `found`."""
-    return Page(tuple(hits), wish.offset + wish.limit if len(found) > wish.limit else None)
+    return Page(tuple(hits), search.offset + search.limit if len(found) > search.limit else None)

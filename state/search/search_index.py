@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from ..agents.actors import Actor
 from .neighbours import RecallHit
 from .ranking import Found
-from .search import Numbers, Page, Wish
+from .search import Numbers, Page, SearchQuery
 from .similarity import Due
 
 
@@ -16,11 +16,13 @@ class SearchIndex(Protocol):
     Its functions run to completion even if cancelled, and raise `StorageError` for database errors.
     """
 
-    def messages(self, actor: Actor, agent_id: str, wish: Wish) -> Coroutine[Any, Any, Page[RecallHit]]:
+    def messages(
+        self, actor: Actor, agent_id: str, search: SearchQuery
+    ) -> Coroutine[Any, Any, Page[RecallHit]]:
         """Return the messages of an agent that match a query. Raises `AgentNotFound`."""
         ...
 
-    def passages(self, actor: Actor, agent_id: str, wish: Wish) -> Coroutine[Any, Any, Found]:
+    def passages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Coroutine[Any, Any, Found]:
         """Return the numbers of an agent's passages that match a query. Raises `AgentNotFound`."""
         ...
 

@@ -11,7 +11,7 @@ from ...search.embedder import Meaning
 from ...search.neighbours import RecallHit, heard_words, hits_of
 from ...search.query_words import QueryWords
 from ...search.ranking import Found
-from ...search.search import Page, Wish, find, page_of
+from ...search.search import Page, SearchQuery, find, page_of
 from ...tables.columns import storable
 from ...tables.tables import AgentRow
 from .neighbours import around, said, searchable
@@ -50,38 +50,40 @@ class PostgresFinder:
         return listed(self._scope, limit, offset)
 
 
-def find_messages(connection: Connection, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+def find_messages(
+    connection: Connection, actor: Actor, agent_id: str, search: SearchQuery
+) -> Page[RecallHit]:
     """Return the messages of an agent that match the query. Raises `AgentNotFound`."""
-    scope = _scope(connection, "messages", _owned_agent(connection, actor, agent_id), wish)
-    if wish.role is not None:
-        scope.add("row.role = :role", role=wish.role)
-    if wish.thread_id is not None:
-        scope.add("row.thread_id = :thread_id", thread_id=storable(wish.thread_id))
-    if not wish.ranked:
+    scope = _scope(connection, "messages", _owned_agent(connection, actor, agent_id), search)
+    if search.role is not None:
+        scope.add("row.role = :role", role=search.role)
+    if search.thread_id is not None:
+        scope.add("row.thread_id = :thread_id", thread_id=storable(search.thread_id))
+    if not search.ranked:
         scope.add(searchable("row"))
-    found = find(PostgresFinder(scope), wish)
-    shown = found[: wish.limit]
+    found = find(PostgresFinder(scope), search)
+    shown = found[: search.limit]
     messages = said(connection, [number for number, _ in shown])
-    return page_of(wish, found, hits_of(shown, messages, around(connection, messages)))
+    return page_of(search, found, hits_of(shown, messages, around(connection, messages)))
 
 
-def find_passages(connection: Connection, actor: Actor, agent_id: str, wish: Wish) -> Found:
+def find_passages(connection: Connection, actor: Actor, agent_id: str, search: SearchQuery) -> Found:
     """Return the numbers of an agent's passages that match the query. Raises `AgentNotFound`."""
-    scope = _scope(connection, "passages", _owned_agent(connection, actor, agent_id), wish)
-    for place, tag in enumerate(wish.tags):
+    scope = _scope(connection, "passages", _owned_agent(connection, actor, agent_id), search)
+    for place, tag in enumerate(search.tags):
         name = f"tag_{place}"
         has_tag = f"SELECT 1 FROM json_array_elements_text(row.tags) AS tag WHERE tag = :{name}"
         scope.add(f"EXISTS ({has_tag})", **{name: storable(tag)})
-    return find(PostgresFinder(scope), wish)
+    return find(PostgresFinder(scope), search)
 
 
-def _scope(connection: Connection, table: str, agent: int, wish: Wish) -> Scope:
+def _scope(connection: Connection, table: str, agent: int, search: SearchQuery) -> Scope:
     """Return the rows of an agent within the query's period."""
     scope = Scope(connection, table, agent)
-    if wish.start is not None:
-        scope.add("row.created_at >= :start", start=wish.start)
-    if wish.end is not None:
-        scope.add("row.created_at < :end", end=wish.end)
+    if search.start is not None:
+        scope.add("row.created_at >= :start", start=search.start)
+    if search.end is not None:
+        scope.add("row.created_at < :end", end=search.end)
     return scope
 
 

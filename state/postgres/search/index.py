@@ -9,7 +9,7 @@ from ...database.database import Database
 from ...database.uninterrupted import unbroken
 from ...search.neighbours import RecallHit
 from ...search.ranking import Found
-from ...search.search import Numbers, Page, Wish
+from ...search.search import Numbers, Page, SearchQuery
 from ...search.similarity import Due
 from .finding import find_messages, find_passages
 from .indexing import index_some
@@ -45,14 +45,18 @@ class PostgresIndex:
         self._database = database
 
     @unbroken
-    async def messages(self, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+    async def messages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Page[RecallHit]:
         """Return the messages that match a query."""
-        return await self._database.read(lambda connection: find_messages(connection, actor, agent_id, wish))
+        return await self._database.read(
+            lambda connection: find_messages(connection, actor, agent_id, search)
+        )
 
     @unbroken
-    async def passages(self, actor: Actor, agent_id: str, wish: Wish) -> Found:
+    async def passages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Found:
         """Return the passages that match a query."""
-        return await self._database.read(lambda connection: find_passages(connection, actor, agent_id, wish))
+        return await self._database.read(
+            lambda connection: find_passages(connection, actor, agent_id, search)
+        )
 
     @unbroken
     async def index_some(self, numbers: tuple[int, int]) -> int:

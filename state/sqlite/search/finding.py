@@ -10,7 +10,7 @@ from ...search.embedder import Meaning
 from ...search.neighbours import RecallHit, heard_words, hits_of
 from ...search.query_words import QueryWords
 from ...search.ranking import Found
-from ...search.search import Page, Wish, find, page_of
+from ...search.search import Page, SearchQuery, find, page_of
 from ...tables.columns import as_stored, encodable
 from .neighbours import around, said, searchable
 from .ranking import Scope, best, listed, newest
@@ -43,36 +43,38 @@ class SqliteFinder:
         return listed(self._connection, self._scope, limit, offset)
 
 
-def find_messages(connection: sqlite3.Connection, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+def find_messages(
+    connection: sqlite3.Connection, actor: Actor, agent_id: str, search: SearchQuery
+) -> Page[RecallHit]:
     """Return the messages of an agent that match the query. Raises `AgentNotFound`."""
-    scope = _scope("messages", _owned_agent(connection, actor, agent_id), wish)
-    if wish.role is not None:
-        scope.add("row.role = ?", wish.role)
-    if wish.thread_id is not None:
-        scope.add("row.thread_id = ?", encodable(wish.thread_id))
-    if not wish.ranked:
+    scope = _scope("messages", _owned_agent(connection, actor, agent_id), search)
+    if search.role is not None:
+        scope.add("row.role = ?", search.role)
+    if search.thread_id is not None:
+        scope.add("row.thread_id = ?", encodable(search.thread_id))
+    if not search.ranked:
         scope.add(searchable("row"))
-    found = find(SqliteFinder(connection, scope), wish)
-    shown = found[: wish.limit]
+    found = find(SqliteFinder(connection, scope), search)
+    shown = found[: search.limit]
     messages = said(connection, (number for number, _ in shown))
-    return page_of(wish, found, hits_of(shown, messages, around(connection, messages)))
+    return page_of(search, found, hits_of(shown, messages, around(connection, messages)))
 
 
-def find_passages(connection: sqlite3.Connection, actor: Actor, agent_id: str, wish: Wish) -> Found:
+def find_passages(connection: sqlite3.Connection, actor: Actor, agent_id: str, search: SearchQuery) -> Found:
     """Return the numbers of an agent's passages that match the query. Raises `AgentNotFound`."""
-    scope = _scope("passages", _owned_agent(connection, actor, agent_id), wish)
-    for tag in wish.tags:
+    scope = _scope("passages", _owned_agent(connection, actor, agent_id), search)
+    for tag in search.tags:
         scope.add("EXISTS (SELECT 1 FROM json_each(row.tags) WHERE value = ?)", encodable(tag))
-    return find(SqliteFinder(connection, scope), wish)
+    return find(SqliteFinder(connection, scope), search)
 
 
-def _scope(table: str, agent: int, wish: Wish) -> Scope:
+def _scope(table: str, agent: int, search: SearchQuery) -> Scope:
     """Return the rows of an agent within the query's period."""
     scope = Scope(table, *numbers_of(agent))
-    if wish.start is not None:
-        scope.add("row.created_at >= ?", as_stored(wish.start))
-    if wish.end is not None:
-        scope.add("row.created_at < ?", as_stored(wish.end))
+    if search.start is not None:
+        scope.add("row.created_at >= ?", as_stored(search.start))
+    if search.end is not None:
+        scope.add("row.created_at < ?", as_stored(search.end))
     return scope
 
 

@@ -8,7 +8,7 @@ from ...agents.actors import Actor
 from ...database.uninterrupted import unbroken
 from ...search.neighbours import RecallHit
 from ...search.ranking import Found
-from ...search.search import Numbers, Page, Wish
+from ...search.search import Numbers, Page, SearchQuery
 from ...search.similarity import Due
 from ..database import SqliteDatabase
 from .finding import find_messages, find_passages
@@ -34,13 +34,13 @@ class SqliteIndex:
         self._database = database
         self._file = IndexFile(database)
 
-    async def messages(self, actor: Actor, agent_id: str, wish: Wish) -> Page[RecallHit]:
+    async def messages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Page[RecallHit]:
         """Return the messages that match a query."""
-        return await self._file.reading(lambda reader: find_messages(reader, actor, agent_id, wish))
+        return await self._file.reading(lambda reader: find_messages(reader, actor, agent_id, search))
 
-    async def passages(self, actor: Actor, agent_id: str, wish: Wish) -> Found:
+    async def passages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Found:
         """Return the passages that match a query."""
-        return await self._file.reading(lambda reader: find_passages(reader, actor, agent_id, wish))
+        return await self._file.reading(lambda reader: find_passages(reader, actor, agent_id, search))
 
     @unbroken
     async def index_some(self, numbers: tuple[int, int]) -> int:

@@ -33,8 +33,8 @@ class Home:
             await self.store.recall.index_due()
             await self.store.embedding.embed_due()
 
-    async def found(self, query: str, **wish: Any) -> list[str]:
-        page = await self.store.recall.search(ADA, self.agent, query, **wish)
+    async def found(self, query: str, **search: Any) -> list[str]:
+        page = await self.store.recall.search(ADA, self.agent, query, **search)
         return [hit.message.text for hit in page.hits]
 
 
