@@ -55,7 +55,7 @@ Count = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
+class _ServeOptions:
     """The options given on the command line."""
 
     host: str
@@ -85,7 +85,7 @@ def serve(
     errors go to stderr.
     """
     caller = caller_of(context)
-    wish = _Wish(
+    serve_options = _ServeOptions(
         host=host,
         port=port,
         model=model,
@@ -94,51 +94,53 @@ def serve(
         verbose=verbose or caller.verbose,
         quiet=quiet or caller.quiet,
     )
-    set_server_logs(verbose=wish.verbose, quiet=wish.quiet)
+    set_server_logs(verbose=serve_options.verbose, quiet=serve_options.quiet)
     if workers > 1:
-        _serve_by_workers(wish, workers)
+        _serve_by_workers(serve_options, workers)
     else:
-        _run(partial(_serve, wish, ready=_tell))
+        _run(partial(_serve, serve_options, ready=_tell))
 
 
-async def _serve(wish: _Wish, **options: Any) -> None:
+async def _serve(serve_options: _ServeOptions, **options: Any) -> None:
     from ..resources import open_resources
     from ..server.process import serve as serve_over
     from ..settings import load_settings
 
-    settings = load_settings(model=wish.model)
+    settings = load_settings(model=serve_options.model)
     async with open_resources(
-        wish.database, model=wish.model, tools=wish.tools, settings=settings
+        serve_options.database, model=serve_options.model, tools=serve_options.tools, settings=settings
     ) as resources:
-        await serve_over(resources, wish.host, wish.port, **options)
+        await serve_over(resources, serve_options.host, serve_options.port, **options)
 
 
-def _serve_by_workers(wish: _Wish, count: int) -> None:
+def _serve_by_workers(serve_options: _ServeOptions, count: int) -> None:
     from ..server.listening import listen_at
     from ..server.process import FAREWELL
     from ..server.workers import Workers, check_workers
     from ..settings import load_settings
 
     settings = load_settings()
-    check_workers(wish.database or settings.url())
-    listening = listen_at(wish.host, wish.port)
-    workers = Workers(count, partial(_work, wish), listening, ready=lambda told: _tell(*told), died=say_error)
+    check_workers(serve_options.database or settings.url())
+    listening = listen_at(serve_options.host, serve_options.port)
+    workers = Workers(
+        count, partial(_work, serve_options), listening, ready=lambda told: _tell(*told), died=say_error
+    )
     code = workers.run(patience=settings.shutdown_seconds + 2 * FAREWELL)
     if code:
         raise typer.Exit(code)
 
 
-def _work(wish: _Wish, listening: "socket", telling: "Connection", metrics: Path) -> None:
+def _work(serve_options: _ServeOptions, listening: "socket", telling: "Connection", metrics: Path) -> None:
     """Run as one of several workers: serve the socket, and report once it is served."""
     os.setpgid(0, 0)  # Ctrl-C is handled by the supervising process, which stops the workers.
-    set_server_logs(verbose=wish.verbose, quiet=wish.quiet)
+    set_server_logs(verbose=serve_options.verbose, quiet=serve_options.quiet)
 
     def ready(url: str, keyed: bool) -> None:
         telling.send((url, keyed))
         telling.close()
 
     try:
-        _run(partial(_serve, wish, ready=ready, listening=listening, metrics=metrics))
+        _run(partial(_serve, serve_options, ready=ready, listening=listening, metrics=metrics))
     except Exception as error:
         sys.exit(report(error))
 

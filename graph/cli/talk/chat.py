@@ -2,7 +2,7 @@
 
 import typer
 
-from ..terminal.options import Agent, Database, Model, Thread, Wish, caller_of
+from ..terminal.options import Agent, ConversationOptions, Database, Model, Thread, caller_of
 
 
 def chat(
@@ -15,4 +15,6 @@ def chat(
     """Talk with an agent. Ctrl-C interrupts a reply, Ctrl-D ends the chat."""
     from .keyboard import converse
 
-    converse(Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database))
+    converse(
+        ConversationOptions(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database)
+    )

@@ -25,7 +25,7 @@ from ...turns.build_graph import build_graph
 from ...turns.run import resume_turn, stream_turn
 from ...turns.turn_graph import TurnGraph
 from ..terminal.failures import say_error
-from ..terminal.options import Caller, Wish
+from ..terminal.options import Caller, ConversationOptions
 from ..terminal.output import JsonView, SpokenView, View, console
 from ..terminal.storage import url_to_read
 from ..terminal.streams import without_mark
@@ -76,23 +76,25 @@ def checked_words(text: str, settings: Settings) -> str:
     return text
 
 
-async def open_conversation(resources: Resources, wish: Wish, *, kind: str) -> Conversation:
+async def open_conversation(resources: Resources, options: ConversationOptions, *, kind: str) -> Conversation:
     """Find the thread, its agent and its model; the name of a new thread starts with `kind`.
 
     Stores nothing but the default agent. Raises `AgentNotFound`, and `InvalidSetting` for a thread of another
     agent, a model that cannot be used or a tool that cannot be loaded.
     """
-    actor = actor_of(wish.caller)
-    thread_id = await _new_id(resources, actor, kind) if wish.thread is None else wish.thread
+    actor = actor_of(options.caller)
+    thread_id = await _new_id(resources, actor, kind) if options.thread is None else options.thread
     known = await _find(resources, actor, thread_id)
-    agent = await _find_agent(resources, actor, wish.agent or (known.agent_name if known else DEFAULT_AGENT))
+    agent = await _find_agent(
+        resources, actor, options.agent or (known.agent_name if known else DEFAULT_AGENT)
+    )
     if known is not None and known.agent_id != agent.id:
         raise InvalidSetting(
             f"the thread '{thread_id}' belongs to agent '{known.agent_name}': "
             "omit --agent or start a new thread"
         )
-    if wish.model and agent.model:
-        resources.models.substitute(agent.model, wish.model)
+    if options.model and agent.model:
+        resources.models.substitute(agent.model, options.model)
     with _loading(agent.model or resources.models.default):
         model = resources.models.get(agent.model)
     resources.toolbox.check(agent.tools)
@@ -115,15 +117,15 @@ async def show_turn(events: AsyncGenerator[Event], view: View) -> Event | None:
     return last
 
 
-def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
+def say_once(text: str, options: ConversationOptions, *, as_json: bool) -> bool:
     """Run one turn with `text` as the user's message; return whether it succeeded."""
     settings = load_settings()
     words = checked_words(text, settings)
 
     async def run() -> bool:
-        async with open_resources(wish.url, model=wish.model, settings=settings) as resources:
-            conversation = await open_conversation(resources, wish, kind="say")
-            if wish.thread is None:
+        async with open_resources(options.url, model=options.model, settings=settings) as resources:
+            conversation = await open_conversation(resources, options, kind="say")
+            if options.thread is None:
                 _note(f"Continue with: voicegraph say --thread {conversation.thread_id} TEXT")
             events = stream_turn(conversation.graph, words, conversation.config)
             return not isinstance(await show_turn(events, _view(as_json=as_json)), TurnFailed)
@@ -131,7 +133,9 @@ def say_once(text: str, wish: Wish, *, as_json: bool) -> bool:
     return asyncio.run(run())
 
 
-def resume_once(wish: Wish, checkpoint: str | None = None, new: str | None = None, *, as_json: bool) -> bool:
+def resume_once(
+    options: ConversationOptions, checkpoint: str | None = None, new: str | None = None, *, as_json: bool
+) -> bool:
     """Resume the turn that a crash left on the thread; return whether it succeeded.
 
     From a `checkpoint` it resumes in a new thread, named `new` if given.
@@ -139,11 +143,11 @@ def resume_once(wish: Wish, checkpoint: str | None = None, new: str | None = Non
     settings = load_settings()
 
     async def run() -> bool:
-        url = url_to_read(wish.url, settings)
-        async with open_resources(url, model=wish.model, settings=settings) as resources:
+        url = url_to_read(options.url, settings)
+        async with open_resources(url, model=options.model, settings=settings) as resources:
             # Look the thread up first: a mistyped id must not create one.
-            await resources.store.threads.get(actor_of(wish.caller), wish.thread or "")
-            conversation = await open_conversation(resources, wish, kind="say")
+            await resources.store.threads.get(actor_of(options.caller), options.thread or "")
+            conversation = await open_conversation(resources, options, kind="say")
             config = conversation.config
             if checkpoint is not None:
                 config = await _other_course(conversation, checkpoint, new)

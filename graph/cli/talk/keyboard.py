@@ -20,7 +20,7 @@ from ...resources import open_resources_sync
 from ...settings import Settings, load_settings
 from ...turns.run import interrupt, stream_turn
 from ..terminal.failures import report, say_error
-from ..terminal.options import Wish
+from ..terminal.options import ConversationOptions
 from ..terminal.output import SpokenView, console, printable
 from ..terminal.streams import without_mark
 from .conversation import Conversation, checked_words, open_conversation, show_turn
@@ -32,13 +32,13 @@ _SMALL_MODEL = (
 )
 
 
-def converse(wish: Wish) -> None:
+def converse(options: ConversationOptions) -> None:
     """Hold a conversation until the input ends. Raises what opening it raises; a failed turn is reported."""
     settings = load_settings()
-    with open_resources_sync(wish.url, model=wish.model, settings=settings) as resources:
+    with open_resources_sync(options.url, model=options.model, settings=settings) as resources:
         portal = resources.portal
         assert portal is not None  # set by open_resources_sync
-        conversation = portal.call(_open, resources, wish)
+        conversation = portal.call(_open, resources, options)
         chat = _Chat(portal, conversation, settings)
         chat.greet()
         while (words := chat.listen()) is not None:
@@ -47,8 +47,8 @@ def converse(wish: Wish) -> None:
         chat.leave()
 
 
-async def _open(resources: Any, wish: Wish) -> Conversation:
-    return await open_conversation(resources, wish, kind="chat")
+async def _open(resources: Any, options: ConversationOptions) -> Conversation:
+    return await open_conversation(resources, options, kind="chat")
 
 
 class _Chat:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..terminal.failures import FAILED
-from ..terminal.options import Agent, AsJson, Database, Model, Thread, Wish, caller_of
+from ..terminal.options import Agent, AsJson, ConversationOptions, Database, Model, Thread, caller_of
 from ..terminal.streams import read_text
 
 
@@ -22,6 +22,8 @@ def say(
     from .conversation import say_once
 
     words = read_text() if text == "-" else text
-    wish = Wish(caller=caller_of(context), thread=thread, agent=agent, model=model, url=database)
-    if not say_once(words, wish, as_json=as_json):
+    options = ConversationOptions(
+        caller=caller_of(context), thread=thread, agent=agent, model=model, url=database
+    )
+    if not say_once(words, options, as_json=as_json):
         raise typer.Exit(FAILED)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..terminal.failures import FAILED
-from ..terminal.options import AsJson, Caller, Database, Model, Wish, caller_of
+from ..terminal.options import AsJson, Caller, ConversationOptions, Database, Model, caller_of
 from .time_travel import NewThread
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def resume(
 
     if new is not None and checkpoint is None:
         raise typer.BadParameter("--as needs --checkpoint: it names the new thread")
-    wish = Wish(caller=caller_of(context), thread=thread, model=model, url=database)
-    if not resume_once(wish, checkpoint, new, as_json=as_json):
+    options = ConversationOptions(caller=caller_of(context), thread=thread, model=model, url=database)
+    if not resume_once(options, checkpoint, new, as_json=as_json):
         raise typer.Exit(FAILED)
 
 

@@ -52,7 +52,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ConversationOptions:
     """The conversation that a command names; `None` marks an omitted option."""
 
     caller: Caller
