@@ -62,7 +62,7 @@ async def delete_agent(caller: Caller, name: str, url: str | None) -> None:
         agent = await store.agents.get(actor, name)
         async with open_checkpointer(store.database.location) as saver:
             forgotten = await forget_agent(store, saver, actor, agent.id)
-    threads = len(forgotten.trace.threads)
+    threads = len(forgotten.subject.threads)
     console(errors=False).print(f"Agent '{agent.name}' and its {threads} conversations deleted.")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..agents.actors import Actor
 from ..checkpoints.checkpointer import Checkpointer
 from ..store import Store
-from .traces import Trace, Traces
+from .erasure_subject import ErasureSubject, ErasureSubjects
 
 INDEX = "search index"
 """Listed among the tables for the entries of the search index."""
@@ -34,7 +34,7 @@ class Forgotten:
     those left without one. `LOG` counts pages of SQLite's log, where deleted text would stay.
     """
 
-    trace: Trace
+    subject: ErasureSubject
     before: dict[str, int]
     left: dict[str, int]
 
@@ -46,7 +46,7 @@ class Forgotten:
 
 async def forget_user(store: Store, saver: Checkpointer, actor: Actor) -> Forgotten:
     """Erase the user with all agents, conversations and memory. Raises `NotFound`."""
-    return await _forget(store, saver, await Traces(store.database).of_user(actor))
+    return await _forget(store, saver, await ErasureSubjects(store.database).of_user(actor))
 
 
 async def forget_agent(store: Store, saver: Checkpointer, actor: Actor, name_or_id: str) -> Forgotten:
@@ -54,7 +54,7 @@ async def forget_agent(store: Store, saver: Checkpointer, actor: Actor, name_or_
 
     Blocks that other agents have too are kept.
     """
-    return await _forget(store, saver, await Traces(store.database).of_agent(actor, name_or_id))
+    return await _forget(store, saver, await ErasureSubjects(store.database).of_agent(actor, name_or_id))
 
 
 async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_id: str) -> Forgotten:
@@ -62,33 +62,33 @@ async def forget_thread(store: Store, saver: Checkpointer, actor: Actor, thread_
 
     What the agent noted about it in its blocks and passages is kept: those have histories of their own.
     """
-    return await _forget(store, saver, await Traces(store.database).of_thread(actor, thread_id))
+    return await _forget(store, saver, await ErasureSubjects(store.database).of_thread(actor, thread_id))
 
 
-async def _forget(store: Store, saver: Checkpointer, trace: Trace) -> Forgotten:
-    numbers = await store.index.numbers_of(trace.thread_keys, trace.passages)
+async def _forget(store: Store, saver: Checkpointer, subject: ErasureSubject) -> Forgotten:
+    numbers = await store.index.numbers_of(subject.thread_keys, subject.passages)
     before = {
-        **await _count(store, saver, trace),
+        **await _count(store, saver, subject),
         INDEX: await store.index.count_entries(numbers),
     }
     # Checkpoints first: a new thread with the same id must never find the old text. After a crash in between,
     # erasing can be repeated as long as the rows exist.
-    await saver.erase(trace.thread_keys)
-    match trace.what:
+    await saver.erase(subject.thread_keys)
+    match subject.what:
         case "user":
-            await store.actors.delete(trace.actor)
+            await store.actors.delete(subject.actor)
         case "agent":
-            await store.agents.delete(trace.actor, trace.name)
+            await store.agents.delete(subject.actor, subject.name)
         case "thread":
-            await store.threads.delete(trace.actor, trace.name)
+            await store.threads.delete(subject.actor, subject.name)
     indexed = await store.recall.erase_deleted(numbers)
-    left = {**await _count(store, saver, trace), INDEX: indexed, LOG: await store.database.truncate_log()}
-    return Forgotten(trace=trace, before={**before, LOG: 0}, left=left)
+    left = {**await _count(store, saver, subject), INDEX: indexed, LOG: await store.database.truncate_log()}
+    return Forgotten(subject=subject, before={**before, LOG: 0}, left=left)
 
 
-async def _count(store: Store, saver: Checkpointer, trace: Trace) -> dict[str, int]:
-    counts = await Traces(store.database).left(trace.actor, trace)
-    for table, rows in (await saver.count(trace.thread_keys)).items():
+async def _count(store: Store, saver: Checkpointer, subject: ErasureSubject) -> dict[str, int]:
+    counts = await ErasureSubjects(store.database).left(subject.actor, subject)
+    for table, rows in (await saver.count(subject.thread_keys)).items():
         # The database itself may have a table of that name too; on PostgreSQL it is the same one.
         counts[table] = max(rows, counts.get(table, 0))
     return counts

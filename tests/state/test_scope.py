@@ -20,7 +20,7 @@ from voicegraph.state.database.paging import Cut, Slice
 from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
 from voicegraph.state.store import Store
 from voicegraph.state.tables.tables import Base
-from voicegraph.state.upkeep.traces import Trace, Traces
+from voicegraph.state.upkeep.erasure_subject import ErasureSubject, ErasureSubjects
 
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "bob"), Actor("nobody", "nobody")]
 
@@ -36,7 +36,7 @@ class World:
     loose: str
     undone: str
     key: str
-    trace: Trace
+    subject: ErasureSubject
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def world(home: Home) -> World:
         loose=loose.id,
         undone=undone.id,
         key=(await store.keys.create(ADA, "phone"))[0].id,
-        trace=await Traces(store.database).of_user(ADA),
+        subject=await ErasureSubjects(store.database).of_user(ADA),
     )
 
 
@@ -110,9 +110,9 @@ REFUSED: dict[str, Attempt] = {
     "passages.count": lambda w, a: w.store.passages.count(a, w.agent),
     "due.of_agent": lambda w, a: w.store.due.of_agent(a, w.agent),
     "due.settle": lambda w, a: w.store.due.settle(a, w.agent, [1]),
-    "traces.of_agent": lambda w, a: Traces(w.store.database).of_agent(a, w.agent),
-    "traces.of_thread": lambda w, a: Traces(w.store.database).of_thread(a, "call-1"),
-    "traces.left": lambda w, a: Traces(w.store.database).left(a, w.trace),
+    "erasure_subjects.of_agent": lambda w, a: ErasureSubjects(w.store.database).of_agent(a, w.agent),
+    "erasure_subjects.of_thread": lambda w, a: ErasureSubjects(w.store.database).of_thread(a, "call-1"),
+    "erasure_subjects.left": lambda w, a: ErasureSubjects(w.store.database).left(a, w.subject),
     "tool_runs.begin": lambda w, a: w.store.tool_runs.begin(a, "call-1", "m1", "c1", "clock"),
     "tool_runs.discard": lambda w, a: w.store.tool_runs.discard(a, "call-1", ["m1"]),
     "tool_runs.finish": lambda w, a: w.store.tool_runs.finish(
@@ -142,8 +142,8 @@ async def come_and_go(world: World, actor: Actor) -> None:
 
 async def come_and_be_traced(world: World, actor: Actor) -> None:
     await world.store.actors.ensure(actor)
-    trace = await Traces(world.store.database).of_user(actor)
-    assert not set(trace.ids) & set(world.trace.ids)
+    subject = await ErasureSubjects(world.store.database).of_user(actor)
+    assert not set(subject.ids) & set(world.subject.ids)
 
 
 # These make or list what is the actor's own; below is shown that they leave what is Ada's alone.
@@ -151,7 +151,7 @@ OWN: dict[str, Attempt] = {
     "keys.create": lambda w, a: w.store.keys.create(a, "phone"),
     "actors.ensure": lambda w, a: w.store.actors.ensure(a),
     "actors.delete": come_and_go,
-    "traces.of_user": come_and_be_traced,
+    "erasure_subjects.of_user": come_and_be_traced,
     "agents.create": lambda w, a: w.store.agents.create(a, "new"),
     "agents.ensure_default": lambda w, a: w.store.agents.ensure_default(a),
     "agents.list": lambda w, a: w.store.agents.list(a),
@@ -195,7 +195,7 @@ UPKEEP = {
 def functions(store: Store) -> dict[str, Any]:
     shared = {"database", "index", "embedding"}
     repositories = {field.name: getattr(store, field.name) for field in fields(store)}
-    repositories |= {"traces": Traces(store.database)}
+    repositories |= {"erasure_subjects": ErasureSubjects(store.database)}
     found = {
         f"{repository}.{name}": function
         for repository, functions in repositories.items()

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from ....state.agents.actors import Actor
 from ....state.agents.thread_keys import thread_key
+from ....state.upkeep.erasure_subject import ErasureSubjects, What
 from ....state.upkeep.forget import Forgotten, forget_agent, forget_thread, forget_user
-from ....state.upkeep.traces import Traces, What
 from ...turns.run import interrupt, is_running
 from ...turns.turn_graph import TurnGraph
 
@@ -26,14 +26,14 @@ async def delete_thread_now(graph: TurnGraph, actor: Actor, thread_id: str) -> N
 async def delete_agent_now(graph: TurnGraph, actor: Actor, name_or_id: str) -> str:
     """End the agent's turns, delete it with everything it owns and return its id. Raises `AgentNotFound`."""
     resources = graph.resources
-    trace = await Traces(resources.store.database).of_agent(actor, name_or_id)
-    await _end_turns(graph, actor, trace.threads)
-    await resources.checkpointer.erase(trace.thread_keys)
-    await resources.store.agents.delete(actor, trace.name)
-    for key in trace.thread_keys:
+    subject = await ErasureSubjects(resources.store.database).of_agent(actor, name_or_id)
+    await _end_turns(graph, actor, subject.threads)
+    await resources.checkpointer.erase(subject.thread_keys)
+    await resources.store.agents.delete(actor, subject.name)
+    for key in subject.thread_keys:
         resources.known.forget(key)
     resources.indexing.wake()
-    return trace.name
+    return subject.name
 
 
 async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> Forgotten:
@@ -45,15 +45,19 @@ async def forget_now(graph: TurnGraph, actor: Actor, what: What, name: str) -> F
     store, saver = resources.store, resources.checkpointer
     match what:
         case "user":
-            await _end_turns(graph, actor, (await Traces(store.database).of_user(actor)).threads)
+            await _end_turns(graph, actor, (await ErasureSubjects(store.database).of_user(actor)).threads)
             forgotten = await forget_user(store, saver, actor)
         case "agent":
-            await _end_turns(graph, actor, (await Traces(store.database).of_agent(actor, name)).threads)
+            await _end_turns(
+                graph, actor, (await ErasureSubjects(store.database).of_agent(actor, name)).threads
+            )
             forgotten = await forget_agent(store, saver, actor, name)
         case "thread":
-            await _end_turns(graph, actor, (await Traces(store.database).of_thread(actor, name)).threads)
+            await _end_turns(
+                graph, actor, (await ErasureSubjects(store.database).of_thread(actor, name)).threads
+            )
             forgotten = await forget_thread(store, saver, actor, name)
-    for key in forgotten.trace.thread_keys:
+    for key in forgotten.subject.thread_keys:
         resources.known.forget(key)
     return forgotten
 

@@ -12,8 +12,8 @@ from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.errors import AgentNotFound, NotFound, ThreadNotFound
+from voicegraph.state.upkeep.erasure_subject import ErasureSubjects
 from voicegraph.state.upkeep.forget import Forgotten, forget_agent, forget_thread, forget_user
-from voicegraph.state.upkeep.traces import Traces
 
 
 @pytest.fixture
@@ -91,16 +91,16 @@ async def test_what_others_have_stays(open_voice: OpenVoice, model: ScriptedChat
         store, saver = resources.store, resources.checkpointer
         await live(resources, EVE)
         alone = await everything(resources)
-        trace = await Traces(store.database).of_user(EVE)
-        hers = await Traces(store.database).left(EVE, trace)
+        subject = await ErasureSubjects(store.database).of_user(EVE)
+        hers = await ErasureSubjects(store.database).left(EVE, subject)
         await live(resources, ADA)
         if what == "thread":
             await forget_thread(store, saver, ADA, "ada-nina-thread")
         if what == "agent":
             await forget_agent(store, saver, ADA, "nina")
-        assert await Traces(store.database).left(EVE, trace) == hers
+        assert await ErasureSubjects(store.database).left(EVE, subject) == hers
         await forget_user(store, saver, ADA)
-        assert await Traces(store.database).left(EVE, trace) == hers
+        assert await ErasureSubjects(store.database).left(EVE, subject) == hers
         assert await everything(resources) == alone
         assert [saved async for saved in saver.alist(thread_of(EVE, "eve-nina-thread"))]
 
@@ -113,7 +113,7 @@ async def test_an_agent_is_forgotten_but_not_the_block_that_another_holds(
         store = resources.store
         forgotten = await forget_agent(store, resources.checkpointer, ADA, "nina")
         assert forgotten.complete
-        assert forgotten.trace.threads == ("ada-nina-thread",)
+        assert forgotten.subject.threads == ("ada-nina-thread",)
         assert forgotten.before["search index"] == 3
         assert [agent.name for agent in await store.agents.list(ADA)] == ["omar"]
         assert {block.label for block in await store.blocks.list(ADA)} == {"family", "human"}

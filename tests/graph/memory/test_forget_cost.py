@@ -33,7 +33,7 @@ from voicegraph.state.tables.tables import (
     UserRow,
 )
 from voicegraph.state.upkeep.forget import forget_agent, forget_thread, forget_user
-from voicegraph.state.upkeep.marked_rows import columns_with_ids
+from voicegraph.state.upkeep.rows_with_ids import columns_with_ids
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -130,7 +130,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 async def forget(resources: Resources, what: str) -> None:
     forgotten = await FORGET[what](resources.store, resources.checkpointer)
     assert forgotten.complete
-    for key in forgotten.trace.thread_keys:
+    for key in forgotten.subject.thread_keys:
         resources.known.forget(key)
 
 

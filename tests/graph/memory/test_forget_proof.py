@@ -17,8 +17,8 @@ from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.tables.tables import Base
+from voicegraph.state.upkeep.erasure_subject import ErasureSubjects
 from voicegraph.state.upkeep.forget import INDEX, forget_agent, forget_thread, forget_user
-from voicegraph.state.upkeep.traces import Traces
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 FORGET: dict[str, Any] = {
@@ -89,7 +89,7 @@ async def test_rows_that_are_back_are_found_in_every_table(
             assert forgotten.complete
             for name in tables:
                 run(f"INSERT INTO {name} SELECT * FROM kept.{name} WHERE true ON CONFLICT DO NOTHING")
-        left = await Traces(store.database).left(ADA, forgotten.trace)
+        left = await ErasureSubjects(store.database).left(ADA, forgotten.subject)
     assert {name: left[name] for name in tables} == {name: forgotten.before[name] for name in tables}
     assert {name for name in tables if not left[name]} == WITHOUT_IDS | not_of
 
@@ -101,10 +101,10 @@ async def test_a_row_of_a_table_that_nobody_knows_is_found_by_any_of_its_columns
     async with open_voice(model) as resources:
         store = resources.store
         await live(resources, ADA)
-        trace = await Traces(store.database).of_user(ADA)
+        subject = await ErasureSubjects(store.database).of_user(ADA)
         async with store.database.writing() as session:
             await session.execute(text("CREATE TABLE odd (number INTEGER, note TEXT, more TEXT)"))
-            [key] = [key for key in trace.thread_keys if "nina" in key]
+            [key] = [key for key in subject.thread_keys if "nina" in key]
             await session.execute(text("INSERT INTO odd VALUES (1, :key, ''), (2, '', :key)"), {"key": key})
         forgotten = await FORGET[what](store, resources.checkpointer)
     assert forgotten.before["odd"] == 2

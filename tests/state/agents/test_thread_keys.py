@@ -12,7 +12,7 @@ from voicegraph.state.agents.actors import Actor
 from voicegraph.state.agents.thread_keys import key_of_call, thread_key, thread_name, thread_owner
 from voicegraph.state.database.paging import Cut
 from voicegraph.state.store import Store
-from voicegraph.state.upkeep.traces import Traces
+from voicegraph.state.upkeep.erasure_subject import ErasureSubjects
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
 ACTORS = st.builds(Actor, NAMES, NAMES) | st.just(Actor())
@@ -76,4 +76,4 @@ async def test_what_is_read_of_a_thread_has_its_name(home: Home, say: Say) -> No
     found += await store.due.of_agent(actor, agent)
     found += (await store.tool_runs.of_message(actor, "call-1", "m1")).values()
     assert [each.thread_id for each in found] == ["call-1"] * 4
-    assert (await Traces(store.database).of_user(actor)).threads == ("call-1",)
+    assert (await ErasureSubjects(store.database).of_user(actor)).threads == ("call-1",)

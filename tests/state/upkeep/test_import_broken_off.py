@@ -14,11 +14,11 @@ from voicegraph.state.errors import AgentNotFound, AlreadyExists, NotFound, Thre
 from voicegraph.state.store import Store
 from voicegraph.state.tables.tables import Base
 from voicegraph.state.upkeep import export_rows, portions
+from voicegraph.state.upkeep.erasure_subject import ErasureSubjects
 from voicegraph.state.upkeep.export_memory import export_memory
 from voicegraph.state.upkeep.importing import import_agents, import_blocks, staged_rows
 from voicegraph.state.upkeep.importing.import_memory import import_memory
 from voicegraph.state.upkeep.memory_file import FileThread, MemoryFile
-from voicegraph.state.upkeep.traces import Traces
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 ROWS = 10
@@ -192,9 +192,9 @@ async def test_the_thread_of_half_an_agent_cannot_be_begun_anew(half: Store) -> 
 
 
 async def test_half_an_agent_goes_with_its_user(half: Store) -> None:
-    trace = await Traces(half.database).of_user(ADA)
-    assert FILE.agents[1].id in trace.agents
-    left = await Traces(half.database).left(ADA, trace)
+    subject = await ErasureSubjects(half.database).of_user(ADA)
+    assert FILE.agents[1].id in subject.agents
+    left = await ErasureSubjects(half.database).left(ADA, subject)
     assert left["messages"] == 2 * ROWS
     assert left["users"] == 2
     await half.actors.delete(ADA)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from voicegraph.graph import build_graph
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
-from voicegraph.state.upkeep.traces import Traces
+from voicegraph.state.upkeep.erasure_subject import ErasureSubjects
 
 STRANGERS = [Actor("acme", "bob"), Actor("other", "ada"), Actor("other", "eve")]
 WORDS = "xyzzy"
@@ -100,12 +100,12 @@ class World:
         """Return the rows of all tables in which something of Ada's stands."""
         kept: dict[str, list[Any]] = {}
         store = self.served.resources.store
-        trace = await Traces(store.database).of_user(ADA)
-        counted = await Traces(store.database).left(ADA, trace)
+        subject = await ErasureSubjects(store.database).of_user(ADA)
+        counted = await ErasureSubjects(store.database).left(ADA, subject)
         async with store.database.reading() as session:
             for table in counted:
                 rows = (await session.execute(text(f"SELECT * FROM {table}"))).all()
-                kept[table] = [row for row in rows if set(map(str, row)) & {*trace.ids}]
+                kept[table] = [row for row in rows if set(map(str, row)) & {*subject.ids}]
         return kept
 
 

@@ -14,13 +14,13 @@ from ..database.database import Database
 from ..database.uninterrupted import unbroken
 from ..errors import NotFound
 from ..tables.tables import AgentRow, BlockRow, Owned, PassageRow, ThreadRow, UserRow
-from .marked_rows import count_marked
+from .rows_with_ids import count_rows_with_ids
 
 What = Literal["user", "agent", "thread"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class ErasureSubject:
     """The ids of an object and of everything that belongs to it; `name` is its own id."""
 
     actor: Actor
@@ -42,7 +42,7 @@ class Trace:
         return [*self.thread_keys, *self.agents, *self.blocks, *self.passages]
 
 
-class Traces:
+class ErasureSubjects:
     """Collects ids and counts what is left of them. Changes nothing."""
 
     def __init__(self, database: Database) -> None:
@@ -50,15 +50,15 @@ class Traces:
         self._database = database
 
     @unbroken
-    async def of_user(self, actor: Actor) -> Trace:
-        """Return the trace of the user. Raises `NotFound` if nothing is stored for one."""
+    async def of_user(self, actor: Actor) -> ErasureSubject:
+        """Return the user as a subject. Raises `NotFound` if nothing is stored for one."""
         async with self._database.reading() as session:
             if await session.get(UserRow, (actor.organization_id, actor.user_id)) is None:
                 raise NotFound(
                     f"no user '{actor.user_id}' in organization '{actor.organization_id}': nothing is stored"
                 )
             agents = select(AgentRow.id).where(_all_of(actor, AgentRow))
-            return Trace(
+            return ErasureSubject(
                 actor=actor,
                 what="user",
                 name=actor.user_id,
@@ -69,12 +69,12 @@ class Traces:
             )
 
     @unbroken
-    async def of_agent(self, actor: Actor, name_or_id: str) -> Trace:
-        """Return the trace of an agent, without blocks that other agents have too. Raises `AgentNotFound`."""
+    async def of_agent(self, actor: Actor, name_or_id: str) -> ErasureSubject:
+        """Return an agent as a subject, without blocks shared with other agents. Raises `AgentNotFound`."""
         async with self._database.reading() as session:
             agent_id = (await agent_row(session, actor, name_or_id)).id
             blocks = select(BlockRow.id).where(held_by_none_but(agent_id))
-            return Trace(
+            return ErasureSubject(
                 actor=actor,
                 what="agent",
                 name=agent_id,
@@ -85,24 +85,24 @@ class Traces:
             )
 
     @unbroken
-    async def of_thread(self, actor: Actor, thread_id: str) -> Trace:
-        """Return the trace of a thread. Raises `ThreadNotFound`."""
+    async def of_thread(self, actor: Actor, thread_id: str) -> ErasureSubject:
+        """Return a thread as a subject. Raises `ThreadNotFound`."""
         async with self._database.reading() as session:
             name = thread_name(await require_thread(session, actor, thread_id))
-        return Trace(actor=actor, what="thread", name=name, threads=(name,))
+        return ErasureSubject(actor=actor, what="thread", name=name, threads=(name,))
 
     @unbroken
-    async def left(self, actor: Actor, trace: Trace) -> dict[str, int]:
-        """Return how many rows of each table of the database contain anything of the trace.
+    async def left(self, actor: Actor, subject: ErasureSubject) -> dict[str, int]:
+        """Return how many rows of each table of the database belong to the subject.
 
-        Raises `NotFound` for the trace of another user.
+        Raises `NotFound` if it belongs to another user.
         """
-        if trace.actor != actor:
-            raise NotFound("this is the trace of another user")
-        user = actor if trace.what == "user" else None
+        if subject.actor != actor:
+            raise NotFound("this belongs to another user")
+        user = actor if subject.what == "user" else None
         async with self._database.reading() as session:
             connection = await session.connection()
-            return await connection.run_sync(count_marked, trace.ids, user)
+            return await connection.run_sync(count_rows_with_ids, subject.ids, user)
 
 
 def _all_of(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:

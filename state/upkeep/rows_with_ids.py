@@ -58,7 +58,7 @@ def columns_with_ids(name: str, dialect: str) -> tuple[str, ...] | None:
     return _OURS.get(name)
 
 
-def count_marked(connection: Connection, ids: Sequence[str], user: Actor | None) -> dict[str, int]:
+def count_rows_with_ids(connection: Connection, ids: Sequence[str], user: Actor | None) -> dict[str, int]:
     """Return, for each table of the database, how many rows contain one of the ids or belong to the user.
 
     In tables that are not voicegraph's own, a row contains an id if any of its columns equals it.
