@@ -23,7 +23,7 @@ from .chat.spoken_failure import speak_failures
 from .errors import answer_errors
 from .operation import documentation, health
 from .operation.metrics import Metrics
-from .operation.readiness import Storing
+from .operation.readiness import WriteProbe
 
 _ABOUT = """
 Voice agents with memory. Voice clients talk to them through OpenAI's chat completions; this API also manages
@@ -76,7 +76,7 @@ def create_app(graph: TurnGraph, metrics: Path | None = None) -> FastAPI:
     graph.resources.crashed.tell(app.state.metrics.note_crashed)
     app.state.turns = ServedTurns(graph, app.state.metrics, styles)
     app.state.side_calls = SideCalls(graph, styles)
-    app.state.storing = Storing(graph.resources)
+    app.state.storing = WriteProbe(graph.resources)
     app.state.rates = Rates(settings.requests_per_minute, shared=metrics)
     app.state.forgetting = asyncio.Lock()
     app.state.draining = False

@@ -55,7 +55,7 @@ class ApiError(HTTPException):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ErrorReport:
     """How an error is reported; `message` replaces its own, which may reveal too much."""
 
     status: int
@@ -63,22 +63,22 @@ class Told:
     headers: dict[str, str] | None = None
 
 
-TOLD: dict[type[VoicegraphError], Told] = {
-    AlreadyExists: Told(409),
-    InvalidInput: Told(400),
-    AgentNotFound: Told(404, "there is no such agent"),
-    ThreadNotFound: Told(404, "there is no such thread"),
-    NothingToUndo: Told(409),
-    NothingToResume: Told(409),
-    NotFound: Told(404),
-    ThreadBusy: Told(409, headers=RETRY_AFTER),
-    Conflict: Told(409),
-    MissingExtra: Told(501, "this server was installed without what that needs"),
-    StorageError: Told(503, "the memory cannot be reached now: try again", RETRY_AFTER),
-    ModelUnavailable: Told(503, "the language model cannot be reached now: try again", RETRY_AFTER),
-    ModelTimeout: Told(503, "the language model did not answer in time: try again", RETRY_AFTER),
-    ModelError: Told(502, "the language model did not answer as it should"),
-    VoicegraphError: Told(500, "something went wrong in the server"),
+ERROR_REPORTS: dict[type[VoicegraphError], ErrorReport] = {
+    AlreadyExists: ErrorReport(409),
+    InvalidInput: ErrorReport(400),
+    AgentNotFound: ErrorReport(404, "there is no such agent"),
+    ThreadNotFound: ErrorReport(404, "there is no such thread"),
+    NothingToUndo: ErrorReport(409),
+    NothingToResume: ErrorReport(409),
+    NotFound: ErrorReport(404),
+    ThreadBusy: ErrorReport(409, headers=RETRY_AFTER),
+    Conflict: ErrorReport(409),
+    MissingExtra: ErrorReport(501, "this server was installed without what that needs"),
+    StorageError: ErrorReport(503, "the memory cannot be reached now: try again", RETRY_AFTER),
+    ModelUnavailable: ErrorReport(503, "the language model cannot be reached now: try again", RETRY_AFTER),
+    ModelTimeout: ErrorReport(503, "the language model did not answer in time: try again", RETRY_AFTER),
+    ModelError: ErrorReport(502, "the language model did not answer as it should"),
+    VoicegraphError: ErrorReport(500, "something went wrong in the server"),
 }
 """The first matching class applies."""
 
@@ -129,16 +129,16 @@ def response_of(error: Exception) -> Response:
     return _of_http(None, error) if isinstance(error, HTTPException) else answer_error(None, error)
 
 
-def told(error: VoicegraphError) -> tuple[Told, str]:
+def report_of(error: VoicegraphError) -> tuple[ErrorReport, str]:
     """Return how an error is reported, and the message."""
-    how = next(TOLD[kind] for kind in type(error).__mro__ if kind in TOLD)
+    how = next(ERROR_REPORTS[kind] for kind in type(error).__mro__ if kind in ERROR_REPORTS)
     return how, how.message or str(error)
 
 
 def answer_error(request: Request | None, error: Exception) -> Response:
     """Return the response to one of our errors, and log it unless it is the client's fault."""
     assert isinstance(error, VoicegraphError)
-    how, message = told(error)
+    how, message = report_of(error)
     if how.status >= 500:
         log.error("a request failed", extra={"status": how.status, **error_facts(error)})
         log.debug("why the request failed", exc_info=error)

@@ -25,11 +25,11 @@ def listen_at(host: str, port: int) -> socket.socket:
         listening.listen(_BACKLOG)  # From now on connections are queued, even while the server still starts.
     except (OSError, UnicodeError) as error:
         listening.close()
-        raise InvalidSetting(told_of(error, host, port)) from error
+        raise InvalidSetting(listen_failure(error, host, port)) from error
     return listening
 
 
-def told_of(error: Exception, host: str, port: int) -> str:
+def listen_failure(error: Exception, host: str, port: int) -> str:
     """Return a message for a system error: the obstacle and the remedy."""
     reason = error.errno if isinstance(error, OSError) else None
     if isinstance(error, socket.gaierror | UnicodeError) or reason == errno.EADDRNOTAVAIL:

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from ..access.auth import Acting
 from ..access.key_first import KeyFirst
 from .blocks import ShownBlock
-from .shapes import AgentRef, BlockId, Deleted, Memory, Page, errors, page_of
+from .schemas import AgentRef, BlockId, Deleted, Memory, Page, errors, page_of
 
 router = APIRouter(prefix="/v1/agents/{agent}/blocks", tags=["blocks"], route_class=KeyFirst)
 

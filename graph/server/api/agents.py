@@ -11,7 +11,7 @@ from ..access.auth import Acting
 from ..access.key_first import KeyFirst
 from .agent_rules import check_agent
 from .forgetting import delete_agent_now
-from .shapes import (
+from .schemas import (
     AgentRef,
     Body,
     Deleted,

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ....state.agents.blocks import DEFAULT_LIMIT, BlockVersion
 from ..access.auth import Acting
 from ..access.key_first import KeyFirst
-from .shapes import BlockId, Body, Deleted, Entry, Memory, Page, Paging, Words, errors, page_of_slice
+from .schemas import BlockId, Body, Deleted, Entry, Memory, Page, Paging, Words, errors, page_of_slice
 
 router = APIRouter(prefix="/v1/blocks", tags=["blocks"], route_class=KeyFirst)
 

@@ -18,7 +18,7 @@ from .agent_rules import check_agent
 from .agents import LONGEST_SYSTEM, MOST_TOOLS
 from .blocks import LONGEST
 from .forgetting import forget_now
-from .shapes import Body, Memory, Serving, Words, errors, storable
+from .schemas import Body, Memory, Serving, Words, errors, storable
 from .spooled import SpooledResponse, spool
 
 router = APIRouter(prefix="/v1", tags=["memory"], route_class=KeyFirst)

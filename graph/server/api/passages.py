@@ -9,8 +9,7 @@ from pydantic import AfterValidator, Field
 from ....state.search.passages import PassageHit
 from ..access.auth import Acting
 from ..access.key_first import KeyFirst
-from .search import FoundPage, Search, found_page, offset_of
-from .shapes import (
+from .schemas import (
     AgentRef,
     Body,
     Deleted,
@@ -25,6 +24,7 @@ from .shapes import (
     page_of_slice,
     storable,
 )
+from .search import FoundPage, Search, found_page, offset_of
 
 router = APIRouter(prefix="/v1", tags=["passages"], route_class=KeyFirst)
 

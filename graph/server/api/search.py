@@ -13,7 +13,7 @@ from ....state.search.search import Page as Hits
 from ..access.auth import Acting
 from ..access.key_first import KeyFirst
 from ..errors import ApiError
-from .shapes import AgentRef, Body, Entry, Instant, Memory, Page, Shown, Words, errors, page_of
+from .schemas import AgentRef, Body, Entry, Instant, Memory, Page, Shown, Words, errors, page_of
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from ..access.auth import Acting
 from ..access.key_first import KeyFirst
 from ..errors import RETRY_AFTER, ApiError
 from ..operation.metrics import Metrics
-from .shapes import Body, Entry, Page, Paging, Serving, ThreadId, Words, errors, page_of
+from .schemas import Body, Entry, Page, Paging, Serving, ThreadId, Words, errors, page_of
 
 router = APIRouter(prefix="/v1/threads/{thread_id:path}", tags=["turns"], route_class=KeyFirst)
 

@@ -11,7 +11,7 @@ from ....state.conversations.threads import Thread
 from ..access.auth import Acting
 from ..access.key_first import KeyFirst
 from .forgetting import delete_thread_now
-from .shapes import Deleted, Entry, Memory, Page, Paging, Serving, ThreadId, Words, errors, page_of_slice
+from .schemas import Deleted, Entry, Memory, Page, Paging, Serving, ThreadId, Words, errors, page_of_slice
 
 router = APIRouter(prefix="/v1/threads", tags=["threads"], route_class=KeyFirst)
 

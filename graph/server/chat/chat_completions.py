@@ -16,8 +16,8 @@ from ..errors import RETRY_AFTER, ApiError
 from ..operation.openapi import CHAT
 from .chat_request import ChatRequest
 from .completion_chunks import Chunks
+from .disconnect import until_disconnect
 from .event_stream import Answer, EventStream, thread_header
-from .presence import while_present
 from .request_body import read_request
 from .served_turn import ServedTurns
 from .side_answer import begin_side_answer
@@ -91,7 +91,7 @@ _ENDING = {**RETRY_AFTER, "Connection": "close"}
 async def _whole(request: Request, answer: Answer, chunks: Chunks, header_encoding: str) -> Response:
     """Answer with the whole reply, unless the client disconnects first."""
     try:
-        completion = await while_present(_gather(answer, chunks), request.receive)
+        completion = await until_disconnect(_gather(answer, chunks), request.receive)
     finally:
         answer.part()
     if completion is None:

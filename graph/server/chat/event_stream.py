@@ -12,7 +12,7 @@ from ....nodes.turn.events import Event, Speech, ToolRequested, TurnFailed, Turn
 from ....state.errors import VoicegraphError
 from ..errors import ApiError, response_of
 from .completion_chunks import DONE, PING, Chunks
-from .presence import while_present
+from .disconnect import until_disconnect
 
 PING_EVERY = 1.0
 """Seconds of silence after which a comment is sent: clients time out after ten."""
@@ -57,7 +57,7 @@ class EventStream(Response):
         try:
             # Raised by `send` when the client has disconnected or reads nothing.
             with suppress(OSError, TimeoutError):
-                await while_present(self._write(send, headers), receive)
+                await until_disconnect(self._write(send, headers), receive)
         finally:
             self._answer.part()
 

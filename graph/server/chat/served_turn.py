@@ -22,9 +22,9 @@ from ..access.running_turns import RunningTurns
 from ..operation.metrics import Metrics
 from ..thread_lookup.continued_thread import ContinuedThreads
 from ..thread_lookup.thread_ids import thread_of
-from .arrivals import Arrival, Arrivals
 from .chat_request import ChatRequest
 from .conversation_style import Styles
+from .request_order import OrderedRequest, RequestOrder
 from .spoken_failure import is_away
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ class ServedTurns:
 
     def __init__(self, graph: TurnGraph, metrics: Metrics, styles: Styles) -> None:
         self._graph, self._metrics, self._styles = graph, metrics, styles
-        self._turns: dict[_Key, tuple[asyncio.Task[ServedTurn], Arrival]] = {}
-        self._arrivals = Arrivals()
+        self._turns: dict[_Key, tuple[asyncio.Task[ServedTurn], OrderedRequest]] = {}
+        self._request_order = RequestOrder()
         self._continued = ContinuedThreads(graph)
         self._running = RunningTurns(graph.resources.settings.turns_per_user)
 
@@ -120,7 +120,7 @@ class ServedTurns:
         Raises `AgentNotFound`, `InvalidMessage`, `InvalidInput` for a thread id that cannot be one,
         `ThreadBusy`, `StorageError`, also `DatabaseBusy`, `TooManyTurns`.
         """
-        came, taken = self._arrivals.arrive(), None
+        came, taken = self._request_order.arrive(), None
         try:
             if request.thread_id is None:
                 said = request.messages
@@ -141,14 +141,14 @@ class ServedTurns:
         return turn
 
     def _known_or_begun(
-        self, actor: Actor, agent: str, request: ChatRequest, came: Arrival, taken: str | None
+        self, actor: Actor, agent: str, request: ChatRequest, came: OrderedRequest, taken: str | None
     ) -> asyncio.Task[ServedTurn]:
         """Return the running turn for the same request, or start one; release a `taken` thread."""
         key = (actor, agent, request.thread_id or "", request.digest)
         known, arrival = self._turns.get(key, (None, None))
         if known is not None and arrival is not None and not (known.done() and _is_over(known)):
             self._let_go(came, taken)
-            self._arrivals.again(arrival)
+            self._request_order.again(arrival)
             return known
         ended = self._running.begin(actor)
         begun = asyncio.create_task(self._begin(actor, agent, request, came, taken))
@@ -157,14 +157,14 @@ class ServedTurns:
         return begun
 
     async def _begin(
-        self, actor: Actor, agent: str, request: ChatRequest, arrival: Arrival, taken: str | None
+        self, actor: Actor, agent: str, request: ChatRequest, arrival: OrderedRequest, taken: str | None
     ) -> ServedTurn:
         graph, settings = self._graph, self._graph.resources.settings
         try:
             named = request.thread_id or ""
             thread_id = await _patiently(lambda: thread_of(graph, actor, agent, named))
             key = thread_key(actor, thread_id)
-            if self._arrivals.overtaken(arrival, key) and settings.overlap == "newest":
+            if self._request_order.overtaken(arrival, key) and settings.overlap == "newest":
                 run = await _stopped(key)
             else:
                 self._styles.note(key, request)
@@ -176,9 +176,9 @@ class ServedTurns:
             await run.until_begun(_TIME_TO_BEGIN)
         return ServedTurn(thread_id, run, settings.apology, self._metrics.turn_failed)
 
-    def _let_go(self, arrival: Arrival, taken: str | None) -> None:
+    def _let_go(self, arrival: OrderedRequest, taken: str | None) -> None:
         """Let other requests proceed: this one's turn has started, or never will."""
-        self._arrivals.leave(arrival)
+        self._request_order.leave(arrival)
         if taken is not None:
             self._continued.release(taken)
 

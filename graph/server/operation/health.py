@@ -15,7 +15,7 @@ from ..access.keyring import Keyring
 from ..access.local_access import is_local
 from ..errors import RETRY_AFTER, ApiError
 from .metrics import CONTENT_TYPE, Metrics
-from .readiness import Storing
+from .readiness import WriteProbe
 
 router = APIRouter(tags=["health"])
 
@@ -62,7 +62,7 @@ async def ready(request: Request) -> Response:
             return _readiness(Readiness(status="no database", reason="the database cannot be reached"))
     except StorageError as error:
         return _readiness(Readiness(status="no database", reason=error.public))
-    storing: Storing = request.app.state.storing
+    storing: WriteProbe = request.app.state.storing
     problem = await storing.problem()
     if problem is not None:
         return _readiness(Readiness(status="cannot store", reason=problem.public))

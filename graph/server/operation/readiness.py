@@ -13,7 +13,7 @@ EVERY = 10.0
 """Seconds between two trials while nothing fails."""
 
 
-class Storing:
+class WriteProbe:
     """Checks that the databases can be written; only readiness requests wait for it."""
 
     def __init__(self, resources: Resources, now: Callable[[], float] = time.monotonic) -> None:

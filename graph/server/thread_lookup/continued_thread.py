@@ -8,8 +8,8 @@ from ....nodes.window.matching.same_conversation import continued_one
 from ....state.agents.actors import Actor
 from ....state.errors import AgentNotFound
 from ...turns.turn_graph import TurnGraph
+from .client_conversation import ClientConversation
 from .thread_candidates import Candidates, look
-from .told_conversation import ToldConversation
 
 _MOST_LOOKS = 5
 """Maximum number of lookups while other requests start turns on the thread."""
@@ -35,7 +35,7 @@ class ContinuedThreads:
         contradict the history. Raises `StorageError`.
         """
         resources = self._graph.resources
-        told = ToldConversation.read(messages, resources.settings.message_buffer_limit)
+        told = ClientConversation.read(messages, resources.settings.message_buffer_limit)
         if told is None:
             return None
         for _ in range(_MOST_LOOKS):
@@ -61,7 +61,7 @@ class ContinuedThreads:
         self._taken.pop(thread_id).set()
 
 
-async def _candidates(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversation) -> Candidates:
+async def _candidates(graph: TurnGraph, actor: Actor, agent: str, told: ClientConversation) -> Candidates:
     """Return the candidate threads, once other processes have stored what they have spoken.
 
     What they store too late is not seen.

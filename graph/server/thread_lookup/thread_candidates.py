@@ -10,8 +10,8 @@ from ....state.conversations.recent_threads import ThreadEnd
 from ....state.conversations.turn_journal import JournaledTurn
 from ...threads.running import TurnRun
 from ...turns.turn_graph import TurnGraph
+from .client_conversation import ClientConversation
 from .thread_items import journaled_items, running_items, stored_items
-from .told_conversation import ToldConversation
 
 RECENT = timedelta(hours=1)
 """How recently a thread must have been used."""
@@ -43,14 +43,14 @@ class Candidates:
         self.too_many = self.too_many or self._read > _MOST_READ
         return not self.too_many
 
-    def add(self, thread_id: str, ours: ThreadItems, told: ToldConversation) -> None:
+    def add(self, thread_id: str, ours: ThreadItems, told: ClientConversation) -> None:
         """Add a thread if the history matches it."""
         agreed = agreement(ours, told.items)
         if agreed is not None:
             self.agreements[thread_id] = agreed
 
 
-async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversation) -> Candidates:
+async def look(graph: TurnGraph, actor: Actor, agent: str, told: ClientConversation) -> Candidates:
     """Return the recent threads of the agent and actor that the history may continue.
 
     Raises `AgentNotFound`.
@@ -89,7 +89,7 @@ async def look(graph: TurnGraph, actor: Actor, agent: str, told: ToldConversatio
     return found
 
 
-async def _running(graph: TurnGraph, told: ToldConversation) -> list[TurnRun]:
+async def _running(graph: TurnGraph, told: ClientConversation) -> list[TurnRun]:
     """Return the running turns of this process, after loading the calls of those being stored."""
     runs = graph.resources.threads.all()
     if not told.items.results_last:
@@ -100,7 +100,7 @@ async def _running(graph: TurnGraph, told: ToldConversation) -> list[TurnRun]:
     return [run for run in runs if not run.done.is_set()]
 
 
-async def _add_running(graph: TurnGraph, run: TurnRun, told: ToldConversation, found: Candidates) -> None:
+async def _add_running(graph: TurnGraph, run: TurnRun, told: ClientConversation, found: Candidates) -> None:
     likely = told.may_follow(_last_words(run), [run.speaker.spoken]) or told.may_follow(*_before_newest(run))
     if likely and found.may_read():
         found.add(run.thread_id, await running_items(graph, run), told)
@@ -120,7 +120,7 @@ def _before_newest(run: TurnRun) -> tuple[str | None, list[str]]:
 
 
 async def _add_journaled(
-    graph: TurnGraph, turn: JournaledTurn, told: ToldConversation, found: Candidates
+    graph: TurnGraph, turn: JournaledTurn, told: ClientConversation, found: Candidates
 ) -> None:
     """Add a turn of another process, or one that a crash cut off."""
     if graph.resources.owner.keeps(turn):
@@ -143,7 +143,7 @@ async def _said_alike(
     graph: TurnGraph,
     actor: Actor,
     agent: str,
-    told: ToldConversation,
+    told: ClientConversation,
     likely: Sequence[ThreadEnd],
     *,
     whole: bool,

@@ -56,7 +56,7 @@ class ThreadItems:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldItems:
+class ClientItems:
     """A client's items; `answered` are ids of tool calls with results, of the newest if `results_last`."""
 
     items: Sequence[Item]
@@ -102,7 +102,7 @@ def continued_one(found: Mapping[str, Agreement], *, all_seen: bool = True) -> s
     return likely[0] if len(likely) == 1 and best.proven and sure else None
 
 
-def agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
+def agreement(ours: ThreadItems, theirs: ClientItems) -> Agreement | None:
     """Return how the history agrees with the thread and continues it; `None` if it does not.
 
     After the last common item the history may have only new user messages, and the thread at most an unheard
@@ -116,7 +116,7 @@ def agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
     return found
 
 
-def _may_replace_newest(ours: ThreadItems, theirs: ToldItems) -> bool:
+def _may_replace_newest(ours: ThreadItems, theirs: ClientItems) -> bool:
     """Return whether the newest message may be the thread's newest one, repeated or now final."""
     if ours.newest is None or theirs.results_last or not theirs.items or theirs.items[-1].role != "user":
         return False
@@ -126,7 +126,7 @@ def _may_replace_newest(ours: ThreadItems, theirs: ToldItems) -> bool:
     return ours.provisional and (ours.dropped or resembles(draft.text, final.text))
 
 
-def _agreement(ours: ThreadItems, theirs: ToldItems) -> Agreement | None:
+def _agreement(ours: ThreadItems, theirs: ClientItems) -> Agreement | None:
     pairing = Pairing(ours.items, theirs.items, ours.settled)
     for i, j in pairing.last_pairs(results_last=theirs.results_last):
         pairs = pairing.pairs_before(i, j)
@@ -151,7 +151,7 @@ def _is_certain(items: Sequence[Item]) -> bool:
     return len(replies) >= _FEW_REPLIES and sum(map(len, replies)) >= _MANY_LETTERS
 
 
-def _is_explained(pairs: Sequence[tuple[int, int]], ours: ThreadItems, theirs: ToldItems) -> bool:
+def _is_explained(pairs: Sequence[tuple[int, int]], ours: ThreadItems, theirs: ClientItems) -> bool:
     """Return whether items that only one side has can be explained.
 
     The history may have only what has left the thread's window since the last request. And it may lack the
@@ -165,7 +165,7 @@ def _is_explained(pairs: Sequence[tuple[int, int]], ours: ThreadItems, theirs: T
     return first == 0 or (theirs.may_lack_beginning and len(theirs.items) + 2 >= (ours.told or 0))
 
 
-def _proves(ours: ThreadItems, theirs: ToldItems, i: int, j: int) -> bool:
+def _proves(ours: ThreadItems, theirs: ClientItems, i: int, j: int) -> bool:
     our, their = ours.items[i], theirs.items[j]
     # The client's own words before or between ours prove nothing.
     return our.own and our.owns(0, min(len(our.words), len(their.words))) and is_heard(our, their)

@@ -10,7 +10,7 @@ import pytest
 from ada import ADA
 from served_app import Serve
 
-from voicegraph.graph.server.errors import TOLD, told
+from voicegraph.graph.server.errors import ERROR_REPORTS, report_of
 from voicegraph.state import VoicegraphError
 from voicegraph.state import errors as all_errors
 from voicegraph.state.errors import BlockTooLong, MissingExtra, ModelUnavailable, StorageError
@@ -50,16 +50,16 @@ STATUSES = {
 def test_an_error_of_ours_has_its_status(name: str) -> None:
     kind = getattr(all_errors, name)
     given = {BlockTooLong: ("human", 9, 5), MissingExtra: ("serve", "it")}.get(kind, (SECRET,))
-    assert told(kind(*given))[0].status == STATUSES[name]
+    assert report_of(kind(*given))[0].status == STATUSES[name]
 
 
 @pytest.mark.parametrize("kind", [StorageError, ModelUnavailable, VoicegraphError])
 def test_a_failure_of_the_server_does_not_tell_its_own_words(kind: Any) -> None:
-    assert SECRET not in told(kind(SECRET))[1]
+    assert SECRET not in report_of(kind(SECRET))[1]
 
 
 def test_every_error_is_in_the_table_by_itself_or_by_what_it_is() -> None:
-    assert [kind for kind in every_error() if not set(kind.__mro__) & set(TOLD)] == []
+    assert [kind for kind in every_error() if not set(kind.__mro__) & set(ERROR_REPORTS)] == []
 
 
 async def refusal(

@@ -10,7 +10,7 @@ import pytest
 from served_app import Serve
 
 from voicegraph.graph import Resources
-from voicegraph.graph.server.operation.readiness import AFTER_A_FAILURE, EVERY, Storing
+from voicegraph.graph.server.operation.readiness import AFTER_A_FAILURE, EVERY, WriteProbe
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state.errors import StorageError
 
@@ -34,7 +34,7 @@ class Served:
 async def served(serve: Serve) -> AsyncIterator[Served]:
     async with serve(ScriptedChatModel(lambda _: "Hello there.")) as server, server.client() as client:
         served = Served(client, server.resources)
-        server.app.state.storing = Storing(server.resources, lambda: served.now)
+        server.app.state.storing = WriteProbe(server.resources, lambda: served.now)
         yield served
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from voicegraph.graph.server.listening import listen_at, told_of
+from voicegraph.graph.server.listening import listen_at, listen_failure
 from voicegraph.state.errors import InvalidSetting
 
 
@@ -30,12 +30,12 @@ def test_an_address_of_another_machine_is_told_with_the_remedy(host: str) -> Non
 
 def test_a_name_that_nobody_knows_is_told_as_such() -> None:
     error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    assert told_of(error, "nowhere", 80).startswith("'nowhere' is not an address of this machine")
+    assert listen_failure(error, "nowhere", 80).startswith("'nowhere' is not an address of this machine")
 
 
 def test_a_port_for_administrators_is_told_with_the_remedy() -> None:
     error = PermissionError(errno.EACCES, "Permission denied")
-    assert told_of(error, "127.0.0.1", 80) == (
+    assert listen_failure(error, "127.0.0.1", 80) == (
         "port 80 is reserved for administrators: use a port from 1024 on (--port)"
     )
 

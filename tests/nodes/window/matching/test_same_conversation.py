@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from voicegraph.nodes.window.matching.items import our_items, their_items
 from voicegraph.nodes.window.matching.same_conversation import (
     Agreement,
+    ClientItems,
     ThreadItems,
-    ToldItems,
     agreement,
     continued_one,
 )
@@ -35,10 +35,10 @@ def thread(*said: str, told: int | None = None) -> ThreadItems:
     return ThreadItems(items=items, told=last + 1 if told is None else told, newest=newest)
 
 
-def history(*said: str) -> ToldItems:
+def history(*said: str) -> ClientItems:
     roles: Any = {"u": "user", "a": "assistant", "t": "assistant"}
     entries = (each.split(":", 1) for each in said)
-    return ToldItems(
+    return ClientItems(
         items=their_items([ClientMessage(role=roles[kind], text=text) for kind, text in entries])
     )
 
@@ -48,12 +48,12 @@ def agreed(last: int, pairs: int, **facts: bool) -> Agreement:
     return Agreement(last=last, pairs=pairs, **{**usual, **facts})
 
 
-def continues(theirs: ToldItems, ours: ThreadItems) -> bool:
+def continues(theirs: ClientItems, ours: ThreadItems) -> bool:
     found = agreement(ours, theirs)
     return found is not None and continued_one({"thread": found}) is not None
 
 
-CONTINUED: dict[str, tuple[ThreadItems, ToldItems]] = {
+CONTINUED: dict[str, tuple[ThreadItems, ClientItems]] = {
     "a reply and new words": (thread("u:Hi", "a:Hello."), history("u:Hi", "a:Hello.", "u:Yes.")),
     "a reply that was cut": (thread("u:Hi", "a:Hello. How are you?"), history("u:Hi", "a:Hello.", "u:Yes.")),
     "a reply cut in its first word": (thread("u:Hi", "a:Hello."), history("u:Hi", "a:H", "u:Yes.")),
@@ -109,7 +109,7 @@ CONTINUED: dict[str, tuple[ThreadItems, ToldItems]] = {
     ),
 }
 
-NOT_CONTINUED: dict[str, tuple[ThreadItems, ToldItems]] = {
+NOT_CONTINUED: dict[str, tuple[ThreadItems, ClientItems]] = {
     "words alone": (thread("u:Yes.", "a:Fine."), history("u:Yes.", "u:A room.")),
     "a greeting of the client and words": (
         thread("t:Good day.", "u:Yes.", "a:Fine."),
@@ -215,13 +215,13 @@ NOT_CONTINUED: dict[str, tuple[ThreadItems, ToldItems]] = {
 
 
 @pytest.mark.parametrize(("ours", "theirs"), CONTINUED.values(), ids=CONTINUED)
-def test_a_history_continues_its_thread(ours: ThreadItems, theirs: ToldItems) -> None:
+def test_a_history_continues_its_thread(ours: ThreadItems, theirs: ClientItems) -> None:
     assert continues(theirs, ours)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), NOT_CONTINUED.values(), ids=NOT_CONTINUED)
 def test_a_history_does_not_continue_the_thread_of_somebody_else(
-    ours: ThreadItems, theirs: ToldItems
+    ours: ThreadItems, theirs: ClientItems
 ) -> None:
     assert not continues(theirs, ours)
 
@@ -283,7 +283,7 @@ def test_results_of_calls_that_were_made_on_a_thread_continue_it() -> None:
     words = history("u:Light!").items
     made = ThreadItems(items=thread("u:Light!").items, told=1, calls=frozenset({"c1"}))
     for call_id, is_known in (("c1", True), ("c2", False)):
-        told = ToldItems(items=words, answered=frozenset({call_id}), results_last=True)
+        told = ClientItems(items=words, answered=frozenset({call_id}), results_last=True)
         assert continues(told, made) == is_known
 
 

@@ -9,7 +9,7 @@ from starlette.types import Receive
 T = TypeVar("T")
 
 
-async def while_present(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:
+async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:
     """Return the result of `work`, or `None` if the client disconnected first and `work` was cancelled.
 
     `receive` is that of a request whose body has been read. Errors of `work` propagate.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ....nodes.window.matching.items import Item, spoken_words, their_items
-from ....nodes.window.matching.same_conversation import ToldItems
+from ....nodes.window.matching.same_conversation import ClientItems
 from ....state.schema import ClientMessage
 from ...clients.client_history import read_history
 
@@ -16,14 +16,14 @@ _FURTHEST = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldConversation:
+class ClientConversation:
     """A client's history, and the parts used to find its thread.
 
     `answered` is the last user message before the last reply, `unanswered` those after it except the newest.
     `reply` is the text of the last reply, `reply_words` its normalized words.
     """
 
-    items: ToldItems
+    items: ClientItems
     answered: str | None
     unanswered: Sequence[str]
     reply: str
@@ -49,7 +49,7 @@ class ToldConversation:
         after = [place for place in said if place > replied]
         unanswered = after if new else after[:-1]
         return cls(
-            items=ToldItems(items=items, answered=frozenset(new or results), results_last=bool(new)),
+            items=ClientItems(items=items, answered=frozenset(new or results), results_last=bool(new)),
             answered=history[before[-1]]["text"] if before else None,
             unanswered=[history[place]["text"] for place in unanswered],
             reply=history[replied]["text"] if replied >= 0 else "",
