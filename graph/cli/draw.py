@@ -88,9 +88,9 @@ async def _draw_last(caller: Caller, thread: str, kind: Format, url: str | None)
     from ...state.agents.actors import Actor
     from ..pictures.turn_picture import draw_turn
     from ..turns.record import last_turn
-    from .talk.travelling import travelling
+    from .talk.checkpoint_graph import open_checkpoint_graph
 
-    async with travelling(url) as graph:
+    async with open_checkpoint_graph(url) as graph:
         turn = await last_turn(graph, thread, actor=Actor(caller.organization, caller.user))
     picture = draw_turn(turn)
     if kind is Format.PNG:

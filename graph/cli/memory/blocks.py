@@ -196,7 +196,7 @@ async def _history(caller: Caller, agent: str, label: str, limit: int, url: str 
 
 
 def _rows(versions: "tuple[BlockVersion, ...]") -> list[list[str]]:
-    from .changes import shown_change
+    from .text_diff import text_diff
 
     texts = ["", *(version.value for version in versions)]
     return [
@@ -204,7 +204,7 @@ def _rows(versions: "tuple[BlockVersion, ...]") -> list[list[str]]:
             str(version.version),
             f"{version.changed_at.astimezone():{_WHEN}}",
             version.changed_by,
-            shown_change(before, version.value),
+            text_diff(before, version.value),
         ]
         for before, version in zip(texts, versions, strict=False)
     ][::-1]
@@ -216,7 +216,7 @@ async def _step(
     from ....state.agents.actors import Actor
     from ..terminal.output import console, printable
     from ..terminal.storage import reading
-    from .changes import shown_change
+    from .text_diff import text_diff
 
     actor = Actor(caller.organization, caller.user)
     async with reading(url) as store:
@@ -226,4 +226,4 @@ async def _step(
         # Shows this change even if another writer changes the block in between.
         block = await step(actor, before.id, expected_version=expect or before.version)
     screen = console(errors=False)
-    screen.print(f"{_title(block)}: {printable(shown_change(before.value, block.value))}")
+    screen.print(f"{_title(block)}: {printable(text_diff(before.value, block.value))}")

@@ -86,9 +86,9 @@ async def _checkpoints(
     from ...time_travel.checkpoint_table import TITLES, cells
     from ...time_travel.checkpoint_table import checkpoints as table_of
     from ..terminal.output import write_rows
-    from .travelling import travelling
+    from .checkpoint_graph import open_checkpoint_graph
 
-    async with travelling(url) as graph:
+    async with open_checkpoint_graph(url) as graph:
         actor = Actor(caller.organization, caller.user)
         table = await table_of(graph, thread, limit=limit, actor=actor)
     if as_json:
@@ -115,10 +115,10 @@ async def _fork(
     from ...time_travel.checkpoint_table import checkpoints as table_of
     from ...time_travel.forking import fork as make_fork
     from ..terminal.output import console
-    from .travelling import travelling
+    from .checkpoint_graph import open_checkpoint_graph
 
     actor = Actor(caller.organization, caller.user)
-    async with travelling(url) as graph:
+    async with open_checkpoint_graph(url) as graph:
         place = whole_id(await table_of(graph, thread, actor=actor), checkpoint)
         made = await make_fork(graph, thread, place, new, memory=memory.value, actor=actor)
     fields = {"thread": made.thread_id, "agent": made.agent, "unfinished": made.unfinished}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegraph.graph.cli.memory.changes import shown_change
+from voicegraph.graph.cli.memory.text_diff import text_diff
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ from voicegraph.graph.cli.memory.changes import shown_change
 def test_words_that_changed_are_marked_and_those_far_off_left_out(
     before: str, after: str, shown: str
 ) -> None:
-    assert shown_change(before, after) == shown
+    assert text_diff(before, after) == shown

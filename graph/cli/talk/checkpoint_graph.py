@@ -14,7 +14,7 @@ _NOT_ASKED = "openai:none"
 
 
 @asynccontextmanager
-async def travelling(url: str | None) -> AsyncGenerator[TurnGraph]:
+async def open_checkpoint_graph(url: str | None) -> AsyncGenerator[TurnGraph]:
     """Yield the graph over the database; a missing SQLite file is not created."""
     settings = load_settings()
     url = url_to_read(url, settings)

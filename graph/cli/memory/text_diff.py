@@ -7,7 +7,7 @@ _CONTEXT = 3  # Unchanged words shown on each side of a change.
 _LONGEST = 60  # Maximum length of one piece, in characters.
 
 
-def shown_change(before: str, after: str) -> str:
+def text_diff(before: str, after: str) -> str:
     """Return the word-level difference between two texts: `called [-Bob-]{+Ada+} and likes`."""
     if before == after:
         return "(the same)"
