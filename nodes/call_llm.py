@@ -18,7 +18,15 @@ from .replies.reply import Reply
 from .replies.reply_end import end_reply
 from .replies.reply_stream import stream_reply
 from .turn.events import ToolRequested, encode_event
-from .window.narrowing import Asked, joined, may_narrow, narrower, newest, nothing_refused, without_refused
+from .window.request_reduction import (
+    ReducedRequest,
+    joined,
+    may_reduce,
+    newest,
+    nothing_refused,
+    reduced_requests,
+    without_refused,
+)
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +81,17 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
 
 
 async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply) -> None:
-    """Feed the reply from the model until it ends; after a refusal the request is reduced, see `narrower`."""
+    """Feed the reply from the model until it ends; after a refusal try `reduced_requests`."""
     window = without_refused(state["messages"], turn.get("refused"))
     try:
-        return await _stream(state, context, turn, reply, Asked(refused=nothing_refused()))
+        return await _stream(state, context, turn, reply, ReducedRequest(refused=nothing_refused()))
     except ModelError as error:
-        if reply.said or not may_narrow(error, window):
+        if reply.said or not may_reduce(error, window):
             raise
         refusal = error
     if isinstance(refusal, ModelUnavailable):  # It was already retried.
         context = replace(context, limits=context.limits.model_copy(update={"model_attempts": 1}))
-    for asked in narrower(window, refusal):
+    for asked in reduced_requests(window, refusal):
         log.warning(
             "retrying the model with a reduced request",
             extra={"thread_id": context.thread_id, "error": refusal.code, "model": turn.get("model")},
@@ -94,7 +102,7 @@ async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply)
             if reply.said:
                 _note_refused(context, turn, asked)
                 raise
-            if not may_narrow(error, window):
+            if not may_reduce(error, window):
                 raise
         else:
             return _note_refused(context, turn, asked)
@@ -103,7 +111,7 @@ async def _listen(state: VoiceState, context: Context, turn: Turn, reply: Reply)
     raise refusal
 
 
-def _note_refused(context: Context, turn: Turn, asked: Asked) -> None:
+def _note_refused(context: Context, turn: Turn, asked: ReducedRequest) -> None:
     """Remember what was left out of the request that was answered."""
     turn["refused"] = joined(turn.get("refused"), asked.refused)
     if asked.form is not None and asked.refused == nothing_refused():
@@ -111,12 +119,14 @@ def _note_refused(context: Context, turn: Turn, asked: Asked) -> None:
         model.learned.keep(asked.form, model.name)
 
 
-async def _stream(state: VoiceState, context: Context, turn: Turn, reply: Reply, asked: Asked) -> None:
+async def _stream(
+    state: VoiceState, context: Context, turn: Turn, reply: Reply, asked: ReducedRequest
+) -> None:
     models = usable_models(context.models, state["agent"]["model"], context.limits.fallback_models)
     await stream_reply(context, turn, reply, models, lambda _: _request(state, context, turn, asked))
 
 
-def _request(state: VoiceState, context: Context, turn: Turn, asked: Asked) -> Request:
+def _request(state: VoiceState, context: Context, turn: Turn, asked: ReducedRequest) -> Request:
     """Return the prompt, the window and the hidden instruction; the last step offers no tools."""
     agent = state["agent"]
     window = without_refused(state["messages"], joined(turn.get("refused"), asked.refused))

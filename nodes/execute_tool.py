@@ -15,7 +15,7 @@ from .calls.run_call import CallRun
 from .context import CallContext, Context, writer_of
 from .replies.client_tools import client_calls
 from .replies.failed_step import ends_turn_on_error
-from .replies.filler import filled_silence
+from .replies.filler import fill_silence
 from .replies.reply import BAD_ARGUMENTS, SPOKEN
 from .tools.injection import Surroundings
 from .tools.registry import VoiceTool
@@ -41,7 +41,7 @@ async def execute_tool(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpd
     await speaker.attach(writer_of(runtime), reply.id or "")
     before = len(speaker.spoken)
     try:
-        async with filled_silence(context):
+        async with fill_silence(context):
             results = await asyncio.gather(
                 *(
                     _answer(state, runtime, reply, call, earlier.get(call["id"] or ""))

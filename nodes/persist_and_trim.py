@@ -12,10 +12,10 @@ from .context import Context, writer_of
 from .turn.events import TurnFailed, TurnFinished, encode_event
 from .window.barge_in.heard import audible, cut_turn
 from .window.matching.speculation import confirmed
-from .window.mend import unanswered
-from .window.narrowing import without_refused
 from .window.old_pictures import without_old_pictures
 from .window.records import as_records, not_stored
+from .window.repair import unanswered
+from .window.request_reduction import without_refused
 from .window.trim import trim
 
 

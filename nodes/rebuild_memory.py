@@ -14,7 +14,7 @@ from .context import Context
 from .memory.prompt import render_prompt
 from .replies.failed_step import ends_turn_on_error
 from .tools.results.results import SENTENCES, Outcome, tool_message
-from .window.mend import has_orphans, mend, unanswered
+from .window.repair import has_orphans, repair, unanswered
 from .window.turn_start import begin, behind
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ async def _mended(window: list[AnyMessage], context: Context, broken: list[AIMes
         own = run.tool if run else None
         return tool_message(reply.id, call, outcome, text, created_at=now, limit=limit, tool=own)
 
-    return mend(window, fate)
+    return repair(window, fate)
 
 
 def _still_stored(state: VoiceState, mended: list[AnyMessage]) -> str:

@@ -25,7 +25,7 @@ from ..threads.owner import OwnedThread
 from ..threads.running import TurnRun
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
-from .filled_wait import filled_wait
+from .filler_wait import wait_with_filler
 from .turn_config import call_of, config_of_call, new_messages_only, turn_config
 from .unfinished_turn import close_crashed, go_on
 
@@ -155,7 +155,7 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             stop=run.stop,
             failure=run.failure,
         )
-        run.waiting = partial(filled_wait, run, live, config, options)
+        run.waiting = partial(wait_with_filler, run, live, config, options)
         resources.threads.enter(run)
         work = run.drive(
             lambda: ended_in_words(self._turn(run, live, input, config, **options), live, options)

@@ -9,7 +9,7 @@ from ..context import Context
 
 
 @asynccontextmanager
-async def filled_silence(context: Context, until: Callable[[], bool] = lambda: False) -> AsyncGenerator[None]:
+async def fill_silence(context: Context, until: Callable[[], bool] = lambda: False) -> AsyncGenerator[None]:
     """Speak the filler once while the body waits, if nothing is heard for `filler_after` seconds.
 
     Silence is measured from the last word, so a tool and the model call after it share one wait. No filler is

@@ -14,7 +14,7 @@ from ..model.completion import BURST, Request
 from ..model.pacing import Pace
 from ..model.stream.delta import Delta
 from ..turn.limits import TurnLimits
-from .filler import filled_silence
+from .filler import fill_silence
 from .reply import Reply
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ async def stream_reply(
 
     Raises the last `ModelError` if none answers, or the one that broke the answer off.
     """
-    async with filled_silence(context, until=lambda: bool(reply.said)):
+    async with fill_silence(context, until=lambda: bool(reply.said)):
         started = await start_completion(models, request, context.limits, context.thread_id)
         name = turn["model"] = started.model.name
         async with aclosing(started.rest) as rest:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from voicegraph.nodes.tools.results.results import OUTCOME
-from voicegraph.nodes.window.mend import mend, unanswered
+from voicegraph.nodes.window.repair import repair, unanswered
 
 
 def calling(*ids: str, id: str = "reply") -> AIMessage:
@@ -69,12 +69,12 @@ USER, ANSWER = HumanMessage("?"), AIMessage("!")
     ],
 )
 def test_each_call_is_answered_once_and_in_order(window: list[AnyMessage], mended: list[str]) -> None:
-    assert written(mend(window, fate)) == mended
+    assert written(repair(window, fate)) == mended
 
 
 def test_a_window_in_order_keeps_its_very_messages() -> None:
     window: list[AnyMessage] = [USER, calling("a", "b"), result("a"), result("b"), ANSWER, USER]
-    mended = mend(window, fate)
+    mended = repair(window, fate)
     assert [id(message) for message in mended] == [id(message) for message in window]
 
 
@@ -111,7 +111,7 @@ def test_any_damage_to_the_results_is_mended(groups: list[list[int]], harm: list
     for kind, random in harm:
         damage(window, kind, random)
     left = Counter(message.tool_call_id for message in window if isinstance(message, ToolMessage))
-    mended = mend(window, fate)
+    mended = repair(window, fate)
     others = [message for message in whole if not isinstance(message, ToolMessage)]
     assert [id(m) for m in mended if not isinstance(m, ToolMessage)] == [id(m) for m in others]
     assert [m.tool_call_id if isinstance(m, ToolMessage) else m.type for m in mended] == [
@@ -120,7 +120,7 @@ def test_any_damage_to_the_results_is_mended(groups: list[list[int]], harm: list
     for message in mended:
         if isinstance(message, ToolMessage):
             assert (message.text == "ok") == bool(left[message.tool_call_id])
-    assert mend(mended, fate) == mended
+    assert repair(mended, fate) == mended
 
 
 def test_replies_with_open_calls_are_found() -> None:

@@ -22,7 +22,7 @@ _LONG = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReducedRequest:
     """The parts of a turn that go into a request."""
 
     refused: Refused
@@ -71,7 +71,7 @@ def without_refused(window: Sequence[AnyMessage], refused: Refused | None) -> li
     return kept
 
 
-def may_narrow(error: ModelError, window: Sequence[AnyMessage]) -> bool:
+def may_reduce(error: ModelError, window: Sequence[AnyMessage]) -> bool:
     """Return whether a reduced request may be answered.
 
     Some servers fail on a request that is too long; on a short one they fail for another reason.
@@ -81,28 +81,28 @@ def may_narrow(error: ModelError, window: Sequence[AnyMessage]) -> bool:
     return isinstance(error, RequestRefused | ContextTooLong)
 
 
-def narrower(window: Sequence[AnyMessage], error: ModelError) -> Iterator[Asked]:
+def reduced_requests(window: Sequence[AnyMessage], error: ModelError) -> Iterator[ReducedRequest]:
     """Yield requests to try after `window` was refused for this reason, each with less in it."""
     last = _last_words(window)
     steps = window[last + 1 :]
     results = [message for message in steps if isinstance(message, ToolMessage)]
     if isinstance(error, RequestRefused) and not isinstance(error, ContentFiltered):
-        yield Asked(refused=nothing_refused(), form=PLAINEST)
+        yield ReducedRequest(refused=nothing_refused(), form=PLAINEST)
         if steps:
             in_words = Refused(left=[], in_words=_ids(steps), withheld=[])
-            yield Asked(refused=in_words, form=PLAINEST, note=_results(results))
+            yield ReducedRequest(refused=in_words, form=PLAINEST, note=_results(results))
     if results and not isinstance(error, ContextTooLong):
-        yield Asked(refused=Refused(left=[], in_words=[], withheld=_ids(results)))
+        yield ReducedRequest(refused=Refused(left=[], in_words=[], withheld=_ids(results)))
     if isinstance(error, RequestRefused) and not isinstance(error, ContentFiltered):
         earlier = Refused(left=[], in_words=_ids(window[: last + 1]), withheld=_ids(results))
         if without_refused(window[: last + 1], earlier) != list(window[: last + 1]):
-            yield Asked(refused=earlier)
+            yield ReducedRequest(refused=earlier)
     if not isinstance(error, ContentFiltered) and (older := _older_half(window)):
-        yield Asked(refused=Refused(left=older, in_words=[], withheld=[]))
+        yield ReducedRequest(refused=Refused(left=older, in_words=[], withheld=[]))
         if results:
-            yield Asked(refused=Refused(left=older, in_words=[], withheld=_ids(results)))
+            yield ReducedRequest(refused=Refused(left=older, in_words=[], withheld=_ids(results)))
     alone = Refused(left=_ids(window[: max(last, 0)]), in_words=_ids(window[max(last, 0) :]), withheld=[])
-    yield Asked(refused=alone, form=PLAINEST, note=_ran(results), bare=True)
+    yield ReducedRequest(refused=alone, form=PLAINEST, note=_ran(results), bare=True)
 
 
 def newest(window: Sequence[AnyMessage]) -> Refused:

@@ -40,7 +40,7 @@ def has_orphans(messages: Sequence[AnyMessage]) -> bool:
     return False
 
 
-def mend(messages: Sequence[AnyMessage], fate: Fate) -> list[AnyMessage]:
+def repair(messages: Sequence[AnyMessage], fate: Fate) -> list[AnyMessage]:
     """Return the window with every call answered once and in order; `fate` gives missing results.
 
     A valid window is returned unchanged.

@@ -9,13 +9,13 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from ...nodes.context import Context
-from ...nodes.replies.filler import filled_silence
+from ...nodes.replies.filler import fill_silence
 from ..threads.running import TurnRun
 from .stream_parts import stream_part
 
 
 @asynccontextmanager
-async def filled_wait(
+async def wait_with_filler(
     run: TurnRun, live: Context, config: RunnableConfig, options: Mapping[str, Any]
 ) -> AsyncGenerator[None]:
     """Speak the filler once while the body waits for the run's thread, as in any other silence.
@@ -40,7 +40,7 @@ async def filled_wait(
 
     speaker.attach_ahead(tell, reply_id)
     try:
-        async with filled_silence(live, until=lambda: run.stop.requested):
+        async with fill_silence(live, until=lambda: run.stop.requested):
             yield
     finally:
         await speaker.detach()
