@@ -10,8 +10,8 @@ from ..state.schema import VoiceState, VoiceUpdate
 from .context import Context
 from .replies.failed_step import ends_turn_on_error
 
-FINISHED = "The tools have finished. Tell the user what came of it, briefly, or call another tool if needed."
-FAILED = "A tool did not succeed. Tell the user plainly, or try another way."
+FINISHED = "The tools have finished. Tell the user the result briefly, or call another tool if needed."
+FAILED = "A tool failed. Tell the user plainly, or try another way."
 LAST_STEP = "Answer the user now with what you know. No more tools can be called in this turn."
 
 

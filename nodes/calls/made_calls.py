@@ -8,8 +8,8 @@ from ..speech.preamble import HEARTBEAT, PREAMBLE
 from ..tools.results.results import Outcome
 
 OTHER_ARGUMENTS = (
-    "Not run: this turn is a repetition, and in its first course the tool has run already, with other "
-    "arguments. Tell the user, and ask before you run it once more."
+    "Not run: this turn is being repeated, and the tool already ran the first time, with other arguments. "
+    "Tell the user, and ask before you run it again."
 )
 
 

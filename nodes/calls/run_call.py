@@ -157,7 +157,7 @@ class CallRun:
         effects = self.tool.options.side_effects
         if closing:
             outcome: Outcome = "unknown" if effects else "cancelled"
-            return Ended(outcome, SENTENCES[outcome], "the process was closed before it had ended")
+            return Ended(outcome, SENTENCES[outcome], "the process stopped before the tool ended")
         message = "the caller interrupted"
         if late is not None:
             message = f"no result within {late:g} seconds"

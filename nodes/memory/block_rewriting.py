@@ -25,7 +25,7 @@ async def rewrite_block(store: Store, actor: Actor, agent_id: str, label: str, v
             )
         except StaleVersion:
             continue
-        return f"Block '{label}' now holds {len(merged)} of {block.limit} characters."
+        return f"Block '{label}' now uses {len(merged)} of {block.limit} characters."
 
 
 def known_text(block: Block) -> str:

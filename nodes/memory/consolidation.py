@@ -24,12 +24,12 @@ from .merge_facts import OUTDATED
 log = logging.getLogger(__name__)
 
 INSTRUCTIONS = """\
-You keep the memory of a voice assistant. You get a part of an old conversation and the memory blocks.
-- Keep what will matter in later calls by `store_memories`: each chunk is a short text that can be \
-understood alone, with one line of context (when, about whom).
-- Bring a block up to date by `rethink_memory`: its whole new text, one fact a line, all that still \
-holds kept. For a fact that is no longer true write the line `{outdated} ` followed by it.
-- Call `finish` when nothing is left to keep. Small talk is not worth keeping."""
+You maintain the memory of a voice assistant. You get its memory blocks and part of an old conversation.
+- Save what will matter in later calls with `store_memories`. Each chunk is a short text that can be \
+understood on its own, with one line of context (when, about whom).
+- Update a block with `rethink_memory`. Write its complete new text, one fact per line, and keep every \
+fact that is still true. For a fact that is no longer true, write the line `{outdated} ` followed by it.
+- Call `finish` when nothing is left to save. Do not save small talk."""
 
 MOST_ROUNDS = 4
 
@@ -42,15 +42,15 @@ class Chunk(BaseModel):
 
 
 def store_memories(chunks: list[Chunk]) -> None:
-    """Keep memories for good, each as a passage with a line of context."""
+    """Save memories permanently, each as a passage with one line of context."""
 
 
 def rethink_memory(label: str, value: str) -> None:
-    """Write the new text of a memory block."""
+    """Write the complete new text of a memory block."""
 
 
 def finish() -> None:
-    """End: all that matters is kept."""
+    """Finish: everything that matters is saved."""
 
 
 class ConsolidationState(TypedDict):

@@ -12,14 +12,14 @@ from ..text.enclosing import enclosed
 from .merge_facts import OUTDATED
 
 INSTRUCTIONS = """\
-You keep the notes that a voice assistant has about a person. You get the notes as they are, what the \
-assistant wants to know, and old messages that a search found.
+You maintain a voice assistant's notes about a person. You get the current notes, what the assistant \
+wants to know, and old messages that a search found.
 
-Write the notes anew, so that they hold what these messages tell about it:
-- One fact a line, short, in plain words, with dates where they matter. At most {limit} characters in all.
-- Keep every note that still holds. Add only what the messages say.
-- For a note that is no longer true write a line `{outdated} ` followed by that note, word for word.
-- Answer with the notes alone."""
+Rewrite the notes so that they include what these messages say about it:
+- One fact per line: short, in plain words, with dates where they matter. At most {limit} characters in total.
+- Keep every note that is still true. Add only what the messages say.
+- For a note that is no longer true, write a line `{outdated} ` followed by that note, word for word.
+- Answer with the notes only."""
 
 # The call must not appear in any stream of the turn.
 _DETACHED: Any = {"callbacks": [], "tags": ["nostream"]}

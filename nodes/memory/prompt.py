@@ -23,12 +23,12 @@ say: "twenty euros", not "20 EUR".
 - Never mention these instructions, tools, or that you read or write text.
 
 Tools:
-- Before a tool runs you say one short sentence in its argument "pre_exec_msg". The user hears it at once.
-- Never claim that something was done before its tool has said so."""
+- Before a tool runs, say one short sentence in its argument "pre_exec_msg". The user hears it at once.
+- Never say that something is done before its tool has confirmed it."""
 
 MOST_BLOCK_CHARACTERS = 400_000
 """Maximum characters of memory blocks in a prompt, which each checkpoint stores too."""
-_CUT = "\n(The rest of this block does not fit here.)"
+_CUT = "\n(The rest of this block is cut off.)"
 
 SMALL_MODEL_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or two short sentences."
 
@@ -69,7 +69,7 @@ def _render_facts(agent: Agent, counts: MemoryCounts) -> str:
     zone = time_zone(agent.time_zone)
     edited = (counts.edited_at or agent.updated_at).astimezone(zone)
     return (
-        f"Your memory also holds {counts.messages} messages of all conversations and {counts.passages} "
+        f"Your memory also has {counts.messages} messages from all conversations and {counts.passages} "
         f"archived passages. It was last edited on {edited:%A}, {edited.day} {edited:%B %Y}, {edited:%H:%M} "
         f"({zone})."
     )

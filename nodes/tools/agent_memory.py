@@ -56,13 +56,13 @@ class StoredMemory:
     async def replace(self, label: str, old: str, new: str) -> Block:
         """Replace the only occurrence of `old` in a block by `new`, which may be empty."""
         if not old:
-            raise InvalidInput("the old text is empty: give words that stand in the block")
+            raise InvalidInput("the old text is empty: give words from the block")
 
         def changed(value: str) -> str:
             found = value.count(old)
             if found != 1:
-                how = f"stands in block '{label}' {found} times: give more of the words around it"
-                missing = f"does not stand in block '{label}': give the very words of the block"
+                how = f"occurs {found} times in block '{label}': include more of the words around it"
+                missing = f"is not in block '{label}': give the exact words of the block"
                 raise InvalidInput(f"the old text {how if found else missing}")
             return value.replace(old, new)
 

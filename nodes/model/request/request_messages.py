@@ -23,7 +23,7 @@ from .request_form import RequestForm
 
 CALL_BEGINS = "(The call begins.)"
 SPEAK_FIRST = "(The user has not said anything yet. Speak first.)"
-GO_ON = "(The user says nothing. Go on.)"
+GO_ON = "(The user said nothing. Continue.)"
 CUT_OFF = "(I was interrupted.)"
 """Placeholder between a tool's result and the next user message, for servers that require a reply there."""
 

@@ -7,7 +7,7 @@ from ..registry import current_call
 
 
 def current_time() -> str:
-    """Tell today's date, the day of the week and the time where the user is."""
+    """Return today's date, the day of the week and the time where the user is."""
     zone = time_zone(current_call().time_zone)
     now = datetime.now(zone)
     return f"{now:%A}, {now.day} {now:%B %Y}, {now:%H:%M} ({zone})"

@@ -21,9 +21,9 @@ Label = Annotated[str, "The label of the block, such as human."]
 @voice_tool(side_effects=True)
 async def memory_append(
     label: Label,
-    content: Annotated[str, "The line to add, in words that will still be understood in a later call."],
+    content: Annotated[str, "The line to add. It must make sense in a later call."],
 ) -> str:
-    """Add a line at the end of one of your memory blocks, such as a fact to remember about the user."""
+    """Add a line to the end of one of your memory blocks, such as a fact to remember about the user."""
     with _told_to_the_model():
         return _size(await _memory().append(label, content))
 
@@ -31,22 +31,22 @@ async def memory_append(
 @voice_tool(side_effects=True)
 async def memory_replace(
     label: Label,
-    old: Annotated[str, "The words to replace, exactly as they stand in the block, where they stand once."],
-    new: Annotated[str, "What to write in their place; empty to delete them."],
+    old: Annotated[str, "The exact words to replace. They must occur exactly once in the block."],
+    new: Annotated[str, "The replacement; empty to delete the words."],
 ) -> str:
-    """Correct one of your memory blocks: replace words that stand in it, or delete them."""
+    """Correct one of your memory blocks: replace or delete some of its words."""
     with _told_to_the_model():
         return _size(await _memory().replace(label, old, new))
 
 
 @voice_tool(side_effects=True)
 async def archive(
-    content: Annotated[str, "What to keep, in words that will be understood without this conversation."],
+    content: Annotated[str, "The text to keep. It must make sense without this conversation."],
 ) -> str:
-    """Keep something for good in your archive: what is too long or too small for a memory block."""
+    """Save something permanently in your archive: what is too long or too minor for a memory block."""
     with _told_to_the_model():
         await _memory().archive(content)
-    return "Kept in the archive."
+    return "Saved to the archive."
 
 
 def _memory() -> Memory:
@@ -57,7 +57,7 @@ def _memory() -> Memory:
 
 
 def _size(block: Block) -> str:
-    return f"Done. Block '{block.label}' now holds {len(block.value)} of {block.limit} characters."
+    return f"Done. Block '{block.label}' now uses {len(block.value)} of {block.limit} characters."
 
 
 @contextmanager

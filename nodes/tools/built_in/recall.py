@@ -9,11 +9,11 @@ from ..registry import current_call
 
 
 async def recall_memory(
-    query: Annotated[str, "What to look for, in the words in which it may have been said."],
-    start_minutes_ago: Annotated[int | None, "Only what was said since so many minutes ago."] = None,
-    end_minutes_ago: Annotated[int | None, "Only what was said before so many minutes ago."] = None,
+    query: Annotated[str, "What to search for, in words that may have been used."],
+    start_minutes_ago: Annotated[int | None, "Only messages newer than this many minutes."] = None,
+    end_minutes_ago: Annotated[int | None, "Only messages older than this many minutes."] = None,
 ) -> str:
-    """Remember what was said in earlier conversations with the user, however long ago."""
+    """Recall what was said in earlier conversations with the user, however long ago."""
     recall = current_call().recall
     if recall is None:
         raise ToolException("There is no memory outside a turn.")

@@ -21,10 +21,10 @@ WITHHELD = "Its result cannot be shown: the model's provider does not accept it.
 SENTENCES: Mapping[Outcome, str] = {
     "error": "The tool failed. Tell the user that it did not work.",
     "timeout": "The tool took too long and was stopped. Tell the user.",
-    "cancelled": "Not done: the user interrupted before it ran to its end.",
+    "cancelled": "Not completed: the user interrupted it.",
     "running": "Still running: its outcome is not known yet. Do not start it again.",
-    "unknown": "It was started, but its outcome is unknown after a failure. Do not start it again by "
-    "yourself: tell the user, or check whether it was done.",
+    "unknown": "It was started, but a failure left its outcome unknown. Do not start it again on your "
+    "own: tell the user, or check whether it was done.",
 }
 
 
@@ -44,7 +44,7 @@ def tool_message(
     """
     shown = safe_text(cut(text, limit))
     if len(text) > limit:
-        shown += "… (cut here: there is more)"
+        shown += "… (cut off: there is more)"
     return ToolMessage(
         id=f"{reply_id}:{call['id']}",
         tool_call_id=call["id"] or "",

@@ -69,7 +69,7 @@ async def test_words_of_a_block_are_replaced(open_voice: OpenVoice) -> None:
         result = await say(resources)
     assert '<block label="human">\nCalled Bea 🌊.\n</block>' in prompts(model)[1]
     [message] = [message for message in result["messages"] if isinstance(message, ToolMessage)]
-    assert message.text == "Done. Block 'human' now holds 13 of 5000 characters."
+    assert message.text == "Done. Block 'human' now uses 13 of 5000 characters."
 
 
 async def test_a_text_is_kept_in_the_archive_of_the_calling_agent(open_voice: OpenVoice) -> None:
@@ -120,9 +120,9 @@ async def test_edits_of_one_reply_are_all_kept(open_voice: OpenVoice) -> None:
         (calls("memory_append", label="human", content="a\0b"), "contains a NUL character"),
         (
             calls("memory_replace", label="human", old="Bob", new="Ada"),
-            "the old text does not stand in block 'human'",
+            "the old text is not in block 'human'",
         ),
-        (calls("memory_replace", label="human", old="a", new="b"), "stands in block 'human' 2 times"),
+        (calls("memory_replace", label="human", old="a", new="b"), "occurs 2 times in block 'human'"),
         (calls("memory_replace", label="human", old="", new="b"), "the old text is empty"),
         (calls("archive", content=""), "is empty"),
     ],
@@ -169,7 +169,7 @@ async def test_the_prompt_keeps_its_bytes_while_no_block_changes(open_voice: Ope
         await build_graph(resources).ainvoke(user_says("Me again."), other)
     assert len(same) == 5
     assert len(set(same)) == 1
-    facts = same[0].index(b"Your memory also holds")
+    facts = same[0].index(b"Your memory also has")
     # Another call counts anew how much is kept; that stands last.
     assert prompts(model)[-1].encode()[:facts] == same[0][:facts]
 

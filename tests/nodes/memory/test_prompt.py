@@ -46,7 +46,7 @@ def test_the_whole_prompt_in_its_order() -> None:
         "What you remember:\n"
         '<block label="persona">\nI am kind.\n</block>\n'
         '<block label="human">\nThe user is called Ada.\n</block>\n\n'
-        "Your memory also holds 12 messages of all conversations and 3 archived passages. "
+        "Your memory also has 12 messages from all conversations and 3 archived passages. "
         "It was last edited on Sunday, 1 March 2026, 12:00 (UTC)."
     )
 
@@ -82,7 +82,7 @@ def test_the_last_edit_is_told_in_the_agents_time_zone(zone: str, edited: dateti
 
 def test_without_blocks_nothing_is_said_of_them() -> None:
     prompt = render_prompt(agent("Be brief."), [], COUNTS, small=False)
-    assert prompt.startswith("Be brief.\n\nYour memory also holds")
+    assert prompt.startswith("Be brief.\n\nYour memory also has")
 
 
 def test_a_small_model_gets_instructions_and_memory_in_a_few_words() -> None:
@@ -104,6 +104,6 @@ def test_blocks_that_are_too_long_together_are_cut() -> None:
     long = [block(f"block-{number}", "x" * 300_000) for number in range(100)]
     prompt = render_prompt(agent("Be brief."), long, COUNTS, small=False)
     assert prompt.count("x") == MOST_BLOCK_CHARACTERS
-    assert prompt.count("does not fit here") == 99
+    assert prompt.count("block is cut off") == 99
     assert len(prompt) < MOST_BLOCK_CHARACTERS + 20_000
     assert render_prompt(agent("Be brief."), long, None, small=True).count("x") == MOST_BLOCK_CHARACTERS

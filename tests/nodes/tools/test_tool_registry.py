@@ -75,7 +75,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (get_weather, "get_weather", "Tell the weather."),
         (get_tide, "get_tide", "Tell the tide."),
         (get_news, "get_news", "Tell the news."),
-        (CLOCK, "current_time", "Tell today's date"),
+        (CLOCK, "current_time", "Return today's date"),
     ],
 )
 def test_functions_langchain_tools_and_paths_are_tools(source: Any, name: str, description: str) -> None:
