@@ -17,7 +17,7 @@ from .replies.fallbacks import usable_models
 from .replies.reply import Reply
 from .replies.reply_end import end_reply
 from .replies.reply_stream import stream_reply
-from .turn.events import ToolRequested, encode_event
+from .turn.events import ToolRequested
 from .window.request_reduction import (
     ReducedRequest,
     joined,
@@ -75,7 +75,7 @@ def _hand_over(state: VoiceState, runtime: Runtime[Context], turn: Turn, message
         name = own_name(turn, call["name"])
         arguments = client_arguments(turn.get("client_tools", ()), call)
         event = ToolRequested(tool_call_id=call["id"] or "", name=name, arguments=arguments)
-        writer_of(runtime)(encode_event(event))
+        writer_of(runtime)(event)
     if message is not None and calls and len(calls) == len(message.tool_calls):
         turn.update(outcome="finished", finish_reason="tool_calls")
 

@@ -23,6 +23,7 @@ from .model.catalog import VoiceModel
 from .speech.speech import Speaker
 from .tools.toolbox import Toolbox
 from .turn.clock import Clock
+from .turn.events import Event, encode_event
 from .turn.interruption import Interruption
 from .turn.limits import TurnLimits
 
@@ -106,6 +107,10 @@ class ReadAhead:
     memory: asyncio.Task[AgentMemory] | None = None
 
 
+def _write(event: Event, writer: StreamWriter) -> None:
+    writer(encode_event(event))
+
+
 async def _at_once(write: Callable[[], Awaitable[None]]) -> None:
     await write()
 
@@ -138,8 +143,8 @@ class Context:
     """True if the run resumes a turn that a crash cut off, false if it starts one."""
     firm_at: float = 0.0
     """Time in seconds since the epoch before which the request may turn out to be speculative."""
-    writer: StreamWriter | None = None
-    """Receives the steps' events instead of LangGraph's own stream; see `writer_of`."""
+    send: Callable[[Event, StreamWriter], None] = _write
+    """Sends an event of a step, by LangGraph's writer or without it; see `writer_of`."""
     consolidate: Callable[[Actor, str], None] = lambda _actor, _agent_id: None
     """Called when messages of the agent have left the window; returns at once."""
     storing: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]] = _at_once
@@ -177,10 +182,7 @@ class Context:
         return not self.stop.requested
 
 
-def writer_of(runtime: Runtime[Context]) -> StreamWriter:
-    """Return the function to which a step sends its events.
-
-    LangGraph's own writer wakes the event loop through a pipe for each part, which takes longer than all
-    other work for a token.
-    """
-    return runtime.context.writer or runtime.stream_writer
+def writer_of(runtime: Runtime[Context]) -> Callable[[Event], None]:
+    """Return the function that sends a step's events."""
+    send, writer = runtime.context.send, runtime.stream_writer
+    return lambda event: send(event, writer)

@@ -20,7 +20,6 @@ from .replies.reply import BAD_ARGUMENTS, SPOKEN
 from .tools.injection import Surroundings
 from .tools.registry import VoiceTool
 from .tools.results.results import OWN_NAME, tool_message
-from .turn.events import Event, encode_event
 
 log = logging.getLogger(__name__)
 
@@ -85,16 +84,13 @@ async def _answer(
             reply.id, call, "bad_arguments", text, created_at=now, limit=limit, tool=tool.name
         )
 
-    def emit(event: Event) -> None:
-        writer_of(runtime)(encode_event(event))
-
     run = CallRun(
         context=context,
         agent=state["agent"],
         message_id=reply.id or "",
         call=call,
         tool=tool,
-        emit=emit,
+        emit=writer_of(runtime),
         surroundings=_surroundings(state, runtime, tools),
         made=state["turn"].get("made", ()),
     )

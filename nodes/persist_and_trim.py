@@ -9,7 +9,7 @@ from langgraph.types import Overwrite
 
 from ..state.schema import LatestTurn, Turn, VoiceState, VoiceUpdate
 from .context import Context, writer_of
-from .turn.events import TurnFailed, TurnFinished, encode_event
+from .turn.events import TurnFailed, TurnFinished
 from .window.barge_in.heard import audible, cut_turn
 from .window.matching.speculation import confirmed
 from .window.old_pictures import without_old_pictures
@@ -26,7 +26,7 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     """
     context, turn = runtime.context, state["turn"]
     ended_at = context.clock.now()
-    writer_of(runtime)(encode_event(_last_event(context, turn)))
+    writer_of(runtime)(_last_event(context, turn))
     context.failure.told = True
     if "agent" not in state:  # The first turn of the thread failed; the next one stores its messages.
         return {}

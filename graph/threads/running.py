@@ -7,10 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from typing import Any, Literal
 
+from langgraph.types import StreamWriter
+
 from ...nodes.context import Failure
 from ...nodes.speech.speech import Speaker
 from ...nodes.turn.clock import Clock, SystemClock
 from ...nodes.turn.error_facts import error_facts
+from ...nodes.turn.events import Event, TurnFailed, TurnFinished, encode_event
 from ...nodes.turn.interruption import Interruption
 from ...state.agents.thread_keys import thread_name
 from ...state.errors import ModelError, ThreadBusy
@@ -52,6 +55,10 @@ class TurnRun:
         """Set once the run needs no more database access before its first word, or has ended."""
         self.kept = False
         """True if the run may continue without a listener: only storing is left."""
+        self.only_events = False
+        """True if the steps' events are the only parts of its stream."""
+        self.announced = False
+        """True once `turn_finished` or `turn_failed` has been sent."""
         self.before: TurnRun | None = None
         """The run that must end first; `None` once it has."""
         self.waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
@@ -98,6 +105,19 @@ class TurnRun:
         self.begun.set()
         if self._watch is not None:
             self._watch(part)
+
+    def send(self, event: Event, writer: StreamWriter) -> None:
+        """Send a step's event: by LangGraph's `writer` only if its parts must stay in order with others.
+
+        That writer wakes the event loop through a pipe for each part, which takes longer than all other work
+        for a token.
+        """
+        if isinstance(event, TurnFinished | TurnFailed):
+            self.announced = True
+        if self.only_events:
+            self.tell(event)
+        else:
+            writer(encode_event(event))
 
     async def until_begun(self, within: float) -> None:
         """Wait up to `within` seconds until the run has started; raise an error before its first part."""

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, S
 from langgraph.graph.state import CompiledStateGraph
 
 from ...nodes.text.words import bare_words
-from ...nodes.turn.events import Event, Speech, encode_event
+from ...nodes.turn.events import Event, Speech
 from ...state.agents.thread_keys import actor_of_call, key_of_call
 from ..clients.client_history import is_history
 from ..clients.client_tools import legal_tools
@@ -21,6 +21,7 @@ from ..clients.side_call_rules import LONGEST_TEXT, Asked, is_side_call, may_quo
 from ..clients.side_events import side_events
 from ..resources import Resources
 from .known_conversation import known_conversation
+from .stream_parts import modes_of, stream_part
 
 _MODES = {"custom", "messages"}
 
@@ -38,9 +39,8 @@ async def side_answer(
     `StorageError`; the stream raises `ModelError` if no model answers.
     """
     messages = _messages(graph_input)
-    modes = _modes(options)
     asked = _asked(messages)
-    if asked is None or not modes:
+    if asked is None or not _is_adapters(options):
         return None
     key, actor, agent = key_of_call(call), actor_of_call(call), str(call.get("agent") or "default")
     is_known = resources.known.owner_ids(key) is not None
@@ -49,7 +49,7 @@ async def side_answer(
     if not is_side_call(asked, await known_conversation(graph, resources, key)):
         return None
     events = await side_events(resources, actor, agent, messages, legal_tools(()), {})
-    return _stream(events, modes, several=not isinstance(options["stream_mode"], str))
+    return _stream(events, options)
 
 
 def _messages(graph_input: Any) -> list[BaseMessage]:
@@ -74,23 +74,19 @@ def _asked(messages: Sequence[BaseMessage]) -> Asked | None:
     )
 
 
-def _modes(options: Mapping[str, Any]) -> Sequence[str]:
-    """Return the stream modes if they are the adapter's, else none."""
-    mode = options.get("stream_mode") or ()
-    modes = [mode] if isinstance(mode, str) else list(mode)
+def _is_adapters(options: Mapping[str, Any]) -> bool:
+    """Return whether the adapter asks for a stream with these options."""
+    modes = modes_of(options)
     plain = not options.get("subgraphs") and "version" not in options
-    return modes if plain and _MODES.issuperset(modes) else ()
+    return plain and bool(modes) and _MODES.issuperset(modes)
 
 
-async def _stream(
-    events: AsyncGenerator[Event], modes: Sequence[str], *, several: bool
-) -> AsyncGenerator[Any]:
+async def _stream(events: AsyncGenerator[Event], options: Mapping[str, Any]) -> AsyncGenerator[Any]:
     async with aclosing(events):
         async for event in events:
-            for mode in modes:
-                part: Any = encode_event(event)
-                if mode == "messages":
-                    if not isinstance(event, Speech):
-                        continue
-                    part = (AIMessageChunk(content=event.content), {"langgraph_node": "call_llm"})
-                yield (mode, part) if several else part
+            yield event
+            if isinstance(event, Speech):
+                chunk = AIMessageChunk(content=event.content)
+                part = stream_part("messages", (chunk, {"langgraph_node": "call_llm"}), options)
+                if part is not None:
+                    yield part

@@ -9,22 +9,23 @@ from typing import Any
 from ...nodes.context import Context
 from ...nodes.replies.failed_step import is_worth_a_retry
 from ...nodes.turn.error_facts import error_facts
-from ...nodes.turn.events import Event, Speech, TurnFailed, encode_event
+from ...nodes.turn.events import Event, Speech, TurnFailed
 from ...nodes.turn.turn_facts import begin_facts
 from ...state.errors import Conflict, InvalidInput, NotFound, VoicegraphError
 from ...state.usage import Usage
+from ..threads.running import TurnRun
 from .stream_parts import stream_part
 
 log = logging.getLogger(__name__)
 
 
 async def ended_in_words(
-    parts: AsyncGenerator[Any], live: Context, options: Mapping[str, Any]
+    parts: AsyncGenerator[Any], run: TurnRun, live: Context, options: Mapping[str, Any]
 ) -> AsyncGenerator[Any]:
     """Yield the parts of a run; after an error also an apology and `turn_failed`, unless its end was sent.
 
     Errors of the caller (`InvalidInput`, `NotFound`, `Conflict`) are raised, and all errors if no stream mode
-    carries events. `options` are those of the run: its stream mode sets the format of a part.
+    carries events. `options` are those of the run.
     """
     begin_facts(thread_id=live.thread_id, agent=live.agent)
     try:
@@ -37,7 +38,7 @@ async def ended_in_words(
         raise
     except BaseException as error:  # A tool may raise `SystemExit` and the like.
         heard = stream_part("custom", {}, options) is not None
-        if not heard or live.failure.told or live.limits.raise_errors or is_worth_a_retry(error, live):
+        if not heard or run.announced or live.limits.raise_errors or is_worth_a_retry(error, live):
             raise
         code = error.code if isinstance(error, VoicegraphError) else "internal"
         log.error("a turn failed unexpectedly", extra={"thread_id": live.thread_id, **error_facts(error)})
@@ -46,7 +47,7 @@ async def ended_in_words(
         sentence = f" {sentence}" if live.speaker.spoken else sentence
         live.speaker.note(sentence)
         for event in (Speech(content=sentence), failed_turn(code, "the turn failed unexpectedly")):
-            yield stream_part("custom", encode_event(event), options)
+            yield event
 
 
 def failed_turn(code: str, message: str) -> Event:

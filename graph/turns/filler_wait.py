@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ...nodes.context import Context
 from ...nodes.replies.filler import fill_silence
+from ...nodes.turn.events import Event, Speech
 from ..threads.running import TurnRun
 from .stream_parts import stream_part
 
@@ -30,11 +31,12 @@ async def wait_with_filler(
         return
     reply_id = str(uuid4())
 
-    def tell(event: dict[str, Any]) -> None:
-        chunk = AIMessageChunk(content=event["content"], id=reply_id)
-        metadata = {**config.get("metadata", {}), "langgraph_node": "call_llm"}
-        for mode, data in (("custom", event), ("messages", (chunk, metadata))):
-            part = stream_part(mode, data, options)
+    def tell(event: Event) -> None:
+        run.tell(event)
+        if isinstance(event, Speech):
+            chunk = AIMessageChunk(content=event.content, id=reply_id)
+            metadata = {**config.get("metadata", {}), "langgraph_node": "call_llm"}
+            part = stream_part("messages", (chunk, metadata), options)
             if part is not None:
                 run.tell(part)
 

@@ -26,6 +26,8 @@ from ..threads.running import TurnRun
 from .adapter_side_calls import side_answer
 from .broken_turn import ended_in_words
 from .filler_wait import wait_with_filler
+from .live_context import live_context
+from .stream_parts import carries_only_events, encoded
 from .turn_config import call_of, config_of_call, new_messages_only, turn_config
 from .unfinished_turn import close_crashed, go_on
 
@@ -94,7 +96,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         parts = side or (await self._begin(input, config, context=context, **options)).listen()
         async with aclosing(parts):
             async for part in parts:
-                yield new_messages_only(part) if nested else part
+                part = encoded(part, options)
+                if part is not None:
+                    yield new_messages_only(part) if nested else part
 
     async def begin_turn(
         self,
@@ -107,7 +111,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
     ) -> TurnRun:
         """Start a turn in its own task and return it; listen to it with `TurnRun.listen`.
 
-        `watch` is called with each part of its stream, with or without listeners.
+        The turn's events come as objects, or as dicts with several stream modes. `watch` is called with each
+        part of its stream, with or without listeners.
         """
         config, _ = turn_config(self.config, config)
         return await self._begin(input, config, context=context, watch=watch, **options)
@@ -136,29 +141,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         await resources.known.admit(actor, agent, thread_id)
         key, history = thread_key(actor, thread_id), input.get("history", ()) if input else ()
         run = TurnRun(key, history, watch, resources.clock)
+        run.only_events = carries_only_events(options)
         run.instructions = input["turn"].get("client_instructions", "") if input else ""
-        live = Context(
-            store=resources.store,
-            models=resources.models,
-            toolbox=resources.toolbox,
-            limits=resources.settings,
-            clock=resources.clock,
-            speaker=run.speaker,
-            background=resources.background,
-            actor=actor,
-            agent=agent,
-            thread_id=thread_id,
-            resumed=input is None,
-            firm_at=now + resources.settings.speculative_grace if run.history else 0.0,
-            writer=run.tell if options == {"stream_mode": "custom"} else None,
-            consolidate=resources.consolidator.wake,
-            stop=run.stop,
-            failure=run.failure,
-        )
+        live = live_context(resources, run, actor, thread_id, agent, resumed=input is None, came_at=now)
         run.waiting = partial(wait_with_filler, run, live, config, options)
         resources.threads.enter(run)
         work = run.drive(
-            lambda: ended_in_words(self._turn(run, live, input, config, **options), live, options)
+            lambda: ended_in_words(self._turn(run, live, input, config, **options), run, live, options)
         )
         resources.background.start(work).add_done_callback(lambda _: resources.threads.leave(run))
         return run

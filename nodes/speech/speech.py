@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
@@ -11,10 +12,9 @@ from langchain_core.callbacks.manager import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from langgraph.config import get_config
-from langgraph.types import StreamWriter
 
 from ..turn.clock import Clock
-from ..turn.events import Speech, encode_event
+from ..turn.events import Event, Speech
 from ..turn.model_callbacks import only, streams_runs
 
 LONGEST_WAIT = 1.0
@@ -30,7 +30,7 @@ class Speaker:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._writer: StreamWriter | None = None
+        self._writer: Callable[[Event], None] | None = None
         self._listener: AsyncCallbackManagerForLLMRun | None = None
         self._reply_id = ""
         self._attached_at = 0
@@ -60,7 +60,7 @@ class Speaker:
         self.spoken, self.answered, self.first_speech_at = spoken, len(spoken), first_speech_at
         self._new_sentence = True
 
-    async def attach(self, writer: StreamWriter, reply_id: str) -> None:
+    async def attach(self, writer: Callable[[Event], None], reply_id: str) -> None:
         """From now on send speech to this step's streams, as parts of the message `reply_id`."""
         self._writer, self._reply_id, self._new_sentence = writer, reply_id, True
         self._attached_at = len(self.spoken)
@@ -70,7 +70,7 @@ class Speaker:
             await self._token(self._listener, "")
         self._ahead_id = None
 
-    def attach_ahead(self, writer: StreamWriter, reply_id: str) -> None:
+    def attach_ahead(self, writer: Callable[[Event], None], reply_id: str) -> None:
         """Send speech before the first step to `writer`, as the start of the first reply."""
         self._writer, self._ahead_id = writer, reply_id
 
@@ -124,7 +124,7 @@ class Speaker:
         self.quiet_since = time.monotonic()
         if self.first_speech_at is None:
             self.first_speech_at = self._clock.now()
-        self._writer(encode_event(Speech(content=text)))
+        self._writer(Speech(content=text))
         if self._listener is not None:
             await self._token(self._listener, text)
         return text

@@ -1,7 +1,7 @@
 """The events of a turn.
 
-In LangGraph's `custom` stream each event is a plain dict with its `type`. Only speech has a `content` key:
-hosts read anything with that key aloud.
+Inside the graph they are objects. In LangGraph's `custom` stream each is a plain dict with its `type`. Only
+speech has a `content` key: hosts read anything with that key aloud.
 """
 
 from collections.abc import Mapping
@@ -101,7 +101,9 @@ def encode_event(event: Event) -> dict[str, Any]:
 
 
 def decode_event(data: object) -> Event | None:
-    """Return the event in a part of the `custom` stream, or `None` if the part is not one of ours."""
+    """Return the event in a part of the `custom` stream, encoded or not, else `None`."""
+    if isinstance(data, Event):
+        return data
     if not isinstance(data, dict):
         return None
     fields: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]

@@ -6,6 +6,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
 from voicegraph.nodes.speech.speech import Speaker
+from voicegraph.nodes.turn.events import Event, Speech
 
 
 class HandClock:
@@ -24,11 +25,11 @@ class Ear:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.speaker = Speaker(self.clock)
-        self.events: list[dict[str, Any]] = []
+        self.events: list[Event] = []
 
     @property
     def heard(self) -> str:
-        return "".join(event["content"] for event in self.events)
+        return "".join(event.content for event in self.events if isinstance(event, Speech))
 
     async def listen(self, **config: Any) -> Speaker:
         """Attach the speaker, as a step of a graph does, and return it."""

@@ -5,11 +5,11 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from ....nodes.turn.error_facts import error_facts
-from ....nodes.turn.events import Event, Speech, TurnFailed, TurnFinished, decode_event, encode_event
+from ....nodes.turn.events import Event, Speech, TurnFailed, TurnFinished, decode_event
 from ....state.agents.actors import Actor
 from ....state.agents.thread_keys import thread_key, thread_name
 from ....state.errors import StorageError
@@ -86,7 +86,7 @@ async def _stopped(key: str) -> TurnRun:
     """Return the run of a turn that a newer one has overtaken: interrupted before its first word."""
 
     async def parts() -> AsyncGenerator[Any]:
-        yield encode_event(TurnFinished(turn_id="", finish_reason="interrupted", **_UNUSED))
+        yield TurnFinished(turn_id="", finish_reason="interrupted", **_UNUSED)
 
     run = TurnRun(key)
     run.kept = True
@@ -199,9 +199,8 @@ class ServedTurns:
         )
 
     def _note(self, part: Any) -> None:
-        # Every word passes here, but speech is not measured; tools may write any value.
-        told = cast(dict[str, Any], part) if isinstance(part, dict) else {}
-        if told.get("type") != "speech" and (event := decode_event(told)) is not None:
+        event = decode_event(part)
+        if event is not None:
             self._metrics.note(event)
 
     def _forget_later(self, key: _Key, task: asyncio.Task[ServedTurn], ended: Callable[[], None]) -> None:

@@ -187,4 +187,4 @@ async def test_a_turn_that_was_overtaken_while_it_waited_says_nothing(busy: Make
         overtaken = await thread.graph.begin_turn(HELLO, CALL, stream_mode="custom")
         events = await heard(thread)
         assert [event.content for event in events if isinstance(event, Speech)] == [FILLER, " Yes?"]
-        assert [part["type"] async for part in overtaken.listen()] == ["turn_finished"]
+        assert [part.type async for part in overtaken.listen()] == ["turn_finished"]

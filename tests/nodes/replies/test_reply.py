@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from voicegraph.nodes.model.stream.delta import CallFragment, Delta
 from voicegraph.nodes.replies.reply import BAD_ARGUMENTS, CREATED_AT, SPOKEN, Reply
 from voicegraph.nodes.speech.preamble import PREAMBLE
+from voicegraph.nodes.turn.events import Speech
 from voicegraph.state.usage import Usage
 
 sentences = st.text('aé🙂"\\{}:,', min_size=1, max_size=12) | st.sampled_from(["Let me look.", "Rome first."])
@@ -45,7 +46,7 @@ def arguments_of(reply: Reply) -> list[dict[str, Any]]:
 
 async def test_text_is_spoken_as_it_comes_and_kept(ear: Ear) -> None:
     reply = await made(ear, Delta(text="Hel"), Delta(text="lo. "), Delta(finish_reason="stop"))
-    assert [event["content"] for event in ear.events] == ["Hel", "lo. "]
+    assert [event.content for event in ear.events if isinstance(event, Speech)] == ["Hel", "lo. "]
     message = reply.message("openai:m", 12.5, ())
     assert message.text == "Hello."
     assert message.id == reply.id

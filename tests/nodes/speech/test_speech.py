@@ -15,7 +15,7 @@ async def test_all_that_is_said_is_heard_and_remembered(ear: Ear) -> None:
     for text in ("Hel", "lo", " Ada."):
         await speaker.say(text)
     assert ear.heard == speaker.spoken == "Hello Ada."
-    assert {event["type"] for event in ear.events} == {"speech"}
+    assert {event.type for event in ear.events} == {"speech"}
 
 
 async def test_a_new_sentence_is_parted_by_one_blank(ear: Ear) -> None:
