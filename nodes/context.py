@@ -92,15 +92,6 @@ class Background:
 
 
 @dataclass(slots=True)
-class Failure:
-    """Why the turn failed."""
-
-    error: VoicegraphError | None = None
-    told: bool = False
-    """True once the end of the turn has been announced."""
-
-
-@dataclass(slots=True)
 class ReadAhead:
     """Database reads started before the step that needs them."""
 
@@ -153,8 +144,9 @@ class Context:
     """Waits until a crash cannot undo what was decided so far; raises `StorageError` if it still may."""
     begun: Callable[[Turn, Sequence[AnyMessage]], None] = _not_noted
     """Journals the turn's user message, so that a crash does not lose it; returns at once."""
+    failed: Callable[[VoicegraphError], None] = lambda _error: None
+    """Called with the error that fails the turn, which the setting `raise_errors` raises at its end."""
     stop: Interruption = field(default_factory=Interruption)
-    failure: Failure = field(default_factory=Failure)
     ahead: ReadAhead = field(default_factory=ReadAhead)
 
     @property

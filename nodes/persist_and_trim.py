@@ -27,7 +27,6 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     context, turn = runtime.context, state["turn"]
     ended_at = context.clock.now()
     writer_of(runtime)(_last_event(context, turn))
-    context.failure.told = True
     if "agent" not in state:  # The first turn of the thread failed; the next one stores its messages.
         return {}
     said = list(state["messages"])
@@ -87,11 +86,10 @@ def _last_event(context: Context, turn: Turn) -> TurnFinished | TurnFailed:
     first_speech = None if first is None else round(first - began, 4)
     seconds = round(now - began, 4)
     if turn["outcome"] == "failed":
-        error = context.failure.error
         return TurnFailed(
             turn_id=turn["id"],
             error=turn["error"] or "error",
-            message=str(error) if error else "the model's answer was empty",
+            message=turn.get("error_message", ""),
             usage=turn["usage"],
             steps=turn["step"],
             first_speech_seconds=first_speech,

@@ -52,6 +52,8 @@ class Turn(TypedDict):
     """`stop`, `length`, `content_filter`, `interrupted` or `error`."""
     error: str | None
     """The code of the error that failed the turn."""
+    error_message: NotRequired[str]
+    """What failed the turn, for developers: a safe sentence without anything that was said."""
     usage: Usage
     model: NotRequired[str]
     """The model that answered last."""

@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 from langgraph.types import StreamWriter
 
-from ...nodes.context import Failure
 from ...nodes.speech.speech import Speaker
 from ...nodes.turn.clock import Clock, SystemClock
 from ...nodes.turn.error_facts import error_facts
 from ...nodes.turn.events import Event, TurnFailed, TurnFinished, encode_event
 from ...nodes.turn.interruption import Interruption
 from ...state.agents.thread_keys import thread_name
-from ...state.errors import ModelError, ThreadBusy
+from ...state.errors import ModelError, ThreadBusy, VoicegraphError
 from ...state.schema import ClientMessage
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,8 @@ class TurnRun:
         self.asked = time.monotonic()
         """Monotonic time of the request."""
         self.stop = Interruption()
-        self.failure = Failure()
+        self.failed_by: VoicegraphError | None = None
+        """The error that failed the turn in this process."""
         self.done = asyncio.Event()
         self.claimed = asyncio.Event()
         """Set once the thread is known to belong to the run's actor, or the run has ended."""
@@ -118,6 +118,10 @@ class TurnRun:
             self.tell(event)
         else:
             writer(encode_event(event))
+
+    def fail(self, error: VoicegraphError) -> None:
+        """Note the error that fails the turn."""
+        self.failed_by = error
 
     async def until_begun(self, within: float) -> None:
         """Wait up to `within` seconds until the run has started; raise an error before its first part."""

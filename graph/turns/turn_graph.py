@@ -183,8 +183,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
                 async for part in graph._parts(live, input, config, held, **options):
                     yield part
-        if live.failure.error is not None and live.limits.raise_errors:
-            raise live.failure.error
+        if run.failed_by is not None and live.limits.raise_errors:
+            raise run.failed_by
 
     async def _parts(
         self, live: Context, input: Any, config: RunnableConfig, held: OwnedThread, **options: Any

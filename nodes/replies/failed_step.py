@@ -12,7 +12,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 
 from ...state.errors import StorageError, VoicegraphError
-from ...state.schema import VoiceState, VoiceUpdate
+from ...state.schema import Turn, VoiceState, VoiceUpdate
 from ..context import Context, writer_of
 from ..turn.error_facts import error_facts
 from .reply import CREATED_AT
@@ -40,6 +40,12 @@ def ends_turn_on_error(step: Step) -> Step:
     return cast(Step, guarded)
 
 
+def fail(turn: Turn, context: Context, error: VoicegraphError) -> None:
+    """Mark the turn as failed by this error."""
+    turn.update(outcome="failed", finish_reason="error", error=error.code, error_message=str(error))
+    context.failed(error)
+
+
 def is_worth_a_retry(error: BaseException, context: Context) -> bool:
     """Return true for a busy database before the first word: the client can retry at once."""
     return isinstance(error, StorageError) and error.retryable and not context.speaker.spoken
@@ -55,9 +61,8 @@ async def _failed(
     known_of = {"thread_id": context.thread_id, "model": state["turn"].get("model", ""), "step": name}
     log.error("a step failed", extra={**known_of, **error_facts(error)})
     log.debug("why the step failed", exc_info=error)
-    context.failure.error = failure
     turn = state["turn"].copy()
-    turn.update(outcome="failed", finish_reason="error", error=failure.code)
+    fail(turn, context, failure)
     before, reply_id = len(turn["spoken"]), str(uuid4())
     spoke = speaker.answered > before
     await speaker.detach()

@@ -10,6 +10,7 @@ from ...state.schema import Turn, VoiceState
 from ..context import Context
 from ..turn.error_facts import error_facts
 from .called_tools import called_name
+from .failed_step import fail
 from .reply import Reply
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,8 @@ async def end_reply(
             turn.update(outcome="finished", finish_reason="content_filter")
             await reply.add_sentence(limits.filtered_reply)
             return reply.spoken_message(model, now)
-        turn.update(outcome="failed", finish_reason="error", error=error.code)
+        fail(turn, context, error)
         log.warning("the model failed", extra={**known, **error_facts(error)})
-        context.failure.error = error
         await reply.add_sentence(limits.broken_reply if reply.said else limits.apology)
         return reply.spoken_message(model, now)
     may_call = turn["step"] < limits.max_steps and reply.finish_reason not in ("length", "content_filter")
@@ -48,7 +48,7 @@ async def end_reply(
         await reply.add_sentence(limits.filtered_reply)
     elif not reply.said.strip():
         await reply.add_sentence(limits.apology)
-        turn.update(outcome="failed", error="model_protocol")
+        turn.update(outcome="failed", error="model_protocol", error_message="the model's answer was empty")
         extra = {"model": model, "thread_id": context.thread_id, "error": "model_protocol"}
         log.warning("the model failed", extra=extra)
     return reply.spoken_message(model, now)
