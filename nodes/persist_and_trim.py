@@ -22,17 +22,18 @@ from .window.trim import trim
 async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
     """Announce the end of the turn, then write its messages in one transaction and trim the window.
 
-    Messages are upserted by id, so a replay after a crash writes nothing twice.
+    Messages are upserted by id, so a replay after a crash writes nothing twice. A turn that has ended before
+    is not announced again: the caller reports what was heard of a reply while it was still played.
     """
-    context, turn = runtime.context, state["turn"]
+    context, turn, latest = runtime.context, state["turn"], state.get("latest")
     ended_at = context.clock.now()
-    writer_of(runtime)(_last_event(context, turn))
+    has_ended = latest is not None and latest["turn_id"] == turn["id"] and "ended_at" in latest
+    if not has_ended:
+        writer_of(runtime)(_last_event(context, turn))
     if "agent" not in state:  # The first turn of the thread failed; the next one stores its messages.
         return {}
-    said = list(state["messages"])
-    if context.stop.heard is not None:
-        said = cut_turn(said, context.stop.heard)
-        context.stop.heard_applied = True
+    heard = context.stop.heard
+    said = list(state["messages"]) if heard is None else cut_turn(state["messages"], heard)
     refused = turn.get("refused")
     window = without_refused(audible(said), refused)
     limits = context.limits
@@ -58,13 +59,11 @@ async def persist_and_trim(state: VoiceState, runtime: Runtime[Context]) -> Voic
     update: VoiceUpdate = {"stored_through": (window[-1].id or "") if window else ""}
     if state.get("amended"):
         update["amended"] = []
-    if "latest" in state:
-        whole: LatestTurn = {
-            **state["latest"],
-            "whole": not context.stop.dropped,
-            "ended_at": ended_at,
-        }
-        update["latest"] = confirmed(whole, context.stop.heard or "")
+    if latest is not None:
+        if not has_ended:
+            ended: LatestTurn = {**latest, "whole": not context.stop.dropped, "ended_at": ended_at}
+            latest = ended
+        update["latest"] = confirmed(latest, heard or "")
     kept = without_old_pictures(kept)
     if kept != state["messages"]:
         update["messages"] = Overwrite(kept)

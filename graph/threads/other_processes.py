@@ -226,10 +226,10 @@ class OtherProcesses:
         self._carried_out[wish.id] = None
         if len(self._carried_out) > _MOST_CARRIED_OUT:
             del self._carried_out[next(iter(self._carried_out))]
-        run.stop.request(wish.heard)
+        cut = run.interrupt(wish.heard)
 
         def ended() -> None:
-            self._carried_out[wish.id] = "cut" if run.stop.heard_applied else "ended"
+            self._carried_out[wish.id] = "cut" if cut else "ended"
             self._background.start(self._receive(wish.id))
 
         run.when_done(ended)

@@ -123,6 +123,14 @@ class TurnRun:
         """Note the error that fails the turn."""
         self.failed_by = error
 
+    def interrupt(self, heard: str | None) -> bool:
+        """Request the turn to stop; return whether its end will cut the stored reply to `heard`.
+
+        Once the last word has been sent it may be too late for that.
+        """
+        self.stop.request(heard)
+        return heard is not None and not self.announced
+
     async def until_begun(self, within: float) -> None:
         """Wait up to `within` seconds until the run has started; raise an error before its first part."""
         try:

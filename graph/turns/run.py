@@ -2,20 +2,19 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import Overwrite
 
 from ...nodes.turn.events import Event, TurnFailed, TurnFinished, decode_event
-from ...nodes.window.barge_in.heard import audible, cut_turn
-from ...nodes.window.matching.speculation import confirmed
-from ...nodes.window.records import as_records
+from ...nodes.turn.interruption import Interruption
 from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from ...state.errors import NothingToResume, ThreadBusy
 from ..threads.running import TurnRun
+from .live_context import live_context
 from .turn_config import call_of, config_of, config_of_call, turn_config
 from .turn_graph import TurnGraph
 
@@ -101,10 +100,10 @@ async def interrupt(
     threads, key = graph.resources.threads, thread_key(actor or Actor(), thread_id)
     run = threads.meant(key, heard)
     if run is not None:
-        run.stop.request(heard)
+        cut = run.interrupt(heard)
         await run.done.wait()
         # The request of a newer turn was made with the reply as it was.
-        if heard is not None and not run.stop.heard_applied and threads.running(key) is None:
+        if heard is not None and not cut and threads.running(key) is None:
             await _cut_behind_the_turns(graph, key, heard)
         return True
     if heard is not None:
@@ -118,13 +117,13 @@ async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
     Returns whether a turn was running in another process.
     """
     run = TurnRun(key)
-    run.kept = True
+    run.kept = run.announced = True
 
     async def cut() -> AsyncGenerator[bool]:
         elsewhere = await graph.resources.owner.interrupt(key, heard)
         if not elsewhere.cut:
             async with graph.resources.owner.reserve(run):
-                await _cut_last_reply(graph, key, heard)
+                await _cut_last_reply(graph, run, heard)
         yield elsewhere.ran
 
     graph.resources.threads.enter(run)
@@ -133,32 +132,20 @@ async def _cut_behind_the_turns(graph: TurnGraph, key: str, heard: str) -> bool:
     return [ran async for ran in run.listen()][-1]
 
 
-async def _cut_last_reply(graph: TurnGraph, key: str, heard: str) -> None:
-    """Cut the last stored reply of a thread to what was heard, in the record and in the window."""
-    actor, thread_id = thread_owner(key), thread_name(key)
+async def _cut_last_reply(graph: TurnGraph, run: TurnRun, heard: str) -> None:
+    """Run the last step of the thread's ended turn again, which cuts the stored reply to what was heard."""
+    actor, thread_id = thread_owner(run.thread_id), thread_name(run.thread_id)
     config = config_of(actor, thread_id)
-    values = (await graph.aget_state(config)).values
-    if not values.get("messages") or "turn" not in values:
-        return
-    before: list[AnyMessage] = values["messages"]
-    said = cut_turn(before, heard)
-    changed = [new for new, old in zip(said, before, strict=True) if new is not old]
-    # A reply that was heard cannot be a draft.
-    latest = confirmed(values["latest"], heard) if "latest" in values else None
-    if not changed and latest == values.get("latest"):
-        return
+    state = (await graph.aget_state(config)).values
+    said = [message.id for message in state.get("messages", ()) if isinstance(message, HumanMessage)]
+    if not said or "turn" not in state or state["turn"]["outcome"] == "running":
+        return  # The next turn stores what a crash has left of a running one.
     await graph.resources.store.threads.get(actor, thread_id)
-    window = audible(said)
-    # If storing fails, the next turn does it.
-    amended = {message.id: message for message in (*values.get("amended", ()), *changed)}
-    update: dict[str, Any] = {
-        "messages": Overwrite(window),
-        "stored_through": window[-1].id,
-        "amended": list(amended.values()),
-    }
-    if latest is not None:
-        update["latest"] = latest
-    await graph.aupdate_state(config, update, as_node="persist_and_trim")
-    await graph.resources.store.messages.save(
-        actor, values["agent"]["id"], thread_id, as_records(changed, values["turn"])
-    )
+    # The replies count as not stored: if the step fails, the next turn stores them.
+    await graph.aupdate_state(config, {"stored_through": said[-1]}, as_node="call_llm")
+    live = replace(live_context(graph.resources, run, actor, thread_id), stop=Interruption(heard=heard))
+    try:
+        [_ async for _ in graph.steps(live, None, config, durability="exit")]
+    except BaseException:
+        graph.resources.known.forget(run.thread_id)
+        raise

@@ -186,12 +186,16 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         if run.failed_by is not None and live.limits.raise_errors:
             raise run.failed_by
 
+    def steps(self, live: Context, input: Any, config: RunnableConfig, **options: Any) -> AsyncIterator[Any]:
+        """Run LangGraph's own steps, on a thread that the caller has for itself, and yield their stream."""
+        return super().astream(input, config, context=live, **options)
+
     async def _parts(
         self, live: Context, input: Any, config: RunnableConfig, held: OwnedThread, **options: Any
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clean up after it."""
         try:
-            async for part in super().astream(input, config, context=live, **options):
+            async for part in self.steps(live, input, config, **options):
                 yield part
             self.resources.indexing.wake()
             await held.end()

@@ -13,8 +13,6 @@ class Interruption:
     event: asyncio.Event = field(default_factory=asyncio.Event)
     heard: str | None = None
     """What the caller heard of the reply; `None` if unknown, then everything sent counts as heard."""
-    heard_applied: bool = False
-    """True once the stored reply has been cut to `heard`."""
     dropped: bool = False
     """True if the listener left or a newer turn came, without a report of what was heard."""
 
