@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @ends_turn_on_error
 async def call_llm(state: VoiceState, runtime: Runtime[Context]) -> VoiceUpdate:
-    """Ask the model for the next part of the reply, and speak it as it arrives.
+    """Count the step, ask the model for the next part of the reply, and speak it as it arrives.
 
     A reply with tool calls leaves the turn running. Any other ends it: finished, interrupted or failed. A
     turn that has already failed does not ask the model.

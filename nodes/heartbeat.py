@@ -1,4 +1,4 @@
-"""Step 4: count the step and set the hidden instruction for the next model call.
+"""Step 4: set the hidden instruction for the next model call, or end a turn that was stopped.
 
 Unrelated to LangGraph's `Runtime.heartbeat`, which resets an idle timeout.
 """
