@@ -11,7 +11,8 @@ from langchain_core.callbacks import AsyncCallbackManager
 from langchain_core.callbacks.manager import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
-from langgraph.config import get_config
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
 from ..turn.clock import Clock
 from ..turn.events import Event, Speech
@@ -146,7 +147,7 @@ async def _messages_listener() -> AsyncCallbackManagerForLLMRun | None:
     The model's own callbacks are unsuitable: they carry thoughts and no preambles. All speech of a turn is
     reported as `call_llm`'s, the only node that hosts speak, including fillers during a tool.
     """
-    config = get_config()
+    config: RunnableConfig = var_child_runnable_config.get() or {}
     callbacks: Any = only(config.get("callbacks"), streams_runs)
     if not getattr(callbacks, "handlers", callbacks):
         return None

@@ -1,9 +1,11 @@
-"""A caller's ear without a graph, and a tool call without a turn."""
+"""A caller's ear without a graph, a step and a tool call without a turn."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from ear import Ear
+from one_step import Step, one_step
 from run_tool import RunTool
 
 from voicegraph.nodes.calls.invoke import invoke_tool
@@ -31,6 +33,12 @@ INFO = ToolCallInfo(
     time_zone="UTC",
     actor=Actor(),
 )
+
+
+@pytest.fixture
+def step(database_url: str) -> Step:
+    """Return how to open what a step is called with, over the test's database."""
+    return partial(one_step, database_url)
 
 
 @pytest.fixture
