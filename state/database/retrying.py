@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from ..backoff import backoff
 from ..errors import StorageError
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ async def retry_while_locked(write: Callable[[], Awaitable[T]], seconds: Callabl
     `seconds` returns the current limit for the whole call. Raises `StorageError`.
     """
     clock = asyncio.get_running_loop().time
-    began, pause = clock(), _FIRST_PAUSE
+    began, pauses = clock(), backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
     while True:
         try:
             return await write()
@@ -25,5 +26,4 @@ async def retry_while_locked(write: Callable[[], Awaitable[T]], seconds: Callabl
             left = began + seconds() - clock()
             if not error.retryable or left <= 0:
                 raise
-        await asyncio.sleep(min(pause, left))
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        await asyncio.sleep(min(next(pauses), left))
