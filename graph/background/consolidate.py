@@ -27,14 +27,13 @@ from ...state.conversations.due_messages import agents_with_due_messages
 from ...state.database.name_locks import NameLocks
 from ...state.errors import InvalidSetting, VoicegraphError
 from ...state.store import Store
+from .worker import Worker
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY = 30.0
 """Seconds before the first retry after a model failure; doubled each time, up to `LONGEST_RETRY`."""
 LONGEST_RETRY = 3600.0
-
-
 _LOOK_AGAIN = 1.0
 """Seconds between attempts to start while another process consolidates the agent."""
 _WHAT = "consolidation"
@@ -69,14 +68,14 @@ class Consolidator:
 
     def __init__(self, store: Store, models: ModelSource, limits: TurnLimits, locks: NameLocks) -> None:
         self._store, self._models, self._limits, self._locks = store, models, limits, locks
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[str, Worker] = {}
 
     def wake(self, actor: Actor, agent_id: str) -> None:
-        """Consolidate the agent's pending messages in the background, unless that is already running."""
-        if agent_id not in self._running:
-            task = asyncio.create_task(self._until_done(actor, agent_id))
-            self._running[agent_id] = task
-            task.add_done_callback(lambda _: self._running.pop(agent_id, None))
+        """Consolidate the agent's pending messages in the background."""
+        self._workers = {id_: worker for id_, worker in self._workers.items() if worker.is_running}
+        if agent_id not in self._workers:
+            self._workers[agent_id] = self._worker(actor, agent_id)
+        self._workers[agent_id].wake()
 
     async def wake_all(self) -> None:
         """Consolidate what earlier processes left pending."""
@@ -120,22 +119,19 @@ class Consolidator:
 
     async def close(self) -> None:
         """Stop; the rest stays pending until the next start."""
-        tasks = set(self._running.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        for worker in self._workers.values():
+            await worker.close()
 
-    async def _until_done(self, actor: Actor, agent_id: str) -> None:
-        wait = FIRST_RETRY
-        await asyncio.sleep(self._limits.consolidate_after)
-        while True:
-            try:
-                await self.consolidate(actor, agent_id)
-                return
-            except VoicegraphError as error:
-                log.warning("consolidation failed", extra={"agent_id": agent_id, "error": error.code})
-                if not error.retryable:
-                    return
-            await asyncio.sleep(wait)
-            wait = min(LONGEST_RETRY, wait * 2)
+    def _worker(self, actor: Actor, agent_id: str) -> Worker:
+        async def work() -> bool:
+            await self.consolidate(actor, agent_id)
+            return False
+
+        def failed(error: Exception, pause: float) -> bool:
+            known = isinstance(error, VoicegraphError)
+            code = error.code if known else type(error).__name__
+            log.warning("consolidation failed", extra={"agent_id": agent_id, "error": code})
+            return known and error.retryable
+
+        pauses = (FIRST_RETRY, LONGEST_RETRY)
+        return Worker(work, failed, pauses=pauses, delay=self._limits.consolidate_after)

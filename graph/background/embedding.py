@@ -1,9 +1,9 @@
 """Compute vectors for new entries of the search index in the background, with retries."""
 
-import asyncio
 import logging
 
 from ...state.search.embedding import Embedding
+from .worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -17,30 +17,21 @@ class BackgroundEmbedding:
 
     def __init__(self, embedding: Embedding) -> None:
         self._embedding = embedding
-        self._new = asyncio.Event()
-        self._task = asyncio.create_task(self._run()) if embedding.on else None
+        self._worker = Worker(self._embed, self._failed, pauses=(FIRST_RETRY, LONGEST_RETRY))
 
     def wake(self) -> None:
         """Signal that the index may have entries without vectors."""
-        self._new.set()
+        if self._embedding.on:
+            self._worker.wake()
 
     async def close(self) -> None:
         """Stop at once."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await self._worker.close()
 
-    async def _run(self) -> None:
-        wait = FIRST_RETRY
-        while True:
-            await self._new.wait()
-            self._new.clear()
-            try:
-                await self._embedding.embed_due()
-                wait = FIRST_RETRY
-            except Exception as error:
-                # An embedder may raise anything, and only this task embeds.
-                log.warning("embedding failed", extra={"error": type(error).__name__, "again_in": wait})
-                await asyncio.sleep(wait)
-                wait = min(LONGEST_RETRY, wait * 2)
-                self._new.set()
+    async def _embed(self) -> bool:
+        await self._embedding.embed_due()
+        return False
+
+    def _failed(self, error: Exception, pause: float) -> bool:  # An embedder may raise anything.
+        log.warning("embedding failed", extra={"error": type(error).__name__, "again_in": pause})
+        return True

@@ -9,7 +9,8 @@ from ...nodes.context import Background
 from ...nodes.speech.speech import Speaker
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.conversations.turn_journal import TurnJournal
-from ...state.errors import StorageError
+from ...state.errors import StorageError, VoicegraphError
+from ..background.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ A process writes at most four small transactions a second, each for all turns th
 one, and none during silence. For 50 turns with 2,000 characters each, one takes 1 ms on SQLite and 4 ms on
 PostgreSQL. A crash loses what was sent in this time and during the previous write.
 """
-_RETRY_SECONDS = 2.0
+RETRY_SECONDS = 2.0
 """The same after a failed write."""
 
 
@@ -62,7 +63,10 @@ class Journaling:
         self._open: dict[Followed, None] = {}
         """The turns in the order in which they started."""
         self._flushing = asyncio.Lock()
-        self._follower: asyncio.Task[None] | None = None
+        self._is_failing = False
+        self._follower = Worker(
+            self._follow, self._failed, pauses=(RETRY_SECONDS, RETRY_SECONDS), delay=FLUSH_SECONDS
+        )
 
     def has_unwritten(self, thread_id: str) -> bool:
         """Return whether a turn of this process on the thread may not be journaled completely."""
@@ -84,8 +88,7 @@ class Journaling:
     def follow(self, turn: Followed) -> None:
         """Journal from now on what the turn speaks."""
         self._open[turn] = None
-        if self._follower is None or self._follower.done():
-            self._follower = asyncio.create_task(self._follow())
+        self._follower.wake()
 
     def unfollow(self, turn: Followed) -> None:
         """Forget a turn."""
@@ -110,20 +113,18 @@ class Journaling:
 
     async def close(self) -> None:
         """Write what was spoken, and stop."""
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.wait({self._follower})
+        await self._follower.close()
         with suppress(StorageError):
             await self.flush()
 
-    async def _follow(self) -> None:
-        failed = False
-        while self._open:
-            await asyncio.sleep(_RETRY_SECONDS if failed else FLUSH_SECONDS)
-            try:
-                await self.flush()
-                failed = False
-            except StorageError as error:
-                if not failed:
-                    log.warning("the journal could not be written", extra={"error": error.code})
-                failed = True
+    async def _follow(self) -> bool:
+        await self.flush()
+        self._is_failing = False
+        return bool(self._open)
+
+    def _failed(self, error: Exception, pause: float) -> bool:
+        if not self._is_failing:
+            code = error.code if isinstance(error, VoicegraphError) else type(error).__name__
+            log.warning("the journal could not be written", extra={"error": code})
+        self._is_failing = True
+        return bool(self._open)

@@ -311,7 +311,7 @@ async def test_a_large_memory_file_is_imported_and_exported_without_a_stall(
         assert (await server.post("/v1/import", file)).status == 200
         assert (exported := await server.get("/v1/export")).status == 200
     for task in asyncio.all_tasks():  # Else its end would wait for the index, which goes on at a next start.
-        if "BackgroundIndexing" in str(task.get_coro()):
+        if "Worker._run" in str(task.get_coro()):
             task.cancel()
     [agent] = [agent for agent in orjson.loads(exported.body)["agents"] if agent["name"] == "imported"]
     assert len(agent["threads"]) == threads + 1
