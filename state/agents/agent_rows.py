@@ -1,16 +1,31 @@
-"""Convert rows of agents to what repositories return."""
+"""The one mapper of an agent's fields: from settings to a row, and from a row to what repositories return.
 
-from collections.abc import Mapping
+A new column of the table is a field of `Agent` here and, if users set it, of `AgentSettings`.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from ..errors import AgentNotFound
+from ..tables.columns import utc_now
+from ..tables.names import new_id
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow
 from .actors import Actor
 from .blocks import Block
+
+
+class AgentSettings(TypedDict, total=False):
+    """The fields of an agent that users set; its name and id cannot change, because clients use them."""
+
+    system: str | None
+    model: str | None
+    model_settings: Mapping[str, Any]
+    tools: Sequence[str]
+    time_zone: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +57,11 @@ class AgentMemory:
     stamp: str
 
 
+SETTINGS = tuple(AgentSettings.__annotations__)
+"""The columns of an agent that users set."""
 _AGENT_FIELDS = [field.name for field in fields(Agent)]
 _BLOCK_FIELDS = [field.name for field in fields(Block)]
+_COLLECTIONS = {"model_settings": dict[str, Any], "tools": list[str]}
 IS_AGENT = and_(
     AgentRow.organization_id == bindparam("organization"),
     AgentRow.user_id == bindparam("user"),
@@ -59,6 +77,32 @@ _MEMORY = (
     .where(IS_AGENT)
     .order_by(AgentBlockRow.position)
 )
+
+
+def new_agent(actor: Actor, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a new agent of `actor`; settings that are not given have the table's defaults."""
+    now = utc_now()
+    return {
+        "id": new_id("agent"),
+        "organization_id": actor.organization_id,
+        "user_id": actor.user_id,
+        "name": name,
+        **settings,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def settings_of(agent: object) -> dict[str, Any]:
+    """Return the settings of an agent as the table takes them, from a row or from a memory file."""
+    return as_columns({name: getattr(agent, name) for name in SETTINGS})
+
+
+def as_columns(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with lists and dicts of their own, as the table takes them."""
+    own = {name: kind(settings[name]) for name, kind in _COLLECTIONS.items() if name in settings}
+    return {**settings, **own}
 
 
 def as_agent(row: AgentRow) -> Agent:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from ..errors import InvalidSetting
+from .agent_rows import AgentSettings, as_columns
 
 
 async def checked_time_zone(name: str) -> str:
@@ -21,6 +22,15 @@ async def checked_time_zone(name: str) -> str:
     except (LookupError, ValueError, OSError):
         raise InvalidSetting(f"unknown time zone {name!r}: use an IANA name such as Europe/Paris") from None
     return name
+
+
+async def checked_changes(changes: AgentSettings) -> dict[str, Any]:
+    """Return settings of an agent as the table takes them, or raise `InvalidSetting`."""
+    if "time_zone" in changes:
+        await checked_time_zone(changes["time_zone"])
+    if "model_settings" in changes:
+        checked_settings(changes["model_settings"])
+    return as_columns(changes)
 
 
 def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Agents: an identity with a prompt, model settings, tools and memory."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import Unpack
 
 from ..database.database import Database
 from ..database.paging import Cut, Slice, page_of_rows
@@ -16,11 +16,11 @@ from ..database.shared_reads import SharedReads
 from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
 from ..tables.columns import utc_now
-from ..tables.names import checked_name, new_id
+from ..tables.names import checked_name
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
 from .actors import Actor, add_actor
-from .agent_rows import Agent, AgentMemory, as_agent, read_memory
-from .agent_settings import checked_settings, checked_time_zone
+from .agent_rows import Agent, AgentMemory, AgentSettings, as_agent, new_agent, read_memory
+from .agent_settings import checked_changes
 from .blocks import add_block
 from .ownership import is_agent, owned_by
 
@@ -45,16 +45,6 @@ class MemoryCounts:
     edited_at: datetime | None
 
 
-class AgentChanges(TypedDict, total=False):
-    """The fields of an agent that can be changed; its name and id cannot, because clients use them."""
-
-    system: str | None
-    model: str | None
-    model_settings: Mapping[str, Any]
-    tools: Sequence[str]
-    time_zone: str
-
-
 class Agents:
     """The agents of users."""
 
@@ -69,12 +59,8 @@ class Agents:
         actor: Actor,
         name: str,
         *,
-        system: str | None = None,
-        model: str | None = None,
-        model_settings: Mapping[str, Any] | None = None,
-        tools: Sequence[str] = (),
-        time_zone: str = "UTC",
         blocks: Mapping[str, str] | None = None,
+        **settings: Unpack[AgentSettings],
     ) -> Agent:
         """Create an agent and its blocks in one transaction.
 
@@ -85,22 +71,7 @@ class Agents:
         checked_name("agent name", name)
         if _LOOKS_LIKE_ID.fullmatch(name):
             raise InvalidInput("an agent name must not look like an agent id")
-        await checked_time_zone(time_zone)
-        now = utc_now()
-        row = AgentRow(
-            id=new_id("agent"),
-            organization_id=actor.organization_id,
-            user_id=actor.user_id,
-            name=name,
-            system=system,
-            model=model,
-            model_settings=checked_settings(model_settings or {}),
-            tools=list(tools),
-            time_zone=time_zone,
-            version=1,
-            created_at=now,
-            updated_at=now,
-        )
+        row = AgentRow(**new_agent(actor, name, await checked_changes(settings)))
         try:
             async with self._database.writing() as session:
                 await add_actor(session, actor)
@@ -150,7 +121,7 @@ class Agents:
         self,
         actor: Actor,
         name_or_id: str,
-        changes: AgentChanges,
+        changes: AgentSettings,
         *,
         expected_version: int | None = None,
     ) -> Agent:
@@ -159,13 +130,7 @@ class Agents:
         Raises `AgentNotFound`, `StaleVersion` if the agent is no longer at `expected_version`,
         `InvalidSetting` for an unknown time zone or settings that are not JSON.
         """
-        if "time_zone" in changes:
-            await checked_time_zone(changes["time_zone"])
-        new: dict[str, Any] = {**changes}
-        if "model_settings" in changes:
-            new["model_settings"] = checked_settings(changes["model_settings"])
-        if "tools" in changes:
-            new["tools"] = list(changes["tools"])
+        new = await checked_changes(changes)
         async with self._database.writing() as session:
             row = await agent_row(session, actor, name_or_id, lock=True)
             if expected_version is not None and row.version != expected_version:

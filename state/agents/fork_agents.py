@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..tables.columns import utc_now
 from ..tables.names import MAX_NAME, new_id
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, BlockVersionRow, PassageRow
 from .actors import Actor
+from .agent_rows import new_agent, settings_of
 from .block_rows import add_block
 from .ownership import numbers_of
 
@@ -22,21 +22,7 @@ async def copy_agent(
     Its blocks become copies with their texts at that time, including blocks shared with other agents, which
     do not see later changes. Blocks and passages created later are left out.
     """
-    now = utc_now()
-    copy = AgentRow(
-        id=new_id("agent"),
-        organization_id=actor.organization_id,
-        user_id=actor.user_id,
-        name=name[:MAX_NAME],
-        system=agent.system,
-        model=agent.model,
-        model_settings=dict(agent.model_settings),
-        tools=list(agent.tools),
-        time_zone=agent.time_zone,
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
+    copy = AgentRow(**new_agent(actor, name[:MAX_NAME], settings_of(agent)))
     session.add(copy)
     await session.flush()
     await _copy_blocks(session, actor, agent, copy, moment)

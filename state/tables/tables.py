@@ -111,8 +111,8 @@ class AgentRow(Owned, Base):
     name: Mapped[str]
     system: Mapped[str | None]
     model: Mapped[str | None]
-    model_settings: Mapped[PlainDict]
-    tools: Mapped[list[str]]
+    model_settings: Mapped[PlainDict] = mapped_column(default=dict)
+    tools: Mapped[list[str]] = mapped_column(default=list)
     time_zone: Mapped[str] = mapped_column(default="UTC")
     version: Mapped[int]
     created_at: Mapped[datetime]

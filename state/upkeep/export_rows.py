@@ -8,6 +8,7 @@ from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..agents.actors import Actor
+from ..agents.agent_rows import settings_of
 from ..agents.thread_keys import thread_name
 from ..tables.tables import (
     SEQUENCE_BITS,
@@ -139,14 +140,10 @@ def agent_of(row: AgentRow, blocks: Iterable[str]) -> FileAgent:
     return FileAgent(
         id=row.id,
         name=row.name,
-        system=row.system,
-        model=row.model,
-        model_settings=row.model_settings,
-        tools=tuple(row.tools),
-        time_zone=row.time_zone,
         created_at=row.created_at,
         updated_at=row.updated_at,
         blocks=tuple(blocks),
+        **settings_of(row),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter
 from pydantic import Field
 
-from ....state.agents.agents import AgentChanges
+from ....state.agents.agent_rows import AgentSettings
 from ..access.auth import Acting
 from ..access.key_first import KeyFirst
 from .agent_rules import check_agent
@@ -50,28 +50,26 @@ _System = Annotated[
 _TimeZone = Annotated[Words, Field(max_length=100, description="An IANA name such as Europe/Paris.")]
 
 
-class NewAgent(Body):
-    """An agent to create."""
-
-    name: Words = Field(min_length=1, max_length=200, description="The agent's name; it cannot be changed.")
+class _AgentSettings(Body):
     system: _System = None
     model: _Model = None
     model_settings: _Settings = {}
     tools: _Tools = []
     time_zone: _TimeZone = "UTC"
+
+
+class NewAgent(_AgentSettings):
+    """An agent to create."""
+
+    name: Words = Field(min_length=1, max_length=200, description="The agent's name; it cannot be changed.")
     blocks: dict[Words, Words] | None = Field(
         None, max_length=100, description="Memory blocks, texts by label; null for `persona` and `human`."
     )
 
 
-class ChangedAgent(Body):
+class ChangedAgent(_AgentSettings):
     """Changes to an agent; fields that are not given stay as they are."""
 
-    system: _System = None
-    model: _Model = None
-    model_settings: _Settings = {}
-    tools: _Tools = []
-    time_zone: _TimeZone = "UTC"
     expected_version: int | None = Field(
         None, description="Change nothing (409) unless the agent is at this version."
     )
@@ -98,16 +96,8 @@ async def create_agent(body: NewAgent, actor: Acting, graph: Serving) -> ShownAg
     """Create an agent with its memory blocks. Voice clients use its name or id as their model."""
     resources = graph.resources
     await check_agent(resources, model=body.model, model_settings=body.model_settings, tools=body.tools)
-    agent = await resources.store.agents.create(
-        actor,
-        body.name,
-        system=body.system,
-        model=body.model,
-        model_settings=body.model_settings,
-        tools=body.tools,
-        time_zone=body.time_zone,
-        blocks=body.blocks,
-    )
+    settings = cast(AgentSettings, body.model_dump(exclude={"name", "blocks"}))
+    agent = await resources.store.agents.create(actor, body.name, blocks=body.blocks, **settings)
     return ShownAgent.model_validate(agent)
 
 
@@ -134,7 +124,7 @@ async def update_agent(agent: AgentRef, body: ChangedAgent, actor: Acting, graph
         tools=changes.get("tools", ()),
     )
     changed = await graph.resources.store.agents.update(
-        actor, agent, cast(AgentChanges, changes), expected_version=body.expected_version
+        actor, agent, cast(AgentSettings, changes), expected_version=body.expected_version
     )
     return ShownAgent.model_validate(changed)
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...agents.actors import Actor
+from ...agents.agent_rows import new_agent, settings_of
 from ...agents.ownership import numbers_of
 from ...tables.tables import Base, MessageRow, PassageRow
 from ..memory_file import FileAgent, FileMessage, FilePassage, FileThread
@@ -48,20 +49,8 @@ def numbered(start: int, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, A
 
 def agent_row(owner: Actor, agent: FileAgent, agent_id: str, name: str) -> dict[str, Any]:
     """Return the row of a new agent."""
-    return {
-        "id": agent_id,
-        "organization_id": owner.organization_id,
-        "user_id": owner.user_id,
-        "name": name,
-        "system": agent.system,
-        "model": agent.model,
-        "model_settings": agent.model_settings,
-        "tools": list(agent.tools),
-        "time_zone": agent.time_zone,
-        "version": 1,
-        "created_at": agent.created_at,
-        "updated_at": agent.updated_at,
-    }
+    known = {"id": agent_id, "created_at": agent.created_at, "updated_at": agent.updated_at}
+    return {**new_agent(owner, name, settings_of(agent)), **known}
 
 
 def thread_row(owner: Actor, agent_id: str, thread: FileThread, key: str) -> dict[str, Any]:
