@@ -1,1 +1,1 @@
-"""Background work: consolidation, embedding, indexing."""
+"""Background work: consolidation, embedding, indexing, and the worker that runs them."""
