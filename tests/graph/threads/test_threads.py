@@ -8,7 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from voicegraph.graph.threads.running import Threads, TurnRun
+from voicegraph.nodes.turn.events import TurnFinished, encode_event
 from voicegraph.state.errors import ThreadBusy
+from voicegraph.state.usage import Usage
 
 
 class Turn:
@@ -280,3 +282,33 @@ def test_an_interrupt_means_the_turn_that_the_caller_waits_for_unless_an_older_o
     for run in runs.values():
         threads.enter(run)
     assert threads.meant("call-42", heard) is runs[meant]
+
+
+def finished() -> TurnFinished:
+    usage = Usage(input_tokens=0, output_tokens=0, cached_tokens=0)
+    return TurnFinished(
+        turn_id="t", finish_reason="stop", usage=usage, steps=1, first_speech_seconds=None, seconds=0.0
+    )
+
+
+def test_the_end_of_a_turn_cuts_the_reply_to_what_was_heard_until_it_is_announced() -> None:
+    run = TurnRun("call-42")
+    assert not run.interrupt(None)
+    assert run.interrupt("One")
+    run.send(finished(), lambda _: None)
+    assert not run.interrupt("One")
+    assert run.stop.heard == "One"
+
+
+@pytest.mark.parametrize("only_events", [True, False])
+def test_an_event_goes_into_the_stream_at_once_unless_it_must_stay_in_order_with_other_parts(
+    only_events: bool,
+) -> None:
+    parts, written = list[Any](), list[Any]()
+    run = TurnRun("call-42", watch=parts.append)
+    run.only_events = only_events
+    event = finished()
+    run.send(event, written.append)
+    assert parts == ([event] if only_events else [])
+    assert written == ([] if only_events else [encode_event(event)])
+    assert run.announced
