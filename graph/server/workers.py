@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ...state.backoff import backoff
 from ...state.database.location import parse_location
 from ...state.errors import InvalidSetting
 
@@ -67,7 +68,7 @@ class Workers:
         self._ready, self._died = ready, died
         self._workers: list[_Worker] = []
         self._ending = False
-        self._pause = 0.0
+        self._pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._start_at = 0.0
         self._metrics = Path()
 
@@ -130,8 +131,9 @@ class Workers:
         if self._ending:
             return
         quick = time.monotonic() - worker.began < _QUICK_DEATH
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE) if quick else 0.0
-        self._start_at = time.monotonic() + self._pause
+        if not quick:
+            self._pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        self._start_at = time.monotonic() + (next(self._pauses) if quick else 0.0)
         code = process.exitcode or 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self._died(f"worker {process.pid} {how}: starting another one")

@@ -7,12 +7,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from ..backoff import backoff
 from ..database.location import Location
 from ..database.uninterrupted import unbroken
 from ..errors import StorageError
@@ -146,20 +148,16 @@ class Link:
                     self._asking = None
 
     async def _keep(self, talking: Connection, hearing: Connection) -> None:
-        pause = _FIRST_RETRY
         while True:
             try:
                 await self._use(talking, hearing)
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("the link to the database broke", extra={"error": type(error).__name__})
-            pair = None
+            pair, pauses = None, backoff(_FIRST_RETRY, _LONGEST_RETRY)
             while pair is None:
-                await asyncio.sleep(pause)
-                try:
+                await asyncio.sleep(next(pauses))
+                with suppress(psycopg.Error, StorageError):
                     pair = await self._connect()
-                    pause = _FIRST_RETRY
-                except (psycopg.Error, StorageError):
-                    pause = min(2 * pause, _LONGEST_RETRY)
             talking, hearing = pair
 
     async def _use(self, talking: Connection, hearing: Connection) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from ..backoff import backoff
 from ..errors import StorageError
 from .leases import Lease
 
@@ -25,7 +26,7 @@ class Patience:
         patience has an end or patience is no use.
         """
         began = asyncio.get_running_loop().time()
-        pause = _FIRST_PAUSE
+        pauses = backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             left = max(0.0, began + self._seconds() - asyncio.get_running_loop().time())
             try:
@@ -34,5 +35,4 @@ class Patience:
             except StorageError as error:
                 if not error.retryable or not left:
                     raise
-            await asyncio.sleep(min(pause, left))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(min(next(pauses), left))
