@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import Unpack
 
 from ..database.database import Database
-from ..database.paging import Cut, Slice, page_of_rows
+from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.shared_reads import SharedReads
 from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
@@ -108,12 +108,12 @@ class Agents:
             return tuple(as_agent(row) for row in await session.scalars(query))
 
     @unbroken
-    async def page(self, actor: Actor, cut: Cut) -> Slice[Agent]:
+    async def page(self, actor: Actor, request: PageRequest) -> Slice[Agent]:
         """Return a page of the user's agents, oldest first. Raises `InvalidInput`."""
         query = select(AgentRow).where(owned_by(actor, AgentRow))
         async with self._database.reading() as session:
             return await page_of_rows(
-                session, query, cut, lambda row: as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
+                session, query, request, lambda row: as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
             )
 
     @unbroken

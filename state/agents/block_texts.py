@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import cast, select
 
 from ..database.database import Database
-from ..database.paging import Cut, Slice, page_of_rows
+from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.uninterrupted import unbroken
 from ..errors import BlockNotFound, BlockTooLong, InvalidInput
 from ..tables.columns import Words
@@ -112,7 +112,7 @@ class BlockTexts:
             return tuple(as_version(row) for row in await session.scalars(query))
 
     @unbroken
-    async def history_page(self, actor: Actor, block_id: str, cut: Cut) -> Slice[BlockVersion]:
+    async def history_page(self, actor: Actor, block_id: str, request: PageRequest) -> Slice[BlockVersion]:
         """Return a page of the block's versions, newest first; their numbers are the ids.
 
         Raises `BlockNotFound`, `InvalidInput`.
@@ -123,7 +123,7 @@ class BlockTexts:
             return await page_of_rows(
                 session,
                 query,
-                cut,
+                request,
                 lambda row: as_version(row[0]),
                 order=[BlockVersionRow.version],
                 by=cast(BlockVersionRow.version, Words),

@@ -3,7 +3,7 @@
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ..database.paging import Cut, Slice, page_of_rows
+from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.uninterrupted import unbroken
 from ..errors import AlreadyExists, BlockNotFound
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow
@@ -61,13 +61,13 @@ class Blocks(BlockTexts):
             return tuple(as_block(row) for row in await session.scalars(query))
 
     @unbroken
-    async def page(self, actor: Actor, cut: Cut) -> Slice[Block]:
+    async def page(self, actor: Actor, request: PageRequest) -> Slice[Block]:
         """Return a page of the user's blocks, oldest first. Raises `InvalidInput`."""
         query = select(BlockRow).where(owned_by(actor, BlockRow))
         order = [BlockRow.created_at, BlockRow.id]
         async with self._database.reading() as session:
             return await page_of_rows(
-                session, query, cut, lambda row: as_block(row[0]), order=order, by=BlockRow.id
+                session, query, request, lambda row: as_block(row[0]), order=order, by=BlockRow.id
             )
 
     @unbroken

@@ -11,7 +11,7 @@ from ..agents.actors import Actor
 from ..agents.ownership import require_thread
 from ..agents.thread_keys import thread_key, thread_name
 from ..database.database import Database
-from ..database.paging import Cut, Slice, page_of_rows
+from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.uninterrupted import unbroken
 from ..errors import InvalidInput
 from ..search.neighbours import WITHDRAWN
@@ -109,7 +109,7 @@ class Messages:
         return tuple(stored_message(row) for row in reversed(rows))
 
     @unbroken
-    async def page(self, actor: Actor, thread_id: str, cut: Cut) -> Slice[StoredMessage]:
+    async def page(self, actor: Actor, thread_id: str, request: PageRequest) -> Slice[StoredMessage]:
         """Return a page of the thread's messages, newest first.
 
         Raises `ThreadNotFound`, `InvalidInput`.
@@ -120,7 +120,7 @@ class Messages:
             return await page_of_rows(
                 session,
                 query,
-                cut,
+                request,
                 lambda row: stored_message(row._mapping),
                 order=[MessageRow.number],
                 by=MessageRow.id,

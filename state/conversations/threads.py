@@ -12,7 +12,7 @@ from ..agents.actors import Actor
 from ..agents.ownership import owned_by
 from ..agents.thread_keys import thread_key, thread_name
 from ..database.database import Database
-from ..database.paging import Cut, Slice, page_of_rows
+from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from ..search.neighbours import WITHDRAWN
@@ -116,7 +116,7 @@ class Threads:
             return tuple(_as_thread(*row) for row in await session.execute(query))
 
     @unbroken
-    async def page(self, actor: Actor, cut: Cut, *, agent_id: str | None = None) -> Slice[Thread]:
+    async def page(self, actor: Actor, request: PageRequest, *, agent_id: str | None = None) -> Slice[Thread]:
         """Return a page of the threads, the last created first, of one agent if given. Raises `InvalidInput`.
 
         Ordered by creation: a thread that is used while pages are read would change its place otherwise.
@@ -124,13 +124,13 @@ class Threads:
         query = _with_count(actor)
         if agent_id is not None:
             query = query.where(ThreadRow.agent_id == agent_id)
-        if cut.after is not None:
-            cut = replace(cut, after=thread_key(actor, cut.after))
+        if request.after is not None:
+            request = replace(request, after=thread_key(actor, request.after))
         async with self._database.reading() as session:
             return await page_of_rows(
                 session,
                 query,
-                cut,
+                request,
                 lambda row: _as_thread(*row),
                 order=[ThreadRow.created_at, ThreadRow.id],
                 by=ThreadRow.id,

@@ -25,7 +25,7 @@ class Slice(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class PageRequest:
     """The requested page: at most `limit` entries, following the one with the id `after`."""
 
     limit: int = 20
@@ -40,7 +40,7 @@ class Cut:
 async def page_of_rows(
     session: AsyncSession,
     query: Select[*Columns],
-    cut: Cut,
+    request: PageRequest,
     made: Callable[[Any], T],
     *,
     order: Sequence[InstrumentedAttribute[Any]],
@@ -50,18 +50,18 @@ async def page_of_rows(
     """Return the page of `query`, with `made` applied to each row.
 
     `order` lists the columns to sort by, which together are unique. `by` is the column of the ids. Raises
-    `InvalidInput` if the list has no entry `cut.after`.
+    `InvalidInput` if the list has no entry `request.after`.
     """
-    cut.check()
+    request.check()
     page = query
-    if cut.after is not None:
-        anchor = (await session.execute(query.with_only_columns(*order).where(by == cut.after))).first()
+    if request.after is not None:
+        anchor = (await session.execute(query.with_only_columns(*order).where(by == request.after))).first()
         if anchor is None:
             raise InvalidInput("`after` is not an id of this list: start again without it")
         page = query.where(_behind(order, anchor, newest_first=newest_first))
     columns = [column.desc() if newest_first else column for column in order]
-    rows = (await session.execute(page.order_by(*columns).limit(cut.limit + 1))).all()
-    return Slice(tuple(made(row) for row in rows[: cut.limit]), len(rows) > cut.limit)
+    rows = (await session.execute(page.order_by(*columns).limit(request.limit + 1))).all()
+    return Slice(tuple(made(row) for row in rows[: request.limit]), len(rows) > request.limit)
 
 
 def _behind(order: Sequence[InstrumentedAttribute[Any]], anchor: Sequence[Any], *, newest_first: bool) -> Any:

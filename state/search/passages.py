@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..agents.actors import Actor
 from ..agents.ownership import agent_number, numbers_of, owned_by
 from ..database.database import Database
-from ..database.paging import Cut, Slice, page_of_rows
+from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.uninterrupted import unbroken
 from ..errors import InvalidInput, NotFound
 from ..tables.columns import utc_now
@@ -162,7 +162,7 @@ class Passages:
         return tuple(_as_passage(row) for row in reversed(rows))
 
     @unbroken
-    async def page(self, actor: Actor, agent_id: str, cut: Cut) -> Slice[Passage]:
+    async def page(self, actor: Actor, agent_id: str, request: PageRequest) -> Slice[Passage]:
         """Return a page of the agent's passages, newest first. Raises `AgentNotFound`, `InvalidInput`."""
         query = select(PassageRow).where(PassageRow.agent_id == agent_id)
         async with self._database.reading() as session:
@@ -170,7 +170,7 @@ class Passages:
             return await page_of_rows(
                 session,
                 query,
-                cut,
+                request,
                 lambda row: _as_passage(row[0]),
                 order=[PassageRow.number],
                 by=PassageRow.id,

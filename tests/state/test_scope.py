@@ -16,7 +16,7 @@ from voicegraph.state.agents.agents import AgentMemory
 from voicegraph.state.agents.blocks import Block
 from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.conversations.message_rows import MessageRecord
-from voicegraph.state.database.paging import Cut, Slice
+from voicegraph.state.database.paging import PageRequest, Slice
 from voicegraph.state.errors import InvalidInput, NotFound, ThreadTaken
 from voicegraph.state.store import Store
 from voicegraph.state.tables.tables import Base
@@ -85,7 +85,7 @@ REFUSED: dict[str, Attempt] = {
     "blocks.as_of": lambda w, a: w.store.blocks.as_of(a, w.block, 1),
     "blocks.write": lambda w, a: w.store.blocks.write(a, w.block, "changed"),
     "blocks.history": lambda w, a: w.store.blocks.history(a, w.block),
-    "blocks.history_page": lambda w, a: w.store.blocks.history_page(a, w.block, Cut()),
+    "blocks.history_page": lambda w, a: w.store.blocks.history_page(a, w.block, PageRequest()),
     "blocks.attach": lambda w, a: w.store.blocks.attach(a, w.agent, w.loose),
     "blocks.detach": lambda w, a: w.store.blocks.detach(a, w.agent, w.block),
     "blocks.delete": lambda w, a: w.store.blocks.delete(a, w.block),
@@ -95,7 +95,7 @@ REFUSED: dict[str, Attempt] = {
     "forks.make": lambda w, a: w.store.forks.make(a, "call-1", "call-2", [RECORD]),
     "messages.save": lambda w, a: w.store.messages.save(a, w.agent, "call-1", [RECORD], evicted=["m1"]),
     "messages.history": lambda w, a: w.store.messages.history(a, "call-1"),
-    "messages.page": lambda w, a: w.store.messages.page(a, "call-1", Cut()),
+    "messages.page": lambda w, a: w.store.messages.page(a, "call-1", PageRequest()),
     "recent.ending_with": lambda w, a: w.store.recent.ending_with(
         a, w.agent, ["hello"], since=datetime(2020, 1, 1, tzinfo=UTC), limit=5
     ),
@@ -103,7 +103,7 @@ REFUSED: dict[str, Attempt] = {
     "messages.count": lambda w, a: w.store.messages.count(a, "call-1"),
     "passages.insert": lambda w, a: w.store.passages.insert(a, w.agent, "false"),
     "passages.list": lambda w, a: w.store.passages.list(a, w.agent),
-    "passages.page": lambda w, a: w.store.passages.page(a, w.agent, Cut()),
+    "passages.page": lambda w, a: w.store.passages.page(a, w.agent, PageRequest()),
     "passages.search": lambda w, a: w.store.passages.search(a, w.agent, "tea"),
     "recall.search": lambda w, a: w.store.recall.search(a, w.agent, "hello"),
     "passages.delete": lambda w, a: w.store.passages.delete(a, w.passage),
@@ -129,7 +129,7 @@ EMPTY: dict[str, Attempt] = {
     "keys.list": lambda w, a: w.store.keys.list(a),
     "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
     "threads.agents_of": lambda w, a: w.store.threads.agents_of(a, ["call-1", thread_key(ADA, "call-1")]),
-    "threads.page": lambda w, a: entries(w.store.threads.page(a, Cut(), agent_id=w.agent)),
+    "threads.page": lambda w, a: entries(w.store.threads.page(a, PageRequest(), agent_id=w.agent)),
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
     "journal.of_agent": lambda w, a: w.store.journal.of_agent(a, w.agent, without=(), limit=5),
 }
@@ -155,8 +155,8 @@ OWN: dict[str, Attempt] = {
     "agents.create": lambda w, a: w.store.agents.create(a, "new"),
     "agents.ensure_default": lambda w, a: w.store.agents.ensure_default(a),
     "agents.list": lambda w, a: w.store.agents.list(a),
-    "agents.page": lambda w, a: entries(w.store.agents.page(a, Cut())),
-    "blocks.page": lambda w, a: entries(w.store.blocks.page(a, Cut())),
+    "agents.page": lambda w, a: entries(w.store.agents.page(a, PageRequest())),
+    "blocks.page": lambda w, a: entries(w.store.blocks.page(a, PageRequest())),
     "blocks.create": lambda w, a: w.store.blocks.create(a, "goals", "other"),
     "blocks.list": lambda w, a: w.store.blocks.list(a),
 }

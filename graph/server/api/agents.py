@@ -102,9 +102,9 @@ async def create_agent(body: NewAgent, actor: Acting, graph: Serving) -> ShownAg
 
 
 @router.get("", summary="List the agents", responses=errors())
-async def list_agents(actor: Acting, store: Memory, cut: Paging) -> Page[ShownAgent]:
+async def list_agents(actor: Acting, store: Memory, paging: Paging) -> Page[ShownAgent]:
     """List the agents, oldest first. The agent `default` is created by its first call."""
-    return page_of_slice(await store.agents.page(actor, cut), ShownAgent.model_validate)
+    return page_of_slice(await store.agents.page(actor, paging), ShownAgent.model_validate)
 
 
 @router.get("/{agent}", summary="Read an agent", responses=errors(404))

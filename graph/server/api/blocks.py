@@ -82,9 +82,9 @@ async def create_block(body: NewBlock, actor: Acting, store: Memory) -> ShownBlo
 
 
 @router.get("", summary="List all blocks", responses=errors())
-async def list_blocks(actor: Acting, store: Memory, cut: Paging) -> Page[ShownBlock]:
+async def list_blocks(actor: Acting, store: Memory, paging: Paging) -> Page[ShownBlock]:
     """List all blocks, attached or not, oldest first."""
-    return page_of_slice(await store.blocks.page(actor, cut), ShownBlock.model_validate)
+    return page_of_slice(await store.blocks.page(actor, paging), ShownBlock.model_validate)
 
 
 @router.get("/{block_id}", summary="Read a block", responses=errors(404))
@@ -122,10 +122,10 @@ async def delete_block(
 
 @router.get("/{block_id}/history", summary="List the versions of a block", responses=errors(404))
 async def list_block_versions(
-    block_id: BlockId, actor: Acting, store: Memory, cut: Paging
+    block_id: BlockId, actor: Acting, store: Memory, paging: Paging
 ) -> Page[ShownVersion]:
     """List the versions of a block, newest first."""
-    return page_of_slice(await store.blocks.history_page(actor, block_id, cut), _shown_version)
+    return page_of_slice(await store.blocks.history_page(actor, block_id, paging), _shown_version)
 
 
 @router.post("/{block_id}/undo", summary="Undo the last change of a block", responses=errors(404, 409))

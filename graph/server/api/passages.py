@@ -75,10 +75,10 @@ async def create_passages(
 
 
 @router.get("/agents/{agent}/passages", summary="List the passages of an agent", responses=errors(404))
-async def list_passages(agent: AgentRef, actor: Acting, store: Memory, cut: Paging) -> Page[ShownPassage]:
+async def list_passages(agent: AgentRef, actor: Acting, store: Memory, paging: Paging) -> Page[ShownPassage]:
     """List the passages, newest first."""
     agent_id = (await store.agents.get(actor, agent)).id
-    return page_of_slice(await store.passages.page(actor, agent_id, cut), ShownPassage.model_validate)
+    return page_of_slice(await store.passages.page(actor, agent_id, paging), ShownPassage.model_validate)
 
 
 @router.post("/agents/{agent}/passages/search", summary="Search the archive", responses=errors(404))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ....state.database.paging import MOST_ENTRIES, Cut, Slice
+from ....state.database.paging import MOST_ENTRIES, PageRequest, Slice
 from ....state.store import Store
 from ...turns.turn_graph import TurnGraph
 
@@ -122,13 +122,13 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorAnswer, "description": _WHAT[status]} for status in every}
 
 
-def _cut(
+def _page_request(
     limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="Maximum number of entries.")] = 20,
     after: Annotated[
         Words | None, Query(description="Start after the entry with this id: `last_id` of the previous page.")
     ] = None,
-) -> Cut:
-    return Cut(limit=limit, after=after)
+) -> PageRequest:
+    return PageRequest(limit=limit, after=after)
 
 
 def _graph(request: Request) -> TurnGraph:
@@ -139,7 +139,7 @@ def _store(request: Request) -> Store:
     return request.app.state.graph.resources.store
 
 
-Paging = Annotated[Cut, Depends(_cut)]
+Paging = Annotated[PageRequest, Depends(_page_request)]
 """A parameter of a route: the requested page."""
 Serving = Annotated[TurnGraph, Depends(_graph)]
 """A parameter of a route: the graph that is served."""

@@ -94,18 +94,18 @@ async def resume_thread(request: Request, thread_id: ThreadId, actor: Acting, gr
 
 @router.get("/checkpoints", summary="List the checkpoints", responses=errors(404))
 async def list_checkpoints(
-    thread_id: ThreadId, actor: Acting, graph: Serving, cut: Paging
+    thread_id: ThreadId, actor: Acting, graph: Serving, paging: Paging
 ) -> Page[ShownCheckpoint]:
     """List the stored checkpoints of a thread, newest first."""
     thread = await graph.resources.store.threads.get(actor, thread_id)
     # Few are stored, and all are read at once: reading them slowly would block a running turn.
     kept = [_checkpoint(state) async for state in graph.aget_state_history(_config(actor, thread))]
-    if cut.after is not None:
+    if paging.after is not None:
         ids = [checkpoint.id for checkpoint in kept]
-        if cut.after not in ids:
+        if paging.after not in ids:
             raise InvalidInput("`after` is not an id of this list: start again without it")
-        kept = kept[ids.index(cut.after) + 1 :]
-    return page_of(kept[: cut.limit], lambda checkpoint: checkpoint, more=len(kept) > cut.limit)
+        kept = kept[ids.index(paging.after) + 1 :]
+    return page_of(kept[: paging.limit], lambda checkpoint: checkpoint, more=len(kept) > paging.limit)
 
 
 async def _outcome(events: AsyncGenerator[Event], thread_id: str, metrics: Metrics) -> TurnOutcome:

@@ -65,21 +65,23 @@ class ShownMessage(Entry):
 async def list_threads(
     actor: Acting,
     store: Memory,
-    cut: Paging,
+    paging: Paging,
     agent: Annotated[
         Words | None, Query(description="Only threads of the agent with this name or id.")
     ] = None,
 ) -> Page[ShownThread]:
     """List the threads, most recently created first."""
     agent_id = None if agent is None else (await store.agents.get(actor, agent)).id
-    return page_of_slice(await store.threads.page(actor, cut, agent_id=agent_id), _shown)
+    return page_of_slice(await store.threads.page(actor, paging, agent_id=agent_id), _shown)
 
 
 # Before the route of a thread, whose id may contain slashes.
 @router.get("/{thread_id:path}/messages", summary="List the messages", responses=errors(404))
-async def list_messages(thread_id: ThreadId, actor: Acting, store: Memory, cut: Paging) -> Page[ShownMessage]:
+async def list_messages(
+    thread_id: ThreadId, actor: Acting, store: Memory, paging: Paging
+) -> Page[ShownMessage]:
     """List the messages of a thread, newest first, including tool calls and their results."""
-    return page_of_slice(await store.messages.page(actor, thread_id, cut), ShownMessage.model_validate)
+    return page_of_slice(await store.messages.page(actor, thread_id, paging), ShownMessage.model_validate)
 
 
 @router.get("/{thread_id:path}", summary="Read a thread", responses=errors(404))

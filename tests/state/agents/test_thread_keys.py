@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.agents.thread_keys import key_of_call, thread_key, thread_name, thread_owner
-from voicegraph.state.database.paging import Cut
+from voicegraph.state.database.paging import PageRequest
 from voicegraph.state.store import Store
 from voicegraph.state.upkeep.erasure_subject import ErasureSubjects
 
@@ -53,16 +53,16 @@ async def test_the_longest_ids_of_threads_and_owners_can_be_kept(store: Store, s
     await store.threads.claim(actor, agent.id, thread_id)
     await store.messages.save(actor, agent.id, thread_id, [say("m1")])
     await store.tool_runs.begin(actor, thread_id, "m1", "c1", "clock")
-    assert [thread.id for thread in (await store.threads.page(actor, Cut())).entries] == [thread_id]
+    assert [thread.id for thread in (await store.threads.page(actor, PageRequest())).entries] == [thread_id]
     assert [message.thread_id for message in await store.messages.history(actor, thread_id)] == [thread_id]
 
 
 async def test_a_page_of_threads_follows_another_by_the_name_of_its_last_one(home: Home) -> None:
     for number in range(2, 5):
         await home.store.threads.claim(home.actor, home.agent.id, f"call-{number}")
-    page = await home.store.threads.page(home.actor, Cut(limit=3))
+    page = await home.store.threads.page(home.actor, PageRequest(limit=3))
     assert [thread.id for thread in page.entries] == ["call-4", "call-3", "call-2"]
-    rest = await home.store.threads.page(home.actor, Cut(after="call-2"))
+    rest = await home.store.threads.page(home.actor, PageRequest(after="call-2"))
     assert [thread.id for thread in rest.entries] == ["call-1"]
 
 
