@@ -15,7 +15,7 @@ from .memory.prompt import render_prompt
 from .replies.failed_step import ends_turn_on_error
 from .tools.results.results import SENTENCES, Outcome, tool_message
 from .window.repair import has_orphans, repair, unanswered
-from .window.turn_start import begin, behind
+from .window.turn_start import begin, messages_after
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ async def rebuild_memory(state: VoiceState, runtime: Runtime[Context]) -> VoiceU
     if begins:
         update["turn"] = {**state["turn"], "replies_after": (window[-1].id or "") if window else ""}
     if "latest" in update:
-        context.begun(state["turn"], behind(window, update["latest"]["after"]))
+        context.begun(state["turn"], messages_after(window, update["latest"]["after"]))
     if window is not state["messages"]:
         update["messages"] = Overwrite(window)
         update["stored_through"] = _still_stored(state, window)

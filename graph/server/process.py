@@ -16,7 +16,7 @@ import uvicorn
 from ..resources import Resources
 from ..settings import Settings
 from ..turns.build_graph import build_graph
-from .access.auth import refuse_open_door
+from .access.auth import requires_key
 from .access.bounded_protocol import Bounds, bounded_protocol
 from .app import create_app
 from .listening import listen_at
@@ -57,7 +57,7 @@ async def serve(
     reach while no key exists, for one where it cannot listen, and for an SQLite file that another process
     serves.
     """
-    keyed = await refuse_open_door(resources.store.database, host)
+    keyed = await requires_key(resources.store.database, host)
     resources.owner.serve()
     resources.models.get(None)  # Loading takes half a second: do it now, not in the first turn.
     app = create_app(build_graph(resources), metrics)

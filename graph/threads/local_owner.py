@@ -100,8 +100,8 @@ class _LocalThread:
         if graph.checkpointer is not storage.checkpointer:  # `langgraph dev` has its own.
             return graph, live
         seconds = storage.patience(self._run, live)
-        storage.checkpointer.write_patiently(key, seconds)
-        self._run.when_done(lambda: storage.checkpointer.write_patiently(key, None))
+        storage.checkpointer.retry_writes(key, seconds)
+        self._run.when_done(lambda: storage.checkpointer.retry_writes(key, None))
 
         async def storing(write: Callable[[], Awaitable[None]]) -> None:
             await retry_while_locked(write, seconds)

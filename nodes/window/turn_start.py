@@ -38,7 +38,7 @@ def begin(state: VoiceState, context: Context, turn: Turn) -> tuple[Reconciled, 
     return begun, latest
 
 
-def behind(messages: list[AnyMessage], after: str) -> list[AnyMessage]:
+def messages_after(messages: list[AnyMessage], after: str) -> list[AnyMessage]:
     """Return the messages after the one with the id `after`; all if it is missing."""
     ids = [message.id for message in messages]
     return messages[ids.index(after) + 1 :] if after in ids else messages

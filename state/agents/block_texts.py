@@ -9,7 +9,7 @@ from ..database.database import Database
 from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.uninterrupted import unbroken
 from ..errors import BlockNotFound, BlockTooLong, InvalidInput
-from ..tables.columns import Words
+from ..tables.columns import StorableText
 from ..tables.tables import BlockVersionRow
 from .actors import Actor
 from .block_rows import (
@@ -126,7 +126,7 @@ class BlockTexts:
                 request,
                 lambda row: as_version(row[0]),
                 order=[BlockVersionRow.version],
-                by=cast(BlockVersionRow.version, Words),
+                by=cast(BlockVersionRow.version, StorableText),
                 newest_first=True,
             )
 

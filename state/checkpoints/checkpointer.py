@@ -52,7 +52,7 @@ class Checkpointer(KeyedSaver):
         PostgreSQL's are in the database itself, which `Database.try_write` checks.
         """
 
-    def write_patiently(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
+    def retry_writes(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
         """Retry writes for the thread while another program has an SQLite file locked.
 
         `seconds` returns the current limit; `None` ends the retrying. PostgreSQL has no such lock.

@@ -177,10 +177,10 @@ def save_lost(
         status=CUT,
         created_at=lost.went_on,
     )
-    behind = [record for record in records if record.created_at >= lost.went_on]
-    for ids in _portions(record.id for record in behind):
+    later = [record for record in records if record.created_at >= lost.went_on]
+    for ids in _portions(record.id for record in later):
         connection.execute(_DELETE, {"thread": thread_id, "ids": ids})
-    save_records(connection, actor, agent_id, thread_id, [words, *behind])
+    save_records(connection, actor, agent_id, thread_id, [words, *later])
 
 
 def evict(connection: Connection, thread_id: str, ids: Collection[str]) -> None:

@@ -79,7 +79,7 @@ class Database(ABC):
         """Write about as much as a turn does, then roll back. Raises `StorageError` on failure."""
 
     @abstractmethod
-    def kept(self, text: str) -> str:
+    def storable_text(self, text: str) -> str:
         """Return `text` as it will be read back: U+FFFD replaces what the database cannot store."""
 
     @abstractmethod

@@ -58,13 +58,15 @@ async def page_of_rows(
         anchor = (await session.execute(query.with_only_columns(*order).where(by == request.after))).first()
         if anchor is None:
             raise InvalidInput("`after` is not an id of this list: start again without it")
-        page = query.where(_behind(order, anchor, newest_first=newest_first))
+        page = query.where(_is_after(order, anchor, newest_first=newest_first))
     columns = [column.desc() if newest_first else column for column in order]
     rows = (await session.execute(page.order_by(*columns).limit(request.limit + 1))).all()
     return Slice(tuple(made(row) for row in rows[: request.limit]), len(rows) > request.limit)
 
 
-def _behind(order: Sequence[InstrumentedAttribute[Any]], anchor: Sequence[Any], *, newest_first: bool) -> Any:
+def _is_after(
+    order: Sequence[InstrumentedAttribute[Any]], anchor: Sequence[Any], *, newest_first: bool
+) -> Any:
     """Return the condition that a row comes after `anchor` in the order of the columns."""
     pairs = list(zip(order, anchor, strict=True))
     ways = [

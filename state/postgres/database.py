@@ -91,7 +91,7 @@ class PostgresDatabase(Database):
         with suppress(TrialRollback):
             await self.write(attempt)
 
-    def kept(self, text: str) -> str:
+    def storable_text(self, text: str) -> str:
         """Return `text` as it will be read back."""
         return storable(text)
 

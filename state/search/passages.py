@@ -203,16 +203,16 @@ async def add_passages(
     first, last = numbers_of(agent)
     greatest = select(func.max(PassageRow.number)).where(PassageRow.number.between(first, last))
     number = (await session.execute(greatest)).scalar_one() or first
-    kept, now = database.kept, utc_now()
-    pieces = [(new, piece) for new in texts for piece in cut_text(kept(new.text))]
+    storable, now = database.storable_text, utc_now()
+    pieces = [(new, piece) for new in texts for piece in cut_text(storable(new.text))]
     rows = [
         PassageRow(
             number=number + place,
             id=new_id("passage"),
             agent_id=agent_id,
             text=piece,
-            context=None if new.context is None else kept(new.context),
-            tags=[kept(tag) for tag in new.tags],
+            context=None if new.context is None else storable(new.context),
+            tags=[storable(tag) for tag in new.tags],
             created_at=new.created_at or now,
         )
         for place, (new, piece) in enumerate(pieces, start=1)

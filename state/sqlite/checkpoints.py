@@ -136,12 +136,12 @@ class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
         found = await self._fetch(query, (thread_id,))
         return {(thread, space): number for thread, space, number in found}
 
-    def write_patiently(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
+    def retry_writes(self, thread_id: str, seconds: Callable[[], float] | None) -> None:
         """Retry writes for the thread while the file is locked, see `Checkpointer`."""
         if seconds is None:
-            self.patience.pop(thread_id, None)
+            self.write_limits.pop(thread_id, None)
         else:
-            self.patience[thread_id] = seconds
+            self.write_limits[thread_id] = seconds
 
 
 @asynccontextmanager

@@ -101,7 +101,7 @@ class SqliteDatabase(Database):
         with suppress(TrialRollback):
             await self.write(attempt)
 
-    def kept(self, text: str) -> str:
+    def storable_text(self, text: str) -> str:
         """Return `text` as it will be read back."""
         return encodable(text)
 

@@ -156,7 +156,7 @@ class QuickConnection(aiosqlite.Connection):
         self._opened_in.check()
         late, self.begins_late = self.begins_late, False
         call = _Call("a call")
-        call.function = partial(_behind_begin, function) if late else function
+        call.function = partial(_after_begin, function) if late else function
         try:
             return await self.execute_fetchall(call)
         except sqlite3.Error as error:
@@ -173,22 +173,22 @@ class QuickCursor(aiosqlite.Cursor):
     def __init__(self, connection: QuickConnection) -> None:
         self._owner = connection
         self._rows: list[Any] = []
-        self._told: tuple[Any, int, int | None] = (None, -1, None)
+        self._outcome: tuple[Any, int, int | None] = (None, -1, None)
 
     @property
     def description(self) -> Any:
         """The columns of the rows, `None` if the statement returns none."""
-        return self._told[0]
+        return self._outcome[0]
 
     @property
     def rowcount(self) -> int:
         """The number of rows that the statement wrote, -1 if it writes none."""
-        return self._told[1]
+        return self._outcome[1]
 
     @property
     def lastrowid(self) -> int | None:
         """The row id of the last inserted row."""
-        return self._told[2]
+        return self._outcome[2]
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
         """Run a statement and fetch all its rows."""
@@ -199,11 +199,11 @@ class QuickCursor(aiosqlite.Cursor):
         def run(connection: sqlite3.Connection) -> tuple[list[Any], tuple[Any, int, int | None]]:
             cursor = connection.execute(sql, tuple(parameters or ()))
             rows = cursor.fetchall()
-            told = cursor.description, cursor.rowcount, cursor.lastrowid
+            outcome = cursor.description, cursor.rowcount, cursor.lastrowid
             cursor.close()  # Closed here: otherwise it may wait for the connection's next statement.
-            return rows, told
+            return rows, outcome
 
-        self._rows, self._told = await self._owner.run(run)
+        self._rows, self._outcome = await self._owner.run(run)
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> Self:
@@ -212,7 +212,7 @@ class QuickCursor(aiosqlite.Cursor):
 
         def run(connection: sqlite3.Connection) -> None:
             cursor = connection.executemany(sql, rows)
-            self._told = None, cursor.rowcount, None
+            self._outcome = None, cursor.rowcount, None
             cursor.close()
 
         await self._owner.run(partial(_in_transaction, run))
@@ -237,7 +237,7 @@ class QuickCursor(aiosqlite.Cursor):
         self._rows = []
 
 
-def _behind_begin(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
+def _after_begin(function: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
     connection.execute("BEGIN")
     return function(connection)
 

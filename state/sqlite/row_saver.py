@@ -43,7 +43,7 @@ class RowSaver(SyncSaver):
     def __init__(self, connection: QuickConnection, path: str) -> None:
         # Strict: the default deserializes any importable type named in a checkpoint.
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.heads, self.patience = HeadCache(), dict[str, Callable[[], float]]()
+        self.heads, self.write_limits = HeadCache(), dict[str, Callable[[], float]]()
         """Functions by thread key that return the current time limit of its writes, by default 5 seconds."""
         self.lock, self._opened_in = asyncio.Lock(), OpenedIn()
         self.connection, self._path = connection, path
@@ -159,11 +159,11 @@ class RowSaver(SyncSaver):
 
     async def _commit(self, batch: Batch) -> None:
         writes = [write for each in batch.values() for write in each]
-        patience = [self.patience.get(thread_id, _busy_seconds) for thread_id in batch]
+        limits = [self.write_limits.get(thread_id, _busy_seconds) for thread_id in batch]
         try:
             await self._write(
                 lambda: self.connection.together(partial(rows.write, writes=writes)),
-                lambda: max(each() for each in patience),
+                lambda: max(each() for each in limits),
             )
         except BaseException:
             for thread_id in batch:

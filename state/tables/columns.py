@@ -58,7 +58,7 @@ def storable(text: str) -> str:
     return encodable(text).replace("\0", "\ufffd")
 
 
-class Words(TypeDecorator[str]):
+class StorableText(TypeDecorator[str]):
     """Text of any length and any characters.
 
     Half a surrogate pair, which models do send, cannot be encoded. It becomes U+FFFD, because losing the

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from .columns import Instant, Plain, PlainDict, PlainList, RowNumber, Words
+from .columns import Instant, Plain, PlainDict, PlainList, RowNumber, StorableText
 
 SEQUENCE_BITS = 32
 """A message's number is `agent.number << 32 | sequence`, so that BETWEEN keeps a query inside one agent."""
@@ -35,7 +35,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Words(),
+        str: StorableText(),
         datetime: Instant(),
         list[str]: Plain,
         PlainDict: Plain,

@@ -76,7 +76,7 @@ Calling = Annotated[Actor, Depends(identified)]
 """The same for routes that call `over_rate` themselves, because a caller listens to the answer."""
 
 
-async def refuse_open_door(database: Database, host: str) -> bool:
+async def requires_key(database: Database, host: str) -> bool:
     """Return whether requests at the address `host` need a key; if not, only this machine is served.
 
     Raises `InvalidSetting` for an address that others can reach while no valid key exists.

@@ -9,7 +9,7 @@ from ....state.agents.actors import Actor
 from ....state.errors import AgentNotFound
 from ...turns.turn_graph import TurnGraph
 from .client_conversation import ClientConversation
-from .thread_candidates import Candidates, look
+from .thread_candidates import Candidates, find_candidates
 
 _MOST_LOOKS = 5
 """Maximum number of lookups while other requests start turns on the thread."""
@@ -68,9 +68,9 @@ async def _candidates(graph: TurnGraph, actor: Actor, agent: str, told: ClientCo
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + (_LATE if graph.resources.owner.is_shared else 0.0)
-    found = await look(graph, actor, agent, told)
+    found = await find_candidates(graph, actor, agent, told)
     while found.late and continued_one(found.agreements, all_seen=False) is None and loop.time() < until:
         await asyncio.sleep(_PAUSE)
-        found = await look(graph, actor, agent, told)
+        found = await find_candidates(graph, actor, agent, told)
     found.all_seen = found.all_seen and not found.late
     return found

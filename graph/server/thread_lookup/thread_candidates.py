@@ -50,7 +50,7 @@ class Candidates:
             self.agreements[thread_id] = agreed
 
 
-async def look(graph: TurnGraph, actor: Actor, agent: str, told: ClientConversation) -> Candidates:
+async def find_candidates(graph: TurnGraph, actor: Actor, agent: str, told: ClientConversation) -> Candidates:
     """Return the recent threads of the agent and actor that the history may continue.
 
     Raises `AgentNotFound`.

@@ -18,7 +18,7 @@ from ...database.uninterrupted import unbroken
 from ...errors import InvalidInput
 from ...migrations.upgrade import HEAD, revision_of
 from ...open import open_database
-from .copy_rows import TABLES, Key, canonical, count_rows, keys_behind, rows_behind, write_rows
+from .copy_rows import TABLES, Key, canonical, count_rows, keys_after, rows_after, write_rows
 
 _BATCH = 200
 _KEYS = 2000
@@ -102,13 +102,13 @@ async def compare_tables(source: Database, target: Database) -> list[Compared]:
 async def _copy_some(
     source: Database, target: Database, table: Table, after: Key | None
 ) -> tuple[int, Key] | None:
-    rows = await source.read(lambda connection: rows_behind(connection, table, after, limit=_BATCH))
+    rows = await source.read(lambda connection: rows_after(connection, table, after, limit=_BATCH))
     if not rows:
         return None
     last = next(reversed(rows))
 
     def write(connection: Connection) -> None:
-        there = rows_behind(connection, table, after, up_to=last)
+        there = rows_after(connection, table, after, up_to=last)
         wanted = [
             row
             for key, row in rows.items()
@@ -126,7 +126,7 @@ async def _copy_some(
 
 @unbroken
 async def _keys(database: Database, table: Table, after: Key | None) -> list[Key]:
-    return await database.read(lambda connection: keys_behind(connection, table, after, _KEYS))
+    return await database.read(lambda connection: keys_after(connection, table, after, _KEYS))
 
 
 @unbroken
@@ -152,7 +152,7 @@ async def _checksum(database: Database, table: Table) -> tuple[int, str]:
 
 @unbroken
 async def _rows(database: Database, table: Table, after: Key | None) -> dict[Key, dict[str, object]]:
-    return await database.read(lambda connection: rows_behind(connection, table, after, limit=_BATCH))
+    return await database.read(lambda connection: rows_after(connection, table, after, limit=_BATCH))
 
 
 _LAST_NUMBER = {

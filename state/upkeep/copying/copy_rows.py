@@ -27,7 +27,7 @@ def count_rows(connection: Connection, table: Table) -> int:
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def rows_behind(
+def rows_after(
     connection: Connection,
     table: Table,
     after: Key | None,
@@ -39,18 +39,18 @@ def rows_behind(
     keys = list(table.primary_key)
     query = select(table).order_by(*keys).limit(limit)
     if after is not None:
-        query = query.where(_behind(keys, after))
+        query = query.where(_is_after(keys, after))
     if up_to is not None:
-        query = query.where(~_behind(keys, up_to))
+        query = query.where(~_is_after(keys, up_to))
     return {_key(table, row): dict(row) for row in connection.execute(query).mappings()}
 
 
-def keys_behind(connection: Connection, table: Table, after: Key | None, limit: int) -> list[Key]:
+def keys_after(connection: Connection, table: Table, after: Key | None, limit: int) -> list[Key]:
     """Return the next keys."""
     keys = list(table.primary_key)
     query = select(*keys).order_by(*keys).limit(limit)
     if after is not None:
-        query = query.where(_behind(keys, after))
+        query = query.where(_is_after(keys, after))
     return [tuple(row) for row in connection.execute(query)]
 
 
@@ -76,7 +76,7 @@ def _key(table: Table, row: Any) -> Key:
     return tuple(row[column.name] for column in table.primary_key)
 
 
-def _behind(columns: Sequence[Column[Any]], key: Key) -> Any:
+def _is_after(columns: Sequence[Column[Any]], key: Key) -> Any:
     pairs = list(zip(columns, key, strict=True))
     return or_(
         *(

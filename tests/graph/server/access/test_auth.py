@@ -7,7 +7,7 @@ import pytest
 from served_app import Serve
 from sqlalchemy import event
 
-from voicegraph.graph.server.access.auth import refuse_open_door
+from voicegraph.graph.server.access.auth import requires_key
 from voicegraph.graph.server.access.keyring import TRUSTED_FOR, Keyring
 from voicegraph.graph.server.access.local_access import is_loopback
 from voicegraph.graph.server.access.rates import Rates
@@ -230,14 +230,14 @@ def test_a_user_who_is_refused_is_in_the_log_once_a_minute(caplog: pytest.LogCap
 
 
 async def test_the_server_listens_to_others_only_with_a_key(store: Store) -> None:
-    assert await refuse_open_door(store.database, "127.0.0.1") is False
+    assert await requires_key(store.database, "127.0.0.1") is False
     with pytest.raises(InvalidSetting, match="voicegraph keys create"):
-        await refuse_open_door(store.database, "0.0.0.0")
+        await requires_key(store.database, "0.0.0.0")
     key, _ = await store.keys.create(ADA, "phone")
-    assert await refuse_open_door(store.database, "0.0.0.0") is True
+    assert await requires_key(store.database, "0.0.0.0") is True
     await store.keys.revoke(ADA, key.id)
     with pytest.raises(InvalidSetting):
-        await refuse_open_door(store.database, "0.0.0.0")
+        await requires_key(store.database, "0.0.0.0")
 
 
 @pytest.mark.parametrize(
