@@ -12,7 +12,8 @@ from typing import Literal
 from ...nodes.context import Background
 from ...state.agents.thread_keys import thread_name
 from ...state.errors import StorageError, ThreadBusy
-from ...state.postgres.leases import Lease, Leases
+from ...state.postgres.lease import Lease
+from ...state.postgres.leases import Leases
 from ...state.postgres.wishes import Answer, Kind, Look, Wish
 from .owner import NOTHING_RAN, InterruptedElsewhere
 from .running import Threads, TurnRun

@@ -11,7 +11,8 @@ from langchain_core.runnables import RunnableConfig
 from ...nodes.context import Context
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.postgres.checkpoints import PostgresSaver
-from ...state.postgres.leases import Lease, Leases
+from ...state.postgres.lease import Lease
+from ...state.postgres.leases import Leases
 from ...state.postgres.patience import Patience
 from ...state.postgres.turn_saver import TurnSaver
 from .journaling import Journaling

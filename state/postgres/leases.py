@@ -1,22 +1,20 @@
-"""Threads belong to one process at a time: PostgreSQL's advisory locks, and notices between the holders."""
+"""A thread belongs to one process at a time, by PostgreSQL's advisory locks."""
 
-import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..agents.thread_keys import thread_name
 from ..database.location import Location
-from ..errors import StorageError, ThreadLost
+from ..errors import StorageError
+from .lease import Lease, ThreadFacts
 from .link import Connection, Link
 from .wishes import PASS_ON, Wishes
 
 _LOCK = "SELECT pg_try_advisory_lock(%s)"
 _UNLOCK = "SELECT pg_advisory_unlock(%s)"
-# Behind the lock as a statement of its own: it must see what the last holder wrote.
+# A separate statement after the lock: it must see what the last holder wrote.
 _FACTS = """
     SELECT (SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(thread)s AND checkpoint_ns = ''
             ORDER BY checkpoint_id DESC LIMIT 1),
@@ -33,89 +31,9 @@ _LOCKS = """
 _OF_KEY = f"{_LOCKS} AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid"
 _END_HOLDER = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {_OF_KEY} AND pid <> pg_backend_pid()"
 _END_PROCESS = "SELECT pg_terminate_backend(%s)"
-_LOOK_AGAIN = 0.05
 _HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
 ALL_HELD = f"SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE {_LOCKS}"
-"""Gives what `key_of` returns for all that any process has."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadFacts:
-    """What is known of a thread under its lock: its newest checkpoint and its owner, `None` for none.
-
-    `said` is true when messages of it are stored, `left` when the journal has a turn that did not end;
-    `taken_at` is when it was locked, by the server's clock.
-    """
-
-    head: str | None
-    organization_id: str | None
-    user_id: str | None
-    agent_id: str | None
-    said: bool
-    left: bool
-    taken_at: datetime
-
-
-class Lease:
-    """A thread that belongs to this process until it gives it back, or loses it; `thread_id` is its key."""
-
-    def __init__(self, thread_id: str, facts: ThreadFacts, is_sure: Callable[[], bool]) -> None:
-        """Take `thread_id`; `is_sure` tells if the server lately showed that it keeps our locks."""
-        self.thread_id, self.facts, self._is_sure = thread_id, facts, is_sure
-        self.head = facts.head
-        """The newest checkpoint of the thread, as far as its holder knows."""
-        self.taken_at, self.is_wanted = facts.taken_at, False
-        """When it was taken, by the server's clock; whether other processes wait for it."""
-        self._ours = {facts.head}
-        self._sure = asyncio.Event()
-        self._sure.set()
-        self._lost: list[Callable[[], None]] = []
-        self._is_lost = False
-
-    def when_lost(self, call: Callable[[], None]) -> None:
-        """Call `call` when another process has taken the thread over."""
-        self._lost.append(call)
-
-    def writing(self, checkpoint_id: str) -> None:
-        """Note that a checkpoint is about to be written."""
-        self._ours.add(checkpoint_id)
-        self.head = max(self.head or "", checkpoint_id)
-
-    async def held(self, within: float) -> None:
-        """Return when the thread is certainly ours, which takes a while when the server was away.
-
-        Raises `ThreadLost` when another process has taken it over, `StorageError` when nobody knows `within`
-        so many seconds.
-        """
-        if not (self._sure.is_set() and self._is_sure()):
-            try:
-                async with asyncio.timeout(within):
-                    await self._until_sure()
-            except TimeoutError:
-                away = StorageError("the database is away: what was said cannot be stored now")
-                away.retryable = True
-                raise away from None
-        if self._is_lost:
-            raise ThreadLost(thread_name(self.thread_id))
-
-    async def _until_sure(self) -> None:
-        await self._sure.wait()
-        while not self._is_sure():  # It is asked about every second.
-            await asyncio.sleep(_LOOK_AGAIN)
-            await self._sure.wait()
-
-    def doubt(self) -> None:
-        """Note that the lock is gone; another process may have it."""
-        self._sure.clear()
-
-    def regain(self, facts: ThreadFacts | None) -> bool:
-        """Take in that it is ours again, or not (`None`); return false when somebody wrote in between."""
-        self._is_lost = facts is None or facts.head not in self._ours
-        self._sure.set()
-        if self._is_lost:
-            for call in self._lost:
-                call()
-        return not self._is_lost
+"""Returns the number, as of `key_of`, of each lock that any process holds."""
 
 
 class Leases:
@@ -130,12 +48,12 @@ class Leases:
 
     @property
     def address(self) -> int:
-        """Where other processes can send notices to; another one after each break."""
+        """The server process that holds the locks; it changes when the connection is restored."""
         return self._link.address
 
     @property
     def is_up(self) -> bool:
-        """False while the server is away."""
+        """False while the server is unreachable."""
         return self._link.is_up
 
     def at(self, moment: float) -> datetime:
@@ -156,25 +74,25 @@ class Leases:
         await self.wishes.open()
 
     def listen(self, hear: Callable[[str], None]) -> None:
-        """Tell `hear` what other processes say from now on."""
+        """Call `hear` with each notice of another process from now on."""
         self._hear = hear
 
     async def close(self) -> None:
-        """Free all."""
+        """Disconnect, which frees all threads."""
         await self._link.close()
 
     async def take(self, thread_id: str) -> Lease | None:
-        """Take the thread, `None` when another process has it. Raises `StorageError`.
+        """Take the thread; `None` if another process has it. Raises `StorageError`.
 
-        Within a process nobody may have it either: that is not seen here.
+        The caller must know that no other turn of this process has it: PostgreSQL would allow that.
         """
         return await self._link.ask(lambda connection: self._take(connection, thread_id))
 
     async def give_back(self, lease: Lease) -> None:
-        """Free the thread for the process that waits longest; a server that is away frees it by itself."""
+        """Free the thread, and notify the process that waits longest for it."""
         self._discard(lease)
         if not self._link.is_up:
-            return  # The lock is gone, or goes in `link_made`.
+            return  # The lock is gone, or is freed in `link_made`.
         key = key_of(lease.thread_id)
 
         async def free(connection: Connection) -> None:
@@ -187,11 +105,10 @@ class Leases:
             await self._link.ask(free)
 
     async def end_holder(self, thread_id: str, process: int | None = None) -> None:
-        """End the session of a process that has the thread and stands still: what it has locked is free then.
+        """Terminate the session of a frozen process that has the thread, which frees its locks.
 
-        `process` is the server process of that session, if it is known.
-
-        Should it go on, it finds its session ended before it writes. Raises `StorageError`.
+        `process` is the server process of that session if it is known. A process that wakes up later finds
+        its session ended before it writes. Raises `StorageError`.
         """
 
         async def end(connection: Connection) -> None:
@@ -203,7 +120,7 @@ class Leases:
         await self._link.ask(end)
 
     async def is_held(self, thread_id: str) -> bool:
-        """Tell if any process has the thread. Raises `StorageError`."""
+        """Return whether any process has the thread. Raises `StorageError`."""
 
         async def look(connection: Connection) -> bool:
             return (await connection.execute(_HELD, _halves(thread_id))).rowcount > 0
@@ -211,7 +128,7 @@ class Leases:
         return await self._link.ask(look)
 
     async def held(self, thread_ids: Iterable[str]) -> set[str]:
-        """Return those of the threads that any process has, in one query. Raises `StorageError`."""
+        """Return the threads among these that any process has, by one query. Raises `StorageError`."""
 
         async def look(connection: Connection) -> set[int]:
             return {key for (key,) in await (await connection.execute(ALL_HELD)).fetchall()}
@@ -232,13 +149,13 @@ class Leases:
         return await self._link.ask(lock)
 
     async def unlock(self, what: str, name: str) -> None:
-        """Free it."""
+        """Free the `what` of this name."""
         if self._link.is_up:
             with suppress(StorageError):
                 await self._link.ask(lambda connection: connection.execute(_UNLOCK, (key_of(name, what),)))
 
     async def link_made(self, connection: Connection) -> None:
-        """Take all threads again that were ours when the link broke, and free those given back meanwhile."""
+        """Take again all threads that this process had when the link broke, except those given back since."""
         taken: set[Lease] = set()
         for lease in list(self._open.values()):
             facts = await _locked(connection, lease.thread_id)
@@ -246,19 +163,19 @@ class Leases:
                 taken.add(lease)
             if self._has(lease) and not lease.regain(facts):
                 self._discard(lease)
-        # A turn goes on as soon as its thread is ours again, and may give that back before all others are.
+        # A turn goes on once its thread is taken again, and may give it back before all others are taken.
         while given_back := taken - set(self._open.values()):
             taken -= given_back
             for lease in given_back:
                 await connection.execute(_UNLOCK, (key_of(lease.thread_id),))
 
     def link_broken(self) -> None:
-        """Be sure of no thread any more."""
+        """Doubt all leases until the link is made again."""
         for lease in self._open.values():
             lease.doubt()
 
     def hear(self, notice: str) -> None:
-        """Pass on what another process says."""
+        """Pass on a notice of another process."""
         self._hear(notice)
 
     async def _take(self, connection: Connection, thread_id: str) -> Lease | None:
@@ -279,7 +196,7 @@ class Leases:
 
 @asynccontextmanager
 async def open_leases(location: Location) -> AsyncGenerator[Leases]:
-    """Give the leases of a PostgreSQL database, open during the body. Raises `StorageError`."""
+    """Connect to a PostgreSQL database for its leases during the body. Raises `StorageError`."""
     leases = Leases(location)
     try:
         await leases.open()
@@ -289,7 +206,7 @@ async def open_leases(location: Location) -> AsyncGenerator[Leases]:
 
 
 async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
-    """Lock the thread and read what must be known of it, in one round trip; `None` when it is locked."""
+    """Lock the thread and read its facts in one round trip; `None` if another process has locked it."""
     async with connection.pipeline():
         locking = await connection.execute(_LOCK, (key_of(thread_id),))
         reading = await connection.execute(_FACTS, {"thread": thread_id})
@@ -309,7 +226,7 @@ async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
 
 
 def key_of(thread_id: str, what: str = "thread") -> int:
-    """Return the number that PostgreSQL locks for a thread, or for another thing of this name."""
+    """Return the number by which PostgreSQL locks a thread, or the `what` of this name."""
     digest = hashlib.blake2b(f"{what}\0{thread_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 

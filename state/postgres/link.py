@@ -1,6 +1,6 @@
 """Two connections to PostgreSQL that link a process with the others.
 
-The pair is not of a pool: locks end with the connection that took them, and notices come at any time.
+They are not from the pool: a lock ends with its connection, and notices arrive at any time.
 """
 
 import asyncio
@@ -27,17 +27,20 @@ T = TypeVar("T")
 Connection = AsyncConnection[tuple[Any, ...]]
 
 LONGEST_OUTAGE = 5.0
-"""Seconds that a question waits for the connections to come back; a caller waits for it in silence."""
+"""Maximum seconds that a query waits for a broken connection to be restored; the caller hears nothing."""
 
 _FIRST_RETRY, _LONGEST_RETRY = 0.05, 1.0
 _HEARTBEAT = 1.0
 SURE_FOR = 3.0
-"""Seconds after the last answer of the server in which a process counts on its locks.
+"""Seconds after the server's last answer during which a process relies on its locks.
 
-Others end the session of a process that has been silent for longer (`end_holder`), and take its threads.
+Other processes terminate the session of one that is silent for longer, and take its threads.
 """
 _ANSWER_WITHIN = 15.0
-"""Seconds; a server that is gone is noticed earlier, by the system, and a process may be slow for a while."""
+"""Seconds without an answer after which the connection counts as broken.
+
+TCP usually notices a dead server earlier, and this process may itself be slow for a while.
+"""
 
 _QUICK: dict[str, Any] = {
     "keepalives_idle": 2,
@@ -45,7 +48,7 @@ _QUICK: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 5000,
 }
-# The server finds out within seconds that the machine at the other end is gone, and frees its locks.
+# The server notices within seconds that a client machine is gone, and frees its locks.
 _PREPARE = """
     SELECT set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false),
         set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '5000', false),
@@ -59,25 +62,25 @@ _END_SESSION = """
 
 
 class Listener(Protocol):
-    """Who is told what becomes of a link."""
+    """Receives the events of a link."""
 
     async def link_made(self, connection: Connection) -> None:
-        """Nobody else uses the new `connection` yet; what was locked by an earlier one is not any more."""
+        """The link is up again by `connection`, which nothing else uses yet; earlier locks are gone."""
         ...
 
     def link_broken(self) -> None:
-        """What was locked is free for others."""
+        """The link is down, and its locks are gone."""
         ...
 
     def hear(self, notice: str) -> None:
-        """Another process says something."""
+        """A notice of another process has arrived."""
         ...
 
 
 class Link:
-    """Two connections of a process, made anew when they break: for short questions, and to hear notices.
+    """Two connections of a process, restored when they break: one for short queries, one for notices.
 
-    `address` is where other processes can send notices to.
+    `address` is the server process of the first one, by which other processes send notices to this one.
     """
 
     def __init__(self, location: Location, listener: Listener) -> None:
@@ -94,32 +97,32 @@ class Link:
 
     @property
     def is_up(self) -> bool:
-        """False while the server is away."""
+        """False while the server is unreachable."""
         return self._up.is_set()
 
     @property
     def is_sure(self) -> bool:
-        """False when the server said nothing for a while, perhaps because this process stood still."""
+        """False if the server has not answered for a while, perhaps because this process was frozen."""
         return time.monotonic() - self._answered_at < SURE_FOR
 
     async def open(self) -> None:
-        """Connect. Raises `StorageError` when the server cannot be reached."""
+        """Connect. Raises `StorageError` if the server cannot be reached."""
         with postgres_faults(self._location.shown):
             pair = await self._connect()
         self._keeping = asyncio.create_task(self._keep(*pair))
         await self._up.wait()
 
     async def close(self) -> None:
-        """Disconnect; what was locked is free then."""
+        """Disconnect, which frees the locks."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait({self._keeping})
 
     @unbroken
     async def ask(self, question: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what `question` returns of the connection, which it has for itself.
+        """Return the result of `question`, which has the connection to itself.
 
-        Waits for one that is broken to come back. Raises `StorageError`.
+        Waits until a broken connection is restored. Raises `StorageError`.
         """
         try:
             async with asyncio.timeout(LONGEST_OUTAGE):
@@ -133,12 +136,12 @@ class Link:
             with postgres_faults(self._location.shown):
                 if connection is None:
                     raise psycopg.OperationalError("the connection broke")
-                self._asking = asyncio.current_task()  # Nobody else's: each question is `unbroken`.
+                self._asking = asyncio.current_task()  # A task of its own: `ask` is `unbroken`.
                 try:
                     return await question(connection)
                 except psycopg.Error:
                     if connection.closed and connection is self._connection:
-                        self._broken.set()  # A question of the link before says nothing of this one.
+                        self._broken.set()  # The error may be from an earlier connection.
                     raise
                 except asyncio.CancelledError:
                     if not connection.closed:
@@ -161,7 +164,7 @@ class Link:
             talking, hearing = pair
 
     async def _use(self, talking: Connection, hearing: Connection) -> None:
-        """Use a new pair until it breaks."""
+        """Use a new pair of connections until one breaks."""
         try:
             self.address = await self._replace_session(talking)
             await hearing.execute(SQL("LISTEN {}").format(Identifier(_channel(self.address))))
@@ -185,18 +188,18 @@ class Link:
             self._listener.link_broken()
             await talking.close()
             if self._asking is not None:
-                self._asking.cancel()  # From a closed socket no answer comes, and no error either.
+                self._asking.cancel()  # A closed socket gives neither an answer nor an error.
             await hearing.close()
 
     async def _replace_session(self, talking: Connection) -> int:
-        """End the session before this one, and return the process of the server that serves this one.
+        """Terminate the previous session and return the server process of this one.
 
-        The server may not know yet that the one before broke, and keeps its locks.
+        The server may not have noticed that the previous connection broke, and still keep its locks.
         """
         if self._session is not None:
             try:
                 await talking.execute(_END_SESSION, self._session)
-            except psycopg.Error as error:  # Old servers wait for no end; then the locks go by themselves.
+            except psycopg.Error as error:  # Old servers cannot wait for the end; the locks are freed later.
                 log.info("the last session was not ended", extra={"error": type(error).__name__})
         cursor = await talking.execute(_SESSION)
         [self._session] = await cursor.fetchall()
@@ -207,8 +210,8 @@ class Link:
             async for notice in hearing.notifies(timeout=_HEARTBEAT):
                 try:
                     self._listener.hear(notice.payload)
-                except Exception:  # Whatever somebody sends, the next notice must be heard.
-                    log.exception("a notice of another process could not be understood")
+                except Exception:  # Any client may send a notice; the next one must still be received.
+                    log.exception("a notice of another process could not be read")
             async with asyncio.timeout(_ANSWER_WITHIN):
                 await hearing.execute("SELECT 1")
                 async with self._one_at_a_time:
@@ -231,7 +234,7 @@ class Link:
             raise
 
     async def _require_sessions(self, talking: Connection, hearing: Connection) -> None:
-        """Raise `StorageError` unless each connection has a process of the server to itself."""
+        """Raise `StorageError` unless each connection has a server process of its own."""
         seen: list[set[int]] = [set(), set()]
         for _ in range(2):
             for connection, processes in zip((talking, hearing), seen, strict=True):
@@ -252,7 +255,7 @@ class Link:
         connection = await AsyncConnection.connect(conninfo(self._location), autocommit=True, **given)
         try:
             await connection.execute(_PREPARE)
-        except psycopg.Error as error:  # Old servers do not know all of it.
+        except psycopg.Error as error:  # Old servers lack some of the settings.
             log.info("the server keeps its own keepalives", extra={"error": type(error).__name__})
         return connection
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from ..backoff import backoff
 from ..errors import StorageError
-from .leases import Lease
+from .lease import Lease
 
 T = TypeVar("T")
 

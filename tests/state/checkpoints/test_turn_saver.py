@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError, ThreadLost
 from voicegraph.state.open import open_checkpointer
-from voicegraph.state.postgres.leases import Lease, ThreadFacts
+from voicegraph.state.postgres.lease import Lease, ThreadFacts
 from voicegraph.state.postgres.patience import Patience
 from voicegraph.state.postgres.turn_saver import TurnSaver
 

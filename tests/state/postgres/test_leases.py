@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from voicegraph.state.database.location import parse_location
-from voicegraph.state.postgres.leases import Lease, Leases, open_leases
+from voicegraph.state.postgres.lease import Lease
+from voicegraph.state.postgres.leases import Leases, open_leases
 
 THREADS = [f"call-{number}" for number in range(8)]
 
