@@ -46,8 +46,8 @@ class TurnRun:
         self.asked = time.monotonic()
         """Monotonic time of the request."""
         self.stop = Interruption()
-        self.failed_by: VoicegraphError | None = None
-        """The error that failed the turn in this process."""
+        self.errors: list[VoicegraphError] = []
+        """What failed the turn in this process."""
         self.done = asyncio.Event()
         self.claimed = asyncio.Event()
         """Set once the thread is known to belong to the run's actor, or the run has ended."""
@@ -118,10 +118,6 @@ class TurnRun:
             self.tell(event)
         else:
             writer(encode_event(event))
-
-    def fail(self, error: VoicegraphError) -> None:
-        """Note the error that fails the turn."""
-        self.failed_by = error
 
     def interrupt(self, heard: str | None) -> bool:
         """Request the turn to stop; return whether its end will cut the stored reply to `heard`.

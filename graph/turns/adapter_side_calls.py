@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
-from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langgraph.graph.state import CompiledStateGraph
 
 from ...nodes.text.words import bare_words
@@ -21,7 +21,7 @@ from ..clients.side_call_rules import LONGEST_TEXT, Asked, is_side_call, may_quo
 from ..clients.side_events import side_events
 from ..resources import Resources
 from .known_conversation import known_conversation
-from .stream_parts import modes_of, stream_part
+from .stream_parts import modes_of, spoken_part
 
 _MODES = {"custom", "messages"}
 
@@ -85,8 +85,5 @@ async def _stream(events: AsyncGenerator[Event], options: Mapping[str, Any]) -> 
     async with aclosing(events):
         async for event in events:
             yield event
-            if isinstance(event, Speech):
-                chunk = AIMessageChunk(content=event.content)
-                part = stream_part("messages", (chunk, {"langgraph_node": "call_llm"}), options)
-                if part is not None:
-                    yield part
+            if isinstance(event, Speech) and (part := spoken_part(event.content, options)) is not None:
+                yield part

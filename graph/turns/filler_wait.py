@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from ...nodes.context import Context
 from ...nodes.replies.filler import fill_silence
 from ...nodes.turn.events import Event, Speech
 from ..threads.running import TurnRun
-from .stream_parts import stream_part
+from .stream_parts import spoken_part
 
 
 @asynccontextmanager
@@ -33,10 +32,9 @@ async def wait_with_filler(
 
     def tell(event: Event) -> None:
         run.tell(event)
+        metadata = config.get("metadata", {})
         if isinstance(event, Speech):
-            chunk = AIMessageChunk(content=event.content, id=reply_id)
-            metadata = {**config.get("metadata", {}), "langgraph_node": "call_llm"}
-            part = stream_part("messages", (chunk, metadata), options)
+            part = spoken_part(event.content, options, id=reply_id, metadata=metadata)
             if part is not None:
                 run.tell(part)
 

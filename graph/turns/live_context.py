@@ -37,5 +37,5 @@ def live_context(
         send=run.send,
         consolidate=resources.consolidator.wake,
         stop=run.stop,
-        failed=run.fail,
+        failed=run.errors.append,
     )

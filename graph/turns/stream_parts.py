@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.messages import AIMessageChunk
+
 from ...nodes.turn.events import Event, encode_event
 
 
@@ -20,6 +22,14 @@ def carries_only_events(options: Mapping[str, Any]) -> bool:
 def encoded(part: Any, options: Mapping[str, Any]) -> Any:
     """Return a part of a run's stream as it leaves the graph; `None` for an event that is not asked for."""
     return stream_part("custom", encode_event(part), options) if isinstance(part, Event) else part
+
+
+def spoken_part(
+    text: str, options: Mapping[str, Any], *, id: str | None = None, metadata: Mapping[str, Any] | None = None
+) -> Any:
+    """Return spoken text as a part of the stream mode `messages`, `None` if the run does not use it."""
+    chunk = AIMessageChunk(content=text, id=id)
+    return stream_part("messages", (chunk, {**(metadata or {}), "langgraph_node": "call_llm"}), options)
 
 
 def stream_part(mode: str, data: Any, options: Mapping[str, Any]) -> Any:

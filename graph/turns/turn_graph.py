@@ -183,8 +183,8 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
                 memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
                 async for part in graph._parts(live, input, config, held, **options):
                     yield part
-        if run.failed_by is not None and live.limits.raise_errors:
-            raise run.failed_by
+        if run.errors and live.limits.raise_errors:
+            raise run.errors[-1]
 
     def steps(self, live: Context, input: Any, config: RunnableConfig, **options: Any) -> AsyncIterator[Any]:
         """Run LangGraph's own steps, on a thread that the caller has for itself, and yield their stream."""
