@@ -88,10 +88,10 @@ def test_the_map_draws_folders_and_files_that_exist() -> None:
     assert [name for name in missing if f"{name}/" not in tree] == []
 
 
-def test_the_map_names_one_or_two_places_for_each_of_ten_changes() -> None:
+def test_the_map_names_one_or_two_places_for_each_change() -> None:
     table = PAGES["docs/map.md"].partition("## Where to change what")[2]
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == 10
+    assert len(rows) >= 10
     assert [row for row in rows if len(_PATH.findall(row)) not in (1, 2)] == []
 
 
