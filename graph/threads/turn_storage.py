@@ -28,7 +28,7 @@ class TurnStorage:
         self._until = float("inf")
 
     def end_in(self, seconds: float) -> None:
-        """Stop retrying after so many seconds from now: the process ends."""
+        """Stop retrying `seconds` from now, because the process ends."""
         self._until = time.monotonic() + seconds
 
     def patience(self, run: TurnRun, live: Context) -> Callable[[], float]:

@@ -76,7 +76,7 @@ def voice_tool(
 
     @voice_tool(side_effects=True, timeout=20)
     async def book_table(guests: int) -> str:
-        "Book a table for so many guests."
+        "Book a table for a number of guests."
 
     A tool returns text for the model, or data that becomes JSON. LangGraph's `Command`, generators and
     `interrupt()` are not supported: they are refused when the tool is registered if they can be detected;

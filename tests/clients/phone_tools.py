@@ -14,7 +14,7 @@ def _note(line: str) -> None:
 
 @voice_tool(side_effects=True)
 async def book_table(guests: int) -> str:
-    """Book a table for so many guests."""
+    """Book a table for a number of guests."""
     _note(f"booked for {guests}")
     return f"SECRET-OUTPUT booked for {guests}"
 

@@ -93,9 +93,7 @@ class Metrics:
         """Count an event of a turn; events without time or cost are ignored."""
         match event:
             case ToolFinished():
-                # A tool name invented by the model would stay a label forever.
-                name = "unknown" if event.status == "unknown" else event.name
-                self._tool.labels(name, event.status).observe(event.seconds)
+                self._tool.labels(event.name, event.status).observe(event.seconds)
             case TurnFinished():
                 self._note_turn(event.finish_reason, event)
             case TurnFailed():
