@@ -87,6 +87,11 @@ class OtherProcesses:
         does not answer; also `StorageError`.
         """
         lease = await self._leases.take(run.thread_id)
+        if lease is not None and lease.facts.is_waited_for:
+            # Turns that came earlier go first: otherwise they would follow this one, and speak.
+            lease.is_wanted = True
+            await self._leases.give_back(lease)
+            lease = None
         if lease is None:
             async with run.waiting():
                 lease = await self._wait(run, overlap or self._overlap)

@@ -27,6 +27,8 @@ class ThreadFacts:
     """True if the journal has an unfinished turn of it."""
     taken_at: datetime
     """When the lock was taken, by the server's clock."""
+    is_waited_for: bool = False
+    """True if a turn of another process was waiting for it."""
 
 
 class Lease:

@@ -21,7 +21,11 @@ _FACTS = """
         organization_id, user_id, agent_id,
         EXISTS (SELECT FROM messages WHERE thread_id = %(thread)s),
         EXISTS (SELECT FROM turn_journal WHERE thread_id = %(thread)s),
-        clock_timestamp()
+        clock_timestamp(),
+        EXISTS (
+            SELECT FROM thread_wishes WHERE thread = %(key)s AND kind <> 'interrupt'
+            AND looked_at > clock_timestamp() - interval '1 second'
+        )
     FROM (VALUES (%(thread)s)) AS given (id) LEFT JOIN threads USING (id)
 """
 _LOCKS = """
@@ -209,9 +213,9 @@ async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
     """Lock the thread and read its facts in one round trip; `None` if another process has locked it."""
     async with connection.pipeline():
         locking = await connection.execute(_LOCK, (key_of(thread_id),))
-        reading = await connection.execute(_FACTS, {"thread": thread_id})
+        reading = await connection.execute(_FACTS, {"thread": thread_id, "key": key_of(thread_id)})
     [[locked]] = await locking.fetchall()
-    [[head, organization, user, agent, said, left, taken_at]] = await reading.fetchall()
+    [[head, organization, user, agent, said, left, taken_at, waited_for]] = await reading.fetchall()
     if not locked:
         return None
     return ThreadFacts(
@@ -222,6 +226,7 @@ async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
         said=said,
         left=left,
         taken_at=taken_at,
+        is_waited_for=waited_for,
     )
 
 
