@@ -11,19 +11,15 @@ from langchain_core.runnables import RunnableConfig
 from ...nodes.context import Context
 from ...state.conversations.journaled_turn import JournaledTurn
 from ...state.postgres.checkpoints import PostgresSaver
-from ...state.postgres.lease import Lease
 from ...state.postgres.leases import Leases
 from ...state.postgres.patience import Patience
-from ...state.postgres.turn_saver import TurnSaver
 from .journaling import Journaling
 from .known_threads import Known, KnownThreads
 from .other_processes import OtherProcesses
 from .owner import Graph, InterruptedElsewhere, OwnedThread
 from .running import TurnRun
+from .running_checkpoint import running_checkpoint
 from .turn_storage import TurnStorage
-
-_BEFORE_A_SIDE_EFFECT = 5.0
-"""Maximum seconds that a tool with side effects waits until its call is stored: a crash might repeat it."""
 
 
 class PostgresOwner:
@@ -52,7 +48,10 @@ class PostgresOwner:
         """Give the thread once no other process has it. Raises `ThreadBusy` and `StorageError`."""
         # Resuming a crashed turn must not stop a running one.
         async with self.others.owning(run, "reject" if live.resumed else None) as lease:
-            yield _LeasedThread(self, lease, Patience(lease, self.storage.patience(run, live)))
+            patience = Patience(lease, self.storage.patience(run, live))
+            saver = cast(PostgresSaver, self.storage.checkpointer)
+            async with saver.holding(patience):
+                yield _LeasedThread(self, patience, saver)
 
     def reserve(self, run: TurnRun) -> AbstractAsyncContextManager[object]:
         """Wait for the turn of another process, and keep others off. Raises `ThreadBusy`, `StorageError`."""
@@ -87,9 +86,8 @@ class _LeasedThread:
 
     is_claimed = False
 
-    def __init__(self, owner: PostgresOwner, lease: Lease, patience: Patience) -> None:
-        self._owner, self._lease, self._patience = owner, lease, patience
-        self._saver = TurnSaver(cast(PostgresSaver, owner.storage.checkpointer), patience)
+    def __init__(self, owner: PostgresOwner, patience: Patience, saver: PostgresSaver) -> None:
+        self._owner, self._lease, self._patience, self._saver = owner, patience.lease, patience, saver
 
     @property
     def is_empty(self) -> bool:
@@ -97,12 +95,12 @@ class _LeasedThread:
         return self._lease.head is None
 
     def prepare(self, graph: Graph, live: Context) -> tuple[Graph, Context]:
-        """Return the graph with the turn's own saver; writes are retried while the database is away."""
+        """Return the graph with our checkpointer; writes are retried while the database is away."""
         own = copy(graph)  # LangGraph's `copy` takes ten times as long.
         own.checkpointer = self._saver
 
         async def written() -> None:
-            await self._saver.written(_BEFORE_A_SIDE_EFFECT)
+            await self._saver.until_written(self._lease.thread_id, running_checkpoint())
 
         return own, replace(live, storing=self._patience.write, written=written)
 
@@ -138,11 +136,15 @@ class _LeasedThread:
         await self._saver.aget_tuple(config)
 
     async def checkpoints_written(self) -> None:
-        """Do nothing: checkpoints are in the same database."""
+        """Wait for the checkpoints of the turn, which are in transactions of their own.
+
+        If writing them fails, the journal gives the next turn what they lack.
+        """
+        await self._saver.until_written(self._lease.thread_id, running_checkpoint(), within=None)
 
     async def end(self) -> None:
-        """Note the newest checkpoint, and delete old ones."""
+        """Delete old checkpoints, and note the newest one."""
         key, threads = self._lease.thread_id, self._owner.known_threads
+        await self._owner.storage.prune(key)  # It also waits until the newest one is written.
         if self._lease.head is not None and threads.owner_ids(key) is not None:
             threads.heads[key] = self._lease.head
-        await self._owner.storage.prune(key)

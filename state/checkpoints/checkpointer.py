@@ -1,23 +1,26 @@
 """The checkpointer of LangGraph's states, with the functions that ours add to LangGraph's."""
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from .head_cache import HeadCache
+from ..errors import StorageError
 from .keyed_saver import KeyedSaver
+from .row_saver import RowSaver
 
 LONGEST_WRITE = 5.0
 """Maximum seconds that a tool with side effects waits for its call to be written."""
 
+_NEVER_WAITED_FOR = "~"
+"""Greater than the id of any checkpoint."""
 
-class Checkpointer(KeyedSaver):
+
+class Checkpointer(KeyedSaver, RowSaver):
     """An open checkpointer of either database, from `open_checkpointer`.
 
     LangGraph's functions take configurations; those defined here take keys of threads, see `thread_keys`.
     """
-
-    heads: HeadCache
 
     @abstractmethod
     async def prune_thread(self, thread_id: str, keep: int) -> None:
@@ -27,9 +30,9 @@ class Checkpointer(KeyedSaver):
         Raises `StorageError`.
         """
 
+    @abstractmethod
     async def prune_soon(self, thread_id: str, keep: int) -> None:
         """Do the same as `prune_thread`, in one write with the last checkpoint of the thread's turn."""
-        await self.prune_thread(thread_id, keep)
 
     @abstractmethod
     async def erase(self, thread_ids: Sequence[str]) -> None:
@@ -66,22 +69,40 @@ class Checkpointer(KeyedSaver):
         (`durability="exit"`).
         """
         whole = False
+        self.queue_of(thread_id).forgive(thread_id)
+        self.newest[thread_id] = "" if each_step else _NEVER_WAITED_FOR
         self.heads.begin(thread_id)
         try:
             yield
             whole = True
         finally:
             self.heads.end(thread_id, whole=whole and not self.has_failed(thread_id))
+            self.known.pop(thread_id, None)
+            self.newest.pop(thread_id, None)
+            self.given.set()
 
     def has_failed(self, thread_id: str) -> bool:
-        """Return whether writing a checkpoint of the thread's turn failed without raising an error yet."""
-        return False
+        """Return whether a write of the thread's turn was lost."""
+        return self.queue_of(thread_id).has_failed(thread_id)
 
     async def until_written(
         self, thread_id: str, checkpoint_id: str | None, *, within: float | None = LONGEST_WRITE
     ) -> None:
-        """Wait until a checkpoint of the thread's turn and all earlier ones are written (SQLite).
+        """Wait until a checkpoint of the thread's turn and all earlier ones are written.
 
         LangGraph passes it to the checkpointer in a separate task, maybe after starting the next step. Raises
         `StorageError` if that takes longer than `within` seconds, or a write has failed.
         """
+        try:
+            async with asyncio.timeout(within):
+                await self._until_given(thread_id, checkpoint_id or "")
+                await self.queue_of(thread_id).until_written(thread_id)
+        except TimeoutError as error:
+            raise StorageError(
+                "the step could not be written: the database is away, too slow or full"
+            ) from error
+
+    async def _until_given(self, thread_id: str, checkpoint_id: str) -> None:
+        while self.newest.get(thread_id, _NEVER_WAITED_FOR) < checkpoint_id:
+            self.given.clear()
+            await self.given.wait()

@@ -4,26 +4,15 @@ Decoding a window takes longer than everything else between a caller's words and
 turns use the cache, each entry once; other readers read the database.
 """
 
-from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import (
-    BaseCheckpointSaver,
-    ChannelVersions,
-    Checkpoint,
-    CheckpointMetadata,
-    CheckpointTuple,
-)
+from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, CheckpointTuple
 
-from ..agents.thread_keys import key_of_call
-from .checkpoint_clock import count_on
-from .keyed_saver import place_of
+from .checkpoint_rows import config_of
 
 MOST_MESSAGES = 5_000
 """Maximum number of messages of all heads, about 10 MB; the least recently used are evicted first."""
@@ -33,9 +22,10 @@ _USUAL_MESSAGE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest checkpoint of a thread, and the version of the database when it was written."""
+    """The newest checkpoint of a thread, the hashes of its pieces, and the version of the database then."""
 
     found: CheckpointTuple
+    digests: bytes
     data_version: object
 
     def size(self) -> int:
@@ -47,9 +37,7 @@ class Head:
         """Return a copy of the head: code that ran the turn has the original values and may change them."""
         checkpoint = self.found.checkpoint
         values = {name: _copy(value) for name, value in checkpoint["channel_values"].items()}
-        return Head(
-            self.found._replace(checkpoint={**checkpoint, "channel_values": values}), self.data_version
-        )
+        return replace(self, found=self.found._replace(checkpoint={**checkpoint, "channel_values": values}))
 
 
 class HeadCache:
@@ -80,26 +68,29 @@ class HeadCache:
         if whole and head is not None:
             self._keep(thread_id, head.copied())
 
-    def take(self, config: RunnableConfig) -> Head | None:
+    def take(self, thread_id: str) -> Head | None:
         """Return the thread's head to the turn that called `begin`, `None` to all others."""
-        thread_id, named = _place(config)
-        if named or thread_id not in self._awaited:
+        if thread_id not in self._awaited:
             return None
         self._awaited.discard(thread_id)
         return self._pop(thread_id)
 
-    def wrote(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> None:
-        """Record that this checkpoint, the child of the one in `config`, is in the database."""
-        thread_id, before = _place(config)
+    def wrote(
+        self,
+        thread_id: str,
+        before: str | None,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        digests: bytes,
+    ) -> None:
+        """Record that a checkpoint, the child of the one with the id `before`, is written."""
         if thread_id not in self._written:
             self.drop(thread_id)
             return
-        place = {**place_of(thread_id), "checkpoint_ns": ""}
-        head = RunnableConfig(configurable={**place, "checkpoint_id": checkpoint["id"]})
-        parent = RunnableConfig(configurable={**place, "checkpoint_id": before}) if before else None
-        self._written[thread_id] = Head(
-            CheckpointTuple(head, checkpoint, metadata, parent, []), self.data_version
-        )
+        head = config_of(thread_id, "", checkpoint["id"])
+        parent = config_of(thread_id, "", before) if before else None
+        found = CheckpointTuple(head, checkpoint, metadata, parent, [])
+        self._written[thread_id] = Head(found, digests, self.data_version)
 
     def has_turn(self, thread_id: str) -> bool:
         """Return whether a turn is running on the thread."""
@@ -123,51 +114,6 @@ class HeadCache:
         return head
 
 
-class CachingSaver(BaseCheckpointSaver[Any]):
-    """Mixin of a checkpointer that caches `heads`; it implements `is_head`."""
-
-    heads: HeadCache
-
-    @abstractmethod
-    async def is_head(self, head: Head) -> bool:
-        """Return whether this is still the newest checkpoint of its thread, whatever other processes did."""
-
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the given checkpoint, or the newest of the thread."""
-        head = self.heads.take(config)
-        if head is not None and await self.is_head(head):
-            return head.found
-        found = await super().aget_tuple(config)
-        if found is not None:
-            count_on(found.checkpoint["id"])
-        return found
-
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """Write a checkpoint; writing it again changes nothing."""
-        written = await super().aput(config, checkpoint, metadata, new_versions)
-        if not _namespace(config):
-            self.heads.wrote(config, checkpoint, metadata)
-        return written
-
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """Write a step's results before its checkpoint; writing them again changes nothing."""
-        self.heads.drop(_place(config)[0])
-        await super().aput_writes(config, writes, task_id, task_path)
-
-    async def adelete_thread(self, thread_id: str) -> None:
-        """Delete all checkpoints of a thread."""
-        self.heads.drop(thread_id)
-        await super().adelete_thread(thread_id)
-
-
 def _characters(message: Any) -> int:
     """Return about how many characters a message's content, calls and provider fields have."""
     waiting: list[Any] = [message.content, getattr(message, "tool_calls", None), message.additional_kwargs]
@@ -181,16 +127,6 @@ def _characters(message: Any) -> int:
         elif isinstance(value, list):
             waiting += cast(list[Any], value)
     return characters
-
-
-def _place(config: RunnableConfig) -> tuple[str, str | None]:
-    """Return the thread key that a config refers to, and the checkpoint id if it has one."""
-    place = config.get("configurable", {})
-    return key_of_call(place), place.get("checkpoint_id")
-
-
-def _namespace(config: RunnableConfig) -> str:
-    return config.get("configurable", {}).get("checkpoint_ns") or ""
 
 
 def _copy(value: Any) -> Any:

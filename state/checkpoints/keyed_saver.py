@@ -62,7 +62,7 @@ class KeyedSaver(BaseCheckpointSaver[Any]):
         await super().aput_writes(_keyed(config), writes, task_id, task_path)
 
 
-def place_of(key: str) -> dict[str, Any]:
+def _place_of(key: str) -> dict[str, Any]:
     """Return the configuration fields of the thread with this key: its name, and its owner if needed."""
     owner = thread_owner(key)
     if owner == Actor():
@@ -83,7 +83,7 @@ def _keyed(config: RunnableConfig) -> RunnableConfig:
 
 def _named(config: RunnableConfig) -> RunnableConfig:
     place = config.get("configurable", {})
-    return {**config, "configurable": {**place, **place_of(str(place.get("thread_id")))}}
+    return {**config, "configurable": {**place, **_place_of(str(place.get("thread_id")))}}
 
 
 def _shown(found: CheckpointTuple) -> CheckpointTuple:

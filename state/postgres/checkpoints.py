@@ -1,109 +1,119 @@
-"""Checkpoints on PostgreSQL: LangGraph's saver over a pool of connections that all turns share."""
+"""Checkpoints on PostgreSQL: tables of the database, over a pool of connections that all turns share."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any, LiteralString, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.base import CheckpointTuple, copy_checkpoint
 from psycopg import AsyncConnection
-from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
+from ..agents.thread_keys import key_of_call
 from ..checkpoints.checkpoint_clock import count_on
+from ..checkpoints.checkpoint_rows import Found
 from ..checkpoints.checkpointer import Checkpointer
-from ..checkpoints.head_cache import HeadCache
+from ..checkpoints.head_cache import Head
+from ..checkpoints.write_queue import Batch, WriteQueue
 from ..database.location import Location
-from ..database.opened_in import OpenedIn
 from ..database.storage_health import StorageHealth
+from ..database.uninterrupted import unbroken
+from . import checkpoint_rows as rows
+from .checkpoint_upgrade import prepare
 from .connection import connection_arguments, conninfo
 from .faults import postgres_faults
+from .patience import Patience
 
-Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+T = TypeVar("T")
+
+Pool = AsyncConnectionPool[rows.Connection]
 
 _WAIT = 5.0
 """Longest wait for a connection, in seconds: a caller waits for it in silence."""
 
 _SEEN_LATELY = 1.0
-"""Seconds after a check in which a connection is taken to be whole: a turn uses ten in a row."""
-
-_MAKING_TABLES = 0x766F696365 + 1
-_LOOK_AGAIN = 0.05
-"""Seconds between two looks if another process has made the tables."""
-
-_TABLES: tuple[LiteralString, ...] = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-
-_OLDEST_KEPT: LiteralString = (
-    "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(thread)s AND checkpoint_ns = '' "
-    "ORDER BY checkpoint_id DESC LIMIT 1 OFFSET %(behind)s)"
-)
-_OLD: LiteralString = f"thread_id = %(thread)s AND checkpoint_ns = '' AND checkpoint_id < {_OLDEST_KEPT}"
-# Values of channels, which several checkpoints share, are in a table of their own.
-_UNUSED_BLOBS = """
-    DELETE FROM checkpoint_blobs WHERE thread_id = %(thread)s AND checkpoint_ns = '' AND (channel, version)
-    NOT IN (SELECT version.key, version.value FROM checkpoints,
-        jsonb_each_text(checkpoint -> 'channel_versions') AS version
-        WHERE thread_id = %(thread)s AND checkpoint_ns = '')
-"""
+"""Seconds after a check in which a connection is taken to be whole: a turn uses several in a row."""
 
 
-class PostgresSaver(Checkpointer, AsyncPostgresSaver):
-    """LangGraph's saver over a pool; each call takes a connection of its own. Raises `StorageError`."""
+@dataclass(slots=True)
+class _Held:
+    """A thread that a turn of this process holds; `read` is its newest checkpoint, once it was read."""
 
-    def __init__(
-        self, pool: Pool, shown: str, health: StorageHealth, serde: SerializerProtocol | None = None
-    ) -> None:
-        # Strict: the default rebuilds any importable type that stands in a checkpoint.
-        super().__init__(pool, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        self.pool, self.shown, self.health, self.heads = pool, shown, health, HeadCache()
-        self._opened_in = OpenedIn()
-        # LangGraph's lock is for a single connection: over a pool it would hold all threads up.
-        self.lock = cast(asyncio.Lock, nullcontext())
+    patience: Patience
+    queue: WriteQueue
+    read: CheckpointTuple | None = None
+
+
+class PostgresSaver(Checkpointer):
+    """A saver over a pool; each call takes a connection of its own. Raises `StorageError`.
+
+    The checkpoints of a turn are written only while it holds its thread, and again and again while the server
+    is away, as long as its patience lasts.
+    """
+
+    def __init__(self, pool: Pool, shown: str, health: StorageHealth) -> None:
+        super().__init__()
+        self.pool, self.shown, self.health = pool, shown, health
+        self._held: dict[str, _Held] = {}
+
+    @asynccontextmanager
+    async def holding(self, patience: Patience) -> AsyncGenerator[None]:
+        """Write checkpoints of a thread with `patience` in the body, and what waits of them as it ends."""
+        thread_id, head = patience.lease.thread_id, patience.lease.head
+        held = self._held[thread_id] = _Held(patience, WriteQueue(self._commit))
+        if head is not None:
+            count_on(head)
+        try:
+            yield
+        finally:
+            await self._end(held)
+            if self._held.get(thread_id) is held:
+                del self._held[thread_id]
+
+    @unbroken
+    async def _end(self, held: _Held) -> None:
+        await held.queue.close()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the named checkpoint, or the newest of the thread."""
-        with self._faults():
-            found = await super().aget_tuple(config)
-        if found is not None:
-            count_on(found.checkpoint["id"])
-        return found
+        """Return the given checkpoint, or the newest of the thread."""
+        place = config.get("configurable", {})
+        held = self._held.get(key_of_call(place))
+        if held is None or place.get("checkpoint_ns"):
+            return await super().aget_tuple(config)
+        await held.queue.settle()
+        newest = held.patience.lease.head
+        wanted = place.get("checkpoint_id") or newest
+        if wanted != newest:
+            return await super().aget_tuple(config)
+        if newest is None:  # Nobody else writes one while the thread is held.
+            return None
+        self.note(held.patience.lease.thread_id, newest)
+        if held.read is None or held.read.checkpoint["id"] != newest:
+            read = super().aget_tuple
+            held.read = await held.patience.write(lambda: read(config))
+        return None if held.read is None else _copy(held.read)
 
-    async def alist(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """Yield checkpoints, the newest first."""
-        with self._faults():
-            async for found in super().alist(config, filter=filter, before=before, limit=limit):
-                yield found
+    async def is_head(self, thread_id: str, head: Head) -> bool:
+        """Return whether this is still the newest checkpoint of a thread that is held."""
+        held = self._held.get(thread_id)
+        return held is not None and held.patience.lease.head == head.found.checkpoint["id"]
 
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """Write a checkpoint; a second time it changes nothing."""
-        with self._faults():
-            return await super().aput(config, checkpoint, metadata, new_versions)
+    def queue_of(self, thread_id: str) -> WriteQueue:
+        """Return the queue of a thread that is held: it waits for no other. Others have none that lasts."""
+        held = self._held.get(thread_id)
+        return WriteQueue(self._commit) if held is None else held.queue
 
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """Write what a step gave before its checkpoint is made; a second time it changes nothing."""
-        with self._faults():
-            await super().aput_writes(config, writes, task_id, task_path)
+    async def read(self, wanted: Mapping[str, Any], *, newest: bool = False) -> Found:
+        """Return the checkpoints that conditions hold for, once all writes of their thread are stored."""
+        thread_id = wanted.get("thread_id =")
+        for each in [self._held.get(thread_id)] if thread_id else list(self._held.values()):
+            if each is not None:
+                await each.queue.settle()
+        return await self._call(lambda connection: rows.read(connection, wanted, newest=newest))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of a thread."""
@@ -111,65 +121,85 @@ class PostgresSaver(Checkpointer, AsyncPostgresSaver):
 
     async def prune_thread(self, thread_id: str, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints of a thread, and what only they need."""
-        given = {"thread": thread_id, "behind": keep - 1}
-        with self._faults():
-            async with self.pool.connection() as connection, connection.pipeline():
-                # The checkpoints behind their writes: they tell how old those are.
-                await connection.execute(f"DELETE FROM checkpoint_writes WHERE {_OLD}", given)
-                await connection.execute(f"DELETE FROM checkpoints WHERE {_OLD}", given)
-                await connection.execute(_UNUSED_BLOBS, given)
+        self.known.pop(thread_id, None)
+        await self._write([partial(rows.prune, thread_id=thread_id, keep=keep)])
+
+    async def prune_soon(self, thread_id: str, keep: int) -> None:
+        """Delete old checkpoints together with what the turn wrote last."""
+        queue = self.queue_of(thread_id)
+        queue.add(thread_id, [partial(rows.prune, thread_id=thread_id, keep=keep)])
+        await queue.until_written(thread_id)
 
     async def erase(self, thread_ids: Sequence[str]) -> None:
         """Delete all checkpoints of these threads, in one transaction."""
         for thread_id in thread_ids:
-            self.heads.drop(thread_id)
-        with self._faults():
-            async with self.pool.connection() as connection, connection.transaction():
-                for table in _TABLES:
-                    await connection.execute(
-                        f"DELETE FROM {table} WHERE thread_id = ANY(%s)", (list(thread_ids),)
-                    )
-
-    async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
-        """Return the number of checkpoints by thread and name space, of all threads or of one."""
-        query = (
-            "SELECT thread_id, checkpoint_ns, count(*) FROM checkpoints "
-            "WHERE %(thread)s::text IS NULL OR thread_id = %(thread)s GROUP BY 1, 2 ORDER BY 1, 2"
-        )
-        with self._faults():
-            async with self.pool.connection() as connection:
-                cursor = connection.cursor(row_factory=tuple_row)
-                await cursor.execute(query, {"thread": thread_id})
-                return {(thread, space): number for thread, space, number in await cursor.fetchall()}
+            await self.queue_of(thread_id).settle()
+            self.forget(thread_id)
+        await self._write([partial(rows.erase, thread_ids=thread_ids)])
+        for thread_id in thread_ids:
+            if held := self._held.get(thread_id):
+                held.read = held.patience.lease.head = None
 
     async def count(self, thread_ids: Sequence[str]) -> dict[str, int]:
         """Return how many rows of each table belong to these threads."""
-        counts: dict[str, int] = {}
+        return await self._call(lambda connection: rows.count(connection, thread_ids))
+
+    async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
+        """Return the number of checkpoints by thread and namespace, for one thread or all."""
+        return await self._call(lambda connection: rows.threads(connection, thread_id))
+
+    async def _commit(self, batch: Batch) -> None:
+        for thread_id, writes in batch.items():
+            held = self._held.get(thread_id)
+            try:
+                if held is None:
+                    await self._write(writes)
+                else:
+                    await self._write_held(held, writes)
+            except BaseException:
+                self.forget(thread_id)
+                raise
+
+    async def _write_held(self, held: _Held, writes: Sequence[rows.Write]) -> None:
+        async def write() -> None:
+            for checkpoint_id in rows.newest_of(writes):
+                held.patience.lease.writing(checkpoint_id)
+            await self._write(writes)
+
+        held.read = None
+        await held.patience.write(write)
+
+    async def _write(self, writes: Sequence[rows.Write]) -> None:
+        await self._call(lambda connection: rows.write(connection, writes))
+
+    async def _call(self, function: Callable[[rows.Connection], Awaitable[T]]) -> T:
+        self.opened_in.check()
         with self._faults():
             async with self.pool.connection() as connection:
-                for table in _TABLES:
-                    query = f"SELECT count(*) AS number FROM {table} WHERE thread_id = ANY(%s)"
-                    found = await (await connection.execute(query, (list(thread_ids),))).fetchone()
-                    counts[table] = found["number"] if found else 0
-        return counts
+                return await function(connection)
 
     def _faults(self) -> AbstractContextManager[None]:
-        self._opened_in.check()
         return postgres_faults(self.shown, self.health.failed)
+
+
+def _copy(found: CheckpointTuple) -> CheckpointTuple:
+    """Return what LangGraph may change: it applies writes to what it has read."""
+    writes = None if found.pending_writes is None else list(found.pending_writes)
+    return found._replace(checkpoint=copy_checkpoint(found.checkpoint), pending_writes=writes)
 
 
 @asynccontextmanager
 async def open_saver(
     location: Location, connections: int, health: StorageHealth
 ) -> AsyncGenerator[PostgresSaver]:
-    """Open the saver of a database with a pool of at most so many connections; close it behind the body.
+    """Open the saver of a database with a pool of at most `connections`, and close it after the body.
 
     Raises `StorageError` when the server cannot be reached.
     """
     with postgres_faults(location.shown):
         # Not by the pool, which would try again for seconds when the server is not there.
         async with await AsyncConnection.connect(conninfo(location), **_arguments(location)) as connection:
-            await _make_tables(cast(AsyncConnection[DictRow], connection))
+            await prepare(connection)
     pool = _pool(location, connections)
     try:
         with postgres_faults(location.shown):
@@ -177,37 +207,6 @@ async def open_saver(
         yield PostgresSaver(pool, location.shown, health)
     finally:
         await pool.close()
-
-
-async def _make_tables(connection: AsyncConnection[DictRow]) -> None:
-    """Bring the saver's tables up to date, in one process at a time.
-
-    Nobody waits inside the database for the lock: an index that is made concurrently waits for all others.
-    """
-    saver = AsyncPostgresSaver(connection)
-    while await _version(connection) != len(saver.MIGRATIONS) - 1:
-        [[taken]] = await _rows(connection, "SELECT pg_try_advisory_lock(%s)", _MAKING_TABLES)
-        if taken:
-            await saver.setup()
-            await connection.execute("SELECT pg_advisory_unlock(%s)", (_MAKING_TABLES,))
-            return
-        await asyncio.sleep(_LOOK_AGAIN)
-
-
-async def _version(connection: AsyncConnection[DictRow]) -> int | None:
-    [[known]] = await _rows(connection, "SELECT to_regclass('checkpoint_migrations') IS NOT NULL")
-    if not known:
-        return None
-    [[version]] = await _rows(connection, "SELECT max(v) FROM checkpoint_migrations")
-    return version
-
-
-async def _rows(
-    connection: AsyncConnection[DictRow], query: LiteralString, *given: object
-) -> list[tuple[Any, ...]]:
-    cursor = connection.cursor(row_factory=tuple_row)
-    await cursor.execute(query, given)
-    return await cursor.fetchall()
 
 
 class _Check:
@@ -224,13 +223,12 @@ class _Check:
 
 
 def _arguments(location: Location) -> dict[str, Any]:
-    return {**connection_arguments(location.engine_url), "autocommit": True, "row_factory": dict_row}
+    return {**connection_arguments(location.engine_url), "autocommit": True}
 
 
 def _pool(location: Location, connections: int) -> Pool:
     return AsyncConnectionPool(
         conninfo(location),
-        connection_class=cast(type[AsyncConnection[DictRow]], AsyncConnection),
         kwargs=_arguments(location),
         min_size=1,
         max_size=connections,

@@ -16,8 +16,8 @@ _LOCK = "SELECT pg_try_advisory_lock(%s)"
 _UNLOCK = "SELECT pg_advisory_unlock(%s)"
 # A separate statement after the lock: it must see what the last holder wrote.
 _FACTS = """
-    SELECT (SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(thread)s AND checkpoint_ns = ''
-            ORDER BY checkpoint_id DESC LIMIT 1),
+    SELECT (SELECT id FROM thread_checkpoints WHERE thread_id = %(thread)s AND space = ''
+            ORDER BY id DESC LIMIT 1),
         organization_id, user_id, agent_id,
         EXISTS (SELECT FROM messages WHERE thread_id = %(thread)s),
         EXISTS (SELECT FROM turn_journal WHERE thread_id = %(thread)s),

@@ -7,9 +7,10 @@ from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from ..checkpoints.checkpoint_rows import config_of, put, put_writes
 from ..checkpoints.pieces import Known
 from ..errors import StorageError
-from .checkpoint_rows import MAKE_TABLES, config_of, put, put_writes
+from .checkpoint_rows import MAKE_TABLES, write
 from .connection import BUSY_SECONDS
 
 log = logging.getLogger(__name__)
@@ -91,9 +92,7 @@ def _convert(connection: sqlite3.Connection) -> None:
         config = config_of(thread_id, space, parent_id)
         checkpoint = serde.loads_typed((kind, body))
         of_checkpoint: Any = json.loads(metadata) if metadata else {}
-        statements = put(config, checkpoint, of_checkpoint, serde, known)
-        for sql, given in statements:
-            connection.execute(sql, given)
+        write(connection, put(config, checkpoint, of_checkpoint, serde, known))
         known.of_object.clear()
         _convert_writes(connection, (thread_id, space, checkpoint_id), serde, known)
     for table in _OLD:
@@ -112,8 +111,7 @@ def _convert_writes(
     for task_id, channel, kind, value in old:
         of_tasks.setdefault(task_id, []).append((channel, serde.loads_typed((kind, value))))
     for task_id, writes in of_tasks.items():
-        for sql, given in put_writes(config_of(*place), writes, (task_id, ""), serde, known):
-            connection.execute(sql, given)
+        write(connection, put_writes(config_of(*place), writes, (task_id, ""), serde, known))
         known.of_object.clear()
 
 

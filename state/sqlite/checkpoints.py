@@ -3,49 +3,52 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import CheckpointTuple
-
-from ..agents.thread_keys import key_of_call
-from ..checkpoints.checkpointer import LONGEST_WRITE, Checkpointer
-from ..checkpoints.head_cache import CachingSaver, Head
+from ..checkpoints.checkpoint_rows import Found
+from ..checkpoints.checkpointer import Checkpointer
+from ..checkpoints.head_cache import Head
+from ..checkpoints.write_queue import Batch, WriteQueue
 from ..database.faults import storage_error
+from ..database.retrying import retry_while_locked
 from ..database.storage_health import StorageHealth
 from ..errors import StorageError
 from . import checkpoint_rows as rows
 from .checkpoint_upgrade import prepare
-from .connection import truncate_log
+from .connection import BUSY_SECONDS, truncate_log
 from .private_files import make_file
-from .quick_connection import connect
-from .row_saver import OF_THREADS, RowSaver
+from .quick_connection import QuickConnection, connect
+
+T = TypeVar("T")
+
+# One bound parameter for any number of ids.
+_OF_THREADS = "thread_id IN (SELECT value FROM json_each(?))"
 
 _SHORT_WAIT = "busy_timeout=50"
 """After opening: while a statement waits for a lock, no other one runs on the connection."""
 
-_NEVER_WAITED_FOR = "~"
-"""Greater than the id of any checkpoint."""
 _TRIAL = "INSERT INTO pieces VALUES ('', '', ?)"
 
 
-class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
+class SqliteSaver(Checkpointer):
     """The checkpoints of a file, on this process's only connection that writes it."""
 
-    async def is_head(self, head: Head) -> bool:
+    def __init__(self, connection: QuickConnection, path: str) -> None:
+        super().__init__()
+        self.write_limits = dict[str, Callable[[], float]]()
+        """Functions by thread key that return the current time limit of its writes, by default 5 seconds."""
+        self.lock = asyncio.Lock()
+        self.connection, self._path = connection, path
+        self._queue = WriteQueue(self._commit)
+
+    async def is_head(self, thread_id: str, head: Head) -> bool:
         """Return whether no other process has written the file since shortly before the head was written."""
         self.heads.data_version = await self.connection.others_writes()
         return head.data_version == self.heads.data_version
-
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the given checkpoint, or the newest of the thread."""
-        found = await super().aget_tuple(config)
-        if found is not None:
-            self._note(key_of_call(config.get("configurable", {})), found.checkpoint["id"])
-        return found
 
     async def open(self) -> None:
         """Record the state of the file at opening."""
@@ -55,41 +58,22 @@ class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
         """Write all waiting writes."""
         await self._queue.close()
 
-    @contextmanager
-    def turn_on(self, thread_id: str, *, each_step: bool = True) -> Generator[None]:
-        """Give the turn in the body the cached head of the thread, see `Checkpointer`."""
-        self._queue.forgive(thread_id)
-        self._newest[thread_id] = "" if each_step else _NEVER_WAITED_FOR
-        try:
-            with super().turn_on(thread_id):
-                yield
-        finally:
-            self._known.pop(thread_id, None)
-            self._newest.pop(thread_id, None)
-            self._given.set()
+    def queue_of(self, thread_id: str) -> WriteQueue:
+        """Return the queue of all threads: what is written together is synced once."""
+        return self._queue
 
-    def has_failed(self, thread_id: str) -> bool:
-        """Return whether a write of the thread's turn was lost."""
-        return self._queue.has_failed(thread_id)
+    async def read(self, wanted: Mapping[str, Any], *, newest: bool = False) -> Found:
+        """Return the checkpoints that conditions hold for, once all writes of their thread are stored."""
+        most = 1 if newest else -1
+        reading = partial(rows.read, wanted=wanted, most=most)
+        return await self._read_by(reading, wanted.get("thread_id ="))
 
-    async def until_written(
-        self, thread_id: str, checkpoint_id: str | None, *, within: float | None = LONGEST_WRITE
-    ) -> None:
-        """Wait until a checkpoint and all earlier ones are written, see `Checkpointer`."""
-        try:
-            async with asyncio.timeout(within):
-                await self._until_given(thread_id, checkpoint_id or "")
-                await self._queue.until_written(thread_id)
-        except TimeoutError as error:
-            raise StorageError("the step could not be written: the disk is too slow or full") from error
-
-    async def _until_given(self, thread_id: str, checkpoint_id: str) -> None:
-        while self._newest.get(thread_id, _NEVER_WAITED_FOR) < checkpoint_id:
-            self._given.clear()
-            await self._given.wait()
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Delete all checkpoints of a thread."""
+        await self._delete([thread_id])
 
     async def try_write(self) -> None:
-        """Write about as much as a turn does, then roll back. Raises `StorageError` on failure."""
+        """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
         with self._faults(self._path):
             async with self.lock:
                 await self.connection.try_write(_TRIAL)
@@ -97,7 +81,7 @@ class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
     async def prune_thread(self, thread_id: str, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints of a thread, see `Checkpointer`."""
         await self._queue.settle(thread_id)
-        self._known.pop(thread_id, None)
+        self.known.pop(thread_id, None)
         pruned = partial(rows.prune, thread_id=thread_id, keep=keep)
         # Without retries: the next turn prunes again.
         await self._write(lambda: self.connection.together(pruned), lambda: 0.0)
@@ -124,7 +108,7 @@ class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
         ids = (json.dumps(thread_ids),)
         counts: dict[str, int] = {}
         for table in rows.TABLES:
-            [(counts[table],)] = await self._fetch(f"SELECT count(*) FROM {table} WHERE {OF_THREADS}", ids)
+            [(counts[table],)] = await self._fetch(f"SELECT count(*) FROM {table} WHERE {_OF_THREADS}", ids)
         return counts
 
     async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
@@ -143,13 +127,67 @@ class SqliteSaver(CachingSaver, Checkpointer, RowSaver):
         else:
             self.write_limits[thread_id] = seconds
 
+    async def _fetch(self, sql: str, given: Sequence[Any]) -> list[Any]:
+        return await self._read_by(lambda connection: connection.execute(sql, given).fetchall(), None)
+
+    async def _read_by(self, function: Callable[[sqlite3.Connection], T], thread_id: str | None) -> T:
+        """Return what `function` reads of a thread, or of any, once its writes are in the file."""
+        self.opened_in.check()
+        await self._queue.settle(thread_id)
+        with self._faults():
+            async with self.lock:
+                return await self.connection.run(function)
+
+    async def _commit(self, batch: Batch) -> None:
+        writes = [write for each in batch.values() for write in each]
+        limits = [self.write_limits.get(thread_id, _busy_seconds) for thread_id in batch]
+        try:
+            await self._write(
+                lambda: self.connection.together(partial(rows.write, writes=writes)),
+                lambda: max(each() for each in limits),
+            )
+        except BaseException:
+            for thread_id in batch:
+                self.forget(thread_id)
+            raise
+
+    async def _delete(self, thread_ids: Sequence[str]) -> None:
+        for thread_id in thread_ids:
+            await self._queue.settle(thread_id)
+        for thread_id in thread_ids:
+            self.forget(thread_id)
+        ids = (json.dumps(thread_ids),)
+        delete = [(f"DELETE FROM {table} WHERE {_OF_THREADS}", ids) for table in rows.TABLES]
+        await self._write(lambda: self.connection.transaction(delete))
+
+    async def _write(self, write: Callable[[], Any], seconds: Callable[[], float] | None = None) -> None:
+        """Call `write` again while another program has the file locked. Raises `StorageError`."""
+
+        async def once() -> None:
+            with self._faults():
+                async with self.lock:
+                    await write()
+
+        await retry_while_locked(once, seconds or _busy_seconds)
+
+    @contextmanager
+    def _faults(self, shown: str = "of the checkpoints") -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise storage_error(shown, error) from error
+
+
+def _busy_seconds() -> float:
+    return BUSY_SECONDS
+
 
 @asynccontextmanager
 async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteSaver]:
     """Open the checkpoints in the file at `path`, which may be `:memory:`, and close it after the body.
 
-    Later failures are recorded in `health`. Raises `StorageError` if the file cannot be opened, is not a
-    database, or was created by a newer version.
+    What fails later is noted in `health`. Raises `StorageError` when the file cannot be opened, is no
+    database, or was made by a newer version.
     """
     try:
         if path != ":memory:":

@@ -40,7 +40,7 @@ _OURS = {known.name: _of_ours(known) for known in Base.metadata.tables.values()}
 """The columns of each table that can contain an id; each is the first column of an index."""
 
 _OURS_ON_POSTGRES = {
-    **dict.fromkeys(("checkpoints", "checkpoint_blobs", "checkpoint_writes"), ("thread_id",)),
+    **dict.fromkeys(("thread_checkpoints", "thread_writes", "thread_pieces"), ("thread_id",)),
     # These contain only numbers, by which `SearchIndex` counts them, or rows of running processes.
     **dict.fromkeys(("recall_entries", "recall_vectors", "archive_entries", "archive_vectors"), ()),
     "thread_wishes": (),

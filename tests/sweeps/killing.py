@@ -7,20 +7,19 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
 import voicegraph.graph.threads.journaling as journaling
 from sweeps import turn
 from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.conversations.tool_runs import ToolRuns
 from voicegraph.state.conversations.turn_journal import TurnJournal
+from voicegraph.state.postgres import checkpoint_rows
 from voicegraph.state.sqlite.quick_connection import QuickConnection
 
 
 def kill_at(when: str, kind: str, number: int) -> None:
     """Let this process die `before` or `after` its write of this number among those of a kind, or of `any`.
 
-    Kinds are `checkpoints` (or what a step gave before its checkpoint; on SQLite some of these at once),
+    Kinds are `checkpoints` (and what a step gave before its checkpoint, some of these at once),
     `journal` (the beginning of the turn), `note` (what was spoken), `save` (messages) and `tool`. A `note`
     counts as nothing else: how often that is written is the clock's.
     """
@@ -50,8 +49,7 @@ def kill_at(when: str, kind: str, number: int) -> None:
 
         setattr(owner, name, watched)
 
-    for name in ("aput", "aput_writes"):
-        watch(AsyncPostgresSaver, name, "checkpoints")
+    watch(checkpoint_rows, "write", "checkpoints")
     watch(QuickConnection, "together", "checkpoints")
     watch(TurnJournal, "begin", "journal")
     watch(TurnJournal, "note", "note")

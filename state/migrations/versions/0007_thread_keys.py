@@ -22,8 +22,15 @@ depends_on = None
 
 COLUMNS = "organization_id, user_id, agent_id, created_at, updated_at"
 CHILDREN = ("messages", "tool_runs", "turn_journal")
-CHECKPOINTS = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-CHECKPOINTS_ON_SQLITE = ("checkpoints", "writes")
+CHECKPOINTS = (
+    "checkpoints",
+    "checkpoint_blobs",
+    "checkpoint_writes",
+    "thread_checkpoints",
+    "thread_writes",
+    "thread_pieces",
+)
+CHECKPOINTS_ON_SQLITE = ("checkpoints", "writes", "pieces")
 OF_OTHERS = "NOT (organization_id = 'default' AND user_id = 'default')"
 BUSY_SECONDS = 5.0
 SEPARATOR = "\x1f"

@@ -23,7 +23,7 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a lock for a moment alone."""
     pragmas = ("PRAGMA busy_timeout=20", "PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON")
     monkeypatch.setattr("voicegraph.state.sqlite.connection._PRAGMAS", pragmas)
-    monkeypatch.setattr("voicegraph.state.sqlite.row_saver.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("voicegraph.state.sqlite.checkpoints.BUSY_SECONDS", 0.1)
 
 
 Reader = Callable[[str], sqlite3.Connection]

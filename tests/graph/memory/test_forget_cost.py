@@ -37,7 +37,7 @@ from voicegraph.state.upkeep.rows_with_ids import columns_with_ids
 
 ADA, EVE = Actor("acme", "ada"), Actor("acme", "eve")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-CHECKPOINTS = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+CHECKPOINTS = ("thread_checkpoints", "thread_writes", "thread_pieces")
 ENTRIES = ("recall_entries", "recall_vectors", "archive_entries", "archive_vectors", "thread_wishes")
 
 FORGET: dict[str, Any] = {

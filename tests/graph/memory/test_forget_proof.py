@@ -55,7 +55,7 @@ def opened(url: str, folder: Path) -> Iterator[Callable[[str], Any]]:
 
 
 def own_tables(url: str) -> list[str]:
-    checkpoints = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+    checkpoints = ("thread_checkpoints", "thread_writes", "thread_pieces")
     return [*Base.metadata.tables, *(() if url.startswith("sqlite") else checkpoints)]
 
 

@@ -87,14 +87,17 @@ def stored(url: str) -> dict[str, set[str]]:
     column = {"threads": "id"}
     if not url.startswith("sqlite"):
         with psycopg.connect(url) as connection:
-            tables = (*TABLES, "checkpoints", "checkpoint_blobs", "checkpoint_writes")
+            tables = (*TABLES, "thread_checkpoints", "thread_writes", "thread_pieces")
             queries: Any = {
                 table: f"SELECT {column.get(table, 'thread_id')} FROM {table}" for table in tables
             }
-            return {table: {id_ for (id_,) in connection.execute(query)} for table, query in queries.items()}
+            return {
+                table.removeprefix("thread_"): {id_ for (id_,) in connection.execute(query)}
+                for table, query in queries.items()
+            }
     found: dict[str, set[str]] = {}
     file = Path(url.removeprefix("sqlite:///"))
-    for path, tables in ((file, TABLES), (checkpoints(file), ("checkpoints", "writes"))):
+    for path, tables in ((file, TABLES), (checkpoints(file), ("checkpoints", "writes", "pieces"))):
         with closing(sqlite3.connect(path)) as connection:
             for table in tables:
                 query = f"SELECT {column.get(table, 'thread_id')} FROM {table}"

@@ -87,14 +87,6 @@ async def test_pruning_a_short_thread_changes_nothing(saver: Any) -> None:
     assert await count(saver, "call-1") == 2
 
 
-async def test_pruning_on_postgresql_deletes_values_that_no_checkpoint_needs(postgres_url: str) -> None:
-    async with open_checkpointer(parse_location(postgres_url)) as saver:
-        await put(saver, "call-1", 3)
-        await saver.prune_thread("call-1", 1)
-        left = await saver.count(["call-1"])
-    assert left == {"checkpoints": 1, "checkpoint_blobs": 1, "checkpoint_writes": 1}
-
-
 async def test_erasing_leaves_nothing_of_these_threads_and_all_of_others(saver: Any) -> None:
     await put(saver, "call-1", 2)
     await put(saver, "call-2", 2)
@@ -133,8 +125,8 @@ async def test_processes_that_start_at_once_make_the_tables_once(postgres: Postg
 
         assert min(await asyncio.gather(*(start() for _ in range(4)))) >= 1
         with psycopg.connect(url) as connection:
-            versions = connection.execute("SELECT count(*) FROM checkpoint_migrations").fetchone()
-    assert versions == (10,)
+            pieces = connection.execute("SELECT count(*) FROM thread_pieces").fetchone()
+    assert pieces == (0,)
 
 
 async def test_a_server_that_is_away_is_an_error_without_the_password() -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from calling import user_says
-from langchain_core.messages import AIMessage, HumanMessage
-from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from old_checkpoints import WORD, config, contents, copy_thread, fill
 
 from voicegraph.graph import build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -17,45 +16,6 @@ from voicegraph.state.database.location import parse_location
 from voicegraph.state.errors import StorageError
 from voicegraph.state.open import open_checkpointer
 from voicegraph.state.sqlite.checkpoint_upgrade import FORMAT
-
-WORD = "Rumpelstiltskin"
-
-
-def config(thread_id: str, checkpoint_id: str | None = None) -> Any:
-    named = {"checkpoint_id": checkpoint_id} if checkpoint_id else {}
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": "", **named}}
-
-
-async def fill(saver: Any, thread_id: str, turns: int) -> None:
-    """Write checkpoints as a conversation does, each with a message more."""
-    before, messages = config(thread_id), list[Any]()
-    for number in range(turns):
-        messages = [*messages, HumanMessage(f"Question {number}? {WORD}", id=f"{thread_id}-{number}")]
-        checkpoint = {
-            **empty_checkpoint(),
-            "channel_values": {
-                "messages": messages,
-                "system_prompt": "You are kind. " * 40,
-                "turn": {"n": 1},
-            },
-            "channel_versions": {"messages": saver.get_next_version(None, None), "turn": "7"},
-            "versions_seen": {"call_llm": {"messages": saver.get_next_version(None, None)}},
-        }
-        before = await saver.aput(before, checkpoint, {"step": number, "source": "loop"}, {})
-        writes = [("messages", [AIMessage("Hm.", id=f"a{number}")]), ("turn", {"n": 2})]
-        await saver.aput_writes(before, writes, f"task-{number}", "~path")
-
-
-async def copy_thread(source: Any, target: Any, thread_id: str) -> None:
-    for found in reversed(await contents(source, thread_id)):
-        before = found.parent_config or config(thread_id)
-        await target.aput(before, found.checkpoint, found.metadata, {})
-        for task_id, channel, value in found.pending_writes:
-            await target.aput_writes(found.config, [(channel, value)], task_id)
-
-
-async def contents(saver: Any, thread_id: str) -> list[Any]:
-    return [found async for found in saver.alist(config(thread_id))]
 
 
 @pytest.fixture
@@ -111,7 +71,7 @@ async def test_an_upgrade_that_breaks_down_leaves_the_file_as_it_was(
     old: dict[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("voicegraph.state.sqlite.checkpoint_upgrade.put_writes", lambda *_: [("NONSENSE", ())])
+        patch.setattr("voicegraph.state.sqlite.checkpoint_upgrade.put_writes", lambda *_: [("result", ())])
         with pytest.raises(StorageError, match=r"voice\.checkpoints\.db"):
             async with opened(tmp_path):
                 pass

@@ -80,9 +80,9 @@ async def test_a_thread_is_deleted_also_while_another_process_speaks_on_it(
         answer = await client.delete("/v1/threads/call-42")
         assert not isinstance([event async for event in events][-1], Speech)
         assert await other.checkpointer.count(["call-42"]) == {
-            "checkpoints": 0,
-            "checkpoint_blobs": 0,
-            "checkpoint_writes": 0,
+            "thread_checkpoints": 0,
+            "thread_writes": 0,
+            "thread_pieces": 0,
         }
     assert answer.status_code == 200
 
