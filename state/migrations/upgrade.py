@@ -18,7 +18,7 @@ from ..tables.tables import Base
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision. A constant, so that an up-to-date database is opened without importing Alembic."""
 
 MIGRATIONS = Path(__file__).parent

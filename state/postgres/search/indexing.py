@@ -5,7 +5,8 @@ step ends; other processes continue with other agents. It is not a row lock, so 
 being indexed are locked too; rows that a turn is changing are left for the next step.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -15,7 +16,7 @@ from ...database.database import Database
 from ...search.entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
 from ...search.neighbours import heard_words
 from ...tables.tables import SEQUENCE_BITS
-from .lexemes import CONTEXT, TEXT, as_tsvector, stems_of, words_of
+from .lexemes import CONTEXT, OWN, TEXT, as_tsvector, stems_of, words_of
 from .neighbours import numbers_around, searchable
 from .scope import TABLES
 from .vectors import entry_text, note_changes, note_new
@@ -51,14 +52,31 @@ _PASSAGES = text(
     "SELECT number, text, context, tags FROM passages WHERE number = ANY(CAST(:numbers AS bigint[]))"
 )
 _NEW = (
-    "unnest(CAST(:numbers AS bigint[]), CAST(:texts AS text[]), CAST(:words AS text[])) "
-    "AS new(number, text, words)"
+    "unnest(CAST(:numbers AS bigint[]), CAST(:texts AS text[]), CAST(:words AS text[]), "
+    "CAST(:near AS text[])) AS new(number, text, words, near)"
+)
+
+# What is not changed is left as it is: then the index of words is not written, if the page has room.
+_UPSERT = (
+    "INSERT INTO {name}_entries AS old (number, text, words, near) "
+    f"SELECT number, text, CAST(words AS tsvector), CAST(near AS bigint[]) FROM {_NEW} "
+    "ON CONFLICT (number) DO UPDATE SET text = excluded.text, near = excluded.near, "
+    "words = CASE WHEN old.words = excluded.words THEN old.words ELSE excluded.words END "
+    "WHERE old.text <> excluded.text OR old.words <> excluded.words OR old.near <> excluded.near"
 )
 
 Words = dict[str, list[str]]
-"""The words of an entry, by `TEXT` and `CONTEXT`."""
-Entry = tuple[int, str, Words]
-"""An entry's number, its text up to the embedder's limit, and its words."""
+"""The words of an entry, by `TEXT`, `OWN` and `CONTEXT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry: its text up to the embedder's limit, its words, and the numbers of its neighbours."""
+
+    number: int
+    text: str
+    words: Words
+    near: Sequence[int] = ()
 
 
 async def index_some(database: Database, numbers: tuple[int, int]) -> int:
@@ -101,55 +119,52 @@ def _messages(connection: Connection, due: Sequence[int]) -> tuple[set[int], lis
     beside_them = [near for each in beside.values() for near in each]
     affected = set(connection.execute(_STAYING, {"numbers": [*due, *beside_them]}).scalars())
     near = numbers_around(connection, affected)
-    wanted = affected.union(*near.values())
-    rows = {row.number: row for row in connection.execute(_MESSAGES, {"numbers": list(wanted)})}
-    context = {number: words_of(row.text[:CONTEXT_CHARACTERS]) for number, row in rows.items()}
-    return affected, [
-        _entry(
-            number,
-            message_entry(
-                rows[number].text, rows[number].name, rows[number].created_at, rows[number].time_zone
-            ),
-            (word for each in near[number] if each in rows for word in context[each]),
-        )
-        for number in sorted(affected & rows.keys())
-    ]
+    rows = {row.number: row for row in connection.execute(_MESSAGES, {"numbers": list(affected)})}
+    return affected, [_message(rows[number], near[number]) for number in sorted(affected & rows.keys())]
+
+
+def _message(row: Any, near: Sequence[int]) -> Entry:
+    """Return the entry of a message: all but the end of an endless one counts for the messages around it."""
+    words = words_of(row.text)
+    shared = words
+    if len(row.text) > CONTEXT_CHARACTERS:
+        shared = words_of(row.text[:CONTEXT_CHARACTERS])[:-1]  # The last one may be cut.
+    day_and_name = words_of(message_entry("", row.name, row.created_at, row.time_zone))
+    text = message_entry(row.text, row.name, row.created_at, row.time_zone)
+    own = [*day_and_name, *words[len(shared) :]]
+    return Entry(row.number, entry_text(text), {OWN: own, TEXT: shared}, near)
 
 
 def _passages(connection: Connection, due: Sequence[int]) -> tuple[set[int], list[Entry]]:
     rows = connection.execute(_PASSAGES, {"numbers": list(due)})
-    return set(due), [
-        _entry(row.number, passage_entry(row.text, row.tags), words_of(row.context or "")) for row in rows
-    ]
+    return set(due), [_passage(row) for row in rows]
 
 
-def _entry(number: int, words: str, context: Iterable[str]) -> Entry:
-    return number, entry_text(words), {TEXT: words_of(words), CONTEXT: list(context)}
+def _passage(row: Any) -> Entry:
+    words = passage_entry(row.text, row.tags)
+    return Entry(row.number, entry_text(words), {TEXT: words_of(words), CONTEXT: words_of(row.context or "")})
 
 
 def _write(
     connection: Connection, agent: int, table: str, affected: set[int], entries: Sequence[Entry]
 ) -> None:
     name = TABLES[table]
-    stems = stems_of(connection, (word for entry in entries for each in entry[2].values() for word in each))
+    stems = stems_of(
+        connection, (word for entry in entries for each in entry.words.values() for word in each)
+    )
     new: Mapping[str, Any] = {
-        "numbers": [number for number, _, _ in entries],
-        "texts": [words for _, words, _ in entries],
+        "numbers": [entry.number for entry in entries],
+        "texts": [entry.text for entry in entries],
         "words": [
-            as_tsvector(agent, {column: [stems[word] for word in each] for column, each in words.items()})
-            for _, _, words in entries
+            as_tsvector(
+                agent, {column: [stems[word] for word in each] for column, each in entry.words.items()}
+            )
+            for entry in entries
         ],
+        "near": [f"{{{','.join(map(str, entry.near))}}}" for entry in entries],
     }
     with_vectors = note_changes(connection, name, new["numbers"], new["texts"])
-    connection.execute(
-        text(
-            f"INSERT INTO {name}_entries AS old (number, text, words) "
-            f"SELECT number, text, CAST(words AS tsvector) FROM {_NEW} "
-            "ON CONFLICT (number) DO UPDATE SET text = excluded.text, words = excluded.words "
-            "WHERE old.text <> excluded.text OR old.words <> excluded.words"
-        ),
-        new,
-    )
+    connection.execute(text(_UPSERT.format(name=name)), new)
     if with_vectors:
         note_new(connection, name, new["numbers"])
     gone = text(f"DELETE FROM {name}_entries WHERE number = ANY(CAST(:numbers AS bigint[]))")

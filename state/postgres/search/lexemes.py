@@ -16,8 +16,9 @@ from sqlalchemy import Connection, text
 
 from ...search.query_words import LONGEST_WORD, split_words
 
-TEXT, CONTEXT = ":", "~"
-"""Separators between an agent's number and a stem: for words of the text, and for words around it."""
+TEXT, OWN, CONTEXT = ":", "=", "~"
+"""Separators between an agent's number and a stem: for words of the text, by which its neighbours are found
+too; for words by which the entry alone is found; and for words around it."""
 
 _MOST_WORDS = 10_000
 """Number of words of a text that are indexed: an entry is limited to a megabyte and 16,383 positions."""
@@ -57,7 +58,7 @@ def stems_of(connection: Connection, words: Iterable[str]) -> dict[str, str]:
 
 
 def as_tsvector(agent: int, columns: dict[str, Sequence[str]]) -> str:
-    """Return the entry of the given stems, in order, by `TEXT` and `CONTEXT`."""
+    """Return the entry of the given stems, in order, by `TEXT`, `OWN` and `CONTEXT`."""
     entries: list[str] = []
     for column, stems in columns.items():
         places: dict[str, list[str]] = {}

@@ -4,25 +4,35 @@ from collections.abc import Sequence
 
 from ...search.query_words import QueryWords
 from ...search.ranking import MOST_BETWEEN, Found, Gain, gains, rarities
-from .lexemes import CONTEXT, TEXT, lexeme, stems_of, words_of
+from .lexemes import CONTEXT, OWN, TEXT, lexeme, stems_of, words_of
 from .scope import Scope
+
+_ALONE = (OWN, CONTEXT)
+"""Columns that count for the entry alone, and not for its neighbours."""
 
 _UNIT = 1_000_000_000
 """Scale of the integer gains: integer sums do not depend on the order, so equal scores stay equal."""
 
-_COUNTS = """
+# An entry whose text matches brings its neighbours with it; each counts once.
+_HITS = """
+    SELECT entry.number FROM {entries} AS entry WHERE entry.words @@ CAST(given.query AS tsquery)
+    UNION SELECT unnest(entry.near || entry.number) FROM {entries} AS entry
+    WHERE entry.words @@ CAST(given.spreads AS tsquery)
+"""
+_COUNTS = f"""
     SELECT
-        (SELECT max(number) FROM {table} WHERE number BETWEEN :first AND :last),
+        (SELECT max(number) FROM {{table}} WHERE number BETWEEN :first AND :last),
         ARRAY(
-            SELECT (SELECT count(*) FROM {entries} WHERE words @@ CAST(query AS tsquery))
-            FROM unnest(CAST(:queries AS text[])) WITH ORDINALITY AS given(query, place) ORDER BY place
+            SELECT (SELECT count(*) FROM ({_HITS}) AS hits)
+            FROM unnest(CAST(:queries AS text[]), CAST(:spreads AS text[]))
+            WITH ORDINALITY AS given(query, spreads, place) ORDER BY place
         )
 """
-_BEST = """
-    SELECT entry.number, sum(given.gain) AS score
-    FROM unnest(CAST(:queries AS text[]), CAST(:gains AS bigint[])) AS given(query, gain)
-    JOIN {entries} AS entry ON entry.words @@ CAST(given.query AS tsquery)
-    GROUP BY entry.number
+_BEST = f"""
+    SELECT hits.number, sum(given.gain) AS score
+    FROM unnest(CAST(:queries AS text[]), CAST(:spreads AS text[]), CAST(:gains AS bigint[]))
+        AS given(query, spreads, gain)
+    CROSS JOIN LATERAL ({_HITS}) AS hits GROUP BY hits.number
 """
 
 
@@ -40,6 +50,7 @@ def best(scope: Scope, query: QueryWords, limit: int, offset: int) -> Found:
         )
     given = {
         "queries": [_match(scope.agent, stems, gain) for gain in wanted],
+        "spreads": [_spread(scope.agent, stems, gain) for gain in wanted],
         "gains": [round(gain.worth * _UNIT) for gain in wanted],
         "limit": limit,
         "offset": offset,
@@ -51,7 +62,7 @@ def best(scope: Scope, query: QueryWords, limit: int, offset: int) -> Found:
 def newest(scope: Scope, words: tuple[str, ...], limit: int, offset: int) -> Found:
     """Return the rows whose own text contains one of the words, newest first; their score is 0."""
     stems = _stems(scope, words)
-    any_word = " | ".join(lexeme(scope.agent, TEXT, stems[word]) for word in words)
+    any_word = " | ".join(_in(scope.agent, stems[word], TEXT, OWN) for word in words)
     scope.add(
         f"row.number IN (SELECT number FROM {scope.entries} WHERE words @@ CAST(:any_word AS tsquery))",
         any_word=any_word,
@@ -78,31 +89,42 @@ def _stems(scope: Scope, words: Sequence[str]) -> dict[str, str]:
 
 
 def _rarities(scope: Scope, stems: dict[str, str]) -> dict[str, float]:
-    queries = [_anywhere(scope.agent, stem) for stem in stems.values()]
+    given = {
+        "queries": [_in(scope.agent, stem, *_ALONE) for stem in stems.values()],
+        "spreads": [_in(scope.agent, stem, TEXT) for stem in stems.values()],
+    }
     statement = _COUNTS.format(table=scope.table, entries=scope.entries)
-    ((greatest, counts),) = scope.rows(statement, {"queries": queries})
+    ((greatest, counts),) = scope.rows(statement, given)
     # Numbers are assigned upwards from the first: the greatest says how many there are, or were.
     entries = (greatest or scope.values["first"]) - scope.values["first"]
     return rarities(dict(zip(stems, counts, strict=True)), entries)
 
 
 def _match(agent: int, stems: dict[str, str], gain: Gain) -> str:
-    """Return the `tsquery` for a gain."""
+    """Return the `tsquery` for a gain of the entry alone."""
     stem = stems[gain.word]
     if gain.near is not None:
-        return _near(agent, stem, stems[gain.near])
-    return lexeme(agent, TEXT, stem) if gain.in_text else _anywhere(agent, stem)
+        return _near(agent, stem, stems[gain.near], *_ALONE)
+    return _in(agent, stem, TEXT, OWN) if gain.in_text else _in(agent, stem, *_ALONE)
 
 
-def _anywhere(agent: int, stem: str) -> str:
-    return f"{lexeme(agent, TEXT, stem)} | {lexeme(agent, CONTEXT, stem)}"
+def _spread(agent: int, stems: dict[str, str], gain: Gain) -> str | None:
+    """Return the `tsquery` for a gain of the entry and its neighbours, `None` for none."""
+    if gain.in_text:
+        return None
+    stem = stems[gain.word]
+    return _in(agent, stem, TEXT) if gain.near is None else _near(agent, stem, stems[gain.near], TEXT)
 
 
-def _near(agent: int, one: str, other: str) -> str:
-    """Return the `tsquery` for two stems close together, in either order and either column."""
+def _in(agent: int, stem: str, *columns: str) -> str:
+    return " | ".join(lexeme(agent, column, stem) for column in columns)
+
+
+def _near(agent: int, one: str, other: str, *columns: str) -> str:
+    """Return the `tsquery` for two stems close together, in either order and the same column."""
     return " | ".join(
         f"({lexeme(agent, column, first)} <{distance}> {lexeme(agent, column, second)})"
-        for column in (TEXT, CONTEXT)
+        for column in columns
         for first, second in ((one, other), (other, one))
         for distance in range(1, MOST_BETWEEN + 2)
     )
