@@ -19,13 +19,18 @@ _HITS = """
     UNION SELECT unnest(entry.near || entry.number) FROM {entries} AS entry
     WHERE entry.words @@ CAST(given.spreads AS tsquery)
 """
+_MANY = 1000
+"""Of a word that more entries have, those around them are not counted but estimated."""
 _COUNTS = f"""
     SELECT
         (SELECT max(number) FROM {{table}} WHERE number BETWEEN :first AND :last),
         ARRAY(
-            SELECT (SELECT count(*) FROM ({_HITS}) AS hits)
+            SELECT CASE WHEN alone.many > {_MANY} THEN -alone.many
+                ELSE (SELECT count(*) FROM ({_HITS}) AS hits) END
             FROM unnest(CAST(:queries AS text[]), CAST(:spreads AS text[]))
-            WITH ORDINALITY AS given(query, spreads, place) ORDER BY place
+            WITH ORDINALITY AS given(query, spreads, place) CROSS JOIN LATERAL (
+                SELECT count(*) AS many FROM {{entries}} WHERE words @@ CAST(given.spreads AS tsquery)
+            ) AS alone ORDER BY place
         )
 """
 _BEST = f"""
@@ -97,7 +102,13 @@ def _rarities(scope: Scope, stems: dict[str, str]) -> dict[str, float]:
     ((greatest, counts),) = scope.rows(statement, given)
     # Numbers are assigned upwards from the first: the greatest says how many there are, or were.
     entries = (greatest or scope.values["first"]) - scope.values["first"]
-    return rarities(dict(zip(stems, counts, strict=True)), entries)
+    whole = [count if count >= 0 else _estimated(-count, entries) for count in counts]
+    return rarities(dict(zip(stems, whole, strict=True)), entries)
+
+
+def _estimated(count: int, entries: int) -> int:
+    """Return about how many entries have a word, or have one around them that does."""
+    return max(count, round(entries * (1 - (1 - min(count / max(entries, 1), 1)) ** 5)))
 
 
 def _match(agent: int, stems: dict[str, str], gain: Gain) -> str:

@@ -10,6 +10,7 @@ from patience import PATIENCE
 from sqlalchemy import text
 
 from voicegraph.state.conversations.message_rows import MessageRecord
+from voicegraph.state.postgres.search import ranking
 from voicegraph.state.store import Store, open_store
 
 ALL = (0, (1 << 63) - 1)
@@ -145,3 +146,20 @@ async def test_a_thread_that_is_deleted_just_now_holds_no_step_up(home: Home) ->
         assert await asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE) == 2
     assert await home.store.recall.index_due() == 0
     assert await found(home.store, home.agent.id, "bird") == ["A bird.", "A dog."]
+
+
+async def test_words_of_many_messages_are_counted_about_right(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(home, *("A dog barks." if number % 10 == 0 else "A cat." for number in range(200)))
+    await home.store.recall.index_due()
+    exact = await home.store.recall.search(ADA, home.agent.id, "dog barks")
+    monkeypatch.setattr(
+        ranking,
+        "_COUNTS",
+        ranking._COUNTS.replace("> 1000", "> 5"),  # pyright: ignore[reportPrivateUsage]
+    )
+    estimated = await home.store.recall.search(ADA, home.agent.id, "dog barks")
+    assert [hit.message.id for hit in estimated.hits] == [hit.message.id for hit in exact.hits]
+    for one, other in zip(estimated.hits, exact.hits, strict=True):
+        assert one.score == pytest.approx(other.score, rel=0.3)
