@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..errors import NotFound
 from ..tables.columns import utc_now
 from ..tables.names import checked_name
@@ -42,33 +41,33 @@ def is_importing(actor: Actor) -> bool:
     return actor.user_id.endswith(IMPORTING)
 
 
-async def add_actor(session: AsyncSession, actor: Actor) -> None:
+def add_actor(session: Session, actor: Actor) -> None:
     """Insert the organization and the user if they are missing.
 
     Raises `InvalidInput` for ids that are not 1 to 200 characters or contain control characters.
     """
     checked_name("organization id", actor.organization_id)
     checked_name("user id", actor.user_id)
-    await _add_user(session, actor)
+    _add_user(session, actor)
 
 
-async def add_importing(session: AsyncSession, actor: Actor) -> None:
+def add_importing(session: Session, actor: Actor) -> None:
     """Insert the owner of unfinished imports for `actor` if it is missing."""
-    await _add_user(session, importing(actor))
+    _add_user(session, importing(actor))
 
 
-async def _add_user(session: AsyncSession, actor: Actor) -> None:
-    if await session.get(UserRow, (actor.organization_id, actor.user_id)) is not None:
+def _add_user(session: Session, actor: Actor) -> None:
+    if session.get(UserRow, (actor.organization_id, actor.user_id)) is not None:
         return
     now = utc_now()
-    if await session.get(OrganizationRow, actor.organization_id) is None:
-        await _add(session, OrganizationRow(id=actor.organization_id, created_at=now))
-    await _add(session, UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
+    if session.get(OrganizationRow, actor.organization_id) is None:
+        _add(session, OrganizationRow(id=actor.organization_id, created_at=now))
+    _add(session, UserRow(organization_id=actor.organization_id, id=actor.user_id, created_at=now))
 
 
-async def _keep_keys_needed(session: AsyncSession) -> None:
+def _keep_keys_needed(session: Session) -> None:
     """Insert a revoked key, so that a server that required keys still does after their users are deleted."""
-    await add_actor(session, KEYS_NEEDED)
+    add_actor(session, KEYS_NEEDED)
     row = ApiKeyRow(
         id="key-of-a-deleted-user",
         organization_id=KEYS_NEEDED.organization_id,
@@ -78,14 +77,14 @@ async def _keep_keys_needed(session: AsyncSession) -> None:
         created_at=utc_now(),
         revoked_at=utc_now(),
     )
-    if await session.get(ApiKeyRow, row.id) is None:
-        await _add(session, row)
+    if session.get(ApiKeyRow, row.id) is None:
+        _add(session, row)
 
 
-async def _add(session: AsyncSession, row: OrganizationRow | UserRow | ApiKeyRow) -> None:
+def _add(session: Session, row: OrganizationRow | UserRow | ApiKeyRow) -> None:
     """Insert a row unless another process inserted it in the meantime, which PostgreSQL allows."""
     try:
-        async with session.begin_nested():
+        with session.begin_nested():
             session.add(row)
     except IntegrityError:
         pass
@@ -100,7 +99,6 @@ class Actors:
         self._known: dict[Actor, None] = {}
         """Actors that exist in the database, in the order of first use."""
 
-    @unbroken
     async def ensure(self, actor: Actor) -> None:
         """Create the organization and the user if they are missing; cached actors cost nothing.
 
@@ -108,13 +106,11 @@ class Actors:
         """
         if actor in self._known:
             return
-        async with self._database.writing() as session:
-            await add_actor(session, actor)
+        await self._database.write(lambda session: add_actor(session, actor))
         self._known[actor] = None
         if len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
 
-    @unbroken
     async def delete(self, actor: Actor) -> None:
         """Delete the user with all agents, blocks and threads, and the organization with its last user.
 
@@ -126,19 +122,22 @@ class Actors:
         imported = delete(UserRow).where(of_organization, UserRow.id == importing(actor).user_id)
         others = exists(select(UserRow.id).where(of_organization))
         self._known.pop(actor, None)
-        async with self._database.erasing() as session:
+
+        def delete_all(session: Session) -> None:
             # Lock before counting users: another process may be adding one to the organization.
-            await session.get(OrganizationRow, organization, with_for_update=True)
+            session.get(OrganizationRow, organization, with_for_update=True)
             keys = select(ApiKeyRow.id).where(
                 ApiKeyRow.organization_id == organization, ApiKeyRow.user_id == user
             )
-            had_keys = (await session.execute(keys.limit(1))).first() is not None
-            if (await session.execute(mine.returning(UserRow.id))).first() is None:
+            had_keys = session.execute(keys.limit(1)).first() is not None
+            if session.execute(mine.returning(UserRow.id)).first() is None:
                 raise NotFound(f"no user '{user}' in organization '{organization}'")
-            await session.execute(imported)
-            await session.execute(
+            session.execute(imported)
+            session.execute(
                 delete(OrganizationRow).where(OrganizationRow.id == organization, ~others),
                 execution_options={"synchronize_session": False},
             )
             if had_keys and actor != KEYS_NEEDED:
-                await _keep_keys_needed(session)
+                _keep_keys_needed(session)
+
+        await self._database.write(delete_all)

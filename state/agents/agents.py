@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 from typing_extensions import Unpack
 
 from ..database.database import Database
 from ..database.paging import PageRequest, Slice, page_of_rows
 from ..database.shared_reads import SharedReads
-from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound, AlreadyExists, InvalidInput, StaleVersion
 from ..tables.columns import utc_now
 from ..tables.names import checked_name
@@ -53,7 +52,6 @@ class Agents:
         self._database = database
         self._reading = SharedReads[AgentMemory]()
 
-    @unbroken
     async def create(
         self,
         actor: Actor,
@@ -72,17 +70,19 @@ class Agents:
         if _LOOKS_LIKE_ID.fullmatch(name):
             raise InvalidInput("an agent name must not look like an agent id")
         row = AgentRow(**new_agent(actor, name, await checked_changes(settings)))
+
+        def add(session: Session) -> None:
+            add_actor(session, actor)
+            session.add(row)
+            session.flush()
+            _add_blocks(session, actor, row.id, DEFAULT_BLOCKS if blocks is None else blocks)
+
         try:
-            async with self._database.writing() as session:
-                await add_actor(session, actor)
-                session.add(row)
-                await session.flush()
-                await _add_blocks(session, actor, row.id, DEFAULT_BLOCKS if blocks is None else blocks)
+            await self._database.write(add)
         except IntegrityError as error:
             raise AlreadyExists(f"an agent '{name}' exists already: choose another name") from error
         return as_agent(row)
 
-    @unbroken
     async def ensure_default(self, actor: Actor) -> Agent:
         """Return the agent named `default`; create it if it is missing."""
         try:
@@ -94,29 +94,25 @@ class Agents:
         except AlreadyExists:
             return await self.get(actor, DEFAULT_AGENT)
 
-    @unbroken
     async def get(self, actor: Actor, name_or_id: str) -> Agent:
         """Return the agent. Raises `AgentNotFound`."""
-        async with self._database.reading() as session:
-            return as_agent(await agent_row(session, actor, name_or_id))
+        return as_agent(await self._database.read(lambda session: agent_row(session, actor, name_or_id)))
 
-    @unbroken
     async def list(self, actor: Actor) -> tuple[Agent, ...]:
         """Return all agents of the user, oldest first."""
         query = select(AgentRow).where(owned_by(actor, AgentRow)).order_by(AgentRow.number)
-        async with self._database.reading() as session:
-            return tuple(as_agent(row) for row in await session.scalars(query))
+        return tuple(map(as_agent, await self._database.read(lambda session: session.scalars(query).all())))
 
-    @unbroken
     async def page(self, actor: Actor, request: PageRequest) -> Slice[Agent]:
         """Return a page of the user's agents, oldest first. Raises `InvalidInput`."""
         query = select(AgentRow).where(owned_by(actor, AgentRow))
-        async with self._database.reading() as session:
-            return await page_of_rows(
-                session, query, request, lambda row: as_agent(row[0]), order=[AgentRow.number], by=AgentRow.id
+        order = [AgentRow.number]
+        return await self._database.read(
+            lambda session: page_of_rows(
+                session, query, request, lambda row: as_agent(row[0]), order=order, by=AgentRow.id
             )
+        )
 
-    @unbroken
     async def update(
         self,
         actor: Actor,
@@ -131,8 +127,9 @@ class Agents:
         `InvalidSetting` for an unknown time zone or settings that are not JSON.
         """
         new = await checked_changes(changes)
-        async with self._database.writing() as session:
-            row = await agent_row(session, actor, name_or_id, lock=True)
+
+        def change(session: Session) -> AgentRow:
+            row = agent_row(session, actor, name_or_id, lock=True)
             if expected_version is not None and row.version != expected_version:
                 raise StaleVersion(
                     f"agent '{row.name}' is at version {row.version}, not {expected_version}: read it again"
@@ -140,23 +137,26 @@ class Agents:
             for name, value in new.items():
                 setattr(row, name, value)
             row.version, row.updated_at = row.version + 1, utc_now()
-        return as_agent(row)
+            return row
 
-    @unbroken
+        return as_agent(await self._database.write(change))
+
     async def delete(self, actor: Actor, name_or_id: str) -> None:
         """Delete the agent with its threads, messages, passages and the blocks that no other agent has."""
-        async with self._database.erasing() as session:
-            agent_id = (await agent_row(session, actor, name_or_id, lock=True)).id
+
+        def delete_agent(session: Session) -> None:
+            agent_id = (agent_row(session, actor, name_or_id, lock=True)).id
             # Lock before checking for other holders: another agent may be getting one of these blocks.
             held = select(AgentBlockRow.block_id).where(AgentBlockRow.agent_id == agent_id)
-            await session.execute(select(BlockRow.id).where(BlockRow.id.in_(held)).with_for_update())
-            await session.execute(
+            session.execute(select(BlockRow.id).where(BlockRow.id.in_(held)).with_for_update())
+            session.execute(
                 delete(BlockRow).where(held_by_none_but(agent_id)),
                 execution_options={"synchronize_session": False},
             )
-            await session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
+            session.execute(delete(AgentRow).where(AgentRow.id == agent_id))
 
-    @unbroken
+        await self._database.write(delete_agent)
+
     async def memory(self, actor: Actor, name_or_id: str) -> AgentMemory:
         """Return the agent with its blocks, in one query. Raises `AgentNotFound`.
 
@@ -164,15 +164,14 @@ class Agents:
         """
 
         async def look(begin: Callable[[], None]) -> AgentMemory:
-            def read(connection: Connection) -> AgentMemory:
+            def read(session: Session) -> AgentMemory:
                 begin()
-                return read_memory(connection, actor, name_or_id)
+                return read_memory(session.connection(), actor, name_or_id)
 
             return await self._database.read(read)
 
         return await self._reading.get((actor, name_or_id), look)
 
-    @unbroken
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
         """Return how much the agent remembers, in one query. Raises `AgentNotFound`."""
         messages = select(func.count()).where(MessageRow.agent_id == agent_id).scalar_subquery()
@@ -186,8 +185,7 @@ class Agents:
         query = select(messages, passages, edited_at).where(
             AgentRow.id == agent_id, owned_by(actor, AgentRow)
         )
-        async with self._database.reading() as session:
-            row = (await session.execute(query)).one_or_none()
+        row = await self._database.read(lambda session: session.execute(query).one_or_none())
         if row is None:
             raise AgentNotFound(agent_id)
         return MemoryCounts(messages=row[0], passages=row[1], edited_at=row[2])
@@ -201,16 +199,16 @@ def held_by_none_but(agent_id: str) -> ColumnElement[bool]:
     return BlockRow.id.in_(held) & ~others
 
 
-async def agent_row(session: AsyncSession, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
+def agent_row(session: Session, actor: Actor, name_or_id: str, *, lock: bool = False) -> AgentRow:
     """Return the row of an agent of `actor`, locked if `lock` is true. Raises `AgentNotFound`."""
     query = select(AgentRow).where(is_agent(actor, name_or_id))
-    row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
+    row = session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
     if row is None:
         raise AgentNotFound(name_or_id)
     return row
 
 
-async def _add_blocks(session: AsyncSession, actor: Actor, agent_id: str, blocks: Mapping[str, str]) -> None:
+def _add_blocks(session: Session, actor: Actor, agent_id: str, blocks: Mapping[str, str]) -> None:
     for position, (label, value) in enumerate(blocks.items()):
-        block = await add_block(session, actor, label, value)
+        block = add_block(session, actor, label, value)
         session.add(AgentBlockRow(agent_id=agent_id, block_id=block.id, position=position))

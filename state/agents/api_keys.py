@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..errors import NotFound
 from ..tables.columns import utc_now
 from ..tables.names import checked_name, new_id
@@ -54,7 +54,6 @@ class ApiKeys:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def create(self, actor: Actor, name: str) -> tuple[ApiKey, str]:
         """Create a key for the actor, who may be new; return it and its secret, which is not stored.
 
@@ -70,60 +69,58 @@ class ApiKeys:
             digest=digest_of(secret),
             created_at=utc_now(),
         )
-        async with self._database.writing() as session:
-            await add_actor(session, actor)
+
+        def add(session: Session) -> None:
+            add_actor(session, actor)
             session.add(row)
+
+        await self._database.write(add)
         return _as_key(row), secret
 
-    @unbroken
     async def list(self, actor: Actor) -> tuple[ApiKey, ...]:
         """Return the actor's keys, oldest first, including revoked ones."""
         query = select(ApiKeyRow).where(owned_by(actor, ApiKeyRow))
-        async with self._database.reading() as session:
-            rows = await session.scalars(query.order_by(ApiKeyRow.created_at, ApiKeyRow.id))
-            return tuple(_as_key(row) for row in rows)
+        query = query.order_by(ApiKeyRow.created_at, ApiKeyRow.id)
+        return tuple(map(_as_key, await self._database.read(lambda session: session.scalars(query).all())))
 
-    @unbroken
     async def revoke(self, actor: Actor, key_id: str) -> ApiKey:
         """Revoke the key; revoking it again does nothing. Raises `NotFound`."""
         query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, owned_by(actor, ApiKeyRow))
-        async with self._database.writing() as session:
-            row = (await session.scalars(query.with_for_update())).one_or_none()
+
+        def revoke(session: Session) -> ApiKeyRow:
+            row = session.scalars(query.with_for_update()).one_or_none()
             if row is None:
                 raise NotFound(
                     f"no key '{key_id}' of user '{actor.user_id}' in organization '{actor.organization_id}' "
                     "(see all with: voicegraph keys list --all)"
                 )
             row.revoked_at = row.revoked_at or utc_now()
-        return _as_key(row)
+            return row
+
+        return _as_key(await self._database.write(revoke))
 
 
-@unbroken
 async def every_key(database: Database) -> tuple[ApiKey, ...]:
     """Return the keys of all users, oldest first, for the operator of the server."""
     query = select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.id)
-    async with database.reading() as session:
-        return tuple(_as_key(row) for row in await session.scalars(query))
+    return tuple(map(_as_key, await database.read(lambda session: session.scalars(query).all())))
 
 
-@unbroken
 async def keys_stamp(database: Database) -> KeysStamp:
     """Return the stamp of all keys, in one short query."""
     query = select(func.count(), func.count(ApiKeyRow.revoked_at), func.max(ApiKeyRow.created_at))
-    async with database.reading() as session:
-        total, revoked, newest = (await session.execute(query.select_from(ApiKeyRow))).one()
+    query = query.select_from(ApiKeyRow)
+    total, revoked, newest = await database.read(lambda session: session.execute(query).one())
     return KeysStamp(total, revoked, newest)
 
 
-@unbroken
 async def bearer(database: Database, secret: str) -> Actor | None:
     """Return the owner of a secret, `None` if it is not a valid key."""
     if not secret.startswith(PREFIX) or len(secret) > _LONGEST:
         return None
     digest = digest_of(secret)
     query = select(ApiKeyRow).where(ApiKeyRow.digest == digest, ApiKeyRow.revoked_at.is_(None))
-    async with database.reading() as session:
-        row = (await session.scalars(query)).one_or_none()
+    row = await database.read(lambda session: session.scalars(query).one_or_none())
     # The index compares hashes, whose first bytes nobody can choose, so its timing reveals nothing about the
     # secret. The deciding comparison takes constant time.
     if row is None or not hmac.compare_digest(row.digest, digest):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..errors import BlockNotFound, BlockTooLong, InvalidInput, StaleVersion
 from ..tables.columns import encodable, utc_now
@@ -79,8 +79,8 @@ def checked_value(label: str, value: str, limit: int) -> str:
     return value
 
 
-async def add_block(
-    session: AsyncSession, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT
+def add_block(
+    session: Session, actor: Actor, label: str, value: str, *, limit: int = DEFAULT_LIMIT
 ) -> BlockRow:
     """Insert a new block and its first version.
 
@@ -98,15 +98,15 @@ async def add_block(
         created_at=utc_now(),
     )
     session.add(row)
-    await keep_version(session, row, value, "user")
+    keep_version(session, row, value, "user")
     return row
 
 
-async def keep_version(session: AsyncSession, row: BlockRow, value: str, changed_by: str) -> None:
+def keep_version(session: Session, row: BlockRow, value: str, changed_by: str) -> None:
     """Make `value` the block's next version, and add it to the history."""
     row.value, row.version, row.updated_at = value, row.version + 1, utc_now()
     # The version refers to the block's row, which must exist first.
-    await session.flush()
+    session.flush()
     session.add(
         BlockVersionRow(
             block_id=row.id,
@@ -118,19 +118,19 @@ async def keep_version(session: AsyncSession, row: BlockRow, value: str, changed
     )
 
 
-async def block_row(session: AsyncSession, actor: Actor, block_id: str) -> BlockRow:
+def block_row(session: Session, actor: Actor, block_id: str) -> BlockRow:
     """Return the row of a block of `actor`. Raises `BlockNotFound`."""
-    return await _one(session, actor, block_id, lock=False)
+    return _one(session, actor, block_id, lock=False)
 
 
-async def row_to_change(
-    session: AsyncSession, actor: Actor, block_id: str, expected_version: int | None = None
+def row_to_change(
+    session: Session, actor: Actor, block_id: str, expected_version: int | None = None
 ) -> BlockRow:
     """Return the row of a block of `actor`, locked until the end of the transaction.
 
     Raises `BlockNotFound`, and `StaleVersion` if it is no longer at `expected_version`.
     """
-    row = await _one(session, actor, block_id, lock=True)
+    row = _one(session, actor, block_id, lock=True)
     if expected_version is not None and row.version != expected_version:
         raise StaleVersion(
             f"block '{row.label}' is at version {row.version}, not {expected_version}: read it again"
@@ -138,9 +138,9 @@ async def row_to_change(
     return row
 
 
-async def _one(session: AsyncSession, actor: Actor, block_id: str, *, lock: bool) -> BlockRow:
+def _one(session: Session, actor: Actor, block_id: str, *, lock: bool) -> BlockRow:
     query = select(BlockRow).where(BlockRow.id == block_id, owned_by(actor, BlockRow))
-    row = (await session.scalars(query.with_for_update(key_share=True) if lock else query)).one_or_none()
+    row = session.scalars(query.with_for_update(key_share=True) if lock else query).one_or_none()
     if row is None:
         raise BlockNotFound(f"no block '{block_id}'")
     return row

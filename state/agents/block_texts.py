@@ -1,16 +1,16 @@
 """The texts of a block over time: write, undo, redo, history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import cast, select
+from sqlalchemy.orm import Session
 
 from ..database.database import Database
 from ..database.paging import PageRequest, Slice, page_of_rows
-from ..database.uninterrupted import unbroken
 from ..errors import BlockNotFound, BlockTooLong, InvalidInput
 from ..tables.columns import StorableText
-from ..tables.tables import BlockVersionRow
+from ..tables.tables import BlockRow, BlockVersionRow
 from .actors import Actor
 from .block_rows import (
     Block,
@@ -33,13 +33,10 @@ class BlockTexts:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def get(self, actor: Actor, block_id: str) -> Block:
         """Return the block. Raises `BlockNotFound`."""
-        async with self._database.reading() as session:
-            return as_block(await block_row(session, actor, block_id))
+        return as_block(await self._database.read(lambda session: block_row(session, actor, block_id)))
 
-    @unbroken
     async def write(
         self,
         actor: Actor,
@@ -58,16 +55,18 @@ class BlockTexts:
         limit, text or author.
         """
         checked_author(changed_by)
-        async with self._database.writing() as session:
-            row = await row_to_change(session, actor, block_id, expected_version)
+
+        def write(session: Session) -> BlockRow:
+            row = row_to_change(session, actor, block_id, expected_version)
             if limit is not None:
                 row.limit = checked_limit(row.label, limit)
-            value = checked_value(row.label, value, row.limit)
-            if value != row.value:
-                await keep_version(session, row, value, changed_by)
-        return as_block(row)
+            text = checked_value(row.label, value, row.limit)
+            if text != row.value:
+                keep_version(session, row, text, changed_by)
+            return row
 
-    @unbroken
+        return as_block(await self._database.write(write))
+
     async def resize(
         self, actor: Actor, block_id: str, limit: int, *, expected_version: int | None = None
     ) -> Block:
@@ -75,14 +74,16 @@ class BlockTexts:
 
         Raises `BlockTooLong` if its text is longer, `StaleVersion`, `BlockNotFound`, `InvalidInput`.
         """
-        async with self._database.writing() as session:
-            row = await row_to_change(session, actor, block_id, expected_version)
+
+        def resize(session: Session) -> BlockRow:
+            row = row_to_change(session, actor, block_id, expected_version)
             if len(row.value) > checked_limit(row.label, limit):
                 raise BlockTooLong(row.label, len(row.value), limit)
             row.limit = limit
-        return as_block(row)
+            return row
 
-    @unbroken
+        return as_block(await self._database.write(resize))
+
     async def undo(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> Block:
         """Restore the text before the block's last change; each further undo goes one change back.
 
@@ -91,7 +92,6 @@ class BlockTexts:
         """
         return await self._step(actor, block_id, expected_version, UndoLine.earlier, UNDO)
 
-    @unbroken
     async def redo(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> Block:
         """Restore the text that the last undo replaced, as a new version by `redo`.
 
@@ -99,7 +99,6 @@ class BlockTexts:
         """
         return await self._step(actor, block_id, expected_version, UndoLine.later, REDO)
 
-    @unbroken
     async def history(self, actor: Actor, block_id: str) -> tuple[BlockVersion, ...]:
         """Return every version of the block, first to last. Raises `BlockNotFound`."""
         query = (
@@ -107,20 +106,23 @@ class BlockTexts:
             .where(BlockVersionRow.block_id == block_id)
             .order_by(BlockVersionRow.version)
         )
-        async with self._database.reading() as session:
-            await block_row(session, actor, block_id)
-            return tuple(as_version(row) for row in await session.scalars(query))
 
-    @unbroken
+        def read(session: Session) -> Sequence[BlockVersionRow]:
+            block_row(session, actor, block_id)
+            return session.scalars(query).all()
+
+        return tuple(map(as_version, await self._database.read(read)))
+
     async def history_page(self, actor: Actor, block_id: str, request: PageRequest) -> Slice[BlockVersion]:
         """Return a page of the block's versions, newest first; their numbers are the ids.
 
         Raises `BlockNotFound`, `InvalidInput`.
         """
         query = select(BlockVersionRow).where(BlockVersionRow.block_id == block_id)
-        async with self._database.reading() as session:
-            await block_row(session, actor, block_id)
-            return await page_of_rows(
+
+        def read(session: Session) -> Slice[BlockVersion]:
+            block_row(session, actor, block_id)
+            return page_of_rows(
                 session,
                 query,
                 request,
@@ -130,7 +132,8 @@ class BlockTexts:
                 newest_first=True,
             )
 
-    @unbroken
+        return await self._database.read(read)
+
     async def as_of(self, actor: Actor, block_id: str, moment: datetime | int) -> BlockVersion:
         """Return the block's text at a version, or at a time with time zone.
 
@@ -144,10 +147,10 @@ class BlockTexts:
             query = query.where(BlockVersionRow.changed_at <= moment)
         else:
             query = query.where(BlockVersionRow.version == moment)
-        async with self._database.reading() as session:
-            row = await block_row(session, actor, block_id)
-            newest = query.order_by(BlockVersionRow.version.desc()).limit(1)
-            version = (await session.scalars(newest)).one_or_none()
+        newest = query.order_by(BlockVersionRow.version.desc()).limit(1)
+        row, version = await self._database.read(
+            lambda session: (block_row(session, actor, block_id), session.scalars(newest).one_or_none())
+        )
         if version is None:
             when = f"at {moment}" if isinstance(moment, datetime) else f"of version {moment}"
             raise BlockNotFound(f"block '{row.label}' has no text {when}")
@@ -167,10 +170,13 @@ class BlockTexts:
             .where(BlockVersionRow.block_id == block_id)
             .order_by(BlockVersionRow.version)
         )
-        async with self._database.writing() as session:
-            row = await row_to_change(session, actor, block_id, expected_version)
-            history = [(entry[0], entry[1]) for entry in await session.execute(versions)]
-            wanted = await session.get_one(BlockVersionRow, (block_id, target(undo_line(history), row.label)))
+
+        def step(session: Session) -> BlockRow:
+            row = row_to_change(session, actor, block_id, expected_version)
+            history = [(entry[0], entry[1]) for entry in session.execute(versions)]
+            wanted = session.get_one(BlockVersionRow, (block_id, target(undo_line(history), row.label)))
             value = checked_value(row.label, wanted.value, row.limit)
-            await keep_version(session, row, value, changed_by)
-        return as_block(row)
+            keep_version(session, row, value, changed_by)
+            return row
+
+        return as_block(await self._database.write(step))

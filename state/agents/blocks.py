@@ -1,10 +1,11 @@
 """Memory blocks: labelled texts of limited size in the system prompt."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..database.paging import PageRequest, Slice, page_of_rows
-from ..database.uninterrupted import unbroken
 from ..errors import AlreadyExists, BlockNotFound
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow
 from .actors import Actor, add_actor
@@ -29,7 +30,6 @@ class Blocks(BlockTexts):
     nothing and raise `StaleVersion`.
     """
 
-    @unbroken
     async def create(
         self,
         actor: Actor,
@@ -44,82 +44,35 @@ class Blocks(BlockTexts):
         Raises `BlockTooLong`, `InvalidInput` for an invalid label, limit or text, `AgentNotFound`,
         `AlreadyExists` if the agent has a block with this label.
         """
-        async with self._database.writing() as session:
-            await add_actor(session, actor)
-            if agent_id is not None:
-                await agent_number(session, actor, agent_id, lock=True)
-            row = await add_block(session, actor, label, value, limit=limit)
-            if agent_id is not None:
-                await attach_block(session, agent_id, row)
-        return as_block(row)
 
-    @unbroken
+        def create(session: Session) -> BlockRow:
+            add_actor(session, actor)
+            if agent_id is not None:
+                agent_number(session, actor, agent_id, lock=True)
+            row = add_block(session, actor, label, value, limit=limit)
+            if agent_id is not None:
+                attach_block(session, agent_id, row)
+            return row
+
+        return as_block(await self._database.write(create))
+
     async def list(self, actor: Actor) -> tuple[Block, ...]:
         """Return all blocks of the user, oldest first."""
         query = select(BlockRow).where(owned_by(actor, BlockRow)).order_by(BlockRow.created_at, BlockRow.id)
-        async with self._database.reading() as session:
-            return tuple(as_block(row) for row in await session.scalars(query))
+        return tuple(map(as_block, await self._database.read(lambda session: session.scalars(query).all())))
 
-    @unbroken
     async def page(self, actor: Actor, request: PageRequest) -> Slice[Block]:
         """Return a page of the user's blocks, oldest first. Raises `InvalidInput`."""
         query = select(BlockRow).where(owned_by(actor, BlockRow))
         order = [BlockRow.created_at, BlockRow.id]
-        async with self._database.reading() as session:
-            return await page_of_rows(
+        return await self._database.read(
+            lambda session: page_of_rows(
                 session, query, request, lambda row: as_block(row[0]), order=order, by=BlockRow.id
             )
+        )
 
-    @unbroken
     async def of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:
         """Return the agent's blocks in prompt order. Raises `AgentNotFound`."""
-        return await self._of_agent(actor, agent_id)
-
-    @unbroken
-    async def by_label(self, actor: Actor, agent_id: str, label: str) -> Block:
-        """Return the agent's block with this label.
-
-        Raises `AgentNotFound`, and `BlockNotFound`, which lists the existing labels.
-        """
-        blocks = await self._of_agent(actor, agent_id)
-        for block in blocks:
-            if block.label == label:
-                return block
-        labels = ", ".join(block.label for block in blocks) or "none"
-        raise BlockNotFound(f"the agent has no block '{label[:64]}' (it has: {labels})")
-
-    @unbroken
-    async def attach(self, actor: Actor, agent_id: str, block_id: str) -> None:
-        """Attach the block to the agent, after its other blocks; attaching it again does nothing.
-
-        Any number of agents can share one block. Raises `AlreadyExists` if the agent has another block with
-        this label, `AgentNotFound`, `BlockNotFound`.
-        """
-        async with self._database.writing() as session:
-            await agent_number(session, actor, agent_id, lock=True)
-            await attach_block(session, agent_id, await row_to_change(session, actor, block_id))
-
-    @unbroken
-    async def detach(self, actor: Actor, agent_id: str, block_id: str) -> None:
-        """Detach the block from the agent without deleting it. Raises `BlockNotFound` if not attached."""
-        query = delete(AgentBlockRow).where(
-            AgentBlockRow.agent_id == agent_id, AgentBlockRow.block_id == block_id
-        )
-        async with self._database.writing() as session:
-            await agent_number(session, actor, agent_id)
-            if (await session.execute(query.returning(AgentBlockRow.block_id))).first() is None:
-                raise BlockNotFound(f"agent '{agent_id}' has no block '{block_id}'")
-
-    @unbroken
-    async def delete(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> None:
-        """Delete the block with its history, and detach it from all agents.
-
-        Raises `StaleVersion`, `BlockNotFound`.
-        """
-        async with self._database.erasing() as session:
-            await session.delete(await row_to_change(session, actor, block_id, expected_version))
-
-    async def _of_agent(self, actor: Actor, agent_id: str) -> tuple[Block, ...]:
         query = (
             select(BlockRow)
             .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
@@ -127,20 +80,70 @@ class Blocks(BlockTexts):
             .where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
             .order_by(AgentBlockRow.position)
         )
-        async with self._database.reading() as session:
-            blocks = tuple(as_block(row) for row in await session.scalars(query))
-            if not blocks:
-                await agent_number(session, actor, agent_id)
-        return blocks
+
+        def read(session: Session) -> Sequence[BlockRow]:
+            rows = session.scalars(query).all()
+            if not rows:
+                agent_number(session, actor, agent_id)
+            return rows
+
+        return tuple(map(as_block, await self._database.read(read)))
+
+    async def by_label(self, actor: Actor, agent_id: str, label: str) -> Block:
+        """Return the agent's block with this label.
+
+        Raises `AgentNotFound`, and `BlockNotFound`, which lists the existing labels.
+        """
+        blocks = await self.of_agent(actor, agent_id)
+        for block in blocks:
+            if block.label == label:
+                return block
+        labels = ", ".join(block.label for block in blocks) or "none"
+        raise BlockNotFound(f"the agent has no block '{label[:64]}' (it has: {labels})")
+
+    async def attach(self, actor: Actor, agent_id: str, block_id: str) -> None:
+        """Attach the block to the agent, after its other blocks; attaching it again does nothing.
+
+        Any number of agents can share one block. Raises `AlreadyExists` if the agent has another block with
+        this label, `AgentNotFound`, `BlockNotFound`.
+        """
+
+        def attach(session: Session) -> None:
+            agent_number(session, actor, agent_id, lock=True)
+            attach_block(session, agent_id, row_to_change(session, actor, block_id))
+
+        await self._database.write(attach)
+
+    async def detach(self, actor: Actor, agent_id: str, block_id: str) -> None:
+        """Detach the block from the agent without deleting it. Raises `BlockNotFound` if not attached."""
+        query = delete(AgentBlockRow).where(
+            AgentBlockRow.agent_id == agent_id, AgentBlockRow.block_id == block_id
+        )
+
+        def detach(session: Session) -> None:
+            agent_number(session, actor, agent_id)
+            if session.execute(query.returning(AgentBlockRow.block_id)).first() is None:
+                raise BlockNotFound(f"agent '{agent_id}' has no block '{block_id}'")
+
+        await self._database.write(detach)
+
+    async def delete(self, actor: Actor, block_id: str, *, expected_version: int | None = None) -> None:
+        """Delete the block with its history, and detach it from all agents.
+
+        Raises `StaleVersion`, `BlockNotFound`.
+        """
+        await self._database.write(
+            lambda session: session.delete(row_to_change(session, actor, block_id, expected_version))
+        )
 
 
-async def attach_block(session: AsyncSession, agent_id: str, block: BlockRow) -> None:
+def attach_block(session: Session, agent_id: str, block: BlockRow) -> None:
     """Attach the block to the agent, which the caller has locked, after its other blocks.
 
     Raises `AlreadyExists` if it has another block with this label.
     """
     held = select(BlockRow.id, BlockRow.label).join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
-    for held_id, label in await session.execute(held.where(AgentBlockRow.agent_id == agent_id)):
+    for held_id, label in session.execute(held.where(AgentBlockRow.agent_id == agent_id)):
         if held_id == block.id:
             return
         if label == block.label:
@@ -148,5 +151,5 @@ async def attach_block(session: AsyncSession, agent_id: str, block: BlockRow) ->
     last = select(func.coalesce(func.max(AgentBlockRow.position), -1)).where(
         AgentBlockRow.agent_id == agent_id
     )
-    position = (await session.execute(last)).scalar_one() + 1
+    position = session.execute(last).scalar_one() + 1
     session.add(AgentBlockRow(agent_id=agent_id, block_id=block.id, position=position))

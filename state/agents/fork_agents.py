@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..tables.names import MAX_NAME, new_id
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, BlockVersionRow, PassageRow
@@ -14,9 +14,7 @@ from .block_rows import add_block
 from .ownership import numbers_of
 
 
-async def copy_agent(
-    session: AsyncSession, actor: Actor, agent: AgentRow, name: str, moment: datetime
-) -> AgentRow:
+def copy_agent(session: Session, actor: Actor, agent: AgentRow, name: str, moment: datetime) -> AgentRow:
     """Insert a copy of an agent of `actor` with its memory at the time `moment`.
 
     Its blocks become copies with their texts at that time, including blocks shared with other agents, which
@@ -24,32 +22,30 @@ async def copy_agent(
     """
     copy = AgentRow(**new_agent(actor, name[:MAX_NAME], settings_of(agent)))
     session.add(copy)
-    await session.flush()
-    await _copy_blocks(session, actor, agent, copy, moment)
-    await _copy_passages(session, agent, copy, moment)
+    session.flush()
+    _copy_blocks(session, actor, agent, copy, moment)
+    _copy_passages(session, agent, copy, moment)
     return copy
 
 
-async def _copy_blocks(
-    session: AsyncSession, actor: Actor, agent: AgentRow, copy: AgentRow, moment: datetime
-) -> None:
+def _copy_blocks(session: Session, actor: Actor, agent: AgentRow, copy: AgentRow, moment: datetime) -> None:
     held = select(BlockRow, AgentBlockRow.position).join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
     held = held.where(AgentBlockRow.agent_id == agent.id).order_by(AgentBlockRow.position)
-    for block, position in (await session.execute(held)).all():
+    for block, position in session.execute(held).all():
         then = select(BlockVersionRow.value).where(
             BlockVersionRow.block_id == block.id, BlockVersionRow.changed_at <= moment
         )
         newest = then.order_by(BlockVersionRow.version.desc()).limit(1)
-        value = (await session.scalars(newest)).one_or_none()
+        value = session.scalars(newest).one_or_none()
         if value is None:
             continue
         # The limit may have been lowered since.
         limit = max(block.limit, len(value))
-        row = await add_block(session, actor, block.label, value, limit=limit)
+        row = add_block(session, actor, block.label, value, limit=limit)
         session.add(AgentBlockRow(agent_id=copy.id, block_id=row.id, position=position))
 
 
-async def _copy_passages(session: AsyncSession, agent: AgentRow, copy: AgentRow, moment: datetime) -> None:
+def _copy_passages(session: Session, agent: AgentRow, copy: AgentRow, moment: datetime) -> None:
     first, _ = numbers_of(copy.number)
     query = (
         select(PassageRow.text, PassageRow.context, PassageRow.tags, PassageRow.created_at)
@@ -58,7 +54,7 @@ async def _copy_passages(session: AsyncSession, agent: AgentRow, copy: AgentRow,
     )
     rows: list[dict[str, Any]] = [
         {**row, "number": first + place, "id": new_id("passage"), "agent_id": copy.id, "indexed_at": None}
-        for place, row in enumerate((await session.execute(query)).mappings(), start=1)
+        for place, row in enumerate(session.execute(query).mappings(), start=1)
     ]
     if rows:
-        await session.execute(insert(PassageRow), rows)
+        session.execute(insert(PassageRow), rows)

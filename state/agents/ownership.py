@@ -1,7 +1,7 @@
 """Ownership by actors: the conditions and look-ups that all repositories share."""
 
 from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..errors import AgentNotFound, ThreadNotFound
 from ..tables.tables import SEQUENCE_BITS, AgentRow, Owned, ThreadRow
@@ -20,26 +20,24 @@ def is_agent(actor: Actor, name_or_id: str) -> ColumnElement[bool]:
     return owned_by(actor, AgentRow) & or_(AgentRow.id == name_or_id, AgentRow.name == name_or_id)
 
 
-async def agent_number(session: AsyncSession, actor: Actor, agent_id: str, *, lock: bool = False) -> int:
+def agent_number(session: Session, actor: Actor, agent_id: str, *, lock: bool = False) -> int:
     """Return the number of an agent of `actor`. Raises `AgentNotFound`.
 
     With `lock`, other transactions that number rows of this agent wait (SQLite has only one writer); those
     that merely reference it do not.
     """
     query = select(AgentRow.number).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
-    number = (
-        await session.execute(query.with_for_update(key_share=True) if lock else query)
-    ).scalar_one_or_none()
+    number = (session.execute(query.with_for_update(key_share=True) if lock else query)).scalar_one_or_none()
     if number is None:
         raise AgentNotFound(agent_id)
     return number
 
 
-async def require_thread(session: AsyncSession, actor: Actor, thread_id: str) -> str:
+def require_thread(session: Session, actor: Actor, thread_id: str) -> str:
     """Return the key of the actor's thread. Raises `ThreadNotFound`."""
     key = thread_key(actor, thread_id)
     query = select(ThreadRow.id).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
-    if (await session.execute(query)).first() is None:
+    if session.execute(query).first() is None:
         raise ThreadNotFound(thread_name(key))
     return key
 

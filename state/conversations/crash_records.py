@@ -7,7 +7,6 @@ from functools import partial
 
 from ..agents.thread_keys import thread_name
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..sqlite.process_lock import ProcessLock
 from .journaled_turn import JournaledTurn
 from .turn_journal import TurnJournal
@@ -64,9 +63,5 @@ async def _held(database: Database, turns: Sequence[JournaledTurn]) -> Collectio
     """Return the turns whose threads are owned by a process (PostgreSQL)."""
     from ..postgres.leases import ALL_HELD, key_of
 
-    @unbroken
-    async def look() -> set[int]:
-        return await database.read(lambda connection: set(connection.exec_driver_sql(ALL_HELD).scalars()))
-
-    held = await look()
+    held = await database.read(lambda session: set(session.connection().exec_driver_sql(ALL_HELD).scalars()))
     return [turn for turn in turns if key_of(turn.thread_id) in held]

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import RowMapping, exists, select, update
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor, is_importing
 from ..agents.ownership import agent_number, owned_by
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..search.passages import NewPassage, add_passages
 from ..tables.columns import utc_now
 from ..tables.tables import AgentRow, MessageRow, ThreadRow
@@ -21,7 +21,6 @@ class DueMessages:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def of_agent(self, actor: Actor, agent_id: str, *, limit: int = 60) -> tuple[StoredMessage, ...]:
         """Return the oldest `limit` due messages that have text, oldest first."""
         query = (
@@ -33,12 +32,14 @@ class DueMessages:
             .order_by(MessageRow.number)
             .limit(limit)
         )
-        async with self._database.reading() as session:
-            await agent_number(session, actor, agent_id)
-            rows = (await session.execute(query)).mappings().all()
+
+        def read(session: Session) -> Sequence[RowMapping]:
+            agent_number(session, actor, agent_id)
+            return session.execute(query).mappings().all()
+
+        rows = await self._database.read(read)
         return tuple(stored_message(row) for row in rows)
 
-    @unbroken
     async def settle(
         self, actor: Actor, agent_id: str, numbers: Collection[int], passages: Sequence[NewPassage] = ()
     ) -> bool:
@@ -57,19 +58,21 @@ class DueMessages:
             .returning(MessageRow.number)
             .execution_options(synchronize_session=False)
         )
-        async with self._database.writing() as session:
+
+        def settle(session: Session) -> bool:
             # Serializes with other processes that consolidate messages of the agent.
-            await agent_number(session, actor, agent_id, lock=True)
-            settled = (await session.scalars(settling)).all()
+            agent_number(session, actor, agent_id, lock=True)
+            settled = session.scalars(settling).all()
             if len(settled) < len(numbers):
-                await session.rollback()
+                session.rollback()
                 return False
             if passages:
-                await add_passages(session, self._database, actor, agent_id, passages)
-        return True
+                add_passages(session, self._database, actor, agent_id, passages)
+            return True
+
+        return await self._database.write(settle)
 
 
-@unbroken
 async def agents_with_due_messages(database: Database) -> tuple[tuple[Actor, str], ...]:
     """Return all agents that have due messages, each with its actor, to continue after a crash."""
     due = (
@@ -78,7 +81,6 @@ async def agents_with_due_messages(database: Database) -> tuple[tuple[Actor, str
         .distinct()
     )
     query = select(AgentRow.organization_id, AgentRow.user_id, AgentRow.id).where(AgentRow.id.in_(due))
-    async with database.reading() as session:
-        rows = (await session.execute(query)).all()
+    rows = await database.read(lambda session: session.execute(query).all())
     agents = ((Actor(row.organization_id, row.user_id), row.id) for row in rows)
     return tuple((actor, agent_id) for actor, agent_id in agents if not is_importing(actor))

@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor
 from ..agents.fork_agents import copy_agent
 from ..agents.ownership import agent_number, numbers_of, require_thread
 from ..agents.thread_keys import thread_key
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..errors import ThreadTaken
 from ..tables.columns import utc_now
 from ..tables.names import checked_name
@@ -33,7 +32,6 @@ class Forks:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def make(
         self,
         actor: Actor,
@@ -54,21 +52,24 @@ class Forks:
         `InvalidInput` for an invalid id.
         """
         checked_name("thread id", new_id)
+
+        def fork(session: Session) -> str:
+            key, new_key = require_thread(session, actor, thread_id), thread_key(actor, new_id)
+            if session.get(ThreadRow, new_key) is not None:
+                raise _taken(new_id)
+            source = session.get_one(ThreadRow, key)
+            agent = session.get_one(AgentRow, {"number": _number(session, actor, source)})
+            if memory_as_of is not None:
+                agent = copy_agent(session, actor, agent, f"{agent.name} of {new_id}", memory_as_of)
+            rows = _rows(session, key, window)
+            session.add(_thread(actor, agent.id, new_key))
+            session.flush()
+            _insert(session, agent, new_key, rows)
+            session.add_all(_run(run, new_key) for run in tool_runs)
+            return agent.name
+
         try:
-            async with self._database.writing() as session:
-                key, new_key = await require_thread(session, actor, thread_id), thread_key(actor, new_id)
-                if await session.get(ThreadRow, new_key) is not None:
-                    raise _taken(new_id)
-                source = await session.get_one(ThreadRow, key)
-                agent = await session.get_one(AgentRow, {"number": await _number(session, actor, source)})
-                if memory_as_of is not None:
-                    agent = await copy_agent(session, actor, agent, f"{agent.name} of {new_id}", memory_as_of)
-                rows = await _rows(session, key, window)
-                session.add(_thread(actor, agent.id, new_key))
-                await session.flush()
-                await _insert(session, agent, new_key, rows)
-                session.add_all(_run(run, new_key) for run in tool_runs)
-                return agent.name
+            return await self._database.write(fork)
         except IntegrityError as error:
             raise _taken(new_id) from error
 
@@ -77,8 +78,8 @@ def _taken(thread_id: str) -> ThreadTaken:
     return ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
 
 
-async def _number(session: AsyncSession, actor: Actor, source: ThreadRow) -> int:
-    return await agent_number(session, actor, source.agent_id, lock=True)
+def _number(session: Session, actor: Actor, source: ThreadRow) -> int:
+    return agent_number(session, actor, source.agent_id, lock=True)
 
 
 def _thread(actor: Actor, agent_id: str, key: str) -> ThreadRow:
@@ -107,16 +108,16 @@ def _run(run: ToolRun, key: str) -> ToolRunRow:
     )
 
 
-async def _rows(session: AsyncSession, key: str, window: Sequence[MessageRecord]) -> list[dict[str, Any]]:
+def _rows(session: Session, key: str, window: Sequence[MessageRecord]) -> list[dict[str, Any]]:
     """Return the messages of the new thread in order, without number, thread and agent."""
     in_window = {record.id: record for record in window}
     through = select(func.max(MessageRow.number)).where(
         MessageRow.thread_id == key, MessageRow.id.in_(in_window)
     )
-    last: int | None = (await session.execute(through)).scalar_one()
+    last: int | None = session.execute(through).scalar_one()
     query = select(*MessageRow.__table__.columns).where(MessageRow.thread_id == key)
     query = query.where(MessageRow.number <= (last or 0)).order_by(MessageRow.number)
-    rows = {row["id"]: dict(row) for row in (await session.execute(query)).mappings()}
+    rows = {row["id"]: dict(row) for row in session.execute(query).mappings()}
     now = utc_now()
     for id_, row in rows.items():
         # Messages that left the original window are consolidated by the original thread only.
@@ -129,14 +130,14 @@ async def _rows(session: AsyncSession, key: str, window: Sequence[MessageRecord]
     return list(rows.values())
 
 
-async def _insert(session: AsyncSession, agent: AgentRow, key: str, rows: Sequence[dict[str, Any]]) -> None:
+def _insert(session: Session, agent: AgentRow, key: str, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     first, last = numbers_of(agent.number)
     greatest = select(func.max(MessageRow.number)).where(MessageRow.number.between(first, last))
-    number: int = (await session.execute(greatest)).scalar_one() or first
+    number: int = session.execute(greatest).scalar_one() or first
     own = {"thread_id": key, "agent_id": agent.id, "indexed_at": None}
-    await session.execute(
+    session.execute(
         insert(MessageRow),
         [{**row, **own, "number": number + place} for place, row in enumerate(rows, start=1)],
     )

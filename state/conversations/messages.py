@@ -1,18 +1,18 @@
 """Messages: the full record of what was said, whatever the model's window contains."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor
 from ..agents.ownership import require_thread
 from ..agents.thread_keys import thread_key, thread_name
 from ..database.database import Database
 from ..database.paging import PageRequest, Slice, page_of_rows
-from ..database.uninterrupted import unbroken
 from ..errors import InvalidInput
 from ..search.neighbours import WITHDRAWN
 from ..tables.tables import MessageRow
@@ -49,7 +49,6 @@ class Messages:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def save(
         self,
         actor: Actor,
@@ -71,7 +70,8 @@ class Messages:
         if any(record.created_at.tzinfo is None for record in saved):
             raise InvalidInput("a message's `created_at` needs a time zone")
 
-        def save(connection: Connection) -> None:
+        def save(session: Session) -> None:
+            connection = session.connection()
             save_records(connection, actor, agent_id, key, saved)
             if ended is not None:
                 lost = end_turn(connection, key, ended, [record.id for record in saved])
@@ -81,7 +81,6 @@ class Messages:
 
         await self._database.write(save)
 
-    @unbroken
     async def history(
         self,
         actor: Actor,
@@ -103,21 +102,24 @@ class Messages:
             query = query.where(MessageRow.number < before)
         if not withdrawn:
             query = query.where(MessageRow.status.is_distinct_from(WITHDRAWN))
-        async with self._database.reading() as session:
-            await require_thread(session, actor, thread_id)
-            rows = (await session.execute(query)).mappings().all()
+
+        def read(session: Session) -> Sequence[RowMapping]:
+            require_thread(session, actor, thread_id)
+            return session.execute(query).mappings().all()
+
+        rows = await self._database.read(read)
         return tuple(stored_message(row) for row in reversed(rows))
 
-    @unbroken
     async def page(self, actor: Actor, thread_id: str, request: PageRequest) -> Slice[StoredMessage]:
         """Return a page of the thread's messages, newest first.
 
         Raises `ThreadNotFound`, `InvalidInput`.
         """
         query = select(*MESSAGE_COLUMNS).where(MessageRow.thread_id == thread_key(actor, thread_id))
-        async with self._database.reading() as session:
-            await require_thread(session, actor, thread_id)
-            return await page_of_rows(
+
+        def read(session: Session) -> Slice[StoredMessage]:
+            require_thread(session, actor, thread_id)
+            return page_of_rows(
                 session,
                 query,
                 request,
@@ -127,10 +129,14 @@ class Messages:
                 newest_first=True,
             )
 
-    @unbroken
+        return await self._database.read(read)
+
     async def count(self, actor: Actor, thread_id: str) -> int:
         """Return the number of the thread's messages. Raises `ThreadNotFound`."""
-        async with self._database.reading() as session:
-            key = await require_thread(session, actor, thread_id)
+
+        def read(session: Session) -> int:
+            key = require_thread(session, actor, thread_id)
             query = select(func.count()).where(MessageRow.thread_id == key)
-            return (await session.execute(query)).scalar_one()
+            return session.execute(query).scalar_one()
+
+        return await self._database.read(read)

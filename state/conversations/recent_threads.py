@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from ..agents.actors import Actor
 from ..agents.agent_rows import IS_AGENT, given_agent
 from ..agents.ownership import numbers_of
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound
 from ..search.neighbours import WITHDRAWN
 from ..tables.tables import AgentRow, MessageRow
@@ -125,7 +124,6 @@ class RecentThreads:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def ending_with(
         self,
         actor: Actor,
@@ -148,7 +146,8 @@ class RecentThreads:
         given = {"words": list(words), "since": since, "limit": limit + 1, "head": head, "size": len(head)}
         given |= {"newest": newest, "settled": settled or datetime.now(UTC)}
 
-        def read(connection: Connection) -> ThreadEnds:
+        def read(session: Session) -> ThreadEnds:
+            connection = session.connection()
             agent_id, number = _agent(connection, actor, agent)
             place = _newest(connection, number)
             rows = connection.execute(_ENDS_BY_REPLY if head else _ENDS, {**given, **place}).all()
@@ -165,14 +164,14 @@ class RecentThreads:
 
         return await self._database.read(read)
 
-    @unbroken
     async def words_of(self, actor: Actor, agent: str, thread_ids: Collection[str]) -> dict[str, list[str]]:
         """Return the caller's messages on these threads of the agent, given by key, newest last.
 
         Raises `AgentNotFound`.
         """
 
-        def read(connection: Connection) -> dict[str, list[str]]:
+        def read(session: Session) -> dict[str, list[str]]:
+            connection = session.connection()
             said: dict[str, list[str]] = {}
             _, number = _agent(connection, actor, agent)
             given = {"threads": list(thread_ids), **_newest(connection, number)}

@@ -6,14 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Select, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor
 from ..agents.ownership import owned_by
 from ..agents.thread_keys import thread_key, thread_name
 from ..database.database import Database
 from ..database.paging import PageRequest, Slice, page_of_rows
-from ..database.uninterrupted import unbroken
 from ..errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from ..search.neighbours import WITHDRAWN
 from ..tables.columns import utc_now
@@ -45,7 +44,6 @@ class Threads:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
         """Return the agent's thread with this id; create it if the id is free.
 
@@ -66,22 +64,23 @@ class Threads:
             created_at=now,
             updated_at=now,
         )
+
+        def add(session: Session) -> str:
+            agent_name = _agent_name(session, actor, agent_id)
+            session.add(row)
+            return agent_name
+
         try:
-            async with self._database.writing() as session:
-                agent_name = await _agent_name(session, actor, agent_id)
-                session.add(row)
-            return _as_thread(row, agent_name)
+            return _as_thread(row, await self._database.write(add))
         except IntegrityError:
             pass  # Another process was faster; whether for this agent is checked below.
         made = await self._claimed(actor, agent_id, thread_id)
         if made is None:
-            async with self._database.reading() as session:
-                if await session.get(ThreadRow, row.id) is not None:
-                    raise _taken(thread_id)
+            if await self._database.read(lambda session: session.get(ThreadRow, row.id)) is not None:
+                raise _taken(thread_id)
             raise ThreadNotFound(thread_id)
         return made
 
-    @unbroken
     async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the agent's id and name for each of the threads that exist, by thread id."""
         names = {thread_key(actor, thread_id): thread_id for thread_id in thread_ids}
@@ -90,21 +89,17 @@ class Threads:
             .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
             .where(ThreadRow.id.in_(names), owned_by(actor, ThreadRow))
         )
-        async with self._database.reading() as session:
-            rows = (await session.execute(query)).all()
+        rows = await self._database.read(lambda session: session.execute(query).all())
         return {names[key]: (agent_id, name) for key, agent_id, name in rows}
 
-    @unbroken
     async def get(self, actor: Actor, thread_id: str) -> Thread:
         """Return the thread with the number of its messages. Raises `ThreadNotFound`."""
         query = _with_count(actor).where(ThreadRow.id == thread_key(actor, thread_id))
-        async with self._database.reading() as session:
-            row = (await session.execute(query)).one_or_none()
+        row = await self._database.read(lambda session: session.execute(query).one_or_none())
         if row is None:
             raise ThreadNotFound(thread_id)
         return _as_thread(*row)
 
-    @unbroken
     async def list(self, actor: Actor, *, agent_id: str | None = None, limit: int = 50) -> tuple[Thread, ...]:
         """Return the `limit` most recently used threads, newest first, of one agent if given."""
         if limit < 1:
@@ -112,10 +107,9 @@ class Threads:
         query = _with_count(actor).order_by(ThreadRow.updated_at.desc(), ThreadRow.id).limit(limit)
         if agent_id is not None:
             query = query.where(ThreadRow.agent_id == agent_id)
-        async with self._database.reading() as session:
-            return tuple(_as_thread(*row) for row in await session.execute(query))
+        rows = await self._database.read(lambda session: session.execute(query).all())
+        return tuple(_as_thread(*row) for row in rows)
 
-    @unbroken
     async def page(self, actor: Actor, request: PageRequest, *, agent_id: str | None = None) -> Slice[Thread]:
         """Return a page of the threads, the last created first, of one agent if given. Raises `InvalidInput`.
 
@@ -126,8 +120,8 @@ class Threads:
             query = query.where(ThreadRow.agent_id == agent_id)
         if request.after is not None:
             request = replace(request, after=thread_key(actor, request.after))
-        async with self._database.reading() as session:
-            return await page_of_rows(
+        return await self._database.read(
+            lambda session: page_of_rows(
                 session,
                 query,
                 request,
@@ -136,15 +130,15 @@ class Threads:
                 by=ThreadRow.id,
                 newest_first=True,
             )
+        )
 
-    @unbroken
     async def delete(self, actor: Actor, thread_id: str) -> None:
         """Delete the thread with its messages and tool runs. Raises `ThreadNotFound`."""
         key = thread_key(actor, thread_id)
         query = delete(ThreadRow).where(ThreadRow.id == key, owned_by(actor, ThreadRow))
-        async with self._database.erasing() as session:
-            if (await session.execute(query.returning(ThreadRow.id))).first() is None:
-                raise ThreadNotFound(thread_id)
+        query = query.returning(ThreadRow.id)
+        if await self._database.write(lambda session: session.execute(query).first()) is None:
+            raise ThreadNotFound(thread_id)
 
     async def _claimed(self, actor: Actor, agent_id: str, thread_id: str) -> Thread | None:
         query = (
@@ -152,8 +146,7 @@ class Threads:
             .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
             .where(ThreadRow.id == thread_key(actor, thread_id), owned_by(actor, ThreadRow))
         )
-        async with self._database.reading() as session:
-            row = (await session.execute(query)).one_or_none()
+        row = await self._database.read(lambda session: session.execute(query).one_or_none())
         if row is None:
             return None
         thread: ThreadRow = row[0]
@@ -166,9 +159,9 @@ def _taken(thread_id: str) -> ThreadTaken:
     return ThreadTaken(f"the thread id '{thread_id}' is taken: choose another one")
 
 
-async def _agent_name(session: AsyncSession, actor: Actor, agent_id: str) -> str:
+def _agent_name(session: Session, actor: Actor, agent_id: str) -> str:
     query = select(AgentRow.name).where(AgentRow.id == agent_id, owned_by(actor, AgentRow))
-    name = (await session.execute(query)).scalar_one_or_none()
+    name = session.execute(query).scalar_one_or_none()
     if name is None:
         raise AgentNotFound(agent_id)
     return name

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor
 from ..agents.ownership import owned_by, require_thread
@@ -46,7 +46,6 @@ class ToolRuns:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def begin(
         self, actor: Actor, thread_id: str, message_id: str, tool_call_id: str, tool: str
     ) -> ToolRun | None:
@@ -55,17 +54,19 @@ class ToolRuns:
         Committed when this returns. Raises `ThreadNotFound`.
         """
         key = (thread_key(actor, thread_id), message_id, tool_call_id)
+
+        def begin(session: Session) -> ToolRunRow | None:
+            require_thread(session, actor, thread_id)
+            row = session.get(ToolRunRow, key)
+            if row is None:
+                session.add(_new_row(key, tool))
+            return row
+
         try:
-            async with self._database.writing() as session:
-                await require_thread(session, actor, thread_id)
-                row = await session.get(ToolRunRow, key)
-                if row is None:
-                    session.add(_new_row(key, tool))
+            row = await self._database.write(begin)
         except IntegrityError:
             # Inserted by another process between read and write, which only PostgreSQL allows.
-            async with self._database.reading() as session:
-                await require_thread(session, actor, thread_id)
-                row = await session.get_one(ToolRunRow, key)
+            row = await self._database.write(begin)
         return None if row is None else _as_run(row)
 
     @unbroken
@@ -86,25 +87,23 @@ class ToolRuns:
         Committed when this returns. Raises `ThreadNotFound`.
         """
         key = (thread_key(actor, thread_id), message_id, tool_call_id)
-        try:
-            await self._finish(actor, key, outcome, result, tool)
-        except IntegrityError:
-            # Inserted by another process in the meantime: now the row exists.
-            await self._finish(actor, key, outcome, result, tool)
 
-    async def _finish(
-        self, actor: Actor, key: tuple[str, str, str], outcome: str, result: str, tool: str | None
-    ) -> None:
-        async with self._database.writing() as session:
-            await require_thread(session, actor, key[0])
-            row = await session.get(ToolRunRow, key, with_for_update=True)
+        def finish(session: Session) -> None:
+            require_thread(session, actor, key[0])
+            row = session.get(ToolRunRow, key, with_for_update=True)
             if row is None:
                 row = _begun(session, key, tool)
             if row.status == "started":
                 row.status, row.outcome, row.result = "finished", outcome, result
                 row.finished_at = utc_now()
 
-    @unbroken
+        try:
+            await self._database.write(finish)
+        except IntegrityError:
+            # Inserted by another process in the meantime: now the row exists. `unbroken`: a cancelled call
+            # records the end too, or the run would stay started.
+            await self._database.write(finish)
+
     async def of_message(self, actor: Actor, thread_id: str, message_id: str) -> dict[str, ToolRun]:
         """Return the runs of the message's calls by call id; none for unknown threads."""
         key = thread_key(actor, thread_id)
@@ -114,23 +113,25 @@ class ToolRuns:
             .where(owned_by(actor, ThreadRow))
             .where(ToolRunRow.thread_id == key, ToolRunRow.message_id == message_id)
         )
-        async with self._database.reading() as session:
-            return {row.tool_call_id: _as_run(row) for row in await session.scalars(query)}
+        rows = await self._database.read(lambda session: session.scalars(query).all())
+        return {row.tool_call_id: _as_run(row) for row in rows}
 
-    @unbroken
     async def discard(self, actor: Actor, thread_id: str, message_ids: Collection[str]) -> None:
         """Delete the runs of these messages' calls: their results are stored as messages now.
 
         Raises `ThreadNotFound`.
         """
-        async with self._database.writing() as session:
-            key = await require_thread(session, actor, thread_id)
-            await session.execute(
+
+        def discard(session: Session) -> None:
+            key = require_thread(session, actor, thread_id)
+            session.execute(
                 delete(ToolRunRow).where(ToolRunRow.thread_id == key, ToolRunRow.message_id.in_(message_ids))
             )
 
+        await self._database.write(discard)
 
-def _begun(session: AsyncSession, key: tuple[str, str, str], tool: str | None) -> ToolRunRow:
+
+def _begun(session: Session, key: tuple[str, str, str], tool: str | None) -> ToolRunRow:
     if tool is None:
         raise NotFound(f"no tool run '{key[2]}' in thread '{thread_name(key[0])}'")
     row = _new_row(key, tool)

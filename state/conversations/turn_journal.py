@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Insert, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor
 from ..agents.ownership import is_agent
@@ -72,7 +73,6 @@ class TurnJournal:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def begin(
         self,
         thread_id: str,
@@ -87,11 +87,7 @@ class TurnJournal:
         """
         row = new_row(thread_id, turn_id, process, started_at, messages)
         try:
-            return await self._database.write(
-                lambda connection: (
-                    connection.execute(_BEGIN[connection.dialect.name], row).first() is not None
-                )
-            )
+            return await self._database.write(lambda session: _begin(session.connection(), row))
         except IntegrityError:  # The thread was deleted: nothing of it may be stored.
             return True
 
@@ -114,11 +110,12 @@ class TurnJournal:
         at once, unless the client repeated it in that turn.
         """
 
-        def write(connection: Connection) -> None:
+        def write(session: Session) -> None:
+            connection = session.connection()
             if connection.execute(_STORED, {"thread": thread_id, "turn": turn_id}).first() is not None:
                 return
             row = {**new_row(thread_id, turn_id, process, started_at, messages), "spoken": spoken}
-            if connection.execute(_BEGIN[connection.dialect.name], row).first() is None:
+            if not _begin(connection, row):
                 owner = connection.execute(_OWNER, {"thread": thread_id}).mappings().one()
                 lost, others = turn_of_row({**row, **owner}), _turns(connection, _of_thread(thread_id))
                 for other in others:
@@ -128,6 +125,7 @@ class TurnJournal:
                     elif not lost.is_repeated_in(other.messages):
                         _record(connection, lost)
 
+        # `unbroken`: a cancelled call makes its next attempt too, or what was spoken would be lost.
         with suppress(IntegrityError):  # The thread was deleted.
             while True:
                 try:
@@ -135,25 +133,23 @@ class TurnJournal:
                 except _GoneOn:  # Another process has just changed the earlier turn: read it again.
                     pass
 
-    @unbroken
     async def note(self, spoken: Iterable[tuple[str, str, str]]) -> None:
         """Store what was sent so far: thread id, turn id and text of running turns."""
         rows = [{"thread": thread, "turn": turn, "new_spoken": text} for thread, turn, text in spoken]
-        await self._database.write(lambda connection: connection.execute(_NOTE, rows))
+        await self._database.write(lambda session: session.connection().execute(_NOTE, rows))
 
-    @unbroken
     async def find(self, thread_id: str) -> JournaledTurn | None:
         """Return the thread's turn that is running or was left by a crash."""
         query = _of_thread(thread_id)
-        return next(iter(await self._database.read(lambda connection: _turns(connection, query))), None)
+        return next(
+            iter(await self._database.read(lambda session: _turns(session.connection(), query))), None
+        )
 
-    @unbroken
     async def unrecorded(self) -> list[JournaledTurn]:
         """Return running turns, and turns left by a crash that are not in the record yet."""
         query = _FIND.where(JournalRow.recorded_at.is_(None))
-        return await self._database.read(lambda connection: _turns(connection, query))
+        return await self._database.read(lambda session: _turns(session.connection(), query))
 
-    @unbroken
     async def of_agent(
         self, actor: Actor, agent: str, *, without: Collection[str], limit: int
     ) -> list[JournaledTurn]:
@@ -161,21 +157,20 @@ class TurnJournal:
         query = _FIND.join(AgentRow, AgentRow.id == ThreadRow.agent_id).where(is_agent(actor, agent))
         query = query.where(JournalRow.thread_id.not_in(without))
         query = query.order_by(JournalRow.started_at.desc()).limit(limit)
-        return await self._database.read(lambda connection: _turns(connection, query))
+        return await self._database.read(lambda session: _turns(session.connection(), query))
 
-    @unbroken
     async def take(self, turn: JournaledTurn, process: int) -> None:
         """Make this process the owner of a left turn. Raises `ThreadBusy` if another process was faster."""
         await self._change(turn, {"process": process})
 
-    @unbroken
     async def record(self, turn: JournaledTurn) -> bool:
         """Add the text of a left turn to the record; return false if the turn was resumed in the meantime.
 
         The turn stays in the journal, so that it can be resumed.
         """
 
-        def write(connection: Connection) -> None:
+        def write(session: Session) -> None:
+            connection = session.connection()
             _record(connection, turn)
             as_it_was = (JournalRow.spoken == turn.spoken, JournalRow.recorded_at.is_(None))
             _settle(connection, turn, {"recorded_at": utc_now()}, *as_it_was)
@@ -186,7 +181,6 @@ class TurnJournal:
             return False
         return True
 
-    @unbroken
     async def go_on(self, turn: JournaledTurn, kept: str, now: datetime) -> None:
         """Record a left turn that is resumed now; `kept` is the spoken text that its window contains.
 
@@ -201,7 +195,6 @@ class TurnJournal:
         }
         await self._change(turn, changed, record=True)
 
-    @unbroken
     async def replace(
         self, turn: JournaledTurn, records: Sequence[MessageRecord] | None, new_turn_id: str
     ) -> None:
@@ -219,7 +212,8 @@ class TurnJournal:
             "recorded_at": None,
         }
 
-        def write(connection: Connection) -> None:
+        def write(session: Session) -> None:
+            connection = session.connection()
             if records is None:
                 _record(connection, turn)
             else:  # Replaces the recorded part of the reply, which must come after what is known now.
@@ -229,17 +223,17 @@ class TurnJournal:
 
         await self._written(turn, write)
 
-    @unbroken
     async def drop(self, thread_id: str, turn_id: str, process: int) -> None:
         """Delete a turn of which the journal only has the start."""
         nothing = delete(JournalRow).where(
             *_OF_TURN, JournalRow.process == process, JournalRow.spoken == "", JournalRow.lost == ""
         )
         place = {"thread": thread_id, "turn": turn_id}
-        await self._database.write(lambda connection: connection.execute(nothing, place))
+        await self._database.write(lambda session: session.connection().execute(nothing, place))
 
     async def _change(self, turn: JournaledTurn, changed: dict[str, Any], *, record: bool = False) -> None:
-        def write(connection: Connection) -> None:
+        def write(session: Session) -> None:
+            connection = session.connection()
             if record and not turn.recorded_at:
                 _record(connection, turn)
             _settle(connection, turn, changed)
@@ -253,6 +247,10 @@ class TurnJournal:
             raise ThreadBusy(
                 f"thread '{thread_name(turn.thread_id)}' is running in another process: try again"
             ) from None
+
+
+def _begin(connection: Connection, row: dict[str, Any]) -> bool:
+    return connection.execute(_BEGIN[connection.dialect.name], row).first() is not None
 
 
 def _record(connection: Connection, turn: JournaledTurn) -> None:

@@ -1,13 +1,12 @@
 """The database: short transactions, and errors that say what to do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from .faults import storage_faults
 from .location import Location
@@ -27,8 +26,6 @@ class TrialRollback(Exception):
 class Database(ABC):
     """An open database. Open one with `open_database`, close it with `close`."""
 
-    engine: AsyncEngine
-
     def __init__(self, url: str, location: Location) -> None:
         self.url = url
         self.location = location
@@ -41,37 +38,21 @@ class Database(ABC):
         return self.location.path
 
     @abstractmethod
-    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a session in a short read-only transaction that sees one snapshot of the database.
+    def read(self, function: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
+        """Call `function` in a short transaction that only reads, and return its result.
 
-        Use it in an `unbroken` function: a cancelled statement leaves locks behind.
+        It sees one snapshot of the database. `function` must only use the session: on SQLite it runs in a
+        thread, on PostgreSQL on the event loop, which its statements do not block. A cancelled call still
+        runs to its end, see `unbroken`. Raises `DatabaseBusy` if no connection becomes free in time, and
+        `StorageError` for every other database error except `IntegrityError`.
         """
 
     @abstractmethod
-    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a session in a short transaction that is committed at the end and rolled back on error.
+    def write(self, function: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
+        """Call `function` in a short transaction, which is committed at the end and rolled back on error.
 
-        Use it in an `unbroken` function, like `reading`. Both raise `DatabaseBusy` when no connection becomes
-        free in time, and `StorageError` for every other database error except `IntegrityError`.
-        """
-
-    @abstractmethod
-    def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a session as `writing` does; SQLite overwrites the contents of rows deleted in it."""
-
-    @abstractmethod
-    async def read(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` with a connection in a read transaction and return its result.
-
-        For reads that every turn waits for, see `write`. Use it in an `unbroken` function.
-        """
-
-    @abstractmethod
-    async def write(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` with a connection in a write transaction and return its result.
-
-        For writes of every turn: an async session costs more than its statements. Use it in an `unbroken`
-        function; `function` must only use the connection.
+        Returns the result of `function`, whose rows stay readable. Otherwise like `read`. SQLite overwrites
+        the contents of deleted rows.
         """
 
     @abstractmethod
@@ -97,10 +78,3 @@ class Database(ABC):
     def faults(self) -> AbstractContextManager[None]:
         """Turn errors of SQLAlchemy and its drivers into `StorageError`, and record them in `health`."""
         return storage_faults(self.location.shown, self.health.failed)
-
-    @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[AsyncSession, None]:
-        self.opened_in.check()
-        with self.faults():
-            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-                yield session

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ..errors import InvalidInput
 
@@ -37,8 +36,8 @@ class PageRequest:
             raise InvalidInput(f"the limit must be between 1 and {MOST_ENTRIES}, it is {self.limit}")
 
 
-async def page_of_rows(
-    session: AsyncSession,
+def page_of_rows(
+    session: Session,
     query: Select[*Columns],
     request: PageRequest,
     made: Callable[[Any], T],
@@ -55,12 +54,12 @@ async def page_of_rows(
     request.check()
     page = query
     if request.after is not None:
-        anchor = (await session.execute(query.with_only_columns(*order).where(by == request.after))).first()
+        anchor = session.execute(query.with_only_columns(*order).where(by == request.after)).first()
         if anchor is None:
             raise InvalidInput("`after` is not an id of this list: start again without it")
         page = query.where(_is_after(order, anchor, newest_first=newest_first))
     columns = [column.desc() if newest_first else column for column in order]
-    rows = (await session.execute(page.order_by(*columns).limit(request.limit + 1))).all()
+    rows = session.execute(page.order_by(*columns).limit(request.limit + 1)).all()
     return Slice(tuple(made(row) for row in rows[: request.limit]), len(rows) > request.limit)
 
 

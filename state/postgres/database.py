@@ -1,12 +1,12 @@
 """A PostgreSQL database with a bounded pool of connections, all on the event loop."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from typing import TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 from ..database.database import Database, TrialRollback
 from ..database.location import Location
@@ -29,8 +29,8 @@ _TRIAL_FILE = "SELECT count(*) FROM generate_series(1, 20000)"
 class PostgresDatabase(Database):
     """An open PostgreSQL database; any number of processes may have it open.
 
-    Each session has its own connection of the pool. Sessions wait for each other only when one changes a row
-    that another uses.
+    Each transaction has its own connection of the pool. One waits for another only when one of them changes a
+    row that the other uses.
     """
 
     def __init__(self, url: str, location: Location, connections: int, *, wait: float = WAIT_SECONDS) -> None:
@@ -57,31 +57,21 @@ class PostgresDatabase(Database):
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
 
-    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a session for reading, see `Database`."""
-        return self._transaction(self._reader)
-
-    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a session for writing, see `Database`."""
-        return self._transaction(self.engine)
-
-    def erasing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a session for writing: PostgreSQL removes deleted rows when it next vacuums the table."""
-        return self._transaction(self.engine)
-
-    async def read(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` on the event loop, which is not blocked while a statement runs."""
-        return await self._run(self._reader, function)
-
-    async def write(self, function: Callable[[Connection], T]) -> T:
-        """Call `function` on the event loop, which is not blocked while a statement runs."""
-        return await self._run(self.engine, function)
+    @unbroken
+    async def read(self, function: Callable[[Session], T]) -> T:
+        """Call `function` on the event loop, see `Database`."""
+        return await self._call(self._reader, function)
 
     @unbroken
+    async def write(self, function: Callable[[Session], T]) -> T:
+        """Call `function` on the event loop, see `Database`. Deleted rows are removed by a later vacuum."""
+        return await self._call(self.engine, function)
+
     async def try_write(self) -> None:
         """Write a row and a temporary file, then roll back, see `Database`."""
 
-        def attempt(connection: Connection) -> None:
+        def attempt(session: Session) -> None:
+            connection = session.connection()
             connection.exec_driver_sql(_TRIAL_ROW, {"id": uuid4().hex})
             # The row nearly always fits into a page that is already on disk.
             connection.exec_driver_sql("SET LOCAL work_mem = '64kB'")
@@ -104,8 +94,12 @@ class PostgresDatabase(Database):
         """Close all connections; closing again does nothing."""
         await self.engine.dispose()
 
-    async def _run(self, engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
+    async def _call(self, engine: AsyncEngine, function: Callable[[Session], T]) -> T:
+        def in_transaction(session: Session) -> T:
+            with session.begin():
+                return function(session)
+
         self.opened_in.check()
         with self.faults():
-            async with engine.begin() as connection:
-                return await connection.run_sync(function)
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                return await session.run_sync(in_transaction)

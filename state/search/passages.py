@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor
 from ..agents.ownership import agent_number, numbers_of, owned_by
 from ..database.database import Database
 from ..database.paging import PageRequest, Slice, page_of_rows
-from ..database.uninterrupted import unbroken
 from ..errors import InvalidInput, NotFound
 from ..tables.columns import utc_now
 from ..tables.names import new_id
@@ -76,7 +75,6 @@ class Passages:
         self._index = index
         self._embedding = embedding
 
-    @unbroken
     async def insert(
         self,
         actor: Actor,
@@ -94,8 +92,9 @@ class Passages:
         """
         new = NewPassage(text=text, tags=tuple(tags), context=context, created_at=created_at)
         new.check()
-        async with self._database.writing() as session:
-            rows = await add_passages(session, self._database, actor, agent_id, [new])
+        rows = await self._database.write(
+            lambda session: add_passages(session, self._database, actor, agent_id, [new])
+        )
         return tuple(_as_passage(row) for row in rows)
 
     async def search(
@@ -127,17 +126,12 @@ class Passages:
         )
         search.check()
         if search.ranked:
-            # Outside the uninterrupted part, so that a cancelled search need not wait for this.
             search = replace(search, meaning=await self._embedding.meaning_of(query))
-        return await self._search(actor, agent_id, search)
-
-    @unbroken
-    async def _search(self, actor: Actor, agent_id: str, search: SearchQuery) -> Page[PassageHit]:
         found = await self._index.passages(actor, agent_id, search)
         numbers = [number for number, _ in found[: search.limit]]
-        async with self._database.reading() as session:
-            rows = await session.scalars(select(PassageRow).where(PassageRow.number.in_(numbers)))
-            passages = {row.number: _as_passage(row) for row in rows}
+        wanted = select(PassageRow).where(PassageRow.number.in_(numbers))
+        rows = await self._database.read(lambda session: session.scalars(wanted).all())
+        passages = {row.number: _as_passage(row) for row in rows}
         hits = [
             PassageHit(passage=passages[number], score=score)
             for number, score in found[: search.limit]
@@ -145,7 +139,6 @@ class Passages:
         ]
         return page_of(search, found, hits)
 
-    @unbroken
     async def list(
         self, actor: Actor, agent_id: str, *, limit: int | None = None, before: int | None = None
     ) -> tuple[Passage, ...]:
@@ -156,18 +149,21 @@ class Passages:
         query = query.order_by(PassageRow.number.desc()).limit(limit)
         if before is not None:
             query = query.where(PassageRow.number < before)
-        async with self._database.reading() as session:
-            await agent_number(session, actor, agent_id)
-            rows = (await session.scalars(query)).all()
+
+        def read(session: Session) -> Sequence[PassageRow]:
+            agent_number(session, actor, agent_id)
+            return session.scalars(query).all()
+
+        rows = await self._database.read(read)
         return tuple(_as_passage(row) for row in reversed(rows))
 
-    @unbroken
     async def page(self, actor: Actor, agent_id: str, request: PageRequest) -> Slice[Passage]:
         """Return a page of the agent's passages, newest first. Raises `AgentNotFound`, `InvalidInput`."""
         query = select(PassageRow).where(PassageRow.agent_id == agent_id)
-        async with self._database.reading() as session:
-            await agent_number(session, actor, agent_id)
-            return await page_of_rows(
+
+        def read(session: Session) -> Slice[Passage]:
+            agent_number(session, actor, agent_id)
+            return page_of_rows(
                 session,
                 query,
                 request,
@@ -177,32 +173,35 @@ class Passages:
                 newest_first=True,
             )
 
-    @unbroken
+        return await self._database.read(read)
+
     async def delete(self, actor: Actor, passage_id: str) -> None:
         """Delete the passage. Raises `NotFound`."""
         mine = select(AgentRow.id).where(owned_by(actor, AgentRow))
         query = delete(PassageRow).where(PassageRow.id == passage_id, PassageRow.agent_id.in_(mine))
-        async with self._database.erasing() as session:
-            if (await session.execute(query.returning(PassageRow.id))).first() is None:
-                raise NotFound(f"no passage '{passage_id}'")
+        query = query.returning(PassageRow.id)
+        if await self._database.write(lambda session: session.execute(query).first()) is None:
+            raise NotFound(f"no passage '{passage_id}'")
 
-    @unbroken
     async def count(self, actor: Actor, agent_id: str) -> int:
         """Return the number of the agent's passages. Raises `AgentNotFound`."""
-        async with self._database.reading() as session:
-            await agent_number(session, actor, agent_id)
+
+        def read(session: Session) -> int:
+            agent_number(session, actor, agent_id)
             query = select(func.count()).where(PassageRow.agent_id == agent_id)
-            return (await session.execute(query)).scalar_one()
+            return session.execute(query).scalar_one()
+
+        return await self._database.read(read)
 
 
-async def add_passages(
-    session: AsyncSession, database: Database, actor: Actor, agent_id: str, texts: Sequence[NewPassage]
+def add_passages(
+    session: Session, database: Database, actor: Actor, agent_id: str, texts: Sequence[NewPassage]
 ) -> list[PassageRow]:
     """Store texts, cut into passages, in the transaction of `session`. Raises `AgentNotFound`."""
-    agent = await agent_number(session, actor, agent_id, lock=True)
+    agent = agent_number(session, actor, agent_id, lock=True)
     first, last = numbers_of(agent)
     greatest = select(func.max(PassageRow.number)).where(PassageRow.number.between(first, last))
-    number = (await session.execute(greatest)).scalar_one() or first
+    number = session.execute(greatest).scalar_one() or first
     storable, now = database.storable_text, utc_now()
     pieces = [(new, piece) for new in texts for piece in cut_text(storable(new.text))]
     rows = [

@@ -12,7 +12,6 @@ from ..agents.ownership import numbers_of
 from ..agents.thread_keys import thread_key
 from ..database.database import Database
 from ..database.opened_in import OneLoopLock
-from ..database.uninterrupted import unbroken
 from ..tables.tables import AgentRow
 from .embedding import Embedding
 from .neighbours import RecallHit
@@ -67,7 +66,6 @@ class Recall:
         )
         search.check()
         if search.ranked:
-            # Outside the uninterrupted part, so that a cancelled search need not wait for this.
             search = replace(search, meaning=await self._embedding.meaning_of(query))
         return await self._index.messages(actor, agent_id, search)
 
@@ -98,11 +96,10 @@ class Recall:
         async with self._indexing:
             return await self._index.erase_deleted(numbers or {})
 
-    @unbroken
     async def _numbers(self, agent_id: str | None) -> tuple[int, int]:
         if agent_id is None:
             return 0, (1 << 63) - 1
-        async with self._database.reading() as session:
-            number = await session.scalar(select(AgentRow.number).where(AgentRow.id == agent_id))
+        query = select(AgentRow.number).where(AgentRow.id == agent_id)
+        number = await self._database.read(lambda session: session.scalar(query))
         # Deleted in the meantime: its entries must still be removed.
         return (0, -1) if number is None else numbers_of(number)

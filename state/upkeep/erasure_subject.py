@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ..agents.actors import Actor, importing
 from ..agents.agents import agent_row, held_by_none_but
 from ..agents.ownership import owned_by, require_thread
 from ..agents.thread_keys import thread_key, thread_name
 from ..database.database import Database
-from ..database.uninterrupted import unbroken
 from ..errors import NotFound
 from ..tables.tables import AgentRow, BlockRow, Owned, PassageRow, ThreadRow, UserRow
 from .rows_with_ids import count_rows_with_ids
@@ -49,11 +48,11 @@ class ErasureSubjects:
         """Use `database`."""
         self._database = database
 
-    @unbroken
     async def of_user(self, actor: Actor) -> ErasureSubject:
         """Return the user as a subject. Raises `NotFound` if nothing is stored for one."""
-        async with self._database.reading() as session:
-            if await session.get(UserRow, (actor.organization_id, actor.user_id)) is None:
+
+        def read(session: Session) -> ErasureSubject:
+            if session.get(UserRow, (actor.organization_id, actor.user_id)) is None:
                 raise NotFound(
                     f"no user '{actor.user_id}' in organization '{actor.organization_id}': nothing is stored"
                 )
@@ -62,36 +61,38 @@ class ErasureSubjects:
                 actor=actor,
                 what="user",
                 name=actor.user_id,
-                agents=await _all(session, agents),
-                blocks=await _all(session, select(BlockRow.id).where(_all_of(actor, BlockRow))),
-                threads=await _names(session, _all_of(actor, ThreadRow)),
-                passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id.in_(agents))),
+                agents=_all(session, agents),
+                blocks=_all(session, select(BlockRow.id).where(_all_of(actor, BlockRow))),
+                threads=_names(session, _all_of(actor, ThreadRow)),
+                passages=_all(session, select(PassageRow.id).where(PassageRow.agent_id.in_(agents))),
             )
 
-    @unbroken
+        return await self._database.read(read)
+
     async def of_agent(self, actor: Actor, name_or_id: str) -> ErasureSubject:
         """Return an agent as a subject, without blocks shared with other agents. Raises `AgentNotFound`."""
-        async with self._database.reading() as session:
-            agent_id = (await agent_row(session, actor, name_or_id)).id
+
+        def read(session: Session) -> ErasureSubject:
+            agent_id = (agent_row(session, actor, name_or_id)).id
             blocks = select(BlockRow.id).where(held_by_none_but(agent_id))
             return ErasureSubject(
                 actor=actor,
                 what="agent",
                 name=agent_id,
                 agents=(agent_id,),
-                blocks=await _all(session, blocks),
-                threads=await _names(session, ThreadRow.agent_id == agent_id),
-                passages=await _all(session, select(PassageRow.id).where(PassageRow.agent_id == agent_id)),
+                blocks=_all(session, blocks),
+                threads=_names(session, ThreadRow.agent_id == agent_id),
+                passages=_all(session, select(PassageRow.id).where(PassageRow.agent_id == agent_id)),
             )
 
-    @unbroken
+        return await self._database.read(read)
+
     async def of_thread(self, actor: Actor, thread_id: str) -> ErasureSubject:
         """Return a thread as a subject. Raises `ThreadNotFound`."""
-        async with self._database.reading() as session:
-            name = thread_name(await require_thread(session, actor, thread_id))
+        key = await self._database.read(lambda session: require_thread(session, actor, thread_id))
+        name = thread_name(key)
         return ErasureSubject(actor=actor, what="thread", name=name, threads=(name,))
 
-    @unbroken
     async def left(self, actor: Actor, subject: ErasureSubject) -> dict[str, int]:
         """Return how many rows of each table of the database belong to the subject.
 
@@ -100,9 +101,9 @@ class ErasureSubjects:
         if subject.actor != actor:
             raise NotFound("this belongs to another user")
         user = actor if subject.what == "user" else None
-        async with self._database.reading() as session:
-            connection = await session.connection()
-            return await connection.run_sync(count_rows_with_ids, subject.ids, user)
+        return await self._database.read(
+            lambda session: count_rows_with_ids(session.connection(), subject.ids, user)
+        )
 
 
 def _all_of(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
@@ -110,10 +111,10 @@ def _all_of(actor: Actor, table: type[Owned]) -> ColumnElement[bool]:
     return owned_by(actor, table) | owned_by(importing(actor), table)
 
 
-async def _all(session: AsyncSession, query: Select[str]) -> tuple[str, ...]:
-    return tuple(await session.scalars(query))
+def _all(session: Session, query: Select[str]) -> tuple[str, ...]:
+    return tuple(session.scalars(query))
 
 
-async def _names(session: AsyncSession, condition: ColumnElement[bool]) -> tuple[str, ...]:
-    keys = await session.scalars(select(ThreadRow.id).where(condition))
+def _names(session: Session, condition: ColumnElement[bool]) -> tuple[str, ...]:
+    keys = session.scalars(select(ThreadRow.id).where(condition))
     return tuple(map(thread_name, keys))

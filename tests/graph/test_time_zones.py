@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from calling import CALL, user_says
 from open_voice import OpenVoice
+from sqlalchemy import update
 
 from voicegraph.graph import Resources, build_graph
 from voicegraph.nodes.testing import ScriptedChatModel, calls
@@ -68,10 +69,8 @@ async def test_an_agent_of_an_unknown_time_zone_speaks_in_utc(
     async with open_voice(clock_model()) as resources:
         await resources.store.actors.ensure(Actor())
         agent = await resources.store.agents.ensure_default(Actor())
-        async with resources.store.database.writing() as session:
-            row = await session.get(AgentRow, agent.number)
-            assert row is not None
-            row.time_zone = name
+        rename = update(AgentRow).where(AgentRow.id == agent.id).values(time_zone=name)
+        await resources.store.database.write(lambda session: session.execute(rename))
         assert (await told_time(resources)).endswith("(UTC)")
         await resources.store.recall.index_due()
     [warning] = warnings_of(caplog)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ada import ADA
 from ada_at_home import Home, Say
+from engines import engine_of
 from sqlalchemy import event, text
 
 from voicegraph.state.agents.thread_keys import thread_key
@@ -93,8 +94,8 @@ def entries(store: Store, tmp_path: Path) -> Callable[[], Awaitable[list[str]]]:
         if isinstance(store.database, SqliteDatabase):
             rows = in_file()
         else:
-            async with store.database.reading() as session:
-                rows = (await session.execute(text("SELECT text FROM recall_entries ORDER BY number"))).all()
+            query = text("SELECT text FROM recall_entries ORDER BY number")
+            rows = await store.database.read(lambda session: session.execute(query).all())
         return [row[0].partition(": ")[2] for row in rows]
 
     return read
@@ -117,7 +118,5 @@ def statements(store: Store) -> list[str]:
         if not statement.startswith("BEGIN"):
             seen.append(statement)
 
-    event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
-    if isinstance(store.database, SqliteDatabase):
-        event.listen(store.database.blocking_engine, "before_cursor_execute", note)
+    event.listen(engine_of(store.database), "before_cursor_execute", note)
     return seen

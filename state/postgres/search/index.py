@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
 
 from ...agents.actors import Actor
 from ...database.database import Database
-from ...database.uninterrupted import unbroken
 from ...search.neighbours import RecallHit
 from ...search.ranking import Found
 from ...search.search import Numbers, Page, SearchQuery
@@ -44,21 +44,18 @@ class PostgresIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @unbroken
     async def messages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Page[RecallHit]:
         """Return the messages that match a query."""
         return await self._database.read(
-            lambda connection: find_messages(connection, actor, agent_id, search)
+            lambda session: find_messages(session.connection(), actor, agent_id, search)
         )
 
-    @unbroken
     async def passages(self, actor: Actor, agent_id: str, search: SearchQuery) -> Found:
         """Return the passages that match a query."""
         return await self._database.read(
-            lambda connection: find_passages(connection, actor, agent_id, search)
+            lambda session: find_passages(session.connection(), actor, agent_id, search)
         )
 
-    @unbroken
     async def index_some(self, numbers: tuple[int, int]) -> int:
         """Index some of the due rows that no other process is indexing."""
         return await index_some(self._database, numbers)
@@ -67,12 +64,12 @@ class PostgresIndex:
         """Count what is left of deleted rows: their entries were deleted in the same transaction."""
         return await self._count(_ORPHANS, numbers)
 
-    @unbroken
     async def numbers_of(self, threads: Collection[str], passages: Collection[str]) -> Numbers:
         """Return the numbers of messages and passages."""
         given = {"messages": list(threads), "passages": list(passages)}
 
-        def read(connection: Connection) -> Numbers:
+        def read(session: Session) -> Numbers:
+            connection = session.connection()
             return {
                 table: list(connection.execute(query, {"ids": given[table]}).scalars())
                 for table, query in _NUMBERS.items()
@@ -84,45 +81,39 @@ class PostgresIndex:
         """Return the number of entries and vectors with these numbers."""
         return await self._count(_COUNT, numbers)
 
-    @unbroken
     async def _count(self, query: TextClause, numbers: Numbers) -> int:
         given = {table: list(numbers.get(table, ())) for table in TABLES}
-        return await self._database.read(lambda connection: connection.execute(query, given).scalar_one())
+        return await self._database.read(
+            lambda session: session.connection().execute(query, given).scalar_one()
+        )
 
-    @unbroken
     async def wanted_model(self) -> str | None:
         """Return the model whose vectors the index wants."""
-        return await self._database.read(wanted_model)
+        return await self._database.read(lambda session: wanted_model(session.connection()))
 
-    @unbroken
     async def want(self, model: str) -> None:
         """Make the index want this model's vectors."""
-        await self._database.write(lambda connection: want(connection, model))
+        await self._database.write(lambda session: want(session.connection(), model))
 
-    @unbroken
     async def take_due(self, model: str, most: int) -> list[Due]:
         """Reserve entries without a vector, for two minutes."""
-        return await self._database.write(lambda connection: take_due(connection, model, most))
+        return await self._database.write(lambda session: take_due(session.connection(), model, most))
 
-    @unbroken
     async def give_back(self, due: Sequence[Due]) -> None:
         """Release reserved entries."""
-        await self._database.write(lambda connection: give_back(connection, due))
+        await self._database.write(lambda session: give_back(session.connection(), due))
 
-    @unbroken
     async def count_due(self) -> int:
         """Return the number of entries that wait for a vector."""
-        return await self._database.read(count_due)
+        return await self._database.read(lambda session: count_due(session.connection()))
 
-    @unbroken
     async def keep(self, model: str, vectors: Sequence[tuple[Due, bytes | None]]) -> None:
         """Store vectors."""
-        await self._database.write(lambda connection: keep(connection, model, vectors))
+        await self._database.write(lambda session: keep(session.connection(), model, vectors))
 
-    @unbroken
     async def made(self, table: str, after: int, most: int) -> list[tuple[Due, bytes]]:
         """Return vectors."""
-        return await self._database.read(lambda connection: made(connection, table, after, most))
+        return await self._database.read(lambda session: made(session.connection(), table, after, most))
 
     async def close(self) -> None:
         """Do nothing: everything is in the database."""

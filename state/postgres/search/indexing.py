@@ -80,11 +80,8 @@ class Entry:
 
 
 async def index_some(database: Database, numbers: tuple[int, int]) -> int:
-    """Index some due rows between two numbers that no other process is indexing; return how many.
-
-    Use it in an `unbroken` function.
-    """
-    return await database.write(lambda connection: _step(connection, *numbers))
+    """Index some due rows between two numbers that no other process is indexing; return how many."""
+    return await database.write(lambda session: _step(session.connection(), *numbers))
 
 
 def _step(connection: Connection, first: int, last: int) -> int:

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Collection, Sequence
 
 from ...agents.actors import Actor
-from ...database.uninterrupted import unbroken
 from ...search.neighbours import RecallHit
 from ...search.ranking import Found
 from ...search.search import Numbers, Page, SearchQuery
@@ -42,7 +41,6 @@ class SqliteIndex:
         """Return the passages that match a query."""
         return await self._file.reading(lambda reader: find_passages(reader, actor, agent_id, search))
 
-    @unbroken
     async def index_some(self, numbers: tuple[int, int]) -> int:
         """Index some of the due rows; entries of deleted rows are removed first, of any agent."""
         return await index_some(self._database, self._file, numbers)

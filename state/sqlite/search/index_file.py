@@ -79,7 +79,6 @@ class IndexFile:
         self._turn_to_write = OneLoopLock()
         self._made_again = False
 
-    @unbroken
     async def reading(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Call `function` in a thread with a connection in a transaction, and return its result.
 
@@ -93,7 +92,6 @@ class IndexFile:
 
         return await self._with_a_sound_file(read)
 
-    @unbroken
     async def writing(self, function: Callable[[sqlite3.Connection, sqlite3.Connection], T]) -> T:
         """Call `function` in a thread with two connections in transactions, and return its result.
 
@@ -116,7 +114,6 @@ class IndexFile:
 
         return await self._with_a_sound_file(in_turn)
 
-    @unbroken
     async def rewrite(self) -> int:
         """Rewrite the whole file, so that no text of a deleted entry is left in it.
 
@@ -162,6 +159,7 @@ class IndexFile:
         for end in ("", "-wal", "-shm"):
             Path(name + end).unlink(missing_ok=True)
 
+    @unbroken  # Otherwise nobody would close what a cancelled call has opened.
     async def _open(self) -> "_Writing":
         async with self._opening:
             if self._writing is None:

@@ -9,7 +9,8 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, text, update
+from sqlalchemy import bindparam, delete, text, update
+from sqlalchemy.orm import Session
 
 from ...database.database import Database
 from ...search.entry_texts import CONTEXT_CHARACTERS, message_entry, passage_entry
@@ -58,7 +59,7 @@ class _Work:
 async def index_some(database: Database, index: IndexFile, numbers: tuple[int, int]) -> int:
     """Index some of the due rows between two numbers; return how many, 0 when done.
 
-    Entries of deleted rows are removed first, of any agent. Use it in an `unbroken` function.
+    Entries of deleted rows are removed first, of any agent.
     """
 
     def step(reader: sqlite3.Connection, writer: sqlite3.Connection) -> _Work:
@@ -131,7 +132,8 @@ async def _settle(database: Database, work: _Work) -> None:
     """Mark the work as done, except for messages that were changed in the meantime: they stay due."""
     now = utc_now()
 
-    def settle(connection: Connection) -> None:
+    def settle(session: Session) -> None:
+        connection = session.connection()
         if work.removals:
             connection.execute(_REMOVED, {"ids": work.removals})
         if work.passages:

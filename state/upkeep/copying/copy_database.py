@@ -6,15 +6,15 @@ interrupted copy can be continued, and a complete one can be brought up to date.
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Table, TextClause, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from ...database.database import Database
 from ...database.location import parse_location
-from ...database.uninterrupted import unbroken
 from ...errors import InvalidInput
 from ...migrations.upgrade import HEAD, revision_of
 from ...open import open_database
@@ -47,7 +47,7 @@ async def open_source(url: str) -> Database:
         raise InvalidInput(f"there is no database {path}: nothing to copy")
     database = await open_database(url, migrate=False)
     try:
-        revision = await database.read(revision_of)
+        revision = await database.read(lambda session: revision_of(session.connection()))
     except BaseException:
         await database.close()
         raise
@@ -80,7 +80,7 @@ def _other_data(target: Database, table: Table) -> InvalidInput:
 async def copy_tables(source: Database, target: Database, progress: Progress) -> None:
     """Write all rows that are missing or different in `target`."""
     for table in TABLES:
-        total = await source.read(lambda connection, table=table: count_rows(connection, table))
+        total = await source.read(lambda session, table=table: count_rows(session.connection(), table))
         done, after = 0, None
         while some := await _copy_some(source, target, table, after):
             number, after = some
@@ -98,16 +98,16 @@ async def compare_tables(source: Database, target: Database) -> list[Compared]:
     return compared
 
 
-@unbroken
 async def _copy_some(
     source: Database, target: Database, table: Table, after: Key | None
 ) -> tuple[int, Key] | None:
-    rows = await source.read(lambda connection: rows_after(connection, table, after, limit=_BATCH))
+    rows = await _rows(source, table, after)
     if not rows:
         return None
     last = next(reversed(rows))
 
-    def write(connection: Connection) -> None:
+    def write(session: Session) -> None:
+        connection = session.connection()
         there = rows_after(connection, table, after, up_to=last)
         wanted = [
             row
@@ -124,12 +124,10 @@ async def _copy_some(
     return len(rows), last
 
 
-@unbroken
 async def _keys(database: Database, table: Table, after: Key | None) -> list[Key]:
-    return await database.read(lambda connection: keys_after(connection, table, after, _KEYS))
+    return await database.read(lambda session: keys_after(session.connection(), table, after, _KEYS))
 
 
-@unbroken
 async def _known(database: Database, table: Table, after: Key | None, wanted: list[Key]) -> set[Key]:
     """Return the keys after `after`, up to the last one in `wanted`."""
     known: set[Key] = set()
@@ -150,9 +148,8 @@ async def _checksum(database: Database, table: Table) -> tuple[int, str]:
     return number, digest.hexdigest()
 
 
-@unbroken
 async def _rows(database: Database, table: Table, after: Key | None) -> dict[Key, dict[str, object]]:
-    return await database.read(lambda connection: rows_after(connection, table, after, limit=_BATCH))
+    return await database.read(lambda session: rows_after(session.connection(), table, after, limit=_BATCH))
 
 
 _LAST_NUMBER = {
@@ -165,17 +162,14 @@ _SET_NUMBER = {
 }
 
 
-@unbroken
 async def _settle_numbers(source: Database, target: Database) -> None:
     """Make new agents get numbers that no agent ever had, including deleted ones."""
-
-    def last(connection: Connection) -> int | None:
-        return connection.execute(text(_LAST_NUMBER[connection.dialect.name])).scalar()
-
-    number = await source.read(last)
+    number = await source.read(lambda session: session.scalar(_for_dialect(session, _LAST_NUMBER)))
     if number is not None:
         await target.write(
-            lambda connection: connection.execute(
-                text(_SET_NUMBER[connection.dialect.name]), {"number": number}
-            )
+            lambda session: session.execute(_for_dialect(session, _SET_NUMBER), {"number": number})
         )
+
+
+def _for_dialect(session: Session, statements: Mapping[str, str]) -> TextClause:
+    return text(statements[session.get_bind().dialect.name])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.ownership import numbers_of
 from ...agents.thread_keys import thread_name
@@ -45,10 +45,10 @@ async def import_agents(going_on: Import, agents: Iterable[FileAgent], blocks: M
 
 
 async def _add_together(going_on: Import, agents: Sequence[FileAgent], blocks: Mapping[str, str]) -> None:
-    async def add(session: AsyncSession) -> _Places:
-        places = await _look(session, going_on, agents)
-        await _add_agents(session, going_on, agents, places.agents, blocks)
-        await _add_rows(session, going_on, agents, places)
+    def add(session: Session) -> _Places:
+        places = _look(session, going_on, agents)
+        _add_agents(session, going_on, agents, places.agents, blocks)
+        _add_rows(session, going_on, agents, places)
         return places
 
     places = await going_on.write(add)
@@ -64,43 +64,41 @@ async def _add_together(going_on: Import, agents: Sequence[FileAgent], blocks: M
         going_on.done.rename(name, thread_name(place.id))
 
 
-async def _look(session: AsyncSession, going_on: Import, agents: Sequence[FileAgent]) -> _Places:
+def _look(session: Session, going_on: Import, agents: Sequence[FileAgent]) -> _Places:
     actor = going_on.actor
     return _Places(
-        await agent_places(session, actor, [agent.id for agent in agents]),
-        await thread_places(session, actor, [thread.id for agent in agents for thread in agent.threads]),
-        await passage_places(session, actor, [passage.id for agent in agents for passage in agent.passages]),
+        agent_places(session, actor, [agent.id for agent in agents]),
+        thread_places(session, actor, [thread.id for agent in agents for thread in agent.threads]),
+        passage_places(session, actor, [passage.id for agent in agents for passage in agent.passages]),
     )
 
 
-async def _add_agents(
-    session: AsyncSession,
+def _add_agents(
+    session: Session,
     going_on: Import,
     agents: Sequence[FileAgent],
     places: Mapping[str, Place],
     blocks: Mapping[str, str],
 ) -> None:
     fresh = [agent for agent in agents if not places[agent.id].there]
-    names = {agent.id: await going_on.free_name(session, agent.name) for agent in fresh}
+    names = {agent.id: going_on.free_name(session, agent.name) for agent in fresh}
     rows = (agent_row(going_on.actor, agent, places[agent.id].id, names[agent.id]) for agent in fresh)
-    await insert_rows(session, AgentRow, rows)
+    insert_rows(session, AgentRow, rows)
     held = {places[agent.id].id: [blocks[each] for each in agent.blocks] for agent in fresh if agent.blocks}
     if held:
-        await add_links(session, held)
+        add_links(session, held)
 
 
-async def _add_rows(
-    session: AsyncSession, going_on: Import, agents: Sequence[FileAgent], places: _Places
-) -> None:
+def _add_rows(session: Session, going_on: Import, agents: Sequence[FileAgent], places: _Places) -> None:
     ids = {agent.id: places.agents[agent.id].id for agent in agents}
-    numbers = await lock_agents(session, ids.values())
+    numbers = lock_agents(session, ids.values())
     threads = (
         thread_row(going_on.actor, ids[agent.id], thread, places.threads[thread.id].id)
         for agent in agents
         for thread in agent.threads
         if not places.threads[thread.id].there
     )
-    await insert_rows(session, ThreadRow, threads)
+    insert_rows(session, ThreadRow, threads)
     messages = {
         agent.id: list(message_rows(ids[agent.id], spoken(agent.threads, places.threads))) for agent in agents
     }
@@ -112,7 +110,7 @@ async def _add_rows(
         for agent_id, of_agent in rows.items():
             number = numbers[ids[agent_id]]
             if of_agent and places.agents[agent_id].there:
-                await insert_numbered(session, table, number, of_agent)
+                insert_numbered(session, table, number, of_agent)
             else:
                 new += numbered(numbers_of(number)[0], of_agent)
-        await insert_rows(session, table, new)
+        insert_rows(session, table, new)

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.actors import Actor, add_importing, importing
 from ...tables.tables import BlockRow, BlockVersionRow
 from ..memory_file import FileBlock, FileBlockVersion, MemoryFile
 from ..portions import MOST_ROWS, portions, weight
-from .import_ids import agent_places, block_places
+from .import_ids import Place, agent_places, block_places
 from .import_links import add_links, lock_agents
 from .import_rows import insert_rows
 from .imported import Import
@@ -51,11 +51,9 @@ async def import_blocks(going_on: Import, file: MemoryFile) -> dict[str, str]:
 
 async def _with_holders(going_on: Import, file: MemoryFile) -> Iterator[_Block]:
     agents = [agent for agent in file.agents if agent.blocks]
-
-    async def look(session: AsyncSession) -> Any:
-        return await agent_places(session, going_on.actor, [agent.id for agent in agents])
-
-    places = await going_on.read(look)
+    places: dict[str, Place] = {}
+    for some in portions(agent.id for agent in agents):
+        places |= await going_on.read(lambda session, some=some: agent_places(session, going_on.actor, some))
     holders: dict[str, list[str]] = {}
     for agent in agents:
         # In the order of the agents' blocks, which is that of their prompts.
@@ -67,22 +65,22 @@ async def _with_holders(going_on: Import, file: MemoryFile) -> Iterator[_Block]:
     return (_Block(blocks[block_id], agents) for block_id, agents in holders.items())
 
 
-async def _add(session: AsyncSession, actor: Actor, blocks: Sequence[_Block]) -> tuple[int, dict[str, str]]:
-    places = await block_places(session, actor, [block.file.id for block in blocks])
+def _add(session: Session, actor: Actor, blocks: Sequence[_Block]) -> tuple[int, dict[str, str]]:
+    places = block_places(session, actor, [block.file.id for block in blocks])
     ids = {block_id: place.id for block_id, place in places.items()}
     fresh = [block for block in blocks if not places[block.file.id].there]
-    await insert_rows(session, BlockRow, (_row(actor, block.file, ids) for block in fresh))
+    insert_rows(session, BlockRow, (_row(actor, block.file, ids) for block in fresh))
     versions = (
         {"block_id": ids[block.file.id], **entry.model_dump()}
         for block in fresh
         for entry in block.file.versions
     )
-    await insert_rows(session, BlockVersionRow, versions)
+    insert_rows(session, BlockVersionRow, versions)
     wanted: dict[str, list[str]] = {}
     for block in fresh:
         for agent_id in block.holders:
             wanted.setdefault(agent_id, []).append(ids[block.file.id])
-    await _hold(session, wanted)
+    _hold(session, wanted)
     return len(fresh), ids
 
 
@@ -90,12 +88,12 @@ async def _add_large(going_on: Import, block: _Block) -> dict[str, str]:
     """Add a block that does not fit into one transaction; it becomes visible in the last one."""
     actor = going_on.actor
 
-    async def begin(session: AsyncSession) -> tuple[str, bool]:
-        place = (await block_places(session, actor, [block.file.id]))[block.file.id]
+    def begin(session: Session) -> tuple[str, bool]:
+        place = (block_places(session, actor, [block.file.id]))[block.file.id]
         if not place.there:
-            await add_importing(session, actor)
+            add_importing(session, actor)
             row = _row(importing(actor), block.file, {block.file.id: place.id})
-            await insert_rows(session, BlockRow, [row])
+            insert_rows(session, BlockRow, [row])
         return place.id, place.there
 
     block_id, there = await going_on.write(begin)
@@ -110,20 +108,20 @@ async def _add_large(going_on: Import, block: _Block) -> dict[str, str]:
         wanted = dict.fromkeys(holders, [block_id])
         await going_on.write(lambda session, wanted=wanted: _hold(session, wanted))
 
-    async def end(session: AsyncSession) -> None:
+    def end(session: Session) -> None:
         whole = BlockRow.version == block.file.versions[-1].version
-        await publish(session, actor, BlockRow, [block_id], whole)
-        await _hold(session, dict.fromkeys(last, [block_id]))
+        publish(session, actor, BlockRow, [block_id], whole)
+        _hold(session, dict.fromkeys(last, [block_id]))
 
     await going_on.write(end)
     going_on.count(blocks=1)
     return {block.file.id: block_id}
 
 
-async def _hold(session: AsyncSession, wanted: Mapping[str, Sequence[str]]) -> None:
+def _hold(session: Session, wanted: Mapping[str, Sequence[str]]) -> None:
     if wanted:
-        await lock_agents(session, wanted)
-        await add_links(session, wanted)
+        lock_agents(session, wanted)
+        add_links(session, wanted)
 
 
 def _weight(entry: FileBlockVersion) -> int:

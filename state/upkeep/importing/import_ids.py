@@ -3,14 +3,13 @@
 The functions raise `LeftOver` if an interrupted import left rows with such ids.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import Select, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.actors import Actor, importing
 from ...agents.thread_keys import thread_key
@@ -30,26 +29,22 @@ class Place:
     there: bool
 
 
-async def block_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+def block_places(session: Session, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of blocks by their ids in the file."""
-    return await _owned_places(session, actor, BlockRow, await _renamed(actor, "block", ids))
+    return _owned_places(session, actor, BlockRow, _renamed(actor, "block", ids))
 
 
-async def agent_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+def agent_places(session: Session, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of agents by their ids in the file."""
-    return await _owned_places(session, actor, AgentRow, await _renamed(actor, "agent", ids))
+    return _owned_places(session, actor, AgentRow, _renamed(actor, "agent", ids))
 
 
-async def thread_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+def thread_places(session: Session, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of threads, with keys as ids, by their ids in the file."""
-
-    def named() -> tuple[dict[str, str], dict[str, str]]:
-        keys = {wanted: thread_key(actor, wanted) for wanted in ids}
-        # An earlier version had one namespace for all users: threads that it renamed have this name.
-        return keys, {key: thread_key(actor, _earlier(actor, wanted)) for wanted, key in keys.items()}
-
-    keys, renamed = await asyncio.to_thread(named) if len(ids) > _PORTION else named()
-    places = await _owned_places(session, actor, ThreadRow, renamed)
+    keys = {wanted: thread_key(actor, wanted) for wanted in ids}
+    # An earlier version had one namespace for all users: threads that it renamed have this name.
+    renamed = {key: thread_key(actor, _earlier(actor, wanted)) for wanted, key in keys.items()}
+    places = _owned_places(session, actor, ThreadRow, renamed)
     return {wanted: places[key] for wanted, key in keys.items()}
 
 
@@ -57,19 +52,16 @@ def _earlier(actor: Actor, wanted: str) -> str:
     return f"{wanted[:180]}-{_hash(actor, wanted)[:12]}"
 
 
-async def passage_places(session: AsyncSession, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
+def passage_places(session: Session, actor: Actor, ids: Collection[str]) -> dict[str, Place]:
     """Return the places of passages by their ids in the file."""
     owners = select(PassageRow.id, AgentRow.organization_id, AgentRow.user_id)
     owners = owners.join(AgentRow, AgentRow.id == PassageRow.agent_id)
-    renamed = await _renamed(actor, "passage", ids)
-    return _places(actor, renamed, await _owners(session, owners, PassageRow.id, renamed))
+    renamed = _renamed(actor, "passage", ids)
+    return _places(actor, renamed, _owners(session, owners, PassageRow.id, renamed))
 
 
-async def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, str]:
-    def renamed() -> dict[str, str]:
-        return {wanted: f"{kind}-{_hash(actor, wanted)}" for wanted in ids}
-
-    return await asyncio.to_thread(renamed) if len(ids) > _PORTION else renamed()
+def _renamed(actor: Actor, kind: str, ids: Collection[str]) -> dict[str, str]:
+    return {wanted: f"{kind}-{_hash(actor, wanted)}" for wanted in ids}
 
 
 def _hash(actor: Actor, wanted: str) -> str:
@@ -77,26 +69,26 @@ def _hash(actor: Actor, wanted: str) -> str:
     return uuid5(_NAMESPACE, "\0".join((actor.organization_id, actor.user_id, wanted))).hex
 
 
-async def _owned_places(
-    session: AsyncSession, actor: Actor, table: Staged, renamed: Mapping[str, str]
+def _owned_places(
+    session: Session, actor: Actor, table: Staged, renamed: Mapping[str, str]
 ) -> dict[str, Place]:
     query = select(table.id, table.organization_id, table.user_id)
-    owners = await _owners(session, query, table.id, renamed)
+    owners = _owners(session, query, table.id, renamed)
     left_over = [id_ for id_, owner in owners.items() if owner == importing(actor)]
     if left_over:
         raise LeftOver(table, left_over)
     return _places(actor, renamed, owners)
 
 
-async def _owners(
-    session: AsyncSession, query: Select[Any, Any, Any], key: Any, renamed: Mapping[str, str]
+def _owners(
+    session: Session, query: Select[Any, Any, Any], key: Any, renamed: Mapping[str, str]
 ) -> dict[str, Actor]:
     """Return the owners of the ids that are taken."""
     wanted, owners = list(renamed), dict[str, Actor]()
     for start in range(0, len(wanted), _PORTION):
         some = wanted[start : start + _PORTION]
         both = [*some, *(renamed[each] for each in some)]
-        for id_, organization, user in await session.execute(query.where(key.in_(both))):
+        for id_, organization, user in session.execute(query.where(key.in_(both))):
             owners[id_] = Actor(organization, user)
     return owners
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.actors import Actor, add_importing, importing
 from ...agents.ownership import agent_number
@@ -63,14 +63,14 @@ class _LargeAgent:
         """Add the agent's row with its blocks if it is new."""
         first, *others = list(portions(blocks[each] for each in self._agent.blocks)) or [[]]
 
-        async def add(session: AsyncSession) -> Place:
-            place = (await agent_places(session, self._actor, [self._agent.id]))[self._agent.id]
+        def add(session: Session) -> Place:
+            place = (agent_places(session, self._actor, [self._agent.id]))[self._agent.id]
             if not place.there:
-                await add_importing(session, self._actor)
+                add_importing(session, self._actor)
                 # Its name may be taken until the end, so it is named by its id.
                 row = agent_row(importing(self._actor), self._agent, place.id, place.id)
-                await insert_rows(session, AgentRow, [row])
-                await add_links(session, {place.id: first})
+                insert_rows(session, AgentRow, [row])
+                add_links(session, {place.id: first})
             return place
 
         self._place = await self._import.write(add)
@@ -82,14 +82,14 @@ class _LargeAgent:
         """Add the rows of new threads."""
         for some in portions(self._agent.threads):
 
-            async def add(session: AsyncSession, some: list[FileThread] = some) -> dict[str, Place]:
-                places = await thread_places(session, self._actor, [thread.id for thread in some])
+            def add(session: Session, some: list[FileThread] = some) -> dict[str, Place]:
+                places = thread_places(session, self._actor, [thread.id for thread in some])
                 fresh = [thread for thread in some if not places[thread.id].there]
                 if fresh:
-                    await add_importing(session, self._actor)
+                    add_importing(session, self._actor)
                 owner, id_ = importing(self._actor), self._place.id
                 rows = (thread_row(owner, id_, thread, places[thread.id].id) for thread in fresh)
-                await insert_rows(session, ThreadRow, rows)
+                insert_rows(session, ThreadRow, rows)
                 return places
 
             self._threads |= await self._import.write(add)
@@ -99,10 +99,10 @@ class _LargeAgent:
         said = spoken(self._agent.threads, self._threads)
         for some in portions(said, lambda one: weight_of_message(one[0])):
 
-            async def add(session: AsyncSession, some: list[Spoken] = some) -> None:
-                number = await agent_number(session, self._owner, self._place.id, lock=True)
+            def add(session: Session, some: list[Spoken] = some) -> None:
+                number = agent_number(session, self._owner, self._place.id, lock=True)
                 rows = message_rows(self._place.id, some)
-                await insert_numbered(session, MessageRow, number, rows)
+                insert_numbered(session, MessageRow, number, rows)
 
             await self._import.write(add)
         self._import.count(messages=len(said))
@@ -111,12 +111,12 @@ class _LargeAgent:
         """Add new passages."""
         for some in portions(self._agent.passages, weight_of_passage):
 
-            async def add(session: AsyncSession, some: list[FilePassage] = some) -> int:
-                places = await passage_places(session, self._actor, [passage.id for passage in some])
-                number = await agent_number(session, self._owner, self._place.id, lock=True)
+            def add(session: Session, some: list[FilePassage] = some) -> int:
+                places = passage_places(session, self._actor, [passage.id for passage in some])
+                number = agent_number(session, self._owner, self._place.id, lock=True)
                 rows = list(passage_rows(self._place.id, some, places))
                 if rows:
-                    await insert_numbered(session, PassageRow, number, rows)
+                    insert_numbered(session, PassageRow, number, rows)
                 return len(rows)
 
             self._import.count(passages=await self._import.write(add))
@@ -128,25 +128,25 @@ class _LargeAgent:
         for some in others:
             await self._import.write(lambda session, some=some: self._publish_threads(session, some))
 
-        async def end(session: AsyncSession) -> None:
-            await self._publish_threads(session, last)
+        def end(session: Session) -> None:
+            self._publish_threads(session, last)
             if not self._place.there:
-                name = await self._import.free_name(session, self._agent.name)
+                name = self._import.free_name(session, self._agent.name)
                 whole = AgentRow.version == 1
-                await publish(session, self._actor, AgentRow, [self._place.id], whole, name=name)
+                publish(session, self._actor, AgentRow, [self._place.id], whole, name=name)
 
         await self._import.write(end)
         self._import.count(agents=int(not self._place.there), threads=len(fresh))
         for name, place in self._threads.items():
             self._import.done.rename(name, thread_name(place.id))
 
-    async def _publish_threads(self, session: AsyncSession, threads: Sequence[FileThread]) -> None:
+    def _publish_threads(self, session: Session, threads: Sequence[FileThread]) -> None:
         # Locked, so that no other import removes the staged rows in between.
         version = select(AgentRow.version).where(AgentRow.id == self._place.id)
-        if not await session.scalar(version.with_for_update(key_share=True)):
+        if not session.scalar(version.with_for_update(key_share=True)):
             raise ChangedMeanwhile
         keys = [self._threads[thread.id].id for thread in threads]
-        await publish(session, self._actor, ThreadRow, keys)
+        publish(session, self._actor, ThreadRow, keys)
         messages = select(func.count()).where(MessageRow.thread_id.in_(keys))
-        if await session.scalar(messages) != sum(len(thread.messages) for thread in threads):
+        if session.scalar(messages) != sum(len(thread.messages) for thread in threads):
             raise ChangedMeanwhile

@@ -35,6 +35,7 @@ async def import_memory(store: Store, actor: Actor, file: MemoryFile) -> Importe
     """
     await check_memory_file(file)
     going_on = Import(store.database, actor)
+    # `unbroken`: a cancelled import would leave staged rows, which only the next import removes.
     try:
         await going_on.write(lambda session: add_actor(session, actor))
         blocks = await import_blocks(going_on, file)

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.actors import Actor
 from ...agents.agent_rows import new_agent, settings_of
@@ -22,15 +22,15 @@ Spoken = tuple[FileMessage, str]
 """A message with the key of its thread."""
 
 
-async def insert_rows(session: AsyncSession, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
+def insert_rows(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
     """Insert rows of a table in order, in portions."""
     waiting = iter(rows)
     while some := list(islice(waiting, _AT_ONCE)):
-        await session.execute(insert(table), some)
+        session.execute(insert(table), some)
 
 
-async def insert_numbered(
-    session: AsyncSession,
+def insert_numbered(
+    session: Session,
     table: type[MessageRow] | type[PassageRow],
     agent: int,
     rows: Iterable[dict[str, Any]],
@@ -38,8 +38,8 @@ async def insert_numbered(
     """Insert rows in order, numbered after the last one of the agent with this number."""
     first, last = numbers_of(agent)
     greatest = select(func.max(table.number)).where(table.number.between(first, last))
-    start = (await session.execute(greatest)).scalar_one() or first
-    await insert_rows(session, table, numbered(start, rows))
+    start = session.execute(greatest).scalar_one() or first
+    insert_rows(session, table, numbered(start, rows))
 
 
 def numbered(start: int, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

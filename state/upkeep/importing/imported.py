@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.actors import Actor
 from ...agents.ownership import owned_by
@@ -47,45 +46,40 @@ class Import:
     """True once something was staged, because it did not fit into one transaction."""
     _taken: set[str] | None = None
 
-    async def write(self, function: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def write(self, function: Callable[[Session], T]) -> T:
         """Call `function` in a write transaction and return its result.
 
         If it raises `LeftOver` for rows of an interrupted import, these are removed and it is called again,
         so it must look for them before it does anything else.
         """
         began = time.monotonic()
-        written = await self._call(self.database.writing, function)
+        written = await self._retried(lambda: self.database.write(function))
         await rest(self.database, began)
         return written
 
-    async def read(self, function: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def read(self, function: Callable[[Session], T]) -> T:
         """Call `function` in a read transaction and return its result, with the retries of `write`."""
-        return await self._call(self.database.reading, function)
+        return await self._retried(lambda: self.database.read(function))
 
     def count(self, **added: int) -> None:
         """Add to the numbers of added objects."""
         for what, number in added.items():
             self.done.added[what] += number
 
-    async def free_name(self, session: AsyncSession, name: str) -> str:
+    def free_name(self, session: Session, name: str) -> str:
         """Return a free name for a new agent, with a number appended if the name is taken."""
         if self._taken is None:
             mine = select(AgentRow.name).where(owned_by(self.actor, AgentRow))
-            self._taken = set(await session.scalars(mine))
+            self._taken = set(session.scalars(mine))
         numbered = (f"{name[:190]}-{number}" for number in count(2))
         free = next(free for free in chain([name], numbered) if free not in self._taken)
         self._taken.add(free)
         self.done.rename(name, free)
         return free
 
-    async def _call(
-        self,
-        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
-        function: Callable[[AsyncSession], Awaitable[T]],
-    ) -> T:
+    async def _retried(self, transaction: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                async with transaction() as session:
-                    return await function(session)
+                return await transaction()
             except LeftOver as left_over:
                 await remove(self.database, left_over.table, left_over.ids)

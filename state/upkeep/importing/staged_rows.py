@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import delete, exists, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from ...agents.actors import IMPORTING, Actor, importing
 from ...agents.ownership import owned_by
@@ -44,8 +44,8 @@ class ChangedMeanwhile(Exception):
     """Raised if imported rows are not as the import left them: another process changed them."""
 
 
-async def publish(
-    session: AsyncSession, actor: Actor, table: Staged, ids: Sequence[str], *also: Any, **changes: Any
+def publish(
+    session: Session, actor: Actor, table: Staged, ids: Sequence[str], *also: Any, **changes: Any
 ) -> None:
     """Give complete rows to `actor`, with other changes.
 
@@ -53,7 +53,7 @@ async def publish(
     """
     staged = update(table).where(table.id.in_(ids), owned_by(importing(actor), table), *also)
     published = staged.values(user_id=actor.user_id, **changes).returning(table.id)
-    done = await session.scalars(published, execution_options=_UNWATCHED)
+    done = session.scalars(published, execution_options=_UNWATCHED)
     if len(done.all()) < len(ids):
         raise ChangedMeanwhile
 
@@ -77,11 +77,14 @@ async def _carry_out(database: Database, table: Staged, id_: str, step: Any) -> 
     """Run a step while the row is staged; return the number of changed rows."""
     began = time.monotonic()
     staged = select(table.id).where(table.id == id_, table.user_id.endswith(IMPORTING)).with_for_update()
-    async with database.erasing() as session:
-        changed = 0
-        if (await session.execute(staged)).first() is not None:
-            key = step.table.primary_key.columns[0]
-            changed = len((await session.scalars(step.returning(key), execution_options=_UNWATCHED)).all())
+
+    def carry_out(session: Session) -> int:
+        if session.execute(staged).first() is None:
+            return 0
+        key = step.table.primary_key.columns[0]
+        return len(session.scalars(step.returning(key), execution_options=_UNWATCHED).all())
+
+    changed = await database.write(carry_out)
     await rest(database, began)
     return changed
 
@@ -116,14 +119,14 @@ def _some(key: Any, of_one: Any) -> Any:
     return delete(key.class_).where(of_one, key.in_(select(key).where(of_one).limit(MOST_ROWS)))
 
 
-async def remove_owner(session: AsyncSession, actor: Actor) -> None:
+def remove_owner(session: Session, actor: Actor) -> None:
     """Delete the owner of staged rows of `actor`, unless another import has staged rows."""
     who = importing(actor)
     # An import that stages a row at the same time waits here, then fails because the user is gone.
-    if await session.get(UserRow, (who.organization_id, who.user_id), with_for_update=True) is None:
+    if session.get(UserRow, (who.organization_id, who.user_id), with_for_update=True) is None:
         return
     some = [exists(select(table.id).where(owned_by(who, table))) for table in (AgentRow, BlockRow, ThreadRow)]
     none = delete(UserRow).where(
         UserRow.organization_id == who.organization_id, UserRow.id == who.user_id, *(~each for each in some)
     )
-    await session.execute(none, execution_options=_UNWATCHED)
+    session.execute(none, execution_options=_UNWATCHED)

@@ -14,6 +14,7 @@ from patience import PATIENCE
 from psycopg.sql import SQL, Identifier
 from remembered import live
 from sqlalchemy import insert
+from sqlalchemy.orm import Session
 
 from voicegraph.graph import Resources
 from voicegraph.nodes.testing import ScriptedChatModel
@@ -83,9 +84,12 @@ async def fill(resources: Resources, few: range) -> None:
         BlockVersionRow: [{**version, "block_id": f"b{n}"} for n in tenth],
         ToolRunRow: [{**run, "message_id": f"m{n}"} for n in tenth],
     }
-    async with resources.store.database.writing() as session:
+
+    def fill(session: Session) -> None:
         for table, values in rows.items():
-            await session.execute(insert(table), values)
+            session.execute(insert(table), values)
+
+    await resources.store.database.write(fill)
 
 
 def fill_checkpoints(file: Path, few: range) -> None:

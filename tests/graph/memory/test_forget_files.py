@@ -82,7 +82,7 @@ async def test_words_of_texts_that_were_replaced_or_deleted_before_go_with_the_u
         for passage in passages:
             await store.passages.delete(ADA, passage.id)
         await talk_long(resources, "call-1", WORD)
-        async with store.database.writing() as session:
-            await session.execute(text("UPDATE messages SET text = 'Short.', spoken = NULL"))
+        shorten = text("UPDATE messages SET text = 'Short.', spoken = NULL")
+        await store.database.write(lambda session: session.execute(shorten))
         await forget_user(store, resources.checkpointer, ADA)
         assert files_with(WORD, tmp_path) == set()

@@ -12,6 +12,7 @@ import pytest
 from open_voice import OpenVoice
 from remembered import live
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
@@ -102,10 +103,13 @@ async def test_a_row_of_a_table_that_nobody_knows_is_found_by_any_of_its_columns
         store = resources.store
         await live(resources, ADA)
         subject = await ErasureSubjects(store.database).of_user(ADA)
-        async with store.database.writing() as session:
-            await session.execute(text("CREATE TABLE odd (number INTEGER, note TEXT, more TEXT)"))
-            [key] = [key for key in subject.thread_keys if "nina" in key]
-            await session.execute(text("INSERT INTO odd VALUES (1, :key, ''), (2, '', :key)"), {"key": key})
+        [key] = [key for key in subject.thread_keys if "nina" in key]
+
+        def add_table(session: Session) -> None:
+            session.execute(text("CREATE TABLE odd (number INTEGER, note TEXT, more TEXT)"))
+            session.execute(text("INSERT INTO odd VALUES (1, :key, ''), (2, '', :key)"), {"key": key})
+
+        await store.database.write(add_table)
         forgotten = await FORGET[what](store, resources.checkpointer)
     assert forgotten.before["odd"] == 2
     assert {name for name, count in forgotten.left.items() if count} == {"odd"}

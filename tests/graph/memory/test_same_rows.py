@@ -71,13 +71,11 @@ async def rows(database: Any) -> dict[str, Any]:
     """Return all rows of all tables, with the same names for what is different each time."""
     seen: dict[str, str] = {}
     found: dict[str, Any] = {}
-    async with database.reading() as session:
-        for table in TABLES:
-            order = [column for column in table.columns if column.name in ("number", "position", "version")]
-            read = await session.execute(select(table).order_by(*(order or table.primary_key)))
-            found[table.name] = [
-                {name: plain(value, seen) for name, value in row.items()} for row in read.mappings()
-            ]
+    for table in TABLES:
+        order = [column for column in table.columns if column.name in ("number", "position", "version")]
+        query = select(table).order_by(*(order or table.primary_key))
+        read = await database.read(lambda session, query=query: session.execute(query).mappings().all())
+        found[table.name] = [{name: plain(value, seen) for name, value in row.items()} for row in read]
     return found
 
 

@@ -66,8 +66,7 @@ async def test_another_event_loop_is_refused_in_one_line(open_voice: OpenVoice, 
         async def elsewhere() -> None:
             await USES[use](graph)
 
-        async with graph.resources.store.database.writing():
-            [error] = await asyncio.to_thread(in_another_loop, elsewhere)
+        [error] = await resources.store.database.write(lambda _: in_another_loop(elsewhere))
     assert isinstance(error, InvalidSetting)
     assert "another event loop" in str(error) and "\n" not in str(error)
 

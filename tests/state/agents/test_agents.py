@@ -23,9 +23,11 @@ from voicegraph.state.tables.tables import Base
 async def rows(store: Store) -> dict[str, int]:
     """Return the number of rows of each table that is not empty."""
     counts: dict[str, int] = {}
-    async with store.database.reading() as session:
-        for table in Base.metadata.sorted_tables:
-            counts[table.name] = (await session.execute(select(func.count()).select_from(table))).scalar_one()
+    for table in Base.metadata.sorted_tables:
+        query = select(func.count()).select_from(table)
+        counts[table.name] = await store.database.read(
+            lambda session, query=query: session.execute(query).scalar_one()
+        )
     return {name: count for name, count in counts.items() if count}
 
 

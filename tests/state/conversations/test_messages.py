@@ -195,8 +195,5 @@ async def test_half_a_surrogate_pair_does_not_lose_the_message(home: Home, say: 
 
 async def test_what_a_message_does_not_have_is_null_in_the_database(home: Home, say: Say) -> None:
     await save(home, say("m1"))
-    async with home.store.database.reading() as session:
-        query = text(
-            "SELECT tool_calls, usage, name FROM messages WHERE tool_calls IS NULL AND usage IS NULL"
-        )
-        assert len((await session.execute(query)).all()) == 1
+    query = text("SELECT tool_calls, usage, name FROM messages WHERE tool_calls IS NULL AND usage IS NULL")
+    assert len(await home.store.database.read(lambda session: session.execute(query).all())) == 1

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ada import ADA
@@ -12,6 +12,7 @@ from ada_at_home import Say
 from sqlalchemy import event
 
 from voicegraph.state.errors import StorageError
+from voicegraph.state.sqlite.database import SqliteDatabase
 from voicegraph.state.store import Store, open_store
 
 
@@ -30,14 +31,15 @@ def other(store: Store, tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 async def never_wait(store: Store) -> None:
     """Give the store connections that do not wait for locks."""
-    await store.database.engine.dispose()
+    engine = cast(SqliteDatabase, store.database).engine
+    engine.dispose()
 
     def set_timeout(connection: Any, entry: object) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout=0")
         cursor.close()
 
-    event.listen(store.database.engine.sync_engine, "connect", set_timeout)
+    event.listen(engine, "connect", set_timeout)
 
 
 async def test_a_write_waits_for_another_programs_transaction(

@@ -23,8 +23,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def pragma(database: Database, name: str) -> object:
-    async with database.reading() as session:
-        return (await session.execute(text(f"PRAGMA {name}"))).scalar()
+    return await database.read(lambda session: session.scalar(text(f"PRAGMA {name}")))
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
@@ -199,8 +198,8 @@ async def test_a_file_without_permission_to_write_is_a_storage_error(guarded: Pa
 async def test_an_error_of_a_statement_is_a_storage_error_without_its_values(url: str) -> None:
     database = await open_database(url)
     with pytest.raises(StorageError) as caught:
-        async with database.reading() as session:
-            await session.execute(text("SELECT :words FROM nowhere"), {"words": "a secret"})
+        query = text("SELECT :words FROM nowhere")
+        await database.read(lambda session: session.execute(query, {"words": "a secret"}))
     assert str(caught.value) == (
         f"database {database.path}: no such table: nowhere; "
         "bring its tables up to date: voicegraph db upgrade"

@@ -21,7 +21,7 @@ async def database(store_url: str) -> AsyncIterator[Database]:
 
 
 async def run(database: Database, sql: str) -> Any:
-    return await database.read(lambda connection: connection.exec_driver_sql(sql).all())
+    return await database.read(lambda session: session.connection().exec_driver_sql(sql).all())
 
 
 async def test_a_trial_write_leaves_nothing(database: Database) -> None:

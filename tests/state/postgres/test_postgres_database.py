@@ -9,6 +9,8 @@ from ada_at_home import Home, Say
 from postgres_databases import PostgresDatabases
 from postgres_server import PostgresServer
 from sqlalchemy import text
+from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
 
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.agents.thread_keys import thread_name
@@ -57,11 +59,14 @@ async def test_a_server_that_dies_within_a_transaction_undoes_it(
     own_server: PostgresServer, own_store: Store
 ) -> None:
     await own_store.agents.ensure_default(ADA)
+
+    def change(session: Session) -> None:
+        session.execute(text("UPDATE agents SET system = 'changed'"))
+        own_server.kill()
+        session.execute(text("SELECT 1"))
+
     with pytest.raises(StorageError) as caught:
-        async with own_store.database.writing() as session:
-            await session.execute(text("UPDATE agents SET system = 'changed'"))
-            own_server.kill()
-            await session.execute(text("SELECT 1"))
+        await own_store.database.write(change)
     assert caught.value.retryable
     own_server.start()
     assert "changed" not in {agent.system for agent in await own_store.agents.list(ADA)}
@@ -78,32 +83,39 @@ async def narrow(postgres_url: str) -> AsyncIterator[PostgresDatabase]:
 async def test_whoever_gets_no_connection_in_time_is_told_that_the_database_is_busy(
     narrow: PostgresDatabase,
 ) -> None:
-    async with narrow.reading() as session:
-        await session.execute(text("SELECT 1"))
-        with pytest.raises(DatabaseBusy, match="all connections are in use; try again") as caught:
-            await narrow.read(lambda connection: None)
+    def select(session: Session) -> int:
+        return session.execute(text("SELECT 1")).scalar_one()
+
+    def wait_in_vain(session: Session) -> None:
+        select(session)
+        await_only(narrow.read(select))
+
+    with pytest.raises(DatabaseBusy, match="all connections are in use; try again") as caught:
+        await narrow.read(wait_in_vain)
     assert (caught.value.retryable, caught.value.retry_after) == (True, 1.0)
-    assert await narrow.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    assert await narrow.read(select) == 1
 
 
 async def test_a_process_has_no_more_connections_than_it_was_told(postgres_url: str) -> None:
     store = await open_store(postgres_url, connections=3)
     await asyncio.gather(*(store.agents.ensure_default(ADA) for _ in range(20)))
-    async with store.database.reading() as session:
-        open_now = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-        assert (await session.execute(open_now)).scalar_one() <= 3
+    open_now = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    assert await store.database.read(lambda session: session.execute(open_now).scalar_one()) <= 3
     await store.close()
 
 
 async def test_what_reads_cannot_write_and_sees_one_state(store: Store) -> None:
-    async with store.database.reading() as session:
-        count = text("SELECT count(*) FROM agents")
-        before = (await session.execute(count)).scalar_one()
-        await store.agents.create(ADA, "nina")
-        assert (await session.execute(count)).scalar_one() == before
+    count = text("SELECT count(*) FROM agents")
+
+    def count_twice(session: Session) -> tuple[object, object]:
+        before = session.scalar(count)
+        await_only(store.agents.create(ADA, "nina"))
+        return before, session.scalar(count)
+
+    before, after = await store.database.read(count_twice)
+    assert before == after
     with pytest.raises(StorageError, match="read-only"):
-        async with store.database.reading() as session:
-            await session.execute(text("DELETE FROM agents"))
+        await store.database.read(lambda session: session.execute(text("DELETE FROM agents")))
 
 
 async def test_a_database_that_is_not_there_is_told_how_to_make_one(postgres: PostgresDatabases) -> None:
@@ -123,15 +135,14 @@ async def test_a_server_that_nobody_runs_is_an_error_without_the_password() -> N
 
 async def test_an_error_in_the_data_does_not_show_the_data(store: Store) -> None:
     with pytest.raises(StorageError) as caught:
-        async with store.database.writing() as session:
-            await session.execute(text("SELECT CAST(:words AS integer)"), {"words": "a secret"})
+        query = text("SELECT CAST(:words AS integer)")
+        await store.database.write(lambda session: session.execute(query, {"words": "a secret"}))
     assert "secret" not in str(caught.value)
 
 
 async def test_a_missing_table_is_told_how_to_get_it(store: Store) -> None:
     with pytest.raises(StorageError, match="voicegraph db upgrade"):
-        async with store.database.reading() as session:
-            await session.execute(text("SELECT 1 FROM nowhere"))
+        await store.database.read(lambda session: session.execute(text("SELECT 1 FROM nowhere")))
 
 
 async def test_ids_are_ordered_by_their_characters_as_on_sqlite(store: Store) -> None:
@@ -139,8 +150,8 @@ async def test_ids_are_ordered_by_their_characters_as_on_sqlite(store: Store) ->
     names = ["b", "B", "a", "A", "é", "_", "1", "Z z"]
     for name in names:
         await store.threads.claim(ADA, agent.id, name)
-    async with store.database.reading() as session:
-        ordered = (await session.execute(text("SELECT id FROM threads ORDER BY id"))).scalars().all()
+    query = text("SELECT id FROM threads ORDER BY id")
+    ordered = await store.database.read(lambda session: session.scalars(query).all())
     assert [thread_name(key) for key in ordered] == sorted(names)
 
 

@@ -8,12 +8,15 @@ from ada_at_home import Home
 from embedding_fake import FakeEmbedder
 from patience import PATIENCE
 from sqlalchemy import text
+from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
 
 from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.postgres.search import ranking
 from voicegraph.state.store import Store, open_store
 
 ALL = (0, (1 << 63) - 1)
+LOCK = text("SELECT pg_advisory_xact_lock(CAST(x'76676978' AS integer), :agent)")
 
 
 @pytest.fixture
@@ -39,12 +42,14 @@ async def test_while_one_process_indexes_an_agent_others_go_on_with_the_next(hom
     await home.store.threads.claim(ADA, other.id, "call-2")
     await home.store.messages.save(ADA, other.id, "call-2", [record(1, "A cat.")])
     await tell(home, "A dog.")
-    async with home.store.database.writing() as session:
-        lock = text("SELECT pg_advisory_xact_lock(CAST(x'76676978' AS integer), :agent)")
-        await session.execute(lock, {"agent": home.agent.number})
-        assert await home.store.index.index_some(ALL) == 1
-        assert await home.store.index.index_some(ALL) == 0
-        assert await found(home.store, other.id, "cat") == ["A cat."]
+
+    def index_meanwhile(session: Session) -> None:
+        session.execute(LOCK, {"agent": home.agent.number})
+        assert await_only(home.store.index.index_some(ALL)) == 1
+        assert await_only(home.store.index.index_some(ALL)) == 0
+        assert await_only(found(home.store, other.id, "cat")) == ["A cat."]
+
+    await home.store.database.write(index_meanwhile)
     assert await home.store.index.index_some(ALL) == 1
 
 
@@ -64,21 +69,24 @@ async def test_processes_that_index_at_once_take_each_message_once(home: Home, s
 
 async def test_a_turn_that_is_stored_does_not_wait_while_its_agent_is_indexed(home: Home) -> None:
     await tell(home, "A dog.")
-    async with home.store.database.writing() as session:
-        lock = text("SELECT pg_advisory_xact_lock(CAST(x'76676978' AS integer), :agent)")
-        await session.execute(lock, {"agent": home.agent.number})
-        taken = text("SELECT number FROM messages FOR NO KEY UPDATE")
-        await session.execute(taken)
-        await asyncio.wait_for(
-            home.store.messages.save(ADA, home.agent.id, "call-1", [record(7, "A cat.")]), PATIENCE
-        )
+    save = home.store.messages.save(ADA, home.agent.id, "call-1", [record(7, "A cat.")])
+
+    def save_meanwhile(session: Session) -> None:
+        session.execute(LOCK, {"agent": home.agent.number})
+        session.execute(text("SELECT number FROM messages FOR NO KEY UPDATE"))
+        await_only(asyncio.wait_for(save, PATIENCE))
+
+    await home.store.database.write(save_meanwhile)
 
 
 async def test_a_message_that_a_turn_changes_just_now_is_left_for_the_next_step(home: Home) -> None:
     await tell(home, "A dog.", "A cat.")
-    async with home.store.database.writing() as session:
-        await session.execute(text("UPDATE messages SET text = 'A bird.' WHERE id = 'm0'"))
-        assert await asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE) == 1
+
+    def index_meanwhile(session: Session) -> None:
+        session.execute(text("UPDATE messages SET text = 'A bird.' WHERE id = 'm0'"))
+        assert await_only(asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE)) == 1
+
+    await home.store.database.write(index_meanwhile)
     assert await home.store.recall.index_due() == 1
     assert (await found(home.store, home.agent.id, "bird"))[0] == "A bird."
 
@@ -93,8 +101,8 @@ async def test_a_message_is_found_by_new_words_around_it_though_it_was_indexed_e
 async def test_a_search_stays_in_the_index_entries_of_its_agent(home: Home) -> None:
     await tell(home, "A dog.")
     await home.store.recall.index_due()
-    async with home.store.database.reading() as session:
-        (words,) = (await session.execute(text("SELECT words::text FROM recall_entries"))).scalars()
+    query = text("SELECT words::text FROM recall_entries")
+    [words] = await home.store.database.read(lambda session: session.scalars(query).all())
     assert f"'{home.agent.number}:dog'" in words
     assert all(part.startswith(f"'{home.agent.number}") for part in words.split())
 
@@ -108,8 +116,7 @@ async def test_vectors_are_compared_by_the_server_or_here_with_the_same_result(
     await store.recall.index_due()
     await store.embedding.embed_due()
     if not extension:
-        async with store.database.writing() as session:
-            await session.execute(text("DROP EXTENSION vector"))
+        await store.database.write(lambda session: session.execute(text("DROP EXTENSION vector")))
     page = await store.recall.search(ADA, home.agent.id, "Where is the cat?")
     assert [hit.message.text for hit in page.hits][0] == "My kitten sleeps."
     assert [round(hit.score, 6) for hit in page.hits] == [0.2, 0.0, 0.0]
@@ -141,9 +148,12 @@ async def test_a_search_takes_a_handful_of_statements(home: Home, statements: li
 
 async def test_a_thread_that_is_deleted_just_now_holds_no_step_up(home: Home) -> None:
     await tell(home, "A dog.", "A cat.", "A bird.")
-    async with home.store.database.writing() as session:
-        await session.execute(text("DELETE FROM messages WHERE id = 'm1'"))
-        assert await asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE) == 2
+
+    def index_meanwhile(session: Session) -> None:
+        session.execute(text("DELETE FROM messages WHERE id = 'm1'"))
+        assert await_only(asyncio.wait_for(home.store.index.index_some(ALL), PATIENCE)) == 2
+
+    await home.store.database.write(index_meanwhile)
     assert await home.store.recall.index_due() == 0
     assert await found(home.store, home.agent.id, "bird") == ["A bird.", "A dog."]
 

@@ -92,20 +92,18 @@ async def test_a_database_of_a_newer_version_is_refused(postgres_url: str) -> No
 async def test_many_that_open_one_empty_database_at_once_all_succeed(empty_url: str) -> None:
     databases = await asyncio.gather(*(open_database(empty_url) for _ in range(6)))
     for database in databases:
-        async with database.reading() as session:
-            assert (await session.execute(text("SELECT count(*) FROM agents"))).scalar_one() == 0
+        query = text("SELECT count(*) FROM agents")
+        assert await database.read(lambda session, query=query: session.scalar(query)) == 0
         await database.close()
 
 
 async def test_all_texts_of_the_tables_are_ordered_by_the_same_rules(postgres_url: str) -> None:
     database = await open_database(postgres_url)
-    async with database.reading() as session:
-        rows = await session.execute(
-            text(
-                "SELECT table_name, column_name, collation_name FROM information_schema.columns "
-                "WHERE table_schema = 'public' AND data_type = 'text'"
-            )
-        )
-        rules = {(row[0], row[2]) for row in rows if row[0] in Base.metadata.tables}
+    query = text(
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND data_type = 'text'"
+    )
+    rows = await database.read(lambda session: session.execute(query).all())
+    rules = {(row[0], row[2]) for row in rows if row[0] in Base.metadata.tables}
     await database.close()
     assert {rule for _, rule in rules} == {"C"}

@@ -63,9 +63,9 @@ def vectors(home: Home, tmp_path: Path) -> Callable[..., Awaitable[list[Any]]]:
     async def read(table: str = "recall") -> list[Any]:
         if isinstance(home.store.database, SqliteDatabase):
             return in_file(table)
-        async with home.store.database.reading() as session:
-            query = f"SELECT model, cardinality(vector) FROM {table}_vectors"
-            return [tuple(row) for row in await session.execute(text(query))]
+        query = text(f"SELECT model, cardinality(vector) FROM {table}_vectors")
+        rows = await home.store.database.read(lambda session: session.execute(query).all())
+        return [tuple(row) for row in rows]
 
     return read
 

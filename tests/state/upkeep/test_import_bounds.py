@@ -1,14 +1,15 @@
 """What an import and an export cost: transactions and queries grow with their rows, and none is large."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from ada import ADA
+from engines import engine_of
 from memory_files import a_block, a_file, an_agent, large_file
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from voicegraph.state.store import Store
 from voicegraph.state.upkeep.export_memory import export_memory, export_to
@@ -33,14 +34,12 @@ def characters_of(row: Any) -> int:
 @pytest.fixture
 def written(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
     seen = Written()
-    begin = store.database.writing
+    write = store.database.write
 
-    @asynccontextmanager
-    async def writing() -> AsyncGenerator[Any]:
+    def counted(function: Callable[[Session], Any]) -> Awaitable[Any]:
         seen.rows.append(0)
         seen.characters.append(0)
-        async with begin() as session:
-            yield session
+        return write(function)
 
     def count(_: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
         if statement.startswith(("INSERT", "UPDATE", "DELETE")):
@@ -48,8 +47,8 @@ def written(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
             seen.rows[-1] += len(each) if statement.startswith("INSERT") else cursor.rowcount
             seen.characters[-1] += sum(map(characters_of, each))
 
-    monkeypatch.setattr(store.database, "writing", writing)
-    engine = store.database.engine.sync_engine
+    monkeypatch.setattr(store.database, "write", counted)
+    engine = engine_of(store.database)
     event.listen(engine, "after_cursor_execute", count)
     yield seen
     event.remove(engine, "after_cursor_execute", count)
@@ -152,10 +151,9 @@ async def test_others_write_between_the_transactions_of_an_import(
 ) -> None:
     file = FILES["a thread with many messages"]()
     nina = await store.agents.create(ADA, "nina")
-    begin, open_, beside = store.database.writing, 0, 0
+    write, open_, beside = store.database.write, 0, 0
 
-    @asynccontextmanager
-    async def writing() -> AsyncGenerator[Any]:
+    async def others_first(function: Callable[[Session], Any]) -> Any:
         nonlocal open_, beside
         if not open_:
             open_ += 1
@@ -163,10 +161,9 @@ async def test_others_write_between_the_transactions_of_an_import(
             await store.threads.claim(ADA, nina.id, f"call-{beside}")
             open_ -= 1
             beside += 1
-        async with begin() as session:
-            yield session
+        return await write(function)
 
-    monkeypatch.setattr(store.database, "writing", writing)
+    monkeypatch.setattr(store.database, "write", others_first)
     await import_memory(store, ADA, file)
     assert beside > rows_of(file) / MOST_ROWS
     assert len(await store.threads.list(ADA, agent_id=nina.id)) == beside

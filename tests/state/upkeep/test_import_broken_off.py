@@ -1,12 +1,12 @@
 """An import may be broken off at any transaction: nothing half is seen, and the next one completes it."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from memory_files import a_block, a_file, an_agent, large_file
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from voicegraph.state.agents.actors import Actor
 from voicegraph.state.conversations.due_messages import agents_with_due_messages
@@ -44,23 +44,23 @@ def break_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> BreakAt:
     """How to roll the transaction of this number from now on back, and refuse all later ones; 0 for none."""
     state = {"left": 0}
 
-    def broken(begin: Any) -> Any:
-        @asynccontextmanager
-        async def transaction() -> AsyncGenerator[Any]:
-            async with begin() as session:
-                yield session
-                state["left"] -= 1
-                if state["left"] == 0:
-                    state["left"] = 1
-                    raise BrokenOff
+    write = store.database.write
 
-        return transaction
+    def broken(function: Callable[[Session], Any]) -> Awaitable[Any]:
+        def call(session: Session) -> Any:
+            written = function(session)
+            state["left"] -= 1
+            if state["left"] == 0:
+                state["left"] = 1
+                raise BrokenOff
+            return written
+
+        return write(call)
 
     def at(number: int) -> None:
         state["left"] = number
 
-    for name in ("writing", "erasing"):
-        monkeypatch.setattr(store.database, name, broken(getattr(store.database, name)))
+    monkeypatch.setattr(store.database, "write", broken)
     return at
 
 
@@ -77,13 +77,14 @@ async def broken_off(store: Store, break_at: BreakAt, number: int, file: MemoryF
 
 
 async def total(store: Store) -> dict[str, int]:
-    async with store.database.reading() as session:
-        tables = Base.metadata.sorted_tables
-        return {
-            table.name: (await session.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in tables
-            if table.name != "index_removals"
-        }
+    queries = {
+        table.name: select(func.count()).select_from(table)
+        for table in Base.metadata.sorted_tables
+        if table.name != "index_removals"
+    }
+    return await store.database.read(
+        lambda session: {name: session.execute(query).scalar_one() for name, query in queries.items()}
+    )
 
 
 async def assert_whole(store: Store, file: MemoryFile = FILE) -> None:
@@ -235,18 +236,16 @@ async def test_an_import_whose_rows_another_one_removes_ends_with_an_error(
     store: Store, break_at: BreakAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lea = an_agent("lea", threads=2, messages=3 * ROWS)
-    begin, writes = store.database.writing, 0
+    write, writes = store.database.write, 0
 
-    @asynccontextmanager
-    async def writing() -> AsyncGenerator[Any]:
+    async def removed_first(function: Callable[[Session], Any]) -> Any:
         nonlocal writes
         writes += 1
         if writes == 5:
             await import_memory(store, ADA, a_file([lea]))
-        async with begin() as session:
-            yield session
+        return await write(function)
 
-    monkeypatch.setattr(store.database, "writing", writing)
+    monkeypatch.setattr(store.database, "write", removed_first)
     with pytest.raises(AlreadyExists, match="import the file again"):
         await import_memory(store, ADA, a_file([lea]))
     assert (await export_memory(store, ADA)).agents == (lea,)

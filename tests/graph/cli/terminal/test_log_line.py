@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from voicegraph.graph.cli.terminal.log_line import LogLine
 from voicegraph.graph.cli.terminal.log_writer import LogWriter
@@ -70,7 +71,7 @@ def test_an_error_has_the_name_that_programs_know(error: BaseException, name: st
 
 async def test_the_place_of_an_error_of_the_database_is_where_it_was_used(database_url: str) -> None:
     database = await open_database(database_url)
-    await database.write(lambda connection: connection.exec_driver_sql("DROP TABLE api_keys"))
+    await database.write(lambda session: session.execute(text("DROP TABLE api_keys")))
     with pytest.raises(StorageError) as caught:
         await keys_stamp(database)
     await database.close()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from engines import engine_of
 from served_app import Serve
 from sqlalchemy import event
 
@@ -151,7 +152,7 @@ async def test_a_known_key_asks_the_database_for_nothing(store: Store) -> None:
     keyring = Keyring(store.database, Time())
     assert await keyring.actor_of(secret) == ADA
     statements: list[str] = []
-    engine = store.database.engine.sync_engine
+    engine = engine_of(store.database)
     event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     assert await keyring.actor_of(secret) == ADA
     assert await keyring.any_key()

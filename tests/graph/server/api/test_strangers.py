@@ -102,10 +102,10 @@ class World:
         store = self.served.resources.store
         subject = await ErasureSubjects(store.database).of_user(ADA)
         counted = await ErasureSubjects(store.database).left(ADA, subject)
-        async with store.database.reading() as session:
-            for table in counted:
-                rows = (await session.execute(text(f"SELECT * FROM {table}"))).all()
-                kept[table] = [row for row in rows if set(map(str, row)) & {*subject.ids}]
+        for table in counted:
+            query = text(f"SELECT * FROM {table}")
+            rows = await store.database.read(lambda session, query=query: session.execute(query).all())
+            kept[table] = [row for row in rows if set(map(str, row)) & {*subject.ids}]
         return kept
 
 
