@@ -7,7 +7,7 @@ from pathlib import Path
 from ...state.errors import ModelError, StorageError, VoicegraphError
 
 _OURS = tuple(str(Path(__file__).parents[2] / name) + os.sep for name in ("graph", "nodes", "state"))
-_MAPPING = ("faults.py", "database.py", "quick_connection.py", "uninterrupted.py")
+_MAPPING = ("faults.py", "database.py", "file_connection.py", "uninterrupted.py")
 """Files that every database error passes through; the caller shows what was being stored."""
 
 

@@ -19,12 +19,10 @@ FORMS = "sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or p
 class Location:
     """Where a database is.
 
-    `engine_url` is for an async engine, `blocking_url` for a synchronous one on the same database. `path` is
-    the SQLite file. `shown` has no password and may be printed.
+    `engine_url` is for SQLAlchemy. `path` is the SQLite file. `shown` has no password and may be printed.
     """
 
     engine_url: URL
-    blocking_url: URL
     shown: str
     path: Path | None = None
     memory: str | None = None
@@ -70,21 +68,18 @@ def _in_file(name: str) -> Location:
             "the working directory was deleted: write the path of the database from the root"
         ) from error
     return Location(
-        engine_url=URL.create("sqlite+aiosqlite", database=str(path)),
-        blocking_url=URL.create("sqlite+pysqlite", database=str(path)),
+        engine_url=URL.create("sqlite+pysqlite", database=str(path)),
         shown=str(path),
         path=path,
     )
 
 
 def _in_memory() -> Location:
-    # Named, in SQLite's own `memdb` file system. A pool of one connection would lose everything when a
-    # cancelled task makes SQLAlchemy drop the connection, and all sessions would share one transaction.
+    # Named, in SQLite's own `memdb` file system: with `:memory:`, each connection has a database of its own.
     name = f"file:/{new_id('voicegraph')}"
     query = {"vfs": "memdb", "uri": "true"}
     return Location(
-        engine_url=URL.create("sqlite+aiosqlite", database=name, query=query),
-        blocking_url=URL.create("sqlite+pysqlite", database=name, query=query),
+        engine_url=URL.create("sqlite+pysqlite", database=name, query=query),
         shown="in memory",
         memory=f"{name}?vfs=memdb",
     )
@@ -102,4 +97,4 @@ def _on_server(url: str) -> Location:
         raise MissingExtra("postgres", "a PostgreSQL database")
     port = f":{parsed.port}" if parsed.port else ""
     shown = f"postgresql://{parsed.host or 'localhost'}{port}/{parsed.database or ''}"
-    return Location(engine_url=parsed, blocking_url=parsed, shown=shown)
+    return Location(engine_url=parsed, shown=shown)

@@ -12,27 +12,27 @@ T = TypeVar("T")
 def unbroken(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Decorate `function` so that a cancelled call still runs to its end, then raises `CancelledError`.
 
-    A cancelled statement would close its connection while Python still holds a cursor on it, and SQLite would
-    keep the write lock until garbage collection. Calls are short: milliseconds, or at worst the busy timeout.
+    A thread cannot be cancelled, and a cancelled statement of PostgreSQL would cost its connection. Calls are
+    short: milliseconds, or at worst the busy timeout.
     """
 
     @wraps(function)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.create_task(function(*args, **kwargs))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await _end_of(task)
-            raise
+        return await ended(asyncio.create_task(function(*args, **kwargs)))
 
     return call
 
 
-async def _end_of(task: asyncio.Task[Any]) -> None:
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            continue  # The first cancellation is raised once the task is done.
-    if not task.cancelled():
-        task.exception()  # Retrieved, so that asyncio does not log it as never retrieved.
+async def ended(future: asyncio.Future[T]) -> T:
+    """Return the result of `future`; a cancelled call waits for it, then raises `CancelledError`."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait({future})
+            except asyncio.CancelledError:
+                continue  # The first cancellation is raised once the future is done.
+        if not future.cancelled():
+            future.exception()  # Retrieved, so that asyncio does not log it as never retrieved.
+        raise

@@ -63,9 +63,9 @@ def _upgrade(location: Location) -> tuple[str | None, str]:
 
 def _engine(location: Location) -> Engine:
     if not location.sqlite:
-        arguments = connection_arguments(location.blocking_url)
-        return create_engine(location.blocking_url, poolclass=NullPool, connect_args=arguments)
-    engine = create_engine(location.blocking_url, poolclass=NullPool, connect_args={"isolation_level": None})
+        arguments = connection_arguments(location.engine_url)
+        return create_engine(location.engine_url, poolclass=NullPool, connect_args=arguments)
+    engine = create_engine(location.engine_url, poolclass=NullPool, connect_args={"isolation_level": None})
     set_up(engine)
     return engine.execution_options(**{BEGIN: MIGRATE})
 

@@ -1,6 +1,5 @@
 """Checkpoints on SQLite, in a separate file."""
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
@@ -20,8 +19,8 @@ from ..errors import StorageError
 from . import checkpoint_rows as rows
 from .checkpoint_upgrade import prepare
 from .connection import BUSY_SECONDS, truncate_log
+from .file_connection import FileConnection
 from .private_files import make_file
-from .quick_connection import QuickConnection, connect
 
 T = TypeVar("T")
 
@@ -37,22 +36,21 @@ _TRIAL = "INSERT INTO pieces VALUES ('', '', ?)"
 class SqliteSaver(Checkpointer):
     """The checkpoints of a file, on this process's only connection that writes it."""
 
-    def __init__(self, connection: QuickConnection, path: str) -> None:
+    def __init__(self, connection: FileConnection, path: str) -> None:
         super().__init__()
         self.write_limits = dict[str, Callable[[], float]]()
         """Functions by thread key that return the current time limit of its writes, by default 5 seconds."""
-        self.lock = asyncio.Lock()
         self.connection, self._path = connection, path
         self._queue = WriteQueue(self._commit)
 
     async def is_head(self, thread_id: str, head: Head) -> bool:
         """Return whether no other process has written the file since shortly before the head was written."""
-        self.heads.data_version = await self.connection.others_writes()
+        self.heads.data_version = await self.connection.data_version()
         return head.data_version == self.heads.data_version
 
     async def open(self) -> None:
         """Record the state of the file at opening."""
-        self.heads.data_version = await self.connection.others_writes()
+        self.heads.data_version = await self.connection.data_version()
 
     async def close(self) -> None:
         """Write all waiting writes."""
@@ -73,10 +71,9 @@ class SqliteSaver(Checkpointer):
         await self._delete([thread_id])
 
     async def try_write(self) -> None:
-        """Write about as much as a turn does, then roll it back. Raises `StorageError` when that fails."""
+        """Write about as much as a turn does, then roll back. Raises `StorageError` on failure."""
         with self._faults(self._path):
-            async with self.lock:
-                await self.connection.try_write(_TRIAL)
+            await self.connection.try_write(_TRIAL)
 
     async def prune_thread(self, thread_id: str, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints of a thread, see `Checkpointer`."""
@@ -84,7 +81,7 @@ class SqliteSaver(Checkpointer):
         self.known.pop(thread_id, None)
         pruned = partial(rows.prune, thread_id=thread_id, keep=keep)
         # Without retries: the next turn prunes again.
-        await self._write(lambda: self.connection.together(pruned), lambda: 0.0)
+        await self._write(lambda: self.connection.write(pruned), lambda: 0.0)
 
     async def prune_soon(self, thread_id: str, keep: int) -> None:
         """Delete old checkpoints together with the last writes of the turn."""
@@ -135,15 +132,14 @@ class SqliteSaver(Checkpointer):
         self.opened_in.check()
         await self._queue.settle(thread_id)
         with self._faults():
-            async with self.lock:
-                return await self.connection.run(function)
+            return await self.connection.run(function)
 
     async def _commit(self, batch: Batch) -> None:
         writes = [write for each in batch.values() for write in each]
         limits = [self.write_limits.get(thread_id, _busy_seconds) for thread_id in batch]
         try:
             await self._write(
-                lambda: self.connection.together(partial(rows.write, writes=writes)),
+                lambda: self.connection.write(partial(rows.write, writes=writes)),
                 lambda: max(each() for each in limits),
             )
         except BaseException:
@@ -157,16 +153,15 @@ class SqliteSaver(Checkpointer):
         for thread_id in thread_ids:
             self.forget(thread_id)
         ids = (json.dumps(thread_ids),)
-        delete = [(f"DELETE FROM {table} WHERE {_OF_THREADS}", ids) for table in rows.TABLES]
-        await self._write(lambda: self.connection.transaction(delete))
+        delete: list[rows.Row] = [(f"DELETE FROM {table} WHERE {_OF_THREADS}", ids) for table in rows.TABLES]
+        await self._write(lambda: self.connection.write(partial(rows.write, writes=delete)))
 
     async def _write(self, write: Callable[[], Any], seconds: Callable[[], float] | None = None) -> None:
         """Call `write` again while another program has the file locked. Raises `StorageError`."""
 
         async def once() -> None:
             with self._faults():
-                async with self.lock:
-                    await write()
+                await write()
 
         await retry_while_locked(once, seconds or _busy_seconds)
 
@@ -186,13 +181,13 @@ def _busy_seconds() -> float:
 async def open_saver(path: str, health: StorageHealth) -> AsyncGenerator[SqliteSaver]:
     """Open the checkpoints in the file at `path`, which may be `:memory:`, and close it after the body.
 
-    What fails later is noted in `health`. Raises `StorageError` when the file cannot be opened, is no
-    database, or was made by a newer version.
+    Later failures are recorded in `health`. Raises `StorageError` if the file cannot be opened, is not a
+    database, or was created by a newer version.
     """
     try:
         if path != ":memory:":
             make_file(Path(path))
-        connection = await connect(path)
+        connection = FileConnection(path)
         try:
             await connection.run(partial(prepare, path=path))
             saver = SqliteSaver(connection, path)

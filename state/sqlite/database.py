@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 from ..database.database import Database, TrialRollback
 from ..database.location import Location
 from ..database.opened_in import OneLoopLock
-from ..database.uninterrupted import unbroken
+from ..database.uninterrupted import ended, unbroken
 from ..tables.columns import encodable
 from .connection import BEGIN, WRITE, set_up, truncate_log
 from .trial_write import fill_pages
@@ -49,12 +49,12 @@ class SqliteDatabase(Database):
     async def write(self, function: Callable[[Session], T]) -> T:
         """Call `function` in a thread, see `Database`."""
         async with self._turn_to_write:
-            return await self._in_thread(lambda: self._call(self._writer, function))
+            return await self.in_thread(lambda: self._call(self._writer, function))
 
-    @unbroken
     async def in_thread(self, function: Callable[[], T]) -> T:
-        """Call `function` in one of the database's own threads and return its result, even if cancelled."""
-        return await self._in_thread(function)
+        """Call `function` in one of the database's own threads, to its end, and return its result."""
+        self.opened_in.check()
+        return await ended(asyncio.get_running_loop().run_in_executor(self._threads, function))
 
     async def try_write(self) -> None:
         """Write a large row, then roll back, see `Database`."""
@@ -82,11 +82,7 @@ class SqliteDatabase(Database):
                 return truncate_log(connection.driver_connection)
 
         async with self._turn_to_write:
-            return await self._in_thread(outside_transactions) if self.path is not None else 0
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        self.opened_in.check()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+            return await self.in_thread(outside_transactions) if self.path is not None else 0
 
     def _call(self, engine: Engine, function: Callable[[Session], T]) -> T:
         with self.faults(), Session(engine, expire_on_commit=False) as session, session.begin():
@@ -104,7 +100,7 @@ class SqliteDatabase(Database):
 
 def _engine(location: Location) -> Engine:
     engine = create_engine(
-        location.blocking_url,
+        location.engine_url,
         poolclass=QueuePool,
         connect_args={"isolation_level": None, "check_same_thread": False},
         hide_parameters=True,

@@ -27,7 +27,7 @@ IMPORTED = [
     *(f"voicegraph.graph.{name}" for name in ("cli.terminal.storage", "turns.build_graph", "server.process")),
     *("voicegraph.nodes.testing", "voicegraph.state.store", "voicegraph.state.checkpoints.checkpointer"),
     *("langchain_openai", "openai.resources.chat.completions", "psycopg.pq", "psycopg_binary"),
-    *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.dialects.postgresql.psycopg"),
+    *("sqlalchemy.dialects.sqlite.pysqlite", "sqlalchemy.dialects.postgresql.psycopg"),
 ]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(IMPORTED)

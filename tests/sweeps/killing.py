@@ -13,7 +13,7 @@ from voicegraph.state.conversations.messages import Messages
 from voicegraph.state.conversations.tool_runs import ToolRuns
 from voicegraph.state.conversations.turn_journal import TurnJournal
 from voicegraph.state.postgres import checkpoint_rows
-from voicegraph.state.sqlite.quick_connection import QuickConnection
+from voicegraph.state.sqlite.file_connection import FileConnection
 
 
 def kill_at(when: str, kind: str, number: int) -> None:
@@ -50,7 +50,7 @@ def kill_at(when: str, kind: str, number: int) -> None:
         setattr(owner, name, watched)
 
     watch(checkpoint_rows, "write", "checkpoints")
-    watch(QuickConnection, "together", "checkpoints")
+    watch(FileConnection, "write", "checkpoints")
     watch(TurnJournal, "begin", "journal")
     watch(TurnJournal, "note", "note")
     watch(Messages, "save", "save")

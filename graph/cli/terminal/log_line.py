@@ -18,7 +18,7 @@ _STANDARD = frozenset(
 _FIRST = ("thread_id", "agent", "model", "error")
 _PLACES = ("where", "at")
 _LIBRARIES = frozenset(
-    "aiosqlite alembic anyio asyncio concurrent fastapi h11 hpack httpcore httptools httpx httpx2 "
+    "alembic anyio asyncio concurrent fastapi h11 hpack httpcore httptools httpx httpx2 "
     "langchain langchain_core langchain_openai langgraph langsmith mcp openai psycopg py sqlalchemy "
     "starlette urllib3 uvicorn uvloop websockets".split()
 )

@@ -159,12 +159,9 @@ class IndexFile:
         for end in ("", "-wal", "-shm"):
             Path(name + end).unlink(missing_ok=True)
 
-    @unbroken  # Otherwise nobody would close what a cancelled call has opened.
     async def _open(self) -> "_Writing":
         async with self._opening:
-            if self._writing is None:
-                self._writing = await self._database.in_thread(self._prepare)
-            return self._writing
+            return self._writing or await self._database.in_thread(self._prepare)
 
     def _prepare(self) -> "_Writing":
         location = self._database.location
@@ -179,6 +176,7 @@ class IndexFile:
             except BaseException:
                 connections.close()
                 raise
+            self._writing = connections  # Set here: a cancelled call gets no result.
             return connections
 
     def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -35,7 +35,7 @@ def files_with(word: str, folder: Path) -> set[str]:
 
 async def free_pages(resources: Resources) -> int:
     saver: Any = resources.checkpointer
-    [(pages,)] = await saver.connection.execute_fetchall("PRAGMA freelist_count")
+    [(pages,)] = await saver.connection.execute("PRAGMA freelist_count")
     return pages
 
 

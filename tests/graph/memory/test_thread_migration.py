@@ -74,7 +74,7 @@ async def fill(open_voice: OpenVoice, url: str) -> None:
 def migrate(url: str, revision: str) -> None:
     """Bring a database to a revision, up or down."""
     location = parse_location(url)
-    engine = create_engine(location.blocking_url, poolclass=NullPool)
+    engine = create_engine(location.engine_url, poolclass=NullPool)
     with engine.begin() as connection:
         config = alembic_config(connection, location)
         if engine.dialect.name == "sqlite":

@@ -61,7 +61,7 @@ async def test_checkpoints_do_not_pile_up(open_voice: OpenVoice, tmp_path: Path)
                 await checkpointer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 sizes.append((tmp_path / "voice.checkpoints.db").stat().st_size)
         kept = [state async for state in graph.aget_state_history(CALL)]
-        rows = await checkpointer.connection.execute_fetchall("SELECT count(*) FROM writes")
+        rows = await checkpointer.connection.execute("SELECT count(*) FROM writes")
     assert len(kept) == 6
     assert next(iter(rows))[0] < 60
     assert sizes[1] <= sizes[0] * 1.1

@@ -65,7 +65,7 @@ async def test_the_file_is_written_ahead_and_synced_normally(tmp_path: Path) -> 
         saver: Any = opened
         values = {}
         for pragma in ("journal_mode", "synchronous"):
-            [row] = await saver.connection.execute_fetchall(f"PRAGMA {pragma}")
+            [row] = await saver.connection.execute(f"PRAGMA {pragma}")
             values[pragma] = row[0]
     assert values == {"journal_mode": "wal", "synchronous": 1}
 

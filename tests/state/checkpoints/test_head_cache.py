@@ -1,7 +1,9 @@
 """Kept heads: the next turn on a thread is given what the one before wrote, and nobody else is."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,24 @@ async def write(saver: Any, thread_id: str, *words: str) -> Any:
     written = checkpoint(*words)
     await saver.aput(config(thread_id), written, {"step": 1}, written["channel_versions"])
     return written
+
+
+@asynccontextmanager
+async def busy_disk(saver: Any) -> AsyncGenerator[None]:
+    """Keep the thread of the checkpoint file busy during the body."""
+    running, gate, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def wait(_: object) -> None:
+        loop.call_soon_threadsafe(running.set)
+        gate.wait(20)
+
+    holding = asyncio.create_task(saver.connection.run(wait))
+    await running.wait()
+    try:
+        yield
+    finally:
+        gate.set()
+        await holding
 
 
 async def take_turn(saver: Any, thread_id: str, *words: str) -> Any:
@@ -205,7 +225,7 @@ async def test_a_long_message_takes_the_room_of_many(saver: Any) -> None:
 
 async def test_what_a_turn_writes_is_waited_for_when_it_must_be(saver: Any) -> None:
     with saver.turn_on("call"):
-        async with saver.lock:  # The disk is busy.
+        async with busy_disk(saver):
             await write(saver, "call", "hello")
             waiting = asyncio.create_task(saver.until_written("call", None))
             for _ in range(20):
@@ -254,7 +274,7 @@ async def test_a_checkpoint_after_a_lost_one_is_whole(saver: Any) -> None:
 
 async def test_a_disk_that_never_writes_is_told(saver: Any) -> None:
     with saver.turn_on("call"):
-        async with saver.lock:
+        async with busy_disk(saver):
             await write(saver, "call", "hello")
             with pytest.raises(StorageError, match="too slow or full"):
                 await saver.until_written("call", None, within=0.0)

@@ -88,6 +88,6 @@ async def test_a_trial_fails_where_checkpoints_cannot_be_written(sqlite_url: str
         assert database.health.error.public == "the disk is full"
         await connection.execute("PRAGMA max_page_count=1000000")
         await saver.try_write()
-        assert await connection.execute_fetchall("SELECT thread_id FROM checkpoints") == []
-        assert await connection.execute_fetchall("PRAGMA cache_size") == [(-2000,)]
+        assert await connection.execute("SELECT thread_id FROM checkpoints") == []
+        assert await connection.execute("PRAGMA cache_size") == [(-2000,)]
     await database.close()

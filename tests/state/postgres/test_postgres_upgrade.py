@@ -45,7 +45,7 @@ def empty_url(postgres: PostgresDatabases) -> Iterator[str]:
 def run(url: str, statements: str, revision: str) -> None:
     """Bring a database to a revision and run statements there."""
     location = parse_location(url)
-    engine = create_engine(location.blocking_url, poolclass=NullPool)
+    engine = create_engine(location.engine_url, poolclass=NullPool)
     with engine.begin() as connection:
         config = alembic_config(connection, location)
         command.upgrade(config, revision)
@@ -64,7 +64,7 @@ async def test_the_migrations_make_the_tables_that_the_models_describe(postgres_
     def ours(thing: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:
         return kind != "table" or name in Base.metadata.tables
 
-    engine = create_engine(parse_location(postgres_url).blocking_url, poolclass=NullPool)
+    engine = create_engine(parse_location(postgres_url).engine_url, poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": ours})
         assert compare_metadata(context, Base.metadata) == []
