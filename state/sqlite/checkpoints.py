@@ -153,8 +153,12 @@ class SqliteSaver(Checkpointer):
         for thread_id in thread_ids:
             self.forget(thread_id)
         ids = (json.dumps(thread_ids),)
-        delete: list[rows.Row] = [(f"DELETE FROM {table} WHERE {_OF_THREADS}", ids) for table in rows.TABLES]
-        await self._write(lambda: self.connection.write(partial(rows.write, writes=delete)))
+
+        def delete(connection: sqlite3.Connection) -> None:
+            for table in rows.TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE {_OF_THREADS}", ids)
+
+        await self._write(lambda: self.connection.write(delete))
 
     async def _write(self, write: Callable[[], Any], seconds: Callable[[], float] | None = None) -> None:
         """Call `write` again while another program has the file locked. Raises `StorageError`."""
