@@ -49,6 +49,7 @@ async def resume_turn(
     if await is_running(graph, name, actor=actor_of_call(call)):
         raise ThreadBusy(f"the turn of thread '{name}' is still running")
     if not (await graph.aget_state(config_of_call(config, call))).tasks:
+        await graph.resources.crashed.record()  # The crash may have come before the first checkpoint.
         raise NothingToResume(f"thread '{name}' has nothing to resume: its last turn has ended")
     async for event in _events(graph, None, config, context):
         yield event
