@@ -1,6 +1,7 @@
 """Make the tables of checkpoints, and move what LangGraph's saver stored in its own into them.
 
 A thread at a time, each in a transaction: what a process that was killed has not moved, the next one does.
+Other applications may use the same tables: only threads that are in the table `threads` are moved.
 """
 
 import asyncio
@@ -21,22 +22,26 @@ _LOOK_AGAIN = 0.05
 """Seconds between two looks if another process has made the tables."""
 
 _OLD: tuple[LiteralString, ...] = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-"""Tables of LangGraph's saver, which are called `old_` and so on while their rows are moved."""
+"""Tables of LangGraph's saver."""
+_MOVING = "checkpoints are still moved into this table"
+"""Comment on our table until all is moved."""
+_GET_COMMENT: LiteralString = "SELECT obj_description(to_regclass(%s), 'pg_class')"
 
 _THREADS: LiteralString = (
-    "SELECT thread_id FROM old_checkpoints UNION SELECT thread_id FROM old_checkpoint_writes ORDER BY 1"
+    "SELECT id FROM threads WHERE id IN (SELECT thread_id FROM checkpoints) "
+    "OR id IN (SELECT thread_id FROM checkpoint_writes) ORDER BY 1"
 )
 _CHECKPOINTS = """
     SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata, ARRAY(
         SELECT array[convert_to(channel, 'UTF8'), convert_to(type, 'UTF8'), blob]
-        FROM jsonb_each_text(checkpoint -> 'channel_versions') AS given JOIN old_checkpoint_blobs AS stored
-        ON stored.thread_id = %(thread)s AND stored.checkpoint_ns = old_checkpoints.checkpoint_ns
+        FROM jsonb_each_text(checkpoint -> 'channel_versions') AS given JOIN checkpoint_blobs AS stored
+        ON stored.thread_id = %(thread)s AND stored.checkpoint_ns = checkpoints.checkpoint_ns
         AND stored.channel = given.key AND stored.version = given.value WHERE type <> 'empty'
-    ) AS blobs FROM old_checkpoints WHERE thread_id = %(thread)s ORDER BY checkpoint_ns, checkpoint_id
+    ) AS blobs FROM checkpoints WHERE thread_id = %(thread)s ORDER BY checkpoint_ns, checkpoint_id
 """
 _WRITES = """
     SELECT checkpoint_ns, checkpoint_id, task_id, task_path, channel, type, blob
-    FROM old_checkpoint_writes WHERE thread_id = %(thread)s
+    FROM checkpoint_writes WHERE thread_id = %(thread)s
     ORDER BY checkpoint_ns, checkpoint_id, task_path, task_id, idx
 """
 
@@ -54,29 +59,38 @@ async def prepare(connection: Connection) -> None:
 
 
 async def _is_ready(connection: Connection) -> bool:
-    return await _has(connection, TABLES[-1]) and not await _has(connection, f"old_{_OLD[0]}")
+    return await _has(connection, TABLES[-1]) and not await _is_moving(connection)
+
+
+async def _is_moving(connection: Connection) -> bool:
+    [[comment]] = await _rows(connection, _GET_COMMENT, TABLES[0])
+    return comment == _MOVING
 
 
 async def _make_tables(connection: Connection) -> None:
-    """Make our tables, and rename those of LangGraph's saver: no process of an older version writes them."""
     async with connection.transaction():
-        if not await _has(connection, TABLES[-1]) and await _has(connection, _OLD[-1]):
-            log.info("moving the checkpoints into the tables of this version")
-            for table in _OLD:
-                await connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-            await connection.execute("DROP TABLE checkpoint_migrations")
+        is_new = not await _has(connection, TABLES[-1])
         for statement in MAKE_TABLES:
             await connection.execute(statement)
+        if is_new and await _has(connection, _OLD[-1]) and await _has(connection, "threads"):
+            log.info("moving the checkpoints into the tables of this version")
+            await connection.execute(f"COMMENT ON TABLE {TABLES[0]} IS '{_MOVING}'")
 
 
 async def _move(connection: Connection) -> None:
-    if not await _has(connection, f"old_{_OLD[0]}"):
+    if not await _is_moving(connection):
         return
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     threads = await _rows(connection, _THREADS)
     for (thread_id,) in threads:
         await _move_thread(connection, thread_id, serde)
-    await connection.execute(f"DROP TABLE {', '.join(f'old_{table}' for table in _OLD)}")
+    async with connection.transaction():
+        [[others]] = await _rows(connection, f"SELECT EXISTS (SELECT FROM {_OLD[0]})")
+        if others:
+            log.info("LangGraph's tables of checkpoints stay: they hold threads of other applications")
+        else:
+            await connection.execute(f"DROP TABLE {', '.join(_OLD)}, checkpoint_migrations")
+        await connection.execute(f"COMMENT ON TABLE {TABLES[0]} IS NULL")
 
 
 async def _move_thread(connection: Connection, thread_id: str, serde: JsonPlusSerializer) -> None:
@@ -102,7 +116,7 @@ async def _move_thread(connection: Connection, thread_id: str, serde: JsonPlusSe
 
     async def delete(connection: Connection) -> None:
         for table in _OLD:
-            await connection.execute(f"DELETE FROM old_{table} WHERE thread_id = %(thread)s", thread)
+            await connection.execute(f"DELETE FROM {table} WHERE thread_id = %(thread)s", thread)
 
     await write(connection, [*writes, delete])
 

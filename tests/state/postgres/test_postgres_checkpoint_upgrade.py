@@ -28,6 +28,9 @@ def url(postgres: PostgresDatabases) -> Any:
 @pytest.fixture
 async def old(url: str) -> AsyncIterator[dict[str, list[Any]]]:
     """Make the tables with two threads, and return what is in them."""
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE threads AS VALUES ('call-1'), ('call-2')")
+        connection.execute("ALTER TABLE threads RENAME column1 TO id")
     async with AsyncPostgresSaver.from_conn_string(url) as saver:
         await saver.setup()
         await fill(saver, "call-1", 5)
@@ -85,7 +88,7 @@ async def test_what_a_killed_process_has_not_moved_the_next_one_does(
         with pytest.raises(StorageError, match="killed"):
             async with opened(url):
                 pass
-    assert {"thread_checkpoints", "old_checkpoints"} <= tables(url)
+    assert {"thread_checkpoints", "checkpoints"} <= tables(url)
     assert await same(url, old)
     assert tables(url) == {"thread_checkpoints"}
 
@@ -100,6 +103,16 @@ async def test_tables_that_another_application_makes_later_are_left_alone(url: s
         async with opened(url) as ours:
             assert await contents(ours, "of-another") == []
         assert await contents(saver, "of-another") == before
+
+
+async def test_threads_of_another_application_stay_in_the_tables(old: dict[str, list[Any]], url: str) -> None:
+    async with AsyncPostgresSaver.from_conn_string(url) as saver:
+        await fill(saver, "of-another", 2)
+        before = await contents(saver, "of-another")
+        assert await same(url, old)
+        assert await contents(saver, "of-another") == before
+        assert await contents(saver, "call-1") == []
+    assert await same(url, old)
 
 
 async def test_a_conversation_goes_on_after_the_move(url: str) -> None:
