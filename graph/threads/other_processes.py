@@ -132,7 +132,8 @@ class OtherProcesses:
     async def _wait(self, run: TurnRun, overlap: Overlap) -> Lease:
         """Wait for the thread, which another process has."""
         ended_holders = 0
-        async with self._asking(run.thread_id, overlap) as asked:
+        asked_at = self._leases.at(run.asked)
+        async with self._asking(run.thread_id, overlap, asked_at=asked_at) as asked:
             while True:
                 seen = await self._look(asked)
                 if seen is None:
@@ -166,9 +167,11 @@ class OtherProcesses:
         await self._leases.end_holder(thread_id)
 
     @asynccontextmanager
-    async def _asking(self, thread_id: str, kind: Kind, heard: str | None = None) -> AsyncGenerator[_Asked]:
-        """Have a wish during the body."""
-        id_, is_held = await self._wishes.put(thread_id, kind, heard)
+    async def _asking(
+        self, thread_id: str, kind: Kind, heard: str | None = None, *, asked_at: datetime | None = None
+    ) -> AsyncGenerator[_Asked]:
+        """Have a wish during the body, asked for at `asked_at` by the server's clock, or now."""
+        id_, is_held = await self._wishes.put(thread_id, kind, heard, asked_at=asked_at)
         self._asked[id_] = _Asked(id=id_, is_held=is_held)
         try:
             yield self._asked[id_]
@@ -235,7 +238,7 @@ class OtherProcesses:
         cut = run.interrupt(wish.heard)
 
         def ended() -> None:
-            self._carried_out[wish.id] = "cut" if cut else "ended"
+            self._carried_out[wish.id] = "cut" if cut and not run.has_failed else "ended"
             self._background.start(self._receive(wish.id))
 
         run.when_done(ended)

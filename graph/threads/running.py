@@ -127,6 +127,11 @@ class TurnRun:
         self.stop.request(heard)
         return heard is not None and not self.announced
 
+    @property
+    def has_failed(self) -> bool:
+        """True if the run has ended with an error."""
+        return self._error is not None
+
     async def until_begun(self, within: float) -> None:
         """Wait up to `within` seconds until the run has started; raise an error before its first part."""
         try:

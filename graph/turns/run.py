@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ...nodes.turn.events import Event, TurnFailed, TurnFinished, decode_event
 from ...nodes.turn.interruption import Interruption
+from ...nodes.window.records import not_stored
 from ...state.agents.actors import Actor
 from ...state.agents.thread_keys import actor_of_call, key_of_call, thread_key, thread_name, thread_owner
 from ...state.errors import NothingToResume, ThreadBusy
@@ -104,7 +105,7 @@ async def interrupt(
         cut = run.interrupt(heard)
         await run.done.wait()
         # The request of a newer turn was made with the reply as it was.
-        if heard is not None and not cut and threads.running(key) is None:
+        if heard is not None and not (cut and not run.has_failed) and threads.running(key) is None:
             await _cut_behind_the_turns(graph, key, heard)
         return True
     if heard is not None:
@@ -138,12 +139,16 @@ async def _cut_last_reply(graph: TurnGraph, run: TurnRun, heard: str) -> None:
     actor, thread_id = thread_owner(run.thread_id), thread_name(run.thread_id)
     config = config_of(actor, thread_id)
     state = (await graph.aget_state(config)).values
-    said = [message.id for message in state.get("messages", ()) if isinstance(message, HumanMessage)]
-    if not said or "turn" not in state or state["turn"]["outcome"] == "running":
+    window = state.get("messages", ())
+    if not window or "agent" not in state or "turn" not in state or state["turn"]["outcome"] == "running":
         return  # The next turn stores what a crash has left of a running one.
+    asked = next((message.id for message in reversed(window) if isinstance(message, HumanMessage)), "")
+    stored_through = state.get("stored_through", "")
+    is_stored = asked not in {message.id for message in not_stored(window, stored_through)}
     await graph.resources.store.threads.get(actor, thread_id)
     # The replies count as not stored: if the step fails, the next turn stores them.
-    await graph.aupdate_state(config, {"stored_through": said[-1]}, as_node="call_llm")
+    update = {"stored_through": asked if is_stored else stored_through}
+    await graph.aupdate_state(config, update, as_node="call_llm")
     live = replace(live_context(graph.resources, run, actor, thread_id), stop=Interruption(heard=heard))
     try:
         [_ async for _ in graph.steps(live, None, config, durability="exit")]

@@ -169,19 +169,13 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
             turn = OpenTurn(resources.owner.journaling, held, live, turn_id, enabled=ours)
             known, left = await turn.take(known)
             live = turn.context(live)
-            if input is None:
-                await go_on(graph, live, config, turn, left)
-            elif known != "warm":
-                await close_crashed(graph, config, known, turn, left)
-            resources.known.begun(run.thread_id)
-            memory = live.read_ahead()
-            steps = 4 * live.limits.max_steps + 10
-            config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
-            each_step = options.get("durability") != "exit"
-            with resources.checkpointer.turn_on(run.thread_id, each_step=each_step), turn:
-                await held.read(config)
-                memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
-                async for part in graph._parts(live, input, config, held, **options):
+            with turn:
+                if input is None:
+                    await go_on(graph, live, config, turn, left)
+                elif known != "warm":
+                    await close_crashed(graph, config, known, turn, left)
+                resources.known.begun(run.thread_id)
+                async for part in graph._parts(run, live, input, config, held, **options):
                     yield part
         if run.errors and live.limits.raise_errors:
             raise run.errors[-1]
@@ -191,12 +185,25 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         return super().astream(input, config, context=live, **options)
 
     async def _parts(
-        self, live: Context, input: Any, config: RunnableConfig, held: OwnedThread, **options: Any
+        self,
+        run: TurnRun,
+        live: Context,
+        input: Any,
+        config: RunnableConfig,
+        held: OwnedThread,
+        **options: Any,
     ) -> AsyncIterator[Any]:
         """Yield the parts of LangGraph's own run, and clean up after it."""
+        memory = live.read_ahead()
+        steps = 4 * live.limits.max_steps + 10
+        config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
+        each_step = options.get("durability") != "exit"
         try:
-            async for part in self.steps(live, input, config, **options):
-                yield part
+            with self.resources.checkpointer.turn_on(live.thread_key, each_step=each_step):
+                await held.read(config)
+                memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
+                async for part in self.steps(live, input, config, **options):
+                    yield part
             self.resources.indexing.wake()
             await held.end()
         except BaseException:

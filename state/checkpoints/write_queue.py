@@ -5,11 +5,14 @@ for them only where it must: before a tool with side effects runs, and before th
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ..errors import StorageError
+
+log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.01
 """Maximum seconds that a write waits for others to join it while nobody waits for it."""
@@ -82,6 +85,9 @@ class WriteQueue:
                 await self._commit(self._running)
             except StorageError as error:
                 self._fail(error)
+            except Exception as error:  # Those that wait for the writes must not wait for ever.
+                log.exception("checkpoints could not be written")
+                self._fail(StorageError(f"the step could not be written: {type(error).__name__}"))
             finally:
                 self._running = {}
                 self._batch_ended.set()

@@ -6,9 +6,11 @@ Other applications may use the same tables: only threads that are in the table `
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, LiteralString
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from psycopg import errors
 from psycopg.rows import dict_row, tuple_row
 
 from ..checkpoints.checkpoint_rows import config_of, put, put_writes
@@ -84,16 +86,28 @@ async def _move(connection: Connection) -> None:
     threads = await _rows(connection, _THREADS)
     for (thread_id,) in threads:
         await _move_thread(connection, thread_id, serde)
-    async with connection.transaction():
-        [[others]] = await _rows(connection, f"SELECT EXISTS (SELECT FROM {_OLD[0]})")
-        if others:
-            log.info("LangGraph's tables of checkpoints stay: they hold threads of other applications")
-        else:
-            await connection.execute(f"DROP TABLE {', '.join(_OLD)}, checkpoint_migrations")
-        await connection.execute(f"COMMENT ON TABLE {TABLES[0]} IS NULL")
+    await connection.execute(f"COMMENT ON TABLE {TABLES[0]} IS NULL")
+    with suppress(errors.InsufficientPrivilege):
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {', '.join(_OLD)} IN ACCESS EXCLUSIVE MODE")
+            [[others]] = await _rows(connection, f"SELECT EXISTS (SELECT FROM {_OLD[0]})")
+            if not others:  # Deleted rows would stay in the files until the next VACUUM.
+                await connection.execute(f"TRUNCATE {', '.join(_OLD)}")
 
 
 async def _move_thread(connection: Connection, thread_id: str, serde: JsonPlusSerializer) -> None:
+    async with connection.transaction():
+        # What a process of an earlier version still writes comes before or after, and never in between.
+        await connection.execute(f"LOCK TABLE {', '.join(_OLD)} IN EXCLUSIVE MODE")
+        await write(connection, await _rewritten(connection, thread_id, serde))
+        for table in _OLD:
+            await connection.execute(
+                f"DELETE FROM {table} WHERE thread_id = %(thread)s", {"thread": thread_id}
+            )
+
+
+async def _rewritten(connection: Connection, thread_id: str, serde: JsonPlusSerializer) -> list[Write]:
+    """Return the writes that make the thread's checkpoints anew."""
     known, thread = Known(), {"thread": thread_id}
     writes: list[Write] = []
     cursor = connection.cursor(row_factory=dict_row)
@@ -113,12 +127,7 @@ async def _move_thread(connection: Connection, thread_id: str, serde: JsonPlusSe
         config = config_of(thread_id, space, checkpoint_id)
         writes += put_writes(config, results, (task[0], task[1]), serde, known)
         known.of_object.clear()
-
-    async def delete(connection: Connection) -> None:
-        for table in _OLD:
-            await connection.execute(f"DELETE FROM {table} WHERE thread_id = %(thread)s", thread)
-
-    await write(connection, [*writes, delete])
+    return writes
 
 
 async def _has(connection: Connection, table: str) -> bool:

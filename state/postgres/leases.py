@@ -1,10 +1,11 @@
 """A thread belongs to one process at a time, by PostgreSQL's advisory locks."""
 
 import hashlib
-import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
+
+import psycopg
 
 from ..database.location import Location
 from ..errors import StorageError
@@ -48,7 +49,6 @@ class Leases:
         self.wishes = Wishes(self._link, key_of)
         self._hear: Callable[[str], None] = lambda _: None
         self._open: dict[int, Lease] = {}
-        self._ahead = 0.0
 
     @property
     def address(self) -> int:
@@ -62,7 +62,7 @@ class Leases:
 
     def at(self, moment: float) -> datetime:
         """Return when `moment` of `time.monotonic()` was by the server's clock."""
-        return datetime.fromtimestamp(moment + self._ahead, UTC)
+        return self._link.at(moment)
 
     def of_thread(self, thread_id: str) -> Lease | None:
         """Return the lease of a thread that this process has."""
@@ -186,7 +186,6 @@ class Leases:
         facts = await _locked(connection, thread_id)
         if facts is None:
             return None
-        self._ahead = facts.taken_at.timestamp() - time.monotonic()
         lease = self._open[key_of(thread_id)] = Lease(thread_id, facts, lambda: self._link.is_sure)
         return lease
 
@@ -211,9 +210,15 @@ async def open_leases(location: Location) -> AsyncGenerator[Leases]:
 
 async def _locked(connection: Connection, thread_id: str) -> ThreadFacts | None:
     """Lock the thread and read its facts in one round trip; `None` if another process has locked it."""
-    async with connection.pipeline():
-        locking = await connection.execute(_LOCK, (key_of(thread_id),))
-        reading = await connection.execute(_FACTS, {"thread": thread_id, "key": key_of(thread_id)})
+    key = key_of(thread_id)
+    try:
+        async with connection.pipeline():
+            locking = await connection.execute(_LOCK, (key,))
+            reading = await connection.execute(_FACTS, {"thread": thread_id, "key": key})
+    except psycopg.Error:
+        if not connection.closed:  # The lock may have been taken, and would outlive the error.
+            await connection.execute(_UNLOCK, (key,))
+        raise
     [[locked]] = await locking.fetchall()
     [[head, organization, user, agent, said, left, taken_at, waited_for]] = await reading.fetchall()
     if not locked:

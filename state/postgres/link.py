@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 import psycopg
@@ -31,6 +32,8 @@ LONGEST_OUTAGE = 5.0
 
 _FIRST_RETRY, _LONGEST_RETRY = 0.05, 1.0
 _HEARTBEAT = 1.0
+_CLOCK_ERROR = 0.05
+"""Seconds by which the server's clock may differ from what is known of it."""
 SURE_FOR = 3.0
 """Seconds after the server's last answer during which a process relies on its locks.
 
@@ -88,6 +91,7 @@ class Link:
         self._location, self._listener = location, listener
         self._connection: Connection | None = None
         self._answered_at = 0.0
+        self._ahead = 0.0
         self._up = asyncio.Event()
         self._broken = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -104,6 +108,10 @@ class Link:
     def is_sure(self) -> bool:
         """False if the server has not answered for a while, perhaps because this process was frozen."""
         return time.monotonic() - self._answered_at < SURE_FOR
+
+    def at(self, moment: float) -> datetime:
+        """Return when `moment` of `time.monotonic()` was by the server's clock."""
+        return datetime.fromtimestamp(moment + self._ahead, UTC)
 
     async def open(self) -> None:
         """Connect. Raises `StorageError` if the server cannot be reached."""
@@ -257,12 +265,21 @@ class Link:
             await connection.execute(_PREPARE)
         except psycopg.Error as error:  # Old servers lack some of the settings.
             log.info("the server keeps its own keepalives", extra={"error": type(error).__name__})
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def _beat(self, connection: Connection) -> None:
         before = time.monotonic()
-        await connection.execute("SELECT 1")
+        cursor = await connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        [[shown]] = await cursor.fetchall()
+        after = time.monotonic()
         self._answered_at = before
+        ahead = shown - (before + after) / 2
+        # Kept while it is about right: two moments of this process stay in their order.
+        if abs(ahead - self._ahead) > max(_CLOCK_ERROR, after - before):
+            self._ahead = ahead
 
 
 def _channel(address: int) -> str:

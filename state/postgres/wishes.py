@@ -17,10 +17,12 @@ Answer = Literal["busy", "late", "nothing", "ended", "cut"]
 its reply was cut too."""
 
 _KEY = 829_340_713
+# A sequence of its own: that of an unlogged table would begin again after a crash of the server.
+_NUMBER = "CREATE SEQUENCE IF NOT EXISTS thread_wish_numbers"
 # Unlogged: the rows mean something to running processes alone. `thread` is the number of the thread's lock.
 _MAKE = """
     CREATE UNLOGGED TABLE IF NOT EXISTS thread_wishes (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        id bigint PRIMARY KEY DEFAULT nextval('thread_wish_numbers'),
         thread bigint NOT NULL,
         asker integer NOT NULL,
         kind text NOT NULL,
@@ -42,8 +44,11 @@ HOLDER = """
 _NOTICE = "pg_notify('voicegraph_' || pid, 'wish ' || id)"
 _PUT = f"""
     WITH made AS (
-        INSERT INTO thread_wishes (thread, asker, kind, heard)
-        VALUES (%(thread)s, %(asker)s, %(kind)s, %(heard)s) RETURNING id, thread
+        INSERT INTO thread_wishes (thread, asker, kind, heard, asked_at)
+        VALUES (
+            %(thread)s, %(asker)s, %(kind)s, %(heard)s,
+            coalesce(%(asked_at)s::timestamptz, clock_timestamp())
+        ) RETURNING id, thread
     )
     SELECT id, (SELECT count({_NOTICE}) FROM pg_locks WHERE {HOLDER}) FROM made
 """
@@ -65,7 +70,9 @@ _LOOK = f"""
         ),
         EXISTS (
             SELECT FROM thread_wishes AS other
-            WHERE other.thread = mine.thread AND other.kind = 'newest' AND other.id > mine.id
+            WHERE other.thread = mine.thread AND other.kind = 'newest'
+            AND (other.asked_at, other.id) > (mine.asked_at, mine.id)
+            AND other.looked_at > clock_timestamp() - interval '5 seconds'
         ),
         receiver
     FROM mine
@@ -130,13 +137,25 @@ class Wishes:
             if there is None:
                 async with connection.transaction():
                     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_KEY,))
+                    await connection.execute(_NUMBER)
                     await connection.execute(_MAKE)
 
         await self._link.ask(make)
 
-    async def put(self, thread_id: str, kind: Kind, heard: str | None = None) -> tuple[int, bool]:
-        """Write a wish; return its id, and whether a process has the thread. Raises `StorageError`."""
-        given = {"thread": self._key_of(thread_id), "asker": self._link.address, "kind": kind, "heard": heard}
+    async def put(
+        self, thread_id: str, kind: Kind, heard: str | None = None, *, asked_at: datetime | None = None
+    ) -> tuple[int, bool]:
+        """Write a wish; return its id, and whether a process has the thread. Raises `StorageError`.
+
+        `asked_at` is the time of the request by the server's clock, now if `None`.
+        """
+        given = {
+            "thread": self._key_of(thread_id),
+            "asker": self._link.address,
+            "kind": kind,
+            "heard": heard,
+            "asked_at": asked_at,
+        }
 
         async def put(connection: Connection) -> tuple[int, bool]:
             async with connection.pipeline():

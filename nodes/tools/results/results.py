@@ -21,7 +21,7 @@ WITHHELD = "Its result cannot be shown: the model's provider does not accept it.
 SENTENCES: Mapping[Outcome, str] = {
     "error": "The tool failed. Tell the user that it did not work.",
     "timeout": "The tool took too long and was stopped. Tell the user.",
-    "cancelled": "Not completed: the user interrupted it.",
+    "cancelled": "Not done: the user interrupted it.",
     "running": "Still running: its outcome is not known yet. Do not start it again.",
     "unknown": "It was started, but a failure left its outcome unknown. Do not start it again on your "
     "own: tell the user, or check whether it was done.",

@@ -83,6 +83,21 @@ async def test_the_newest_of_three_wins_and_no_words_are_lost(start: Start) -> N
         await _drained(stream)
 
 
+async def test_the_newest_wins_over_one_that_waits_behind_another_of_its_process(start: Start) -> None:
+    async with start(held(LONG, 3), held("Not said.", 0)) as one, start("Yes?") as other:
+        stream = await spoken_until(one, 3)
+        second = asyncio.create_task(one.ainvoke(user_says("Hey."), CALL))
+        while len(one.resources.threads.chain("call-42")) < 2:
+            await asyncio.sleep(0)
+        one.resources.threads.chain("call-42")[0].asked -= 1.0
+        await other.ainvoke(user_says("Are you there?"), CALL)
+        await second
+        said = await window(other)
+        assert said[:2] == ["Count.", "One two three"]
+        assert sorted(said[2:]) == sorted(["Hey.", "Are you there?", "Yes?"])
+        await _drained(stream)
+
+
 async def test_an_enqueued_turn_waits_for_the_one_in_another_process(start: Start) -> None:
     gate = asyncio.Event()
     first = ScriptedReply(text="One two three.", hold=gate, hold_after=2)

@@ -297,6 +297,24 @@ async def test_after_an_interrupt_that_failed_the_client_tells_what_was_heard(
     assert (stored[1].unheard or "") == "One two three four five.".removeprefix(heard).strip()
 
 
+async def test_a_cut_stores_the_words_of_a_turn_that_could_not_be_stored(
+    open_voice: OpenVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*given: Any, **named: Any) -> None:
+        raise StorageError("the disk is full")
+
+    async with open_voice(ScriptedChatModel(["Hello.", LONG])) as resources:
+        graph = build_graph(resources)
+        await graph.ainvoke(user_says("Hi."), CALL)
+        with monkeypatch.context() as patch:
+            patch.setattr(Messages, "save", full)
+            with pytest.raises(StorageError):
+                await graph.ainvoke(user_says("Count."), CALL)
+        await interrupt(graph, "call-42", heard="One two")
+        stored = await resources.store.messages.history(Actor(), "call-42")
+    assert [record.text for record in stored] == ["Hi.", "Hello.", "Count.", "One two"]
+
+
 @pytest.mark.parametrize("heard", ["One two three four five.", "One two three"])
 async def test_a_reply_that_was_cut_too_short_is_as_long_again_as_the_client_tells(
     open_voice: OpenVoice, heard: str
