@@ -97,12 +97,21 @@ def save_records(
 ) -> None:
     """Store records in the connection's transaction, see `Messages.save`. `thread_id` is the thread's key."""
     by_id = {record.id: record for record in records}
-    agent = _agent_number(connection, actor, agent_id)
-    _touch(connection, actor, agent_id, thread_id)
+    agent = lock_record(connection, actor, agent_id, thread_id)
     known = _known(connection, thread_id, by_id)
     new = [by_id[id_] for id_ in by_id if id_ not in known]
     _insert(connection, agent, agent_id, thread_id, new)
     _change(connection, known, by_id)
+
+
+def lock_record(connection: Connection, actor: Actor, agent_id: str, thread_id: str) -> int:
+    """Lock the thread's record until the end of the transaction; return the number of its agent.
+
+    Raises `AgentNotFound` and `ThreadNotFound`.
+    """
+    number = _agent_number(connection, actor, agent_id)
+    _touch(connection, actor, agent_id, thread_id)
+    return number
 
 
 def _agent_number(connection: Connection, actor: Actor, agent_id: str) -> int:

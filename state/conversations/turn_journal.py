@@ -24,7 +24,7 @@ from ..tables.columns import utc_now
 from ..tables.tables import AgentRow, JournalRow, MessageRow, ThreadRow
 from .ended_turns import cut_id
 from .journaled_turn import JournaledTurn, as_plain, new_row, turn_of_row
-from .message_rows import MessageRecord, save_records
+from .message_rows import MessageRecord, lock_record, save_records
 
 
 class _GoneOn(Exception):
@@ -217,6 +217,8 @@ class TurnJournal:
             if records is None:
                 _record(connection, turn)
             else:  # Replaces the recorded part of the reply, which must come after what is known now.
+                # Another process may be recording it at this moment.
+                lock_record(connection, turn.actor, turn.agent_id, turn.thread_id)
                 connection.execute(_DELETE, {"thread": turn.thread_id, "of_id": cut_id(turn.turn_id)})
                 save_records(connection, turn.actor, turn.agent_id, turn.thread_id, records)
             _settle(connection, turn, new)
