@@ -222,6 +222,11 @@ class _Check:
             self._seen[connection] = now
 
 
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    """Let the server end a transaction whose client is gone, whose locks a second attempt would wait for."""
+    await connection.execute("SELECT set_config('idle_in_transaction_session_timeout', '5s', false)")
+
+
 def _arguments(location: Location) -> dict[str, Any]:
     return {**connection_arguments(location.engine_url), "autocommit": True}
 
@@ -236,6 +241,7 @@ def _pool(location: Location, connections: int) -> Pool:
         max_lifetime=1800,
         max_idle=300,
         check=_Check(),
+        configure=_configure,
         name="checkpoints",
         open=False,
     )
