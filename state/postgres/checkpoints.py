@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, copy_checkpoint
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Error
 from psycopg_pool import AsyncConnectionPool
 
 from ..agents.thread_keys import key_of_call
@@ -34,6 +34,13 @@ Pool = AsyncConnectionPool[rows.Connection]
 
 _WAIT = 5.0
 """Longest wait for a connection, in seconds: a caller waits for it in silence."""
+
+_NAME = "voicegraph checkpoints"
+# In a pipeline a server process may wait for a client that is gone; no timeout of the server ends that.
+_END_SESSION = f"""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid = %s AND application_name = '{_NAME}' AND xact_start IS NOT NULL
+"""
 
 _SEEN_LATELY = 1.0
 """Seconds after a check in which a connection is taken to be whole: a turn uses several in a row."""
@@ -59,6 +66,8 @@ class PostgresSaver(Checkpointer):
         super().__init__()
         self.pool, self.shown, self.health = pool, shown, health
         self._held: dict[str, _Held] = {}
+        self._broken = set[int]()
+        """Server processes of connections that broke. They may still hold locks that a retry waits for."""
 
     @asynccontextmanager
     async def holding(self, patience: Patience) -> AsyncGenerator[None]:
@@ -176,7 +185,17 @@ class PostgresSaver(Checkpointer):
         self.opened_in.check()
         with self._faults():
             async with self.pool.connection() as connection:
-                return await function(connection)
+                process = connection.info.backend_pid
+                broken = list(self._broken)
+                try:
+                    for each in broken:
+                        await connection.execute(_END_SESSION, (each,))
+                    self._broken.difference_update(broken)
+                    return await function(connection)
+                except Error:
+                    if connection.closed:
+                        self._broken.add(process)
+                    raise
 
     def _faults(self) -> AbstractContextManager[None]:
         return postgres_faults(self.shown, self.health.failed)
@@ -222,13 +241,8 @@ class _Check:
             self._seen[connection] = now
 
 
-async def _configure(connection: AsyncConnection[Any]) -> None:
-    """Let the server end a transaction whose client is gone, whose locks a second attempt would wait for."""
-    await connection.execute("SELECT set_config('idle_in_transaction_session_timeout', '5s', false)")
-
-
 def _arguments(location: Location) -> dict[str, Any]:
-    return {**connection_arguments(location.engine_url), "autocommit": True}
+    return {**connection_arguments(location.engine_url), "autocommit": True, "application_name": _NAME}
 
 
 def _pool(location: Location, connections: int) -> Pool:
@@ -241,7 +255,6 @@ def _pool(location: Location, connections: int) -> Pool:
         max_lifetime=1800,
         max_idle=300,
         check=_Check(),
-        configure=_configure,
         name="checkpoints",
         open=False,
     )
