@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, copy_checkpoint
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import LockNotAvailable
 from psycopg_pool import AsyncConnectionPool
 
 from ..agents.thread_keys import key_of_call
@@ -36,10 +37,11 @@ _WAIT = 5.0
 """Longest wait for a connection, in seconds: a caller waits for it in silence."""
 
 _NAME = "voicegraph checkpoints"
-# In a pipeline a server process may wait for a client that is gone; no timeout of the server ends that.
-_END_SESSION = f"""
+# In a pipeline a server process may wait for a dead or frozen client; no timeout of the server ends that.
+_END_STALE = f"""
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE pid = %s AND application_name = '{_NAME}' AND xact_start IS NOT NULL
+    WHERE application_name = '{_NAME}' AND pid <> pg_backend_pid()
+    AND xact_start < clock_timestamp() - interval '2 seconds'
 """
 
 _SEEN_LATELY = 1.0
@@ -66,8 +68,6 @@ class PostgresSaver(Checkpointer):
         super().__init__()
         self.pool, self.shown, self.health = pool, shown, health
         self._held: dict[str, _Held] = {}
-        self._broken = set[int]()
-        """Server processes of connections that broke. They may still hold locks that a retry waits for."""
 
     @asynccontextmanager
     async def holding(self, patience: Patience) -> AsyncGenerator[None]:
@@ -185,17 +185,11 @@ class PostgresSaver(Checkpointer):
         self.opened_in.check()
         with self._faults():
             async with self.pool.connection() as connection:
-                process = connection.info.backend_pid
-                broken = list(self._broken)
                 try:
-                    for each in broken:
-                        await connection.execute(_END_SESSION, (each,))
-                    self._broken.difference_update(broken)
                     return await function(connection)
-                except Error:
-                    if connection.closed:
-                        self._broken.add(process)
-                    raise
+                except LockNotAvailable as error:
+                    await connection.execute(_END_STALE)
+                    raise OperationalError("a transaction of a dead process was ended") from error
 
     def _faults(self) -> AbstractContextManager[None]:
         return postgres_faults(self.shown, self.health.failed)
@@ -241,6 +235,11 @@ class _Check:
             self._seen[connection] = now
 
 
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    """Wait for locks of other transactions for a short time: all of them are short."""
+    await connection.execute("SELECT set_config('lock_timeout', '3s', false)")
+
+
 def _arguments(location: Location) -> dict[str, Any]:
     return {**connection_arguments(location.engine_url), "autocommit": True, "application_name": _NAME}
 
@@ -255,6 +254,7 @@ def _pool(location: Location, connections: int) -> Pool:
         max_lifetime=1800,
         max_idle=300,
         check=_Check(),
+        configure=_configure,
         name="checkpoints",
         open=False,
     )
