@@ -35,13 +35,8 @@ class LocalOwner:
         known: KnownThreads,
         storage: TurnStorage,
     ) -> None:
-        self.locks, self.lock, self.journaling, self.known_threads, self.storage = (
-            NoLocks(),
-            lock,
-            journaling,
-            known,
-            storage,
-        )
+        self.locks = NoLocks()
+        self.lock, self.journaling, self.known_threads, self.storage = lock, journaling, known, storage
         self._openings: int = lock.openings()
         self.has_company: bool = False
         """True if another process had the file open when the last turn started."""

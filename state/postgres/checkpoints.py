@@ -40,7 +40,7 @@ _NAME = "voicegraph checkpoints"
 # In a pipeline a server process may wait for a dead or frozen client; no timeout of the server ends that.
 _END_STALE = f"""
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = '{_NAME}' AND pid <> pg_backend_pid()
+    WHERE application_name = '{_NAME}' AND datname = current_database() AND pid <> pg_backend_pid()
     AND xact_start < clock_timestamp() - interval '2 seconds'
 """
 

@@ -11,7 +11,7 @@ from ..database.location import Location
 from ..errors import StorageError
 from .lease import Lease, ThreadFacts
 from .link import Connection, Link
-from .wishes import PASS_ON, Wishes
+from .wishes import HOLDER, LOCKS, PASS_ON, Wishes
 
 _LOCK = "SELECT pg_try_advisory_lock(%s)"
 _UNLOCK = "SELECT pg_advisory_unlock(%s)"
@@ -29,15 +29,11 @@ _FACTS = """
         )
     FROM (VALUES (%(thread)s)) AS given (id) LEFT JOIN threads USING (id)
 """
-_LOCKS = """
-    locktype = 'advisory' AND granted AND objsubid = 1
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-_OF_KEY = f"{_LOCKS} AND classid = %(high)s::bigint::oid AND objid = %(low)s::bigint::oid"
-_END_HOLDER = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {_OF_KEY} AND pid <> pg_backend_pid()"
+_OF_KEY = f"FROM pg_locks, (VALUES (%s::bigint)) AS given (thread) WHERE {HOLDER}"
+_END_HOLDER = f"SELECT pg_terminate_backend(pid) {_OF_KEY} AND pid <> pg_backend_pid()"
 _END_PROCESS = "SELECT pg_terminate_backend(%s)"
-_HELD = f"SELECT FROM pg_locks WHERE {_OF_KEY}"
-ALL_HELD = f"SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE {_LOCKS}"
+_HELD = f"SELECT {_OF_KEY}"
+ALL_HELD = f"SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE {LOCKS}"
 """Returns the number, as of `key_of`, of each lock that any process holds."""
 
 
@@ -117,7 +113,7 @@ class Leases:
 
         async def end(connection: Connection) -> None:
             if process is None:
-                await connection.execute(_END_HOLDER, _halves(thread_id))
+                await connection.execute(_END_HOLDER, (key_of(thread_id),))
             else:
                 await connection.execute(_END_PROCESS, (process,))
 
@@ -127,7 +123,7 @@ class Leases:
         """Return whether any process has the thread. Raises `StorageError`."""
 
         async def look(connection: Connection) -> bool:
-            return (await connection.execute(_HELD, _halves(thread_id))).rowcount > 0
+            return (await connection.execute(_HELD, (key_of(thread_id),))).rowcount > 0
 
         return await self._link.ask(look)
 
@@ -239,8 +235,3 @@ def key_of(thread_id: str, what: str = "thread") -> int:
     """Return the number by which PostgreSQL locks a thread, or the `what` of this name."""
     digest = hashlib.blake2b(f"{what}\0{thread_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
-
-
-def _halves(thread_id: str) -> dict[str, int]:
-    key = key_of(thread_id) & 0xFFFF_FFFF_FFFF_FFFF
-    return {"high": key >> 32, "low": key & 0xFFFF_FFFF}

@@ -35,10 +35,13 @@ _MAKE = """
     )
 """
 _CLEAN = "DELETE FROM thread_wishes WHERE looked_at < clock_timestamp() - interval '1 minute'"
-HOLDER = """
+LOCKS = """
     locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND classid = (thread >> 32 & 4294967295)::oid AND objid = (thread & 4294967295)::oid
+"""
+"""Condition on `pg_locks`: it is a lock of this kind in this database."""
+HOLDER = f"""
+    {LOCKS} AND classid = (thread >> 32 & 4294967295)::oid AND objid = (thread & 4294967295)::oid
 """
 """Condition on `pg_locks`: it is the lock with the number `thread`."""
 _NOTICE = "pg_notify('voicegraph_' || pid, 'wish ' || id)"
