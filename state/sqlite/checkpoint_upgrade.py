@@ -11,7 +11,7 @@ from ..checkpoints.checkpoint_rows import config_of, put, put_writes
 from ..checkpoints.pieces import Known
 from ..errors import StorageError
 from .checkpoint_rows import MAKE_TABLES, write
-from .connection import BUSY_SECONDS
+from .connection import BUSY_SECONDS, PAGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +19,6 @@ FORMAT = 3
 """The `user_version` of a file in this format."""
 _CONVERTED = 2
 """A file with our tables whose free pages may still hold deleted text; lower versions are LangGraph's."""
-
-_PAGE = 1024
-"""Page size in bytes: each transaction rewrites whole pages in which little has changed."""
 
 _OLD = {"checkpoints", "writes"}
 """Tables of LangGraph's saver."""
@@ -46,7 +43,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         )
     is_new = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     if is_new:
-        connection.execute(f"PRAGMA page_size={_PAGE}")
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     if version == FORMAT:
@@ -119,7 +116,7 @@ def _shrink(connection: sqlite3.Connection) -> None:
     """Rewrite the file in small pages, without data that was deleted before deletions were overwritten."""
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
-        connection.execute(f"PRAGMA page_size={_PAGE}")
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     except sqlite3.OperationalError:
         pass  # Another process has it open: the pages stay large.
     connection.execute("VACUUM")

@@ -16,6 +16,9 @@ from .private_files import make_file, make_folders
 BUSY_SECONDS = 5.0
 """Maximum seconds that a connection waits for another one's transaction."""
 
+PAGE_BYTES = 1024
+"""Page size of new files: each transaction rewrites whole pages in which little has changed."""
+
 BEGIN = "sqlite_begin"
 """Execution option: the statements that begin a transaction, by default `("BEGIN",)`."""
 
@@ -107,6 +110,8 @@ def _examine(connection: sqlite3.Connection, path: Path) -> str | None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and "alembic_version" not in tables:
         raise StorageError(f"database {path} belongs to another program: choose another file")
+    if not tables:
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
