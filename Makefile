@@ -125,11 +125,11 @@ soak: install ## run the long tests
 
 .PHONY: bench
 bench: $(BENCH_VENV)/.installed ## measure the speed of a turn beside its peers (a short look: make bench ARGS=--quick)
-	@cd tests && ../$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+	@cd tests && PYTHONPATH=support ../$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
 
 .PHONY: profile
 profile: install ## show where the time of a turn goes
-	@cd tests && ../$(PYTHON) -m benchmarks.profile_turn $(ARGS)
+	@cd tests && PYTHONPATH=support ../$(PYTHON) -m benchmarks.profile_turn $(ARGS)
 
 .PHONY: bench-others
 bench-others: install ## measure hedging, interruption, and search among a million messages

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from voicegraph.state import Actor, Store, open_store
+from voicegraph.state.agents.thread_keys import thread_key
 from voicegraph.state.conversations.message_rows import MessageRecord
 from voicegraph.state.sqlite.search.index_file import index_path
 
@@ -70,7 +71,7 @@ def fill(database: Path, agents: list[tuple[int, str]]) -> None:
             main.executemany(
                 "INSERT INTO threads (id, organization_id, user_id, agent_id, created_at, updated_at) "
                 "VALUES (?, 'acme', 'ada', ?, ?, ?)",
-                ((f"{number}-{thread}", agent_id, WHEN, WHEN) for thread in range(THREADS)),
+                ((thread_key(ADA, f"{number}-{thread}"), agent_id, WHEN, WHEN) for thread in range(THREADS)),
             )
             main.executemany(
                 "INSERT INTO messages (number, id, thread_id, agent_id, turn_id, role, text, created_at, "
@@ -93,7 +94,7 @@ def fill(database: Path, agents: list[tuple[int, str]]) -> None:
 def rows(number: int, agent_id: str, texts: list[str]) -> Iterator[tuple[Any, ...]]:
     for place, text in enumerate(texts):
         role = "assistant" if place % 2 else "user"
-        thread = f"{number}-{place * THREADS // len(texts)}"
+        thread = thread_key(ADA, f"{number}-{place * THREADS // len(texts)}")
         indexed = WHEN if place < len(texts) * (1 - BACKLOG) else None
         yield (number << 32) + place + 1, f"old-{place}", thread, agent_id, role, text, WHEN, indexed
 

@@ -117,6 +117,36 @@ async def many(contender: Contender, folder: Path, scale: float) -> Figures:
     }
 
 
+async def new(contender: Contender, folder: Path, scale: float) -> Figures:
+    """Fifty paced calls at once, each on a new thread: seconds to the first word of the first turn and later."""
+    first, later = list[Heard](), list[Heard]()
+
+    async def session(name: str) -> None:
+        await everybody.wait()
+        first.extend((await Meter(contender, name).run("paced 20", 1)).heard)
+        later.extend((await Meter(contender, name).run("paced 20", 2)).heard)
+
+    await Meter(contender, "before").run("burst 20", 2)
+    everybody = asyncio.Barrier(50)
+    await asyncio.gather(*(session(f"call-{number}") for number in range(50)))
+    return {
+        "new_p50": median(each.first for each in first),
+        "new_p95": sorted(each.first for each in first)[47],
+        "new_later_p50": median(each.first for each in later),
+        "new_later_p95": sorted(each.first for each in later)[95],
+    }
+
+
+async def first_turn(contender: Contender, folder: Path, scale: float) -> Figures:
+    """New threads one after the other: CPU seconds of their first turn, and of a second one."""
+    first, later = list[float](), list[float]()
+    for number in range(_times(40, scale)):
+        meter = await Meter(contender, f"call-{number}").run("burst 40", 2)
+        first.append(meter.cpu[0])
+        later.append(meter.cpu[1])
+    return {"first_turn_cpu": median(first), "later_turn_cpu": median(later)}
+
+
 async def memory_one(contender: Contender, folder: Path, scale: float) -> Figures:
     """The most memory with one session."""
     await Meter(contender).run("burst 200", 20)
@@ -139,6 +169,8 @@ SCENARIOS: dict[str, Callable[[Contender, Path, float], Awaitable[Figures]]] = {
     "tool": tool,
     "lived": lived,
     "many": many,
+    "new": new,
+    "first turn": first_turn,
     "memory, one": memory_one,
     "memory, many": memory_many,
 }
