@@ -118,7 +118,7 @@ async def many(contender: Contender, folder: Path, scale: float) -> Figures:
 
 
 async def new(contender: Contender, folder: Path, scale: float) -> Figures:
-    """Fifty paced calls at once, each on a new thread: seconds to the first word of the first turn and later."""
+    """Fifty paced calls at once, each on a new thread: seconds to the first word."""
     first, later = list[Heard](), list[Heard]()
 
     async def session(name: str) -> None:
