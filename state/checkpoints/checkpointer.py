@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from ..errors import StorageError
 from .keyed_saver import KeyedSaver
+from .pieces import Known
 from .row_saver import RowSaver
 
 LONGEST_WRITE = 5.0
@@ -76,8 +77,8 @@ class Checkpointer(KeyedSaver, RowSaver):
             yield
             whole = True
         finally:
-            self.heads.end(thread_id, whole=whole and not self.has_failed(thread_id))
-            self.known.pop(thread_id, None)
+            known = self.known.pop(thread_id, Known())
+            self.heads.end(thread_id, known, whole=whole and not self.has_failed(thread_id))
             self.newest.pop(thread_id, None)
             self.given.set()
 

@@ -6,13 +6,14 @@ turns use the cache, each entry once; other readers read the database.
 
 from collections import OrderedDict
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, CheckpointTuple
 
 from .checkpoint_rows import config_of
+from .pieces import Known, OfObject
 
 MOST_MESSAGES = 5_000
 """Maximum number of messages of all heads, about 10 MB; the least recently used are evicted first."""
@@ -22,22 +23,33 @@ _USUAL_MESSAGE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest checkpoint of a thread, the hashes of its pieces, and the version of the database then."""
+    """The newest checkpoint of a thread, the hashes of its pieces, and the version of the database then.
+
+    `of_object` has the hashes of its messages, as `Known` has them.
+    """
 
     found: CheckpointTuple
     digests: bytes
     data_version: object
+    of_object: OfObject = field(default_factory=OfObject)
 
     def size(self) -> int:
         """Return the memory that it takes, in messages of the usual size."""
         messages: list[Any] = self.found.checkpoint["channel_values"].get("messages", [])
         return 1 + sum(1 + _characters(message) // _USUAL_MESSAGE for message in messages)
 
-    def copied(self) -> "Head":
+    def copied(self, known: Known) -> "Head":
         """Return a copy of the head: code that ran the turn has the original values and may change them."""
-        checkpoint = self.found.checkpoint
-        values = {name: _copy(value) for name, value in checkpoint["channel_values"].items()}
-        return replace(self, found=self.found._replace(checkpoint={**checkpoint, "channel_values": values}))
+        checkpoint, of_object = self.found.checkpoint, OfObject()
+
+        def copy(value: Any) -> Any:
+            if not isinstance(value, list):
+                return deepcopy(value)
+            return [_copied(each, known, of_object) for each in cast(list[Any], value)]
+
+        values = {name: copy(value) for name, value in checkpoint["channel_values"].items()}
+        found = self.found._replace(checkpoint={**checkpoint, "channel_values": values})
+        return replace(self, found=found, of_object=of_object)
 
 
 class HeadCache:
@@ -60,13 +72,16 @@ class HeadCache:
         self._awaited.add(thread_id)
         self._written[thread_id] = None
 
-    def end(self, thread_id: str, *, whole: bool) -> None:
-        """Cache the turn's last checkpoint, unless the turn was broken off: then the next turn reads it."""
+    def end(self, thread_id: str, known: Known, *, whole: bool) -> None:
+        """Cache the turn's last checkpoint, unless the turn was broken off: then the next turn reads it.
+
+        `known` has the hashes of the turn's messages.
+        """
         self._awaited.discard(thread_id)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
         if whole and head is not None:
-            self._keep(thread_id, head.copied())
+            self._keep(thread_id, head.copied(known))
 
     def take(self, thread_id: str) -> Head | None:
         """Return the thread's head to the turn that called `begin`, `None` to all others."""
@@ -129,10 +144,10 @@ def _characters(message: Any) -> int:
     return characters
 
 
-def _copy(value: Any) -> Any:
-    if isinstance(value, list):
-        return [
-            each.model_copy() if isinstance(each, BaseMessage) else deepcopy(each)
-            for each in cast(list[Any], value)
-        ]
-    return deepcopy(value)
+def _copied(value: Any, known: Known, of_object: OfObject) -> Any:
+    if not isinstance(value, BaseMessage):
+        return deepcopy(value)
+    copy, original = value.model_copy(), known.of_object.get(id(value))
+    if original is not None:  # Otherwise the next turn would encode it again, only to find the same hash.
+        of_object[id(copy)] = copy, original[1]
+    return copy

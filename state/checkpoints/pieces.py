@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, cast
-from zlib import compress, decompress
+from zlib import DEFLATED, compressobj, decompress
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -22,7 +22,12 @@ _DEEPEST = 4
 """Maximum nesting of dicts and lists that is searched for pieces."""
 _FAST = 1
 """The compression level of zlib: half of a checkpoint is names of channels and steps, which repeat."""
+_WINDOW_BITS, _MEMORY_LEVEL = 12, 5
+"""4 kB are enough for a checkpoint; zlib's default allocates 256 kB each time, which takes longer."""
+_PLAIN = {int, float, bool, type(None)}
 
+OfObject = dict[int, tuple[Any, bytes]]
+"""The hashes of objects, by the object's id; an entry keeps its object alive."""
 Place = tuple[list[Any], int]
 """The path to a value, and its number of pieces: -1 for a single piece, otherwise the length of a list."""
 
@@ -32,8 +37,7 @@ class Known:
     """The stored pieces of a thread that this process knows, and the objects that they were made of."""
 
     stored: set[bytes] = field(default_factory=set[bytes])
-    of_object: dict[int, tuple[Any, bytes]] = field(default_factory=dict[int, tuple[Any, bytes]])
-    """By the object's id; the entry keeps the object alive."""
+    of_object: OfObject = field(default_factory=OfObject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +51,60 @@ class Encoded:
 
 def encode(value: Any, serde: SerializerProtocol, known: Known) -> Encoded:
     """Return `value`, made of plain data and messages, with its pieces replaced by references."""
-    places: list[Place] = []
-    digests: list[bytes] = []
-    new: dict[bytes, bytes] = {}
+    cutting = _Cutting(serde, known)
+    left = cutting.reduced(value, [])
+    packer = compressobj(_FAST, DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
+    body = packer.compress(serde.dumps_typed([left, cutting.places])[1]) + packer.flush()
+    return Encoded(body, b"".join(cutting.digests), cutting.new)
 
-    def cut(piece: Any) -> None:
+
+class _Cutting:
+    """The pieces of one value, in the order in which they are found."""
+
+    def __init__(self, serde: SerializerProtocol, known: Known) -> None:
+        self.places: list[Place] = []
+        self.digests: list[bytes] = []
+        self.new: dict[bytes, bytes] = {}
+        self._serde, self._known = serde, known
+
+    def reduced(self, value: Any, path: list[Any]) -> Any:
+        """Return `value` without its pieces."""
+        if _is_piece(value):
+            self.places.append((path, -1))
+            self._cut(value)
+            return None
+        if _is(dict, value) and len(path) < _DEEPEST:
+            parts = {key: self._below(each, path, key) for key, each in value.items()}
+            return parts
+        if not _is(list, value) or not value:
+            return value
+        if all(id(each) in self._known.of_object or _is_piece(each) for each in value):
+            self.places.append((path, len(value)))
+            for each in value:
+                self._cut(each)
+            return None
+        if all(_is(dict, each) for each in value):
+            return [self._below(each, path, number) for number, each in enumerate(value)]
+        return value
+
+    def _below(self, value: Any, path: list[Any], key: Any) -> Any:
+        # Most values are numbers and short texts; this is called for each of every checkpoint.
+        if type(value) in _PLAIN or (type(value) is str and len(value) <= _LONG):
+            return value
+        return self.reduced(value, [*path, key])
+
+    def _cut(self, piece: Any) -> None:
+        known = self._known
         found = known.of_object.get(id(piece))
         if found is None or found[0] is not piece:
-            content = serde.dumps_typed(piece)[1]
+            content = self._serde.dumps_typed(piece)[1]
             digest = blake2b(content, digest_size=DIGEST).digest()
             known.of_object[id(piece)] = piece, digest
             if digest not in known.stored:
-                new[digest] = content
+                self.new[digest] = content
         else:
             digest = found[1]
-        digests.append(digest)
-
-    def reduced(value: object, path: list[Any]) -> Any:
-        if _is_piece(value):
-            places.append((path, -1))
-            cut(value)
-            return None
-        if _is(dict, value) and len(path) < _DEEPEST:
-            return {key: reduced(each, [*path, key]) for key, each in _items(value)}
-        if not _is(list, value) or not value:
-            return value
-        inside = cast(list[Any], value)
-        if all(map(_is_piece, inside)):
-            places.append((path, len(inside)))
-            for each in inside:
-                cut(each)
-            return None
-        if all(_is(dict, each) for each in inside):
-            return [reduced(each, [*path, number]) for number, each in enumerate(inside)]
-        return inside
-
-    left = reduced(value, [])
-    body = compress(serde.dumps_typed([left, places])[1], _FAST)
-    return Encoded(body, b"".join(digests), new)
+        self.digests.append(digest)
 
 
 def decode(body: bytes, digests: bytes, pieces: Mapping[bytes, bytes], serde: SerializerProtocol) -> Any:
@@ -124,10 +144,6 @@ def with_versions(header: dict[str, Any], change: Callable[[Any], Any]) -> dict[
 
     seen = {node: changed(versions) for node, versions in header["versions_seen"].items()}
     return {**header, "channel_versions": changed(header["channel_versions"]), "versions_seen": seen}
-
-
-def _items(values: object) -> list[tuple[Any, Any]]:
-    return list(cast(dict[Any, Any], values).items())
 
 
 def _is(kind: type, value: object) -> bool:

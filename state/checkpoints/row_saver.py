@@ -57,7 +57,9 @@ class RowSaver(SyncSaver):
         named = get_checkpoint_id(config)
         head = None if named or space else self.heads.take(thread_id)
         if head is not None and await self.is_head(thread_id, head):
-            self.known_of(thread_id).stored.update(digests_in(head.digests))
+            known = self.known_of(thread_id)
+            known.stored.update(digests_in(head.digests))
+            known.of_object.update(head.of_object)
             self.note(thread_id, head.found.checkpoint["id"])
             return head.found
         wanted = {"thread_id =": thread_id, "space =": space, **({"id =": named} if named else {})}
