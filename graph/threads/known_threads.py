@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Literal
 from weakref import WeakValueDictionary
 
 from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_AGENT
 from ...state.agents.thread_keys import thread_key
+from ...state.errors import StorageError
 from ...state.store import Store
 from .running import Threads
 
@@ -17,6 +19,9 @@ MOST_KNOWN_THREADS = 20_000
 Known = Literal["warm", "cold", "new"]
 """`warm`: this process ran the thread's last turn. `cold`: an earlier or another one did. `new`: none did."""
 
+_Claimed = tuple[str, str, Literal["cold", "new"]]
+"""A thread's agent, as it was asked for, and by id; and how well the thread is known."""
+
 
 class KnownThreads:
     """The threads that this process has served, by key."""
@@ -25,6 +30,8 @@ class KnownThreads:
         self.heads: dict[str, str] = {}
         """The newest checkpoint of each thread, as this process's last turn left it."""
         self._store, self._threads = store, threads
+        self._agents: dict[tuple[Actor, str], str] = {}
+        """Ids of agents by name or id. One that was deleted since gets no threads."""
         self._owners: OrderedDict[str, tuple[Actor, str, str]] = OrderedDict()
         self._not_begun: dict[str, Literal["cold", "new"]] = {}
         self._admitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -43,21 +50,38 @@ class KnownThreads:
         if owner is not None and self._is_owner(actor, agent, key):
             self._owners.move_to_end(key)
             return owner[1], self._not_begun.get(key, "warm")
-        await self._store.actors.ensure(actor)
-        known: Literal["cold", "new"] = "new" if is_new else "cold"
-        if is_new is None:
-            found = (await self._store.threads.agents_of(actor, [thread_id])).get(thread_id)
-            known = "new" if found is None else "cold"
-            agent = agent or (found[1] if found else DEFAULT_AGENT)
-        if agent == DEFAULT_AGENT:
-            await self._store.agents.ensure_default(actor)
-        owner_id = (await self._store.agents.get(actor, agent)).id
-        await self._store.threads.claim(actor, owner_id, thread_id)
+        made = None if is_new is False else await self._made(actor, agent or DEFAULT_AGENT, thread_id)
+        agent, owner_id, known = made or await self._looked_up(actor, agent, thread_id, is_new)
         if key not in self._owners:  # A concurrent request may have started its turn by now.
             self._not_begun[key] = known
         self._owners[key] = (actor, agent, owner_id)
         self._forget_the_oldest()
         return agent, known
+
+    async def _made(self, actor: Actor, agent: str, thread_id: str) -> _Claimed | None:
+        """Create the thread of an agent that this process knows, unless the id is taken."""
+        agent_id = self._agents.get((actor, agent))
+        if agent_id is None:
+            return None
+        with suppress(StorageError):  # An SQLite file that another program has locked can still be read.
+            if await self._store.threads.add(actor, agent_id, thread_id):
+                return agent, agent_id, "new"
+        return None
+
+    async def _looked_up(self, actor: Actor, agent: str, thread_id: str, is_new: bool | None) -> _Claimed:
+        await self._store.actors.ensure(actor)
+        if is_new is None:
+            found = (await self._store.threads.agents_of(actor, [thread_id])).get(thread_id)
+            is_new, agent = found is None, agent or (found[1] if found else DEFAULT_AGENT)
+        if agent == DEFAULT_AGENT:
+            owner_id = (await self._store.agents.ensure_default(actor)).id
+        else:
+            owner_id = (await self._store.agents.get(actor, agent)).id
+        await self._store.threads.claim(actor, owner_id, thread_id)
+        self._agents[actor, agent] = owner_id
+        if len(self._agents) > MOST_KNOWN_THREADS:
+            del self._agents[next(iter(self._agents))]
+        return agent, owner_id, "new" if is_new else "cold"
 
     async def admit(self, actor: Actor, agent: str, thread_id: str) -> None:
         """Wait until a new turn may stop the thread's running one; raise if it is another agent's.

@@ -18,7 +18,16 @@ from ..tables.columns import utc_now
 from ..tables.names import checked_name
 from ..tables.tables import AgentBlockRow, AgentRow, BlockRow, MessageRow, PassageRow
 from .actors import Actor, add_actor
-from .agent_rows import Agent, AgentMemory, AgentSettings, as_agent, new_agent, read_memory
+from .agent_rows import (
+    IS_AGENT,
+    Agent,
+    AgentMemory,
+    AgentSettings,
+    as_agent,
+    given_agent,
+    new_agent,
+    read_memory,
+)
 from .agent_settings import checked_changes
 from .blocks import add_block
 from .ownership import is_agent, owned_by
@@ -44,6 +53,18 @@ class MemoryCounts:
     edited_at: datetime | None
 
 
+_EDITED_AT = (
+    select(func.max(BlockRow.updated_at))
+    .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
+    .where(AgentBlockRow.agent_id == AgentRow.id)
+)
+_COUNTS = select(
+    select(func.count()).where(MessageRow.agent_id == AgentRow.id).scalar_subquery(),
+    select(func.count()).where(PassageRow.agent_id == AgentRow.id).scalar_subquery(),
+    _EDITED_AT.scalar_subquery(),
+).where(IS_AGENT)
+
+
 class Agents:
     """The agents of users."""
 
@@ -51,6 +72,7 @@ class Agents:
         """Use `database`."""
         self._database = database
         self._reading = SharedReads[AgentMemory]()
+        self._counting = SharedReads[MemoryCounts | None]()
 
     async def create(
         self,
@@ -173,22 +195,25 @@ class Agents:
         return await self._reading.get((actor, name_or_id), look)
 
     async def counts(self, actor: Actor, agent_id: str) -> MemoryCounts:
-        """Return how much the agent remembers, in one query. Raises `AgentNotFound`."""
-        messages = select(func.count()).where(MessageRow.agent_id == agent_id).scalar_subquery()
-        passages = select(func.count()).where(PassageRow.agent_id == agent_id).scalar_subquery()
-        edited_at = (
-            select(func.max(BlockRow.updated_at))
-            .join(AgentBlockRow, AgentBlockRow.block_id == BlockRow.id)
-            .where(AgentBlockRow.agent_id == agent_id)
-            .scalar_subquery()
-        )
-        query = select(messages, passages, edited_at).where(
-            AgentRow.id == agent_id, owned_by(actor, AgentRow)
-        )
-        row = await self._database.read(lambda session: session.execute(query).one_or_none())
-        if row is None:
+        """Return how much the agent remembers, in one query. Raises `AgentNotFound`.
+
+        Calls for the same agent share the query, as in `memory`.
+        """
+
+        async def look(begin: Callable[[], None]) -> MemoryCounts | None:
+            def read(session: Session) -> MemoryCounts | None:
+                begin()
+                row = session.connection().execute(_COUNTS, given_agent(actor, agent_id)).one_or_none()
+                return (
+                    None if row is None else MemoryCounts(messages=row[0], passages=row[1], edited_at=row[2])
+                )
+
+            return await self._database.read(read)
+
+        counts = await self._counting.get((actor, agent_id), look)
+        if counts is None:
             raise AgentNotFound(agent_id)
-        return MemoryCounts(messages=row[0], passages=row[1], edited_at=row[2])
+        return counts
 
 
 def held_by_none_but(agent_id: str) -> ColumnElement[bool]:

@@ -1,10 +1,12 @@
 """Threads: the conversations of agents."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, select
+from sqlalchemy import Insert, Select, bindparam, delete, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -12,6 +14,7 @@ from ..agents.actors import Actor
 from ..agents.ownership import owned_by
 from ..agents.thread_keys import thread_key, thread_name
 from ..database.database import Database
+from ..database.grouped_writes import GroupedWrites
 from ..database.paging import PageRequest, Slice, page_of_rows
 from ..errors import AgentNotFound, InvalidInput, ThreadNotFound, ThreadTaken
 from ..search.neighbours import WITHDRAWN
@@ -37,12 +40,30 @@ class Thread:
     cut_off: bool = False
 
 
+def _insert(kind: Any) -> Insert:
+    """Return the statement that adds a thread, unless its id is taken or its agent is gone."""
+    names = ("id", "organization_id", "user_id", "agent_id")
+    given: dict[str, Any] = {name: bindparam(name) for name in names}
+    now: Any = bindparam("now", type_=ThreadRow.created_at.type)
+    row = select(given["id"], AgentRow.organization_id, AgentRow.user_id, AgentRow.id, now, now).where(
+        AgentRow.id == given["agent_id"],
+        AgentRow.organization_id == given["organization_id"],
+        AgentRow.user_id == given["user_id"],
+    )
+    columns = ["id", "organization_id", "user_id", "agent_id", "created_at", "updated_at"]
+    return kind(ThreadRow).from_select(columns, row).on_conflict_do_nothing().returning(ThreadRow.id)
+
+
+_ADD = {"postgresql": _insert(postgresql.insert), "sqlite": _insert(sqlite.insert)}
+
+
 class Threads:
     """The threads of users. Callers choose the ids, which are unique for a user."""
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         self._database = database
+        self._adding = GroupedWrites[dict[str, Any], bool](self._add)
 
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
         """Return the agent's thread with this id; create it if the id is free.
@@ -80,6 +101,30 @@ class Threads:
                 raise _taken(thread_id)
             raise ThreadNotFound(thread_id)
         return made
+
+    async def add(self, actor: Actor, agent_id: str, thread_id: str) -> bool:
+        """Create a thread of the agent; return false if the id is taken, or the agent has been deleted.
+
+        Threads that are added at the same time share a transaction. Raises `InvalidInput` like `claim`.
+        """
+        checked_name("thread id", thread_id)
+        return await self._adding.add(
+            {
+                "id": thread_key(actor, thread_id),
+                "organization_id": actor.organization_id,
+                "user_id": actor.user_id,
+                "agent_id": agent_id,
+                "now": utc_now(),
+            }
+        )
+
+    async def _add(self, rows: Sequence[dict[str, Any]]) -> list[bool]:
+        def add(session: Session) -> list[bool]:
+            connection = session.connection()
+            query = _ADD[connection.dialect.name]
+            return [connection.execute(query, row).first() is not None for row in rows]
+
+        return await self._database.write(add)
 
     async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the agent's id and name for each of the threads that exist, by thread id."""

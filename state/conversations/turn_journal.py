@@ -18,6 +18,7 @@ from ..agents.actors import Actor
 from ..agents.ownership import is_agent
 from ..agents.thread_keys import thread_name
 from ..database.database import Database
+from ..database.grouped_writes import GroupedWrites
 from ..database.uninterrupted import unbroken
 from ..errors import NotFound, ThreadBusy
 from ..tables.columns import utc_now
@@ -72,6 +73,7 @@ class TurnJournal:
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         self._database = database
+        self._beginning = GroupedWrites[dict[str, Any], bool](self._begin)
 
     async def begin(
         self,
@@ -85,11 +87,17 @@ class TurnJournal:
 
         Committed when this returns. If the turn is in the journal already, its messages are replaced.
         """
-        row = new_row(thread_id, turn_id, process, started_at, messages)
         try:
-            return await self._database.write(lambda session: _begin(session.connection(), row))
+            return await self._beginning.add(new_row(thread_id, turn_id, process, started_at, messages))
         except IntegrityError:  # The thread was deleted: nothing of it may be stored.
             return True
+
+    async def _begin(self, rows: Sequence[dict[str, Any]]) -> list[bool]:
+        def begin(session: Session) -> list[bool]:
+            connection = session.connection()
+            return [_begin(connection, row) for row in rows]
+
+        return await self._database.write(begin)
 
     @unbroken
     async def keep(

@@ -129,6 +129,7 @@ EMPTY: dict[str, Attempt] = {
     "keys.list": lambda w, a: w.store.keys.list(a),
     "threads.list": lambda w, a: w.store.threads.list(a, agent_id=w.agent),
     "threads.agents_of": lambda w, a: w.store.threads.agents_of(a, ["call-1", thread_key(ADA, "call-1")]),
+    "threads.add": lambda w, a: w.store.threads.add(a, w.agent, "call-2"),
     "threads.page": lambda w, a: entries(w.store.threads.page(a, PageRequest(), agent_id=w.agent)),
     "tool_runs.of_message": lambda w, a: w.store.tool_runs.of_message(a, "call-1", "m1"),
     "journal.of_agent": lambda w, a: w.store.journal.of_agent(a, w.agent, without=(), limit=5),

@@ -23,6 +23,29 @@ async def test_a_known_thread_is_claimed_by_one_query(home: Home, statements: li
     assert len(statements) == 1
 
 
+async def test_a_thread_is_added_by_one_statement_unless_its_id_is_taken(
+    home: Home, statements: list[str]
+) -> None:
+    other = await home.store.agents.create(ADA, "omar")
+    statements.clear()
+    assert await home.store.threads.add(ADA, home.agent.id, "call-2")
+    assert len(statements) == 1
+    assert not await home.store.threads.add(ADA, other.id, "call-2")
+    assert (await home.store.threads.get(ADA, "call-2")).agent_id == home.agent.id
+
+
+async def test_threads_that_are_added_at_once_are_all_there(home: Home) -> None:
+    names = [f"call-{number}" for number in range(2, 52)]
+    added = await asyncio.gather(*(home.store.threads.add(ADA, home.agent.id, name) for name in names))
+    assert all(added)
+    assert {thread.id for thread in await home.store.threads.list(ADA, limit=99)} == {"call-1", *names}
+
+
+async def test_no_thread_is_added_for_a_deleted_agent(home: Home) -> None:
+    await home.store.agents.delete(ADA, home.agent.id)
+    assert not await home.store.threads.add(ADA, home.agent.id, "call-2")
+
+
 async def test_tasks_that_claim_one_thread_at_once_all_get_it(store: Store) -> None:
     agent = await store.agents.create(ADA, "nina")
     threads = await asyncio.gather(*(store.threads.claim(ADA, agent.id, "call-42") for _ in range(10)))
