@@ -85,6 +85,7 @@ class _LocalThread:
 
     is_claimed = False
     is_empty = False
+    """True if the thread is new, and no deleted one of its name has left a checkpoint."""
 
     def __init__(self, owner: LocalOwner, run: TurnRun) -> None:
         self._owner, self._run, self._key = owner, run, run.thread_id
@@ -116,6 +117,8 @@ class _LocalThread:
         if known == "warm" and has_company:
             known = "cold"
         if known != "cold" and turn_id and not has_company:
+            if known == "new":
+                self.is_empty = not await self._owner.storage.checkpointer.threads(self._key)
             return known, None
         left = await self._claim(turn_id or RESUMED)
         self.is_claimed = True

@@ -199,7 +199,9 @@ class TurnGraph(CompiledStateGraph[VoiceState, Any, VoiceInput, VoiceOutput]):
         config = {**config, "recursion_limit": max(steps, config.get("recursion_limit", 0))}
         each_step = options.get("durability") != "exit"
         try:
-            with self.resources.checkpointer.turn_on(live.thread_key, each_step=each_step):
+            with self.resources.checkpointer.turn_on(
+                live.thread_key, each_step=each_step, is_empty=held.is_empty
+            ):
                 await held.read(config)
                 memory.add_done_callback(lambda done: done.cancelled() or done.exception() or run.begun.set())
                 async for part in self.steps(live, input, config, **options):

@@ -63,20 +63,21 @@ class Checkpointer(KeyedSaver, RowSaver):
         """
 
     @contextmanager
-    def turn_on(self, thread_id: str, *, each_step: bool = True) -> Generator[None]:
+    def turn_on(self, thread_id: str, *, each_step: bool = True, is_empty: bool = False) -> Generator[None]:
         """Give the turn in the body the cached head of the thread, and cache the one that it leaves.
 
         With `each_step`, LangGraph writes a checkpoint per step, otherwise one at the end
-        (`durability="exit"`).
+        (`durability="exit"`). A thread that `is_empty` is not read.
         """
         whole = False
         self.queue_of(thread_id).forgive(thread_id)
         self.newest[thread_id] = "" if each_step else _NEVER_WAITED_FOR
-        self.heads.begin(thread_id)
+        self.heads.begin(thread_id, is_empty=is_empty)
         try:
             yield
             whole = True
         finally:
+            self.queue_of(thread_id).encode(thread_id)
             known = self.known.pop(thread_id, Known())
             self.heads.end(thread_id, known, whole=whole and not self.has_failed(thread_id))
             self.newest.pop(thread_id, None)

@@ -64,12 +64,16 @@ class HeadCache:
         self._kept: OrderedDict[str, tuple[Head, int]] = OrderedDict()
         """Heads and their sizes."""
         self._awaited: set[str] = set()
+        self._empty: set[str] = set()
+        """Threads without a checkpoint on which a turn has begun."""
         self._written: dict[str, Head | None] = {}
         """The last checkpoints written by the running turns."""
 
-    def begin(self, thread_id: str) -> None:
-        """Start a turn on the thread; only that turn may take the head."""
+    def begin(self, thread_id: str, *, is_empty: bool = False) -> None:
+        """Start a turn on the thread, which may have no checkpoint; only that turn may take the head."""
         self._awaited.add(thread_id)
+        if is_empty:
+            self._empty.add(thread_id)
         self._written[thread_id] = None
 
     def end(self, thread_id: str, known: Known, *, whole: bool) -> None:
@@ -78,10 +82,19 @@ class HeadCache:
         `known` has the hashes of the turn's messages.
         """
         self._awaited.discard(thread_id)
+        self._empty.discard(thread_id)
         head = self._written.pop(thread_id, None)
         self.drop(thread_id)
         if whole and head is not None:
             self._keep(thread_id, head.copied(known))
+
+    def is_empty(self, thread_id: str) -> bool:
+        """Return whether a turn has begun on the thread, which had no checkpoint, and has written none."""
+        return thread_id in self._empty
+
+    def filled(self, thread_id: str) -> None:
+        """Record that the turn has given a checkpoint to write."""
+        self._empty.discard(thread_id)
 
     def take(self, thread_id: str) -> Head | None:
         """Return the thread's head to the turn that called `begin`, `None` to all others."""

@@ -24,6 +24,10 @@ _FAST = 1
 """The compression level of zlib: half of a checkpoint is names of channels and steps, which repeat."""
 _WINDOW_BITS, _MEMORY_LEVEL = 12, 5
 """4 kB are enough for a checkpoint; zlib's default allocates 256 kB each time, which takes longer."""
+_SMALL = 700
+"""Bodies of at most as many bytes are not compressed: it takes longer than all else and saves little."""
+_LIST_OF_TWO = b"\x92"
+"""What a body in MessagePack begins with; zlib's streams begin otherwise."""
 _PLAIN = {int, float, bool, type(None)}
 
 OfObject = dict[int, tuple[Any, bytes]]
@@ -53,8 +57,7 @@ def encode(value: Any, serde: SerializerProtocol, known: Known) -> Encoded:
     """Return `value`, made of plain data and messages, with its pieces replaced by references."""
     cutting = _Cutting(serde, known)
     left = cutting.reduced(value, [])
-    packer = compressobj(_FAST, DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
-    body = packer.compress(serde.dumps_typed([left, cutting.places])[1]) + packer.flush()
+    body = _packed(serde.dumps_typed([left, cutting.places])[1])
     return Encoded(body, b"".join(cutting.digests), cutting.new)
 
 
@@ -109,7 +112,7 @@ class _Cutting:
 
 def decode(body: bytes, digests: bytes, pieces: Mapping[bytes, bytes], serde: SerializerProtocol) -> Any:
     """Return the encoded value; pieces that were deleted in the meantime are left out."""
-    value, places = serde.loads_typed(("msgpack", decompress(body)))
+    value, places = serde.loads_typed(("msgpack", body if body[:1] == _LIST_OF_TWO else decompress(body)))
     waiting = iter(digests_in(digests))
     for path, count in places:
         found = [serde.loads_typed(("msgpack", pieces[d])) for d in _next(waiting, abs(count)) if d in pieces]
@@ -144,6 +147,13 @@ def with_versions(header: dict[str, Any], change: Callable[[Any], Any]) -> dict[
 
     seen = {node: changed(versions) for node, versions in header["versions_seen"].items()}
     return {**header, "channel_versions": changed(header["channel_versions"]), "versions_seen": seen}
+
+
+def _packed(body: bytes) -> bytes:
+    if len(body) <= _SMALL:
+        return body
+    packer = compressobj(_FAST, DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
+    return packer.compress(body) + packer.flush()
 
 
 def _is(kind: type, value: object) -> bool:

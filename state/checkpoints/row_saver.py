@@ -21,7 +21,7 @@ from .checkpoint_clock import count_on
 from .head_cache import Head, HeadCache
 from .pieces import Known, digests_in
 from .sync_saver import SyncSaver
-from .write_queue import WriteQueue
+from .write_queue import Encoding, WriteQueue
 
 
 class RowSaver(SyncSaver):
@@ -55,6 +55,8 @@ class RowSaver(SyncSaver):
         place = config.get("configurable", {})
         thread_id, space = str(place["thread_id"]), place.get("checkpoint_ns") or ""
         named = get_checkpoint_id(config)
+        if self.heads.is_empty(thread_id):
+            return None
         head = None if named or space else self.heads.take(thread_id)
         if head is not None and await self.is_head(thread_id, head):
             known = self.known_of(thread_id)
@@ -108,11 +110,16 @@ class RowSaver(SyncSaver):
         place = config.get("configurable", {})
         thread_id, space = str(place["thread_id"]), place.get("checkpoint_ns") or ""
         self.note(thread_id, checkpoint["id"])
-        written = rows.put(config, checkpoint, metadata, self.serde, self.known_of(thread_id))
-        await self._add(thread_id, written)
-        if not space:
-            *_, digests, _ = written[-1][1]
-            self.heads.wrote(thread_id, place.get("checkpoint_id"), checkpoint, metadata, digests)
+        known = self.known_of(thread_id)
+
+        def encode() -> Sequence[rows.Row]:
+            written = rows.put(config, checkpoint, metadata, self.serde, known)
+            if not space:
+                *_, digests, _ = written[-1][1]
+                self.heads.wrote(thread_id, place.get("checkpoint_id"), checkpoint, metadata, digests)
+            return written
+
+        await self._add(thread_id, encode)
         return rows.config_of(thread_id, space, checkpoint["id"])
 
     async def aput_writes(
@@ -122,7 +129,7 @@ class RowSaver(SyncSaver):
         thread_id = str(config.get("configurable", {})["thread_id"])
         self.heads.drop(thread_id)
         known, task = self.known_of(thread_id), (task_id, task_path)
-        await self._add(thread_id, rows.put_writes(config, writes, task, self.serde, known))
+        await self._add(thread_id, lambda: rows.put_writes(config, writes, task, self.serde, known))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """Return the next version of a channel: 32 digits, like the first part of LangGraph's versions."""
@@ -141,15 +148,24 @@ class RowSaver(SyncSaver):
     def note(self, thread_id: str, checkpoint_id: str) -> None:
         """Note that the turn of a thread has read a checkpoint, or given it to write."""
         if self.heads.has_turn(thread_id):
+            self.heads.filled(thread_id)
             self.newest[thread_id] = max(checkpoint_id, self.newest.get(thread_id, ""))
             self.given.set()
 
-    async def _add(self, thread_id: str, written: Sequence[rows.Row]) -> None:
+    async def _add(self, thread_id: str, encoding: Encoding) -> None:
         self.opened_in.check()
+
+        def encode() -> Sequence[rows.Row]:
+            try:
+                return encoding()
+            except BaseException:
+                self.forget(thread_id)  # Pieces of what failed count as stored.
+                raise
+
         queue = self.queue_of(thread_id)
         if self.heads.has_turn(thread_id):
-            queue.add(thread_id, written)
+            queue.add(thread_id, encode)
             return
         queue.forgive(thread_id)
-        queue.add(thread_id, written)
+        queue.add(thread_id, encode)
         await queue.until_written(thread_id)

@@ -1,7 +1,8 @@
 """Batch writes: consecutive ones of a turn, and those of other turns, are committed together.
 
 LangGraph writes a checkpoint and its results for each step, in tasks that it does not wait for. A turn waits
-for them only where it must: before a tool with side effects runs, and before the turn is stored.
+for them only where it must: before a tool with side effects runs, and before the turn is stored. Until then
+they are not even encoded: the request to the model goes first.
 """
 
 import asyncio
@@ -14,11 +15,13 @@ from ..errors import StorageError
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.05
 """Maximum seconds that a write waits for others to join it while nobody waits for it."""
 
 Batch = dict[str, list[Any]]
 """Writes by thread."""
+Encoding = Callable[[], Sequence[Any]]
+"""Returns writes."""
 
 
 class WriteQueue:
@@ -26,16 +29,16 @@ class WriteQueue:
 
     def __init__(self, commit: Callable[[Batch], Awaitable[None]]) -> None:
         self._commit = commit
-        self._waiting: Batch = {}
+        self._waiting: dict[str, list[Encoding]] = {}
         self._running: Batch = {}
         self._hurry = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._batch_ended = asyncio.Event()
         self._failed: dict[str, StorageError] = {}
 
-    def add(self, thread_id: str, writes: Sequence[Any]) -> None:
-        """Append writes to the waiting batch."""
-        self._waiting.setdefault(thread_id, []).extend(writes)
+    def add(self, thread_id: str, encoding: Encoding) -> None:
+        """Append writes to the waiting batch; `encoding` is called before it is committed."""
+        self._waiting.setdefault(thread_id, []).append(encoding)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
@@ -47,6 +50,19 @@ class WriteQueue:
             await self._batch_ended.wait()
         if thread_id in self._failed:
             raise self._failed[thread_id]
+
+    def encode(self, thread_id: str) -> None:
+        """Encode the waiting writes of a thread now. A write that cannot be encoded fails like a lost one."""
+        if thread_id not in self._waiting:
+            return
+        try:
+            writes = [write for encoding in self._waiting[thread_id] for write in encoding()]
+        except Exception as error:
+            log.exception("a checkpoint could not be encoded")
+            del self._waiting[thread_id]
+            self._failed[thread_id] = _not_written(error)
+        else:
+            self._waiting[thread_id] = [lambda: writes]
 
     async def settle(self, thread_id: str | None = None) -> None:
         """Wait until the writes queued now, of a thread or of all, are written or have failed."""
@@ -74,20 +90,34 @@ class WriteQueue:
             self._failed[thread_id] = error
             self._waiting.pop(thread_id, None)
 
+    async def _encode_all(self) -> None:
+        """Move the waiting writes to the running batch, with pauses for other tasks."""
+        for thread_id in list(self._waiting):
+            self.encode(thread_id)
+            if thread_id in self._waiting:
+                [encoded] = self._waiting.pop(thread_id)
+                self._running[thread_id] = list(encoded())
+            await asyncio.sleep(0)
+
     async def _write(self) -> None:
         while self._waiting:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GATHER_SECONDS):
                     await self._hurry.wait()
             self._hurry.clear()
-            self._running, self._waiting = self._waiting, {}
+            await self._encode_all()
             try:
-                await self._commit(self._running)
+                if self._running:
+                    await self._commit(self._running)
             except StorageError as error:
                 self._fail(error)
             except Exception as error:  # Those that wait for the writes must not wait for ever.
                 log.exception("checkpoints could not be written")
-                self._fail(StorageError(f"the step could not be written: {type(error).__name__}"))
+                self._fail(_not_written(error))
             finally:
                 self._running = {}
                 self._batch_ended.set()
+
+
+def _not_written(error: Exception) -> StorageError:
+    return StorageError(f"the step could not be written: {type(error).__name__}")

@@ -136,7 +136,7 @@ class PostgresSaver(Checkpointer):
     async def prune_soon(self, thread_id: str, keep: int) -> None:
         """Delete old checkpoints together with what the turn wrote last."""
         queue = self.queue_of(thread_id)
-        queue.add(thread_id, [partial(rows.prune, thread_id=thread_id, keep=keep)])
+        queue.add(thread_id, lambda: [partial(rows.prune, thread_id=thread_id, keep=keep)])
         await queue.until_written(thread_id)
 
     async def erase(self, thread_ids: Sequence[str]) -> None:

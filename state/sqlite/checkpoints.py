@@ -85,7 +85,7 @@ class SqliteSaver(Checkpointer):
 
     async def prune_soon(self, thread_id: str, keep: int) -> None:
         """Delete old checkpoints together with the last writes of the turn."""
-        self._queue.add(thread_id, [partial(rows.prune, thread_id=thread_id, keep=keep)])
+        self._queue.add(thread_id, lambda: [partial(rows.prune, thread_id=thread_id, keep=keep)])
         await self._queue.until_written(thread_id)
 
     async def erase(self, thread_ids: Sequence[str]) -> None:

@@ -38,20 +38,20 @@ async def waits(disk: Disk, thread_id: str) -> asyncio.Task[None]:
 
 
 async def test_writes_that_come_together_are_one_batch_in_their_order(disk: Disk) -> None:
-    disk.queue.add("call-1", ["one"])
-    disk.queue.add("call-2", ["other"])
-    disk.queue.add("call-1", ["two", "three"])
+    disk.queue.add("call-1", lambda: ["one"])
+    disk.queue.add("call-2", lambda: ["other"])
+    disk.queue.add("call-1", lambda: ["two", "three"])
     await disk.queue.until_written("call-1")
     assert disk.batches == [{"call-1": ["one", "two", "three"], "call-2": ["other"]}]
 
 
 async def test_what_comes_while_a_batch_is_written_is_the_next_one(disk: Disk) -> None:
     disk.free.clear()
-    disk.queue.add("call-1", ["one"])
+    disk.queue.add("call-1", lambda: ["one"])
     first = await waits(disk, "call-1")
     while "call-1" in disk.queue._waiting:
         await asyncio.sleep(0)
-    disk.queue.add("call-1", ["two"])
+    disk.queue.add("call-1", lambda: ["two"])
     disk.free.set()
     await first
     assert disk.batches == [{"call-1": ["one"]}, {"call-1": ["two"]}]
@@ -59,19 +59,19 @@ async def test_what_comes_while_a_batch_is_written_is_the_next_one(disk: Disk) -
 
 async def test_nobody_waits_for_a_thread_without_writes(disk: Disk) -> None:
     disk.free.clear()
-    disk.queue.add("call-1", ["one"])
+    disk.queue.add("call-1", lambda: ["one"])
     await disk.queue.until_written("call-2")
 
 
 async def test_a_failure_is_of_the_threads_in_the_batch_until_a_new_turn(disk: Disk) -> None:
     disk.error = StorageError("the disk is full")
-    disk.queue.add("call-1", ["one"])
+    disk.queue.add("call-1", lambda: ["one"])
     with pytest.raises(StorageError, match="full"):
         await disk.queue.until_written("call-1")
     assert (disk.queue.has_failed("call-1"), disk.queue.has_failed("call-2")) == (True, False)
     disk.error = None
     disk.queue.forgive("call-1")
-    disk.queue.add("call-1", ["two"])
+    disk.queue.add("call-1", lambda: ["two"])
     await disk.queue.until_written("call-1")
     assert disk.batches == [{"call-1": ["two"]}]
 
@@ -79,12 +79,12 @@ async def test_a_failure_is_of_the_threads_in_the_batch_until_a_new_turn(disk: D
 async def test_what_builds_on_a_lost_write_is_lost_with_it(disk: Disk) -> None:
     disk.error = StorageError("the disk is full")
     disk.free.clear()
-    disk.queue.add("call-1", ["one"])
+    disk.queue.add("call-1", lambda: ["one"])
     first: Any = await waits(disk, "call-1")
     while "call-1" in disk.queue._waiting:
         await asyncio.sleep(0)
-    disk.queue.add("call-1", ["refers to one"])
-    disk.queue.add("call-2", ["other"])
+    disk.queue.add("call-1", lambda: ["refers to one"])
+    disk.queue.add("call-2", lambda: ["other"])
     disk.free.set()
     with pytest.raises(StorageError):
         await first
@@ -94,6 +94,6 @@ async def test_what_builds_on_a_lost_write_is_lost_with_it(disk: Disk) -> None:
 
 
 async def test_closing_writes_what_waits(disk: Disk) -> None:
-    disk.queue.add("call-1", ["one"])
+    disk.queue.add("call-1", lambda: ["one"])
     await disk.queue.close()
     assert disk.batches == [{"call-1": ["one"]}]
