@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
 from ..nodes.context import Background
-from ..nodes.model.catalog import LOCAL_MODEL, Models, default_model
+from ..nodes.model.catalog import Models, default_model
 from ..nodes.model.embedder import open_embedder
 from ..nodes.tools.built_in.catalog import COMMON_TOOLS
 from ..nodes.tools.toolbox import Toolbox, ToolSource
@@ -98,8 +98,7 @@ async def open_resources(
         toolbox = Toolbox([*COMMON_TOOLS, *tools])
         models = Models(model or settings.model or default_model())
         stack.push_async_callback(models.aclose)
-        if models.default == LOCAL_MODEL:
-            models.get(None)  # Loading takes a second: do it now, not in the first turn.
+        await models.ready()
         vectors = await stack.enter_async_context(open_embedder(embedder or settings.embedder))
         connections = settings.database_connections // 2
         store = await open_store(

@@ -1,5 +1,6 @@
 """The models of a process, by name: `openai:NAME`, `local:smollm2`, or any LangChain chat model."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,10 @@ def _form_of(chat: BaseChatModel) -> RequestForm:
     return LANGCHAIN if client is None else form_of_server(str(client.base_url))
 
 
+NOT_CALLED = "openai:none"
+"""The default model of processes that only read: it is never created."""
+
+
 class Models:
     """All models of a process over pooled HTTP clients; `default` serves agents that name none."""
 
@@ -137,6 +142,15 @@ class Models:
             del self._made[next(iter(self._made))]
         made = self._made[name] = self._openai(name)
         return made
+
+    async def ready(self) -> None:
+        """Create the default model now: its library takes a second to import, for which a caller would wait.
+
+        Without a key this is left to the first turn, which says so. Raises `MissingExtra` for `local:`
+        without that extra.
+        """
+        if self.default == LOCAL_MODEL or (self.default != NOT_CALLED and has_openai_access()):
+            await asyncio.to_thread(self.get, None)
 
     def add(self, name: str, chat: BaseChatModel) -> None:
         """Register a LangChain chat model under this name."""

@@ -3,14 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from ....nodes.model.catalog import NOT_CALLED
 from ...resources import open_resources
 from ...settings import load_settings
 from ...turns.build_graph import build_graph
 from ...turns.turn_graph import TurnGraph
 from ..terminal.storage import url_to_read
-
-_NOT_ASKED = "openai:none"
-"""A placeholder that is never called: loading the embedded model would take a second."""
 
 
 @asynccontextmanager
@@ -18,5 +16,5 @@ async def open_checkpoint_graph(url: str | None) -> AsyncGenerator[TurnGraph]:
     """Yield the graph over the database; a missing SQLite file is not created."""
     settings = load_settings()
     url = url_to_read(url, settings)
-    async with open_resources(url, model=_NOT_ASKED, settings=settings) as resources:
+    async with open_resources(url, model=NOT_CALLED, settings=settings) as resources:
         yield build_graph(resources)
