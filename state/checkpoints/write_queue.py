@@ -58,7 +58,8 @@ class WriteQueue:
         try:
             writes = [write for encoding in self._waiting[thread_id] for write in encoding()]
         except Exception as error:
-            log.exception("a checkpoint could not be encoded")
+            log.error("a checkpoint could not be encoded: %s", type(error).__name__)
+            log.debug("why a checkpoint could not be encoded", exc_info=error)
             del self._waiting[thread_id]
             self._failed[thread_id] = _not_written(error)
         else:

@@ -74,6 +74,12 @@ class Decoding(JsonPlusSerializer):
     """Counts the messages of checkpoints that are decoded."""
 
     count = 0
+    encoded = 0
+    """Messages that were encoded."""
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        self.encoded += isinstance(obj, HumanMessage)
+        return super().dumps_typed(obj)
 
     def loads_typed(self, data: Any) -> Any:
         value = super().loads_typed(data)
@@ -101,6 +107,29 @@ async def test_the_next_turn_decodes_nothing(saver: Any) -> None:
     again = await found_by_turn(saver, "call")
     assert again.checkpoint["id"] == written["id"]
     assert saver.serde.count == 1  # The head is given out once.
+
+
+async def test_the_next_turn_encodes_no_message_again(saver: Any) -> None:
+    await take_turn(saver, "call", "one", "two")
+    with saver.turn_on("call"):
+        found = await saver.aget_tuple(config("call"))
+        window = [*found.checkpoint["channel_values"]["messages"], HumanMessage("three")]
+        third = {**checkpoint("three"), "channel_values": {"messages": window}}
+        saver.serde.encoded = 0
+        await saver.aput(found.config, third, {"step": 2}, third["channel_versions"])
+    assert saver.serde.encoded == 1
+    assert await words_of_next_turn(saver, "call") == ["one", "two", "three"]
+    saver.heads.drop("call")
+    assert await words_of_next_turn(saver, "call") == ["one", "two", "three"]
+
+
+async def test_a_thread_that_is_known_to_be_empty_is_not_read_until_it_has_a_checkpoint(saver: Any) -> None:
+    with saver.turn_on("call", is_empty=True):
+        async with busy_disk(saver):
+            assert await saver.aget_tuple(config("call")) is None
+        await write(saver, "call", "hello")
+        found = await saver.aget_tuple(config("call"))
+    assert found.checkpoint["channel_values"]["messages"][0].text == "hello"
 
 
 async def test_it_is_what_the_database_would_have_given(saver: Any) -> None:

@@ -1,7 +1,9 @@
 """Messages and long texts are cut out of checkpoints, and put back as they were."""
 
 from typing import Any
+from zlib import compress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -70,6 +72,18 @@ def test_a_message_that_changed_is_another_piece() -> None:
     stored([AIMessage("One two three.", id="1")], known, pieces)
     assert stored([AIMessage("One two", id="1")], known, pieces)[0].text == "One two"
     assert len(pieces) == 2
+
+
+@pytest.mark.parametrize("turns", [1, 200])
+def test_small_values_are_stored_as_they_are_and_compressed_ones_are_read_whatever_their_size(
+    turns: int,
+) -> None:
+    value = {f"turn {number}": number for number in range(turns)}
+    encoded = encode(value, SERDE, Known())
+    plain = SERDE.dumps_typed([value, []])[1]
+    assert (encoded.body == plain) == (turns == 1)
+    for body in (encoded.body, compress(plain)):
+        assert decode(body, b"", {}, SERDE) == value
 
 
 def test_pieces_that_were_deleted_meanwhile_are_left_out() -> None:

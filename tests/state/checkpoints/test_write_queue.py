@@ -93,6 +93,34 @@ async def test_what_builds_on_a_lost_write_is_lost_with_it(disk: Disk) -> None:
     assert disk.batches == [{"call-2": ["other"]}]
 
 
+async def test_writes_are_encoded_only_when_they_are_committed_or_somebody_waits(disk: Disk) -> None:
+    encoded: list[str] = []
+
+    def encode() -> list[str]:
+        encoded.append("one")
+        return ["one"]
+
+    disk.queue.add("call-1", encode)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert encoded == []
+    await disk.queue.until_written("call-1")
+    assert encoded == ["one"]
+
+
+async def test_a_write_that_cannot_be_encoded_fails_alone(disk: Disk) -> None:
+    def encode() -> list[str]:
+        raise TypeError("not serializable")
+
+    disk.queue.add("call-1", encode)
+    disk.queue.add("call-1", lambda: ["refers to it"])
+    disk.queue.add("call-2", lambda: ["other"])
+    with pytest.raises(StorageError, match="could not be written: TypeError"):
+        await disk.queue.until_written("call-1")
+    await disk.queue.until_written("call-2")
+    assert disk.batches == [{"call-2": ["other"]}]
+
+
 async def test_closing_writes_what_waits(disk: Disk) -> None:
     disk.queue.add("call-1", lambda: ["one"])
     await disk.queue.close()
