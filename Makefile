@@ -127,6 +127,10 @@ soak: install ## run the long tests
 bench: $(BENCH_VENV)/.installed ## measure the speed of a turn beside its peers (a short look: make bench ARGS=--quick)
 	@cd tests && PYTHONPATH=support ../$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
 
+.PHONY: bench-check
+bench-check: ## measure again, and fail if a ratio to the bare client is over 15 % worse than in docs/speed.json
+	@$(MAKE) --no-print-directory bench ARGS="--check $(ARGS)"
+
 .PHONY: profile
 profile: install ## show where the time of a turn goes
 	@cd tests && PYTHONPATH=support ../$(PYTHON) -m benchmarks.profile_turn $(ARGS)

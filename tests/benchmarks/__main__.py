@@ -21,7 +21,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from .contenders import CONTENDERS
+from .contenders import ALONE, CONTENDERS
+from .report import REPORT, read, worse, write_tables
 from .scenarios import SCENARIOS
 
 ROUNDS = {"lived": 1, "memory, one": 1, "memory, many": 1}
@@ -29,6 +30,7 @@ ROUNDS = {"lived": 1, "memory, one": 1, "memory, many": 1}
 
 ROWS = {
     "first_over_floor": ("first word over the model's own, paced", 1e3, "ms"),
+    "short_first_over_floor": ("the same in the first turns of a thread", 1e3, "ms"),
     "total_over_floor": ("last word over the model's own, paced", 1e3, "ms"),
     "paced_cpu_a_turn": ("CPU of a paced turn of 50 tokens", 1e3, "ms"),
     "cpu_a_turn": ("CPU of a turn of 200 tokens, all stored", 1e3, "ms"),
@@ -77,8 +79,14 @@ def main() -> None:
         "machine": _machine(),
         "figures": results,
     }
+    if arguments.check:
+        regressions = worse(results, read(REPORT)["figures"])
+        console.print(*regressions or ["nothing is slower"], sep="\n")
+        sys.exit(bool(regressions))
     arguments.json.write_text(json.dumps(report, indent=2) + "\n")
     console.print(f"{report['machine']}; written to {arguments.json}")
+    if arguments.json == REPORT:
+        write_tables(results)
 
 
 def _arguments() -> argparse.Namespace:
@@ -88,8 +96,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scenario", action="append", choices=list(SCENARIOS), help="what; may be given again"
     )
-    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures go")
-    return parser.parse_args()
+    parser.add_argument(
+        "--json", type=Path, help="where the figures go; those of a whole run go into the docs"
+    )
+    parser.add_argument("--check", action="store_true", help="fail if a ratio is worse than in the docs")
+    arguments = parser.parse_args()
+    in_part = arguments.quick or arguments.only or arguments.scenario
+    arguments.json = arguments.json or (Path("bench.json") if in_part else REPORT)
+    return arguments
 
 
 @contextmanager
@@ -106,9 +120,10 @@ def mock_model() -> Iterator[str]:
 
 def _measure(scenario: str, contenders: list[str], url: str, scale: float, rounds: int) -> Results:
     """Return the median of each figure; the contenders take turns, so that a busy minute hits all of them."""
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
+    asked = [name for name in contenders if scenario in ALONE.get(name, SCENARIOS)]
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in asked}
     for _ in range(rounds):
-        for name in contenders:
+        for name in taken:
             command = [sys.executable, "-m", f"{__package__}.scenarios", scenario, name, url, str(scale)]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             taken[name].append(json.loads(done.stdout))

@@ -90,7 +90,9 @@ async def _stream_once(client: Any, messages: list[Any], watch: Stopwatch) -> di
 
 
 @asynccontextmanager
-async def voicegraph(folder: Path, url: str | None = None, **settings: Any) -> AsyncIterator[Turn]:
+async def voicegraph(
+    folder: Path, url: str | None = None, *, mode: str = "custom", **settings: Any
+) -> AsyncIterator[Turn]:
     """This project, as a caller uses it; consolidation stays out, since no peer has any."""
     from voicegraph.graph import Settings, build_graph, open_resources, stream_turn
 
@@ -105,9 +107,16 @@ async def voicegraph(folder: Path, url: str | None = None, **settings: Any) -> A
 
         async def turn(session: str, words: str) -> Heard:
             watch = Stopwatch()
-            async for event in stream_turn(graph, words, {"configurable": {"thread_id": session}}):
-                if event.type == "speech":
-                    watch.word()
+            call: Any = {"configurable": {"thread_id": session}}
+            if mode == "messages":
+                said: Any = {"messages": [("user", words)]}
+                async for message, _ in graph.astream(said, call, stream_mode=mode):
+                    if message.text:
+                        watch.word()
+            else:
+                async for event in stream_turn(graph, words, call):
+                    if event.type == "speech":
+                        watch.word()
             return watch.heard()
 
         yield turn
@@ -212,8 +221,12 @@ CONTENDERS: dict[str, Callable[[Path], Any]] = {
     "bare client": lambda folder: bare(folder, window=WINDOW),
     "bare client, history grows": lambda folder: bare(folder, window=None),
     "voicegraph": lambda folder: voicegraph(folder, **_KEPT),
+    "voicegraph, messages": lambda folder: voicegraph(folder, mode="messages", **_KEPT),
     "voicegraph, PostgreSQL": lambda folder: on_postgres(folder, **_KEPT),
     "voicegraph serve": lambda folder: served(folder, **_KEPT),
     "LangGraph agent": langgraph,
     "Agents SDK": agents_sdk,
 }
+
+ALONE = {"voicegraph, messages": ["burst"]}
+"""The only scenarios of some contenders."""

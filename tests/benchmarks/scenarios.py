@@ -58,6 +58,13 @@ async def paced(contender: Contender, folder: Path, scale: float) -> Figures:
     }
 
 
+async def short(contender: Contender, folder: Path, scale: float) -> Figures:
+    """The first turns of a session at a real model's pace: seconds over the floor that the model sets."""
+    await Meter(contender, "before").run("burst 20", 2)
+    meter = await Meter(contender).run("paced 20", _times(12, scale))
+    return {"short_first_over_floor": meter.first - FIRST_TOKEN}
+
+
 async def burst(contender: Contender, folder: Path, scale: float) -> Figures:
     """One session whose model answers at once: CPU seconds of a turn, storing included, and of a token."""
     await Meter(contender).run("burst 20", WINDOW // 2)
@@ -165,6 +172,7 @@ def _times(number: int, scale: float) -> int:
 
 SCENARIOS: dict[str, Callable[[Contender, Path, float], Awaitable[Figures]]] = {
     "paced": paced,
+    "short": short,
     "burst": burst,
     "tool": tool,
     "lived": lived,
