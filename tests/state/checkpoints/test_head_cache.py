@@ -132,6 +132,23 @@ async def test_a_thread_that_is_known_to_be_empty_is_not_read_until_it_has_a_che
     assert found.checkpoint["channel_values"]["messages"][0].text == "hello"
 
 
+async def test_whether_a_thread_is_empty_is_found_at_the_same_cost_among_many_others(saver: Any) -> None:
+    async def steps() -> int:
+        taken: list[None] = []
+        await saver.connection.run(lambda file: file.set_progress_handler(lambda: taken.append(None), 1))
+        assert await saver.threads("new") == {}
+        await saver.connection.run(lambda file: file.set_progress_handler(None, 1))
+        return len(taken)
+
+    def others(file: Any) -> None:
+        rows = [(f"other {number}", "", "1", None, b"", b"") for number in range(1_000)]
+        file.executemany("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    alone = await steps()
+    await saver.connection.write(others)
+    assert await steps() <= alone + 10
+
+
 async def test_it_is_what_the_database_would_have_given(saver: Any) -> None:
     await take_turn(saver, "call", "one")
     with saver.turn_on("call"):
