@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from langchain_core.messages import AnyMessage
 
@@ -123,12 +124,17 @@ class OpenTurn:
     def begun(self, turn: Turn, messages: Sequence[AnyMessage]) -> None:
         """Journal the user's message while the model is called."""
         self.turn_id = turn["id"]
-        written = asyncio.Event()
-        self.speaker.hold_until(written)
         self._writing = self._background.start(self._begin(turn, messages))
-        self._writing.add_done_callback(lambda _: written.set())
         self._writing.add_done_callback(self._tell_failure)
+        keeping = self._background.start(self._keep_resumable(self._writing))
+        self.speaker.hold_until(partial(_ended, keeping))
         self._journaling.follow(self)
+
+    async def _keep_resumable(self, writing: "asyncio.Task[None]") -> None:
+        """Write the first checkpoints once the message is journaled: after a crash the turn can go on."""
+        await asyncio.wait({writing})
+        with suppress(StorageError):  # The journal has the message.
+            await self.held.checkpoints_written()
 
     async def _begin(self, turn: Turn, messages: Sequence[AnyMessage]) -> None:
         journaling = self._journaling
@@ -176,6 +182,10 @@ class OpenTurn:
         with suppress(StorageError):
             place = (self.thread_id, self.turn_id or RESUMED)
             await self._journaling.journal.drop(*place, self._journaling.token)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    await asyncio.wait({task})
 
 
 async def _done() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
@@ -46,13 +46,13 @@ class Speaker:
         self.quiet_since = time.monotonic()
         """Monotonic time of the last text, or of the start of the run, in seconds."""
         self._filled = False
-        self._kept: asyncio.Event | None = None
+        self._kept: Callable[[], Awaitable[None]] | None = None
 
-    def hold_until(self, kept: asyncio.Event) -> None:
-        """Say nothing before the user's message is `kept`: a crash after the first word must not lose it.
+    def hold_until(self, kept: Callable[[], Awaitable[None]]) -> None:
+        """Say nothing before the user's message is stored: a crash after the first word must not lose it.
 
-        It nearly always is by then: a model takes longer than a write. On a slow disk the wait is limited to
-        a second.
+        `kept` waits for that when the first word is there. It nearly always is by then: a model takes longer
+        than a write. On a slow disk the wait is limited to a second.
         """
         self._kept = kept
 
@@ -130,10 +130,10 @@ class Speaker:
             await self._token(self._listener, text)
         return text
 
-    async def _until_kept(self, kept: asyncio.Event) -> None:
-        if not kept.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(kept.wait(), LONGEST_WAIT)
+    async def _until_kept(self, kept: Callable[[], Awaitable[None]]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_WAIT):
+                await kept()
         self._kept = None
 
     async def _token(self, listener: AsyncCallbackManagerForLLMRun, text: str) -> None:

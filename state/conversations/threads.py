@@ -56,6 +56,13 @@ def _insert(kind: Any) -> Insert:
 
 _ADD = {"postgresql": _insert(postgresql.insert), "sqlite": _insert(sqlite.insert)}
 
+_AGENTS_OF = (
+    select(ThreadRow.id, AgentRow.id, AgentRow.name)
+    .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
+    .where(ThreadRow.id.in_(bindparam("keys", expanding=True)))
+    .where(ThreadRow.organization_id == bindparam("organization"), ThreadRow.user_id == bindparam("user"))
+)
+
 
 class Threads:
     """The threads of users. Callers choose the ids, which are unique for a user."""
@@ -129,12 +136,11 @@ class Threads:
     async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the agent's id and name for each of the threads that exist, by thread id."""
         names = {thread_key(actor, thread_id): thread_id for thread_id in thread_ids}
-        query = (
-            select(ThreadRow.id, AgentRow.id, AgentRow.name)
-            .join(AgentRow, AgentRow.id == ThreadRow.agent_id)
-            .where(ThreadRow.id.in_(names), owned_by(actor, ThreadRow))
+        whose = {"organization": actor.organization_id, "user": actor.user_id}
+        given = {"keys": list(names), **whose}
+        rows = await self._database.read(
+            lambda session: session.connection().execute(_AGENTS_OF, given).all()
         )
-        rows = await self._database.read(lambda session: session.execute(query).all())
         return {names[key]: (agent_id, name) for key, agent_id, name in rows}
 
     async def get(self, actor: Actor, thread_id: str) -> Thread:

@@ -2,12 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from ear import Ear
 from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
 from langchain_core.outputs import LLMResult
+
+
+def until(kept: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def wait() -> None:
+        await kept.wait()
+
+    return wait
 
 
 async def test_all_that_is_said_is_heard_and_remembered(ear: Ear) -> None:
@@ -79,7 +87,7 @@ async def test_the_filler_is_spoken_once_until_the_next_word(ear: Ear) -> None:
 
 async def test_no_filler_comes_beside_a_first_word_that_waited_with_it(ear: Ear) -> None:
     speaker, kept = await ear.listen(), asyncio.Event()
-    speaker.hold_until(kept)
+    speaker.hold_until(until(kept))
     saying = [asyncio.create_task(speaker.say("One")), asyncio.create_task(speaker.fill("One moment."))]
     await asyncio.sleep(0)
     kept.set()
@@ -102,7 +110,7 @@ async def test_the_answer_waits_for_the_words_of_the_caller_to_be_kept_after_a_f
     ear.speaker.attach_ahead(lambda _: None, "reply")
     await ear.speaker.fill("One moment.")
     speaker, kept = await ear.listen(), asyncio.Event()
-    speaker.hold_until(kept)
+    speaker.hold_until(until(kept))
     saying = asyncio.create_task(speaker.say("Yes?"))
     await asyncio.sleep(0)
     assert ear.heard == ""
@@ -183,7 +191,7 @@ async def test_a_tracer_sees_no_speech_since_it_sees_the_models_own_run(ear: Ear
 async def test_nothing_is_said_before_the_words_of_the_caller_are_kept(ear: Ear) -> None:
     speaker = await ear.listen()
     kept = asyncio.Event()
-    speaker.hold_until(kept)
+    speaker.hold_until(until(kept))
     saying = asyncio.create_task(speaker.say("Hello."))
     for _ in range(5):
         await asyncio.sleep(0)
@@ -199,7 +207,7 @@ async def test_a_disk_that_keeps_nothing_leaves_nobody_in_silence(
 ) -> None:
     monkeypatch.setattr("voicegraph.nodes.speech.speech.LONGEST_WAIT", 0.0)
     speaker = await ear.listen()
-    speaker.hold_until(asyncio.Event())
+    speaker.hold_until(until(asyncio.Event()))
 
     await speaker.say("Hello.")
 
