@@ -2,19 +2,20 @@
 
 import asyncio
 from collections import OrderedDict
-from contextlib import suppress
 from typing import Literal
 from weakref import WeakValueDictionary
 
 from ...state.agents.actors import Actor
 from ...state.agents.agents import DEFAULT_AGENT
 from ...state.agents.thread_keys import thread_key
-from ...state.errors import StorageError
 from ...state.store import Store
 from .running import Threads
 
 MOST_KNOWN_THREADS = 20_000
 """Threads whose owner a process caches (about 10 MB); for others it asks the database again."""
+
+_MOMENT = 0.25
+"""Seconds."""
 
 Known = Literal["warm", "cold", "new"]
 """`warm`: this process ran the thread's last turn. `cold`: an earlier or another one did. `new`: none did."""
@@ -50,7 +51,9 @@ class KnownThreads:
         if owner is not None and self._is_owner(actor, agent, key):
             self._owners.move_to_end(key)
             return owner[1], self._not_begun.get(key, "warm")
-        made = None if is_new is False else await self._made(actor, agent or DEFAULT_AGENT, thread_id)
+        made = None
+        if is_new is not False and (actor, agent or DEFAULT_AGENT) in self._agents:
+            is_new, made = None, await self._made(actor, agent or DEFAULT_AGENT, thread_id)
         agent, owner_id, known = made or await self._looked_up(actor, agent, thread_id, is_new)
         if key not in self._owners:  # A concurrent request may have started its turn by now.
             self._not_begun[key] = known
@@ -59,13 +62,16 @@ class KnownThreads:
         return agent, known
 
     async def _made(self, actor: Actor, agent: str, thread_id: str) -> _Claimed | None:
-        """Create the thread of an agent that this process knows, unless the id is taken."""
-        agent_id = self._agents.get((actor, agent))
-        if agent_id is None:
-            return None
-        with suppress(StorageError):  # An SQLite file that another program has locked can still be read.
-            if await self._store.threads.add(actor, agent_id, thread_id):
-                return agent, agent_id, "new"
+        """Create the thread of an agent that this process knows, unless the id is taken.
+
+        A thread that exists can be read while the database cannot be written: so this is tried for a moment.
+        """
+        agent_id = self._agents[actor, agent]
+        adding = asyncio.ensure_future(self._store.threads.add(actor, agent_id, thread_id))
+        adding.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait({adding}, timeout=_MOMENT)
+        if adding.done() and adding.exception() is None and adding.result():
+            return agent, agent_id, "new"
         return None
 
     async def _looked_up(self, actor: Actor, agent: str, thread_id: str, is_new: bool | None) -> _Claimed:

@@ -122,12 +122,12 @@ class OpenTurn:
             self._background.start(self._drop())
 
     def begun(self, turn: Turn, messages: Sequence[AnyMessage]) -> None:
-        """Journal the user's message while the model is called."""
+        """Journal the user's message while the model is called; the first word waits for that."""
         self.turn_id = turn["id"]
         self._writing = self._background.start(self._begin(turn, messages))
         self._writing.add_done_callback(self._tell_failure)
         keeping = self._background.start(self._keep_resumable(self._writing))
-        self.speaker.hold_until(partial(_ended, keeping))
+        self.speaker.hold_until(partial(_until_done, keeping))
         self._journaling.follow(self)
 
     async def _keep_resumable(self, writing: "asyncio.Task[None]") -> None:
@@ -184,7 +184,7 @@ class OpenTurn:
             await self._journaling.journal.drop(*place, self._journaling.token)
 
 
-async def _ended(task: "asyncio.Task[None]") -> None:
+async def _until_done(task: "asyncio.Task[None]") -> None:
     await asyncio.wait({task})
 
 

@@ -19,7 +19,7 @@ from ..turn.events import Event, Speech
 from ..turn.model_callbacks import only, streams_runs
 
 LONGEST_WAIT = 1.0
-"""Maximum seconds that the first word waits until the user's message is stored."""
+"""Maximum seconds that the first word waits until the beginning of its turn is stored."""
 
 
 class Speaker:
@@ -49,10 +49,10 @@ class Speaker:
         self._kept: Callable[[], Awaitable[None]] | None = None
 
     def hold_until(self, kept: Callable[[], Awaitable[None]]) -> None:
-        """Say nothing before the user's message is stored: a crash after the first word must not lose it.
+        """Say nothing before `kept` returns: then a crash loses neither the user's message nor the turn.
 
-        `kept` waits for that when the first word is there. It nearly always is by then: a model takes longer
-        than a write. On a slow disk the wait is limited to a second.
+        It nearly always does at once: a model takes longer than a write. On a slow disk the wait for it is
+        limited to a second.
         """
         self._kept = kept
 

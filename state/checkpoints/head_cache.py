@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, CheckpointTuple
 
 from .checkpoint_rows import config_of
-from .pieces import Known, OfObject
+from .pieces import Known, OfObject, digests_in
 
 MOST_MESSAGES = 5_000
 """Maximum number of messages of all heads, about 10 MB; the least recently used are evicted first."""
@@ -41,11 +41,17 @@ class Head:
     def copied(self, known: Known) -> "Head":
         """Return a copy of the head: code that ran the turn has the original values and may change them."""
         checkpoint, of_object = self.found.checkpoint, OfObject()
+        stored = set(digests_in(self.digests))
 
         def copy(value: Any) -> Any:
-            if not isinstance(value, list):
+            if isinstance(value, list):
+                return [copy(each) for each in cast(list[Any], value)]
+            if not isinstance(value, BaseMessage):
                 return deepcopy(value)
-            return [_copied(each, known, of_object) for each in cast(list[Any], value)]
+            copied, original = value.model_copy(), known.of_object.get(id(value))
+            if original is not None and original[1] in stored:  # Otherwise it would be encoded again.
+                of_object[id(copied)] = copied, original[1]
+            return copied
 
         values = {name: copy(value) for name, value in checkpoint["channel_values"].items()}
         found = self.found._replace(checkpoint={**checkpoint, "channel_values": values})
@@ -70,7 +76,7 @@ class HeadCache:
         """The last checkpoints written by the running turns."""
 
     def begin(self, thread_id: str, *, is_empty: bool = False) -> None:
-        """Start a turn on the thread, which may have no checkpoint; only that turn may take the head."""
+        """Start a turn on the thread; only it may take the head. If `is_empty`, there is no checkpoint."""
         self._awaited.add(thread_id)
         if is_empty:
             self._empty.add(thread_id)
@@ -93,7 +99,7 @@ class HeadCache:
         return thread_id in self._empty
 
     def filled(self, thread_id: str) -> None:
-        """Record that the turn has given a checkpoint to write."""
+        """Record that the thread has a checkpoint."""
         self._empty.discard(thread_id)
 
     def take(self, thread_id: str) -> Head | None:
@@ -155,12 +161,3 @@ def _characters(message: Any) -> int:
         elif isinstance(value, list):
             waiting += cast(list[Any], value)
     return characters
-
-
-def _copied(value: Any, known: Known, of_object: OfObject) -> Any:
-    if not isinstance(value, BaseMessage):
-        return deepcopy(value)
-    copy, original = value.model_copy(), known.of_object.get(id(value))
-    if original is not None:  # Otherwise the next turn would encode it again, only to find the same hash.
-        of_object[id(copy)] = copy, original[1]
-    return copy

@@ -77,8 +77,7 @@ class _Cutting:
             self._cut(value)
             return None
         if _is(dict, value) and len(path) < _DEEPEST:
-            parts = {key: self._below(each, path, key) for key, each in value.items()}
-            return parts
+            return {key: self._below(each, path, key) for key, each in value.items()}
         if not _is(list, value) or not value:
             return value
         if all(id(each) in self._known.of_object or _is_piece(each) for each in value):

@@ -3,6 +3,7 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -154,18 +155,18 @@ class RowSaver(SyncSaver):
 
     async def _add(self, thread_id: str, encoding: Encoding) -> None:
         self.opened_in.check()
-
-        def encode() -> Sequence[rows.Row]:
-            try:
-                return encoding()
-            except BaseException:
-                self.forget(thread_id)  # Pieces of what failed count as stored.
-                raise
-
         queue = self.queue_of(thread_id)
         if self.heads.has_turn(thread_id):
-            queue.add(thread_id, encode)
+            queue.add(thread_id, partial(self._encoded, thread_id, encoding))
             return
+        written = encoding()
         queue.forgive(thread_id)
-        queue.add(thread_id, encode)
+        queue.add(thread_id, lambda: written)
         await queue.until_written(thread_id)
+
+    def _encoded(self, thread_id: str, encoding: Encoding) -> Sequence[rows.Row]:
+        try:
+            return encoding()
+        except BaseException:
+            self.forget(thread_id)  # Pieces of what failed count as stored.
+            raise

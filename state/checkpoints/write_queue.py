@@ -1,16 +1,18 @@
 """Batch writes: consecutive ones of a turn, and those of other turns, are committed together.
 
 LangGraph writes a checkpoint and its results for each step, in tasks that it does not wait for. A turn waits
-for them only where it must: before a tool with side effects runs, and before the turn is stored. Until then
-they are not even encoded: the request to the model goes first.
+for them only where it must: before its first word, before a tool with side effects runs, and before it is
+stored. They are encoded just before they are written: the request to the model goes first.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..agents.thread_keys import thread_name
 from ..errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -18,10 +20,13 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
 """Maximum seconds that a write waits for others to join it while nobody waits for it."""
 
+_PAUSE_AFTER = 0.005
+"""Seconds of encoding."""
+
 Batch = dict[str, list[Any]]
 """Writes by thread."""
 Encoding = Callable[[], Sequence[Any]]
-"""Returns writes."""
+"""A function that returns encoded writes."""
 
 
 class WriteQueue:
@@ -30,6 +35,7 @@ class WriteQueue:
     def __init__(self, commit: Callable[[Batch], Awaitable[None]]) -> None:
         self._commit = commit
         self._waiting: dict[str, list[Encoding]] = {}
+        self._encoded: Batch = {}
         self._running: Batch = {}
         self._hurry = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -44,7 +50,7 @@ class WriteQueue:
 
     async def until_written(self, thread_id: str) -> None:
         """Wait until the thread has no waiting writes. Raises the `StorageError` of a failed write."""
-        while thread_id in self._waiting or thread_id in self._running:
+        while any(thread_id in writes for writes in (self._waiting, self._encoded, self._running)):
             self._hurry.set()
             self._batch_ended.clear()
             await self._batch_ended.wait()
@@ -53,21 +59,22 @@ class WriteQueue:
 
     def encode(self, thread_id: str) -> None:
         """Encode the waiting writes of a thread now. A write that cannot be encoded fails like a lost one."""
-        if thread_id not in self._waiting:
+        encodings = self._waiting.pop(thread_id, None)
+        if encodings is None:
             return
         try:
-            writes = [write for encoding in self._waiting[thread_id] for write in encoding()]
+            writes = [write for encoding in encodings for write in encoding()]
         except Exception as error:
-            log.error("a checkpoint could not be encoded: %s", type(error).__name__)
+            place = {"thread_id": thread_name(thread_id), "error": type(error).__name__}
+            log.error("a checkpoint could not be encoded", extra=place)
             log.debug("why a checkpoint could not be encoded", exc_info=error)
-            del self._waiting[thread_id]
             self._failed[thread_id] = _not_written(error)
         else:
-            self._waiting[thread_id] = [lambda: writes]
+            self._encoded.setdefault(thread_id, []).extend(writes)
 
     async def settle(self, thread_id: str | None = None) -> None:
         """Wait until the writes queued now, of a thread or of all, are written or have failed."""
-        for each in [thread_id] if thread_id else [*self._running, *self._waiting]:
+        for each in [thread_id] if thread_id else {*self._running, *self._encoded, *self._waiting}:
             with suppress(StorageError):
                 await self.until_written(each)
 
@@ -90,24 +97,26 @@ class WriteQueue:
         for thread_id in self._running:
             self._failed[thread_id] = error
             self._waiting.pop(thread_id, None)
+            self._encoded.pop(thread_id, None)
 
     async def _encode_all(self) -> None:
-        """Move the waiting writes to the running batch, with pauses for other tasks."""
+        """Encode all waiting writes, with pauses for other tasks."""
+        began = time.perf_counter()
         for thread_id in list(self._waiting):
             self.encode(thread_id)
-            if thread_id in self._waiting:
-                [encoded] = self._waiting.pop(thread_id)
-                self._running[thread_id] = list(encoded())
-            await asyncio.sleep(0)
+            if time.perf_counter() - began > _PAUSE_AFTER:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
 
     async def _write(self) -> None:
-        while self._waiting:
+        while self._waiting or self._encoded:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GATHER_SECONDS):
                     await self._hurry.wait()
             self._hurry.clear()
-            await self._encode_all()
             try:
+                await self._encode_all()
+                self._running, self._encoded = self._encoded, {}
                 if self._running:
                     await self._commit(self._running)
             except StorageError as error:
@@ -121,4 +130,6 @@ class WriteQueue:
 
 
 def _not_written(error: Exception) -> StorageError:
-    return StorageError(f"the step could not be written: {type(error).__name__}")
+    failed = StorageError(f"the step could not be written: {type(error).__name__}")
+    failed.__cause__ = error
+    return failed

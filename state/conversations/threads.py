@@ -1,11 +1,11 @@
 """Threads: the conversations of agents."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Insert, Select, bindparam, delete, exists, func, select
+from sqlalchemy import Connection, Insert, Select, bindparam, delete, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -70,7 +70,7 @@ class Threads:
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         self._database = database
-        self._adding = GroupedWrites[dict[str, Any], bool](self._add)
+        self._adding = GroupedWrites[dict[str, Any], bool](database, _add)
 
     async def claim(self, actor: Actor, agent_id: str, thread_id: str) -> Thread:
         """Return the agent's thread with this id; create it if the id is free.
@@ -124,14 +124,6 @@ class Threads:
                 "now": utc_now(),
             }
         )
-
-    async def _add(self, rows: Sequence[dict[str, Any]]) -> list[bool]:
-        def add(session: Session) -> list[bool]:
-            connection = session.connection()
-            query = _ADD[connection.dialect.name]
-            return [connection.execute(query, row).first() is not None for row in rows]
-
-        return await self._database.write(add)
 
     async def agents_of(self, actor: Actor, thread_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the agent's id and name for each of the threads that exist, by thread id."""
@@ -204,6 +196,10 @@ class Threads:
         if thread.agent_id != agent_id:
             raise _taken(thread_id)
         return _as_thread(thread, row[1])
+
+
+def _add(connection: Connection, row: dict[str, Any]) -> bool:
+    return connection.execute(_ADD[connection.dialect.name], row).first() is not None
 
 
 def _taken(thread_id: str) -> ThreadTaken:

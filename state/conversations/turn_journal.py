@@ -73,7 +73,7 @@ class TurnJournal:
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         self._database = database
-        self._beginning = GroupedWrites[dict[str, Any], bool](self._begin)
+        self._beginning = GroupedWrites[dict[str, Any], bool](database, _begin)
 
     async def begin(
         self,
@@ -91,13 +91,6 @@ class TurnJournal:
             return await self._beginning.add(new_row(thread_id, turn_id, process, started_at, messages))
         except IntegrityError:  # The thread was deleted: nothing of it may be stored.
             return True
-
-    async def _begin(self, rows: Sequence[dict[str, Any]]) -> list[bool]:
-        def begin(session: Session) -> list[bool]:
-            connection = session.connection()
-            return [_begin(connection, row) for row in rows]
-
-        return await self._database.write(begin)
 
     @unbroken
     async def keep(

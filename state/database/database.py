@@ -26,6 +26,9 @@ class TrialRollback(Exception):
 class Database(ABC):
     """An open database. Open one with `open_database`, close it with `close`."""
 
+    has_one_writer = False
+    """True if a write waits for all others, as on SQLite."""
+
     def __init__(self, url: str, location: Location) -> None:
         self.url = url
         self.location = location

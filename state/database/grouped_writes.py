@@ -1,40 +1,57 @@
 """Write rows of several callers in one transaction: a burst of calls costs a few instead of one each."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
+
+from .database import Database
+from .uninterrupted import ended
 
 Row = TypeVar("Row")
 T = TypeVar("T")
 
 
 class GroupedWrites(Generic[Row, T]):
-    """Passes rows to `write`, which returns a result for each; later ones form the next group."""
+    """Calls `write` for each row. Rows that come during a transaction share the next one.
 
-    def __init__(self, write: Callable[[Sequence[Row]], Coroutine[Any, Any, Sequence[T]]]) -> None:
-        self._write = write
+    Only where the database has one writer, for which they would wait in any case: elsewhere a row that waits
+    for a lock would hold up the rows of others.
+    """
+
+    def __init__(self, database: Database, write: Callable[[Connection, Row], T]) -> None:
+        self._database, self._write = database, write
         self._rows: list[Row] = []
         self._next: asyncio.Task[Sequence[T]] | None = None
         self._last: asyncio.Task[Sequence[T]] | None = None
 
     async def add(self, row: Row) -> T:
-        """Write a row and return its result. Raises what `write` raises.
+        """Write a row and return its result; a cancelled call still writes it.
 
-        If rows violate a constraint together, each is written alone, so that only the wrong one fails.
+        A row that violates a constraint fails alone. Raises what `Database.write` raises.
         """
+        if not self._database.has_one_writer:
+            return (await self._write_all([row]))[0]
         if self._next is None:
             self._last = self._next = asyncio.create_task(self._write_after(self._last))
         place, written = len(self._rows), self._next
         self._rows.append(row)
         try:
-            return (await asyncio.shield(written))[place]
+            return (await ended(written))[place]
         except IntegrityError:
-            return (await self._write([row]))[0]
+            return (await self._write_all([row]))[0]
 
     async def _write_after(self, last: asyncio.Task[Sequence[T]] | None) -> Sequence[T]:
-        if last is not None:
-            await asyncio.wait({last})
-        rows, self._rows, self._next = self._rows, [], None
-        return await self._write(rows)
+        try:
+            if last is not None:
+                await asyncio.wait({last})
+        finally:
+            rows, self._rows, self._next = self._rows, [], None
+        return await self._write_all(rows)
+
+    async def _write_all(self, rows: Sequence[Row]) -> Sequence[T]:
+        return await self._database.write(
+            lambda session: [self._write(session.connection(), row) for row in rows]
+        )

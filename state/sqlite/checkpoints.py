@@ -110,10 +110,11 @@ class SqliteSaver(Checkpointer):
 
     async def threads(self, thread_id: str | None = None) -> dict[tuple[str, str], int]:
         """Return the number of checkpoints by thread and namespace, for one thread or all."""
-        where = "TRUE" if thread_id is None else "thread_id = ?"
-        counted = f"SELECT thread_id, space, count(*) FROM checkpoints WHERE {where}"
-        given = () if thread_id is None else (thread_id,)
-        found = await self._fetch(f"{counted} GROUP BY 1, 2 ORDER BY 1, 2", given)
+        where, given = ("TRUE", ()) if thread_id is None else ("thread_id = ?", (thread_id,))
+        query = (
+            f"SELECT thread_id, space, count(*) FROM checkpoints WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        found = await self._read_by(lambda file: file.execute(query, given).fetchall(), thread_id)
         return {(thread, space): number for thread, space, number in found}
 
     def retry_writes(self, thread_id: str, seconds: Callable[[], float] | None) -> None:

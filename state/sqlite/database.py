@@ -27,6 +27,8 @@ _THREADS = 8
 class SqliteDatabase(Database):
     """An open SQLite database, in a file or in memory."""
 
+    has_one_writer = True
+
     def __init__(self, url: str, location: Location) -> None:
         """Create the engine for `location`; connections are opened on demand."""
         super().__init__(url, location)

@@ -1,16 +1,20 @@
 """The report of `make bench`: a JSON file, the table in the docs, and a check against the last one."""
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[2]
-REPORT = DOCS / "docs" / "speed.json"
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "docs" / "speed.json"
 """The figures of the last whole run, whose table README and `docs/speed.md` show."""
-PAGES = (DOCS / "README.md", DOCS / "docs" / "speed.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "speed.md")
 WORSE = 1.15
 """A figure is worse when its ratio to the bare client's grows by this factor."""
+_NOISE = 1e-3
+"""Seconds, bytes or MB: a figure is not worse for less."""
 
 _BARE = "bare client"
 _COLUMNS = {
@@ -57,13 +61,16 @@ def table(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def write_tables(figures: Figures) -> None:
-    """Put the table into the pages that show it, in place of the one that is there."""
+def write_tables(report: Mapping[str, Any]) -> None:
+    """Put the table, the date and the machine into the pages that show them, in place of those there."""
+    day = datetime.fromisoformat(report["date"])
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         start = text.index(f"| | {_BARE} |")
         end = text.index("\n\n", start)
-        page.write_text(text[:start] + table(figures) + text[end:], encoding="utf-8")
+        below = re.sub(r"on \d+ [A-Z][a-z]+ \d{4}", f"on {day:%-d %B %Y}", text[end:], count=1)
+        below = re.sub(r"\(\d+ cores, [^)]*\)", f"({report['machine']})", below, count=1)
+        page.write_text(text[:start] + table(report["figures"]) + below, encoding="utf-8")
 
 
 def worse(now: Figures, before: Figures) -> list[str]:
@@ -75,10 +82,10 @@ def worse(now: Figures, before: Figures) -> list[str]:
         for name, value in figures.items():
             bare, bare_before = now[_BARE].get(name), before.get(_BARE, {}).get(name)
             earlier = before.get(contender, {}).get(name)
-            if not bare or not bare_before or not earlier:
+            if not (bare and bare_before and earlier) or bare < 0 or bare_before < 0:
                 continue
             ratio, ratio_before = value / bare, earlier / bare_before
-            if ratio > WORSE * ratio_before:
+            if ratio > WORSE * ratio_before and value > ratio_before * bare + _NOISE:
                 lines.append(
                     f"{contender}: {name} was {ratio_before:.2f} of the bare client's, now {ratio:.2f}"
                 )

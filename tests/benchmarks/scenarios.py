@@ -61,7 +61,7 @@ async def paced(contender: Contender, folder: Path, scale: float) -> Figures:
 async def short(contender: Contender, folder: Path, scale: float) -> Figures:
     """The first turns of a session at a real model's pace: seconds over the floor that the model sets."""
     await Meter(contender, "before").run("burst 20", 2)
-    meter = await Meter(contender).run("paced 20", _times(12, scale))
+    meter = await Meter(contender).run("paced 20", _times(8, scale))
     return {"short_first_over_floor": meter.first - FIRST_TOKEN}
 
 

@@ -1,6 +1,9 @@
 """New threads: what a process knows of an agent is not asked again for each call."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +11,7 @@ from calling import user_says
 from open_voice import OpenVoice
 from sqlalchemy import event
 
-from voicegraph.graph import Resources, build_graph
+from voicegraph.graph import Resources, build_graph, open_resources
 from voicegraph.nodes.testing import ScriptedChatModel
 from voicegraph.state import Actor
 from voicegraph.state.errors import AgentNotFound, ThreadTaken
@@ -79,3 +82,17 @@ async def test_an_agent_that_was_deleted_and_made_again_gets_its_threads(open_vo
         second = await resources.store.agents.create(Actor(), "nina")
         await resources.known.claim(Actor(), "nina", "call-2")
         assert (await resources.store.threads.get(Actor(), "call-2")).agent_id == second.id
+
+
+async def test_a_thread_that_exists_is_claimed_while_its_database_cannot_be_written(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with open_resources(database_url, model=ScriptedChatModel([])) as resources:
+        for name in ("call-1", "call-2"):
+            await resources.known.claim(Actor(), "", name)
+        resources.known.forget("call-1")
+        with closing(sqlite3.connect(tmp_path / "voice.db", isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(3):  # A write would wait for 5 seconds.
+                assert await resources.known.claim(Actor(), "", "call-1") == ("default", "cold")
+            program.execute("ROLLBACK")

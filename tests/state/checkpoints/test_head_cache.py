@@ -1,9 +1,10 @@
 """Kept heads: the next turn on a thread is given what the one before wrote, and nobody else is."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,22 @@ async def test_whether_a_thread_is_empty_is_found_at_the_same_cost_among_many_ot
     alone = await steps()
     await saver.connection.write(others)
     assert await steps() <= alone + 10
+
+
+async def test_whether_a_thread_is_empty_is_found_while_writes_of_others_wait(
+    saver: Any, location: Location
+) -> None:
+    saver.retry_writes("other", lambda: 60.0)
+    file = str(location.path).replace(".db", ".checkpoints.db")
+    with closing(sqlite3.connect(file, isolation_level=None)) as program, saver.turn_on("other"):
+        program.execute("BEGIN IMMEDIATE")
+        await write(saver, "other", "hello")
+        waiting = asyncio.create_task(saver.until_written("other", None))
+        async with asyncio.timeout(10):
+            assert await saver.threads("new") == {}
+        assert not waiting.done()
+        program.execute("ROLLBACK")
+        await waiting
 
 
 async def test_it_is_what_the_database_would_have_given(saver: Any) -> None:

@@ -1,28 +1,39 @@
 """Rows that are written together: those that come during a write share the next one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from voicegraph.state.database.database import Database
 from voicegraph.state.database.grouped_writes import GroupedWrites
 
 
 class Table:
-    """Writes that wait until they are let through."""
+    """A database with one writer, whose writes wait until they are let through."""
+
+    has_one_writer = True
 
     def __init__(self) -> None:
         self.writes: list[list[str]] = []
         self.through = asyncio.Event()
-        self.writing = GroupedWrites[str, str](self.write)
+        self.writing = GroupedWrites[str, str](cast(Database, self), self.write_row)
 
-    async def write(self, rows: Sequence[str]) -> list[str]:
-        self.writes.append(list(rows))
+    async def write(self, function: Callable[[Any], Any]) -> Any:
+        self.writes.append([])
         await self.through.wait()
-        if "wrong" in rows:
+        return function(self)
+
+    def connection(self) -> None:
+        pass
+
+    def write_row(self, _: object, row: str) -> str:
+        self.writes[-1].append(row)
+        if row == "wrong":
             raise IntegrityError("INSERT", {}, ValueError())
-        return [row.upper() for row in rows]
+        return row.upper()
 
 
 async def some_rounds() -> None:
@@ -66,3 +77,11 @@ async def test_a_cancelled_caller_takes_no_row_along() -> None:
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
     assert table.writes == [["a", "b"]]
+
+
+async def test_rows_are_written_alone_where_a_row_that_waits_for_a_lock_would_hold_up_others() -> None:
+    table = Table()
+    table.has_one_writer = False
+    table.through.set()
+    assert await asyncio.gather(*map(table.writing.add, "abc")) == ["A", "B", "C"]
+    assert len(table.writes) == 3
