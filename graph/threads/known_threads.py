@@ -15,7 +15,7 @@ MOST_KNOWN_THREADS = 20_000
 """Threads whose owner a process caches (about 10 MB); for others it asks the database again."""
 
 _MOMENT = 0.25
-"""Seconds."""
+"""Seconds for which a thread is tried to be created before it is looked up."""
 
 Known = Literal["warm", "cold", "new"]
 """`warm`: this process ran the thread's last turn. `cold`: an earlier or another one did. `new`: none did."""
@@ -75,6 +75,7 @@ class KnownThreads:
         return None
 
     async def _looked_up(self, actor: Actor, agent: str, thread_id: str, is_new: bool | None) -> _Claimed:
+        """Find out whose the thread is, and create it if it is new."""
         await self._store.actors.ensure(actor)
         if is_new is None:
             found = (await self._store.threads.agents_of(actor, [thread_id])).get(thread_id)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .local_model import LocalServer
 
 LOCAL_MODEL = "local:smollm2"
+NOT_CALLED = "openai:none"
+"""The default model of processes that only read: it is never created."""
 MOST_TOOL_CHARACTERS = 2_000_000
 """Maximum characters of all tool descriptions cached per model."""
 MOST_MODELS = 64
@@ -101,10 +103,6 @@ def _form_of(chat: BaseChatModel) -> RequestForm:
     """Return the request form of a chat model: OpenAI's client may use any server."""
     client = getattr(chat, "root_async_client", None)
     return LANGCHAIN if client is None else form_of_server(str(client.base_url))
-
-
-NOT_CALLED = "openai:none"
-"""The default model of processes that only read: it is never created."""
 
 
 class Models:

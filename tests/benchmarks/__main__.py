@@ -22,38 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from .contenders import ALONE, CONTENDERS
-from .report import REPORT, read, worse, write_tables
+from .report import REPORT, read, row_of, worse, write_tables
 from .scenarios import SCENARIOS
 
 ROUNDS = {"lived": 1, "memory, one": 1, "memory, many": 1}
 """How often a scenario is measured, if not as often as the others."""
-
-ROWS = {
-    "first_over_floor": ("first word over the model's own, paced", 1e3, "ms"),
-    "short_first_over_floor": ("the same in the first turns of a thread", 1e3, "ms"),
-    "total_over_floor": ("last word over the model's own, paced", 1e3, "ms"),
-    "paced_cpu_a_turn": ("CPU of a paced turn of 50 tokens", 1e3, "ms"),
-    "cpu_a_turn": ("CPU of a turn of 200 tokens, all stored", 1e3, "ms"),
-    "cpu_a_token": ("CPU a token", 1e6, "µs"),
-    "burst_first": ("first word of a model that answers at once", 1e3, "ms"),
-    "tool_first": ("first word of a turn with a tool", 1e3, "ms"),
-    "tool_cpu": ("CPU of a turn with a tool", 1e3, "ms"),
-    "tool_written": ("written to disk in a turn with a tool", 1e-3, "kB"),
-    "many_p50": ("50 paced sessions, median first word", 1e3, "ms"),
-    "many_p95": ("50 paced sessions, p95 first word", 1e3, "ms"),
-    "new_p50": ("50 new calls at once, median first word of turn 1", 1e3, "ms"),
-    "new_p95": ("50 new calls at once, p95 first word of turn 1", 1e3, "ms"),
-    "new_later_p50": ("the same calls, median first word of later turns", 1e3, "ms"),
-    "new_later_p95": ("the same calls, p95 first word of later turns", 1e3, "ms"),
-    "first_turn_cpu": ("CPU of the first turn of a thread, 40 tokens", 1e3, "ms"),
-    "later_turn_cpu": ("CPU of the second turn of a thread", 1e3, "ms"),
-    "first_at_": ("first word at turn", 1e3, "ms"),
-    "cpu_at_": ("CPU of a turn at turn", 1e3, "ms"),
-    "written_at_": ("written to disk at turn", 1e-3, "kB"),
-    "folder": ("on disk after all these turns", 1e-3, "kB"),
-    "memory_one": ("most memory, one session", 1.0, "MB"),
-    "memory_many": ("most memory, 50 sessions", 1.0, "MB"),
-}
 
 Results = dict[str, dict[str, float]]
 """Figures by contender and name."""
@@ -141,24 +114,13 @@ def _table(results: Results) -> Table:
     table = Table("", *results, title="A turn beside its peers (times the bare client in brackets)")
     names = list(dict.fromkeys(name for figures in results.values() for name in figures))
     for name in names:
-        shown = _shown(name)
+        shown = row_of(name)
         if shown is not None:
             label, factor, unit = shown
             first = next(iter(results.values())).get(name)
             cells = [_cell(figures.get(name), first, factor, unit) for figures in results.values()]
             table.add_row(label, *cells)
     return table
-
-
-def _shown(name: str) -> tuple[str, float, str] | None:
-    """Return how a figure is shown; those of a number of turns are called after it."""
-    stem, _, number = name.rpartition("_")
-    if name in ROWS:
-        return ROWS[name]
-    if f"{stem}_" in ROWS:
-        label, factor, unit = ROWS[f"{stem}_"]
-        return f"{label} {number}", factor, unit
-    return None
 
 
 def _cell(value: float | None, first: float | None, factor: float, unit: str) -> str:

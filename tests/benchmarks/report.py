@@ -25,38 +25,80 @@ _COLUMNS = {
     "LangGraph agent": "LangGraph agent",
     "Agents SDK": "Agents SDK",
 }
-_ROWS = {
-    "first_over_floor": ("first word over the model's own 300 ms", 1e3, "{:.1f} ms"),
-    "short_first_over_floor": ("the same in the first turns of a thread", 1e3, "{:.1f} ms"),
-    "cpu_a_turn": ("CPU of a turn of 200 tokens, storing included", 1e3, "{:.1f} ms"),
-    "cpu_a_token": ("CPU a token", 1e6, "{:.0f} µs"),
-    "tool_cpu": ("CPU of a turn with a tool", 1e3, "{:.1f} ms"),
-    "new_p95": ("50 new calls at once, first word, 95th percentile", 1e3, "{:.0f} ms"),
-    "many_p95": ("50 calls at once that go on, first word, 95th percentile", 1e3, "{:.0f} ms"),
-    "first_turn_cpu": ("CPU of the first turn of a thread, 40 tokens", 1e3, "{:.1f} ms"),
-    "later_turn_cpu": ("CPU of its second turn", 1e3, "{:.1f} ms"),
-    "first_at_10": ("first word at turn 10", 1e3, "{:.1f} ms"),
-    "first_at_1000": ("first word at turn 1,000", 1e3, "{:.1f} ms"),
-    "written_at_10": ("written a turn, at turn 10", 1e-3, "{:.0f} kB"),
-    "written_at_1000": ("written a turn, at turn 1,000", 1e-3, "{:.0f} kB"),
-    "memory_one": ("most memory, one call", 1.0, "{:.0f} MB"),
-    "memory_many": ("most memory, 50 calls", 1.0, "{:.0f} MB"),
+ROWS = {
+    "first_over_floor": ("first word over the model's own 300 ms", 1e3, "ms"),
+    "short_first_over_floor": ("the same in the first turns of a thread", 1e3, "ms"),
+    "total_over_floor": ("last word over the model's own, paced", 1e3, "ms"),
+    "paced_cpu_a_turn": ("CPU of a paced turn of 50 tokens", 1e3, "ms"),
+    "cpu_a_turn": ("CPU of a turn of 200 tokens, storing included", 1e3, "ms"),
+    "cpu_a_token": ("CPU a token", 1e6, "µs"),
+    "burst_first": ("first word of a model that answers at once", 1e3, "ms"),
+    "tool_first": ("first word of a turn with a tool", 1e3, "ms"),
+    "tool_cpu": ("CPU of a turn with a tool", 1e3, "ms"),
+    "tool_written": ("written to disk in a turn with a tool", 1e-3, "kB"),
+    "many_p50": ("50 calls at once that go on, median first word", 1e3, "ms"),
+    "many_p95": ("50 calls at once that go on, first word, 95th percentile", 1e3, "ms"),
+    "new_p50": ("50 new calls at once, median first word", 1e3, "ms"),
+    "new_p95": ("50 new calls at once, first word, 95th percentile", 1e3, "ms"),
+    "new_later_p50": ("the same calls, later turns, median first word", 1e3, "ms"),
+    "new_later_p95": ("the same calls, later turns, 95th percentile", 1e3, "ms"),
+    "first_turn_cpu": ("CPU of the first turn of a thread, 40 tokens", 1e3, "ms"),
+    "later_turn_cpu": ("CPU of its second turn", 1e3, "ms"),
+    "first_at_": ("first word at turn", 1e3, "ms"),
+    "cpu_at_": ("CPU of a turn at turn", 1e3, "ms"),
+    "written_at_": ("written a turn, at turn", 1e-3, "kB"),
+    "folder": ("on disk after all these turns", 1e-3, "kB"),
+    "memory_one": ("most memory, one call", 1.0, "MB"),
+    "memory_many": ("most memory, 50 calls", 1.0, "MB"),
 }
+"""How figures are shown: label, factor and unit. A name that ends in `_` goes before a number of turns."""
+_SHOWN = {
+    "first_over_floor": 1,
+    "short_first_over_floor": 1,
+    "cpu_a_turn": 1,
+    "cpu_a_token": 0,
+    "tool_cpu": 1,
+    "new_p95": 0,
+    "many_p95": 0,
+    "first_turn_cpu": 1,
+    "later_turn_cpu": 1,
+    "first_at_10": 1,
+    "first_at_1000": 1,
+    "written_at_10": 0,
+    "written_at_1000": 0,
+    "memory_one": 0,
+    "memory_many": 0,
+}
+"""The figures in the docs, and their decimals."""
 _STORES_NOTHING = {"written_at_10", "written_at_1000"}
 
 Figures = Mapping[str, Mapping[str, float]]
 """Figures by contender and name."""
 
 
+def row_of(name: str) -> tuple[str, float, str] | None:
+    """Return label, factor and unit of a figure, `None` for one that is not shown."""
+    stem, _, number = name.rpartition("_")
+    if name in ROWS:
+        return ROWS[name]
+    if f"{stem}_" in ROWS:
+        label, factor, unit = ROWS[f"{stem}_"]
+        return f"{label} {int(number):,}", factor, unit
+    return None
+
+
 def table(figures: Figures) -> str:
     """Return the table of the docs in Markdown."""
     lines = ["| | " + " | ".join(_COLUMNS.values()) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
-    for name, (label, factor, form) in _ROWS.items():
+    for name, decimals in _SHOWN.items():
+        row = row_of(name)
+        assert row is not None, name
+        label, factor, unit = row
         cells = [label]
         for contender in _COLUMNS:
             value = figures[contender].get(name)
-            shown = value is not None and not (contender == _BARE and name in _STORES_NOTHING)
-            cells.append(form.format(value * factor) if value is not None and shown else "-")
+            is_hidden = value is None or (contender == _BARE and name in _STORES_NOTHING)
+            cells.append("-" if is_hidden else f"{value * factor:.{decimals}f} {unit}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
